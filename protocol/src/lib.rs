@@ -1,0 +1,24 @@
+//! The pingup protocol, version 1: what an agent and the hub say to each other.
+//!
+//! This crate is the contract in code. It is pure: no I/O, no clock, no async, no database; the same
+//! bytes in give the same answer out. The hub, the agent and the load generator all speak through it,
+//! and `docs/protocol.md` says in prose what it holds in types.
+//!
+//! The road of a message: bytes → [`canonical`] (strict I-JSON, RFC 8785) → [`signing`] (HMAC-SHA256
+//! under a key from [`keys`]) → one of the typed bodies ([`metrics`], [`discovery`], [`heartbeat`],
+//! [`command`], [`config`], [`enrol`]). What cannot be accepted is a [`problem::Problem`].
+
+pub mod canonical;
+pub mod command;
+pub mod config;
+pub mod discovery;
+pub mod enrol;
+pub mod heartbeat;
+pub mod ids;
+pub mod keys;
+pub mod limits;
+pub mod metrics;
+pub mod problem;
+pub mod schema;
+pub mod signing;
+pub mod time;
