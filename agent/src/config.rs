@@ -1,0 +1,285 @@
+//! The hub's configuration of this agent: how often, what to scan, and which actions are taken away.
+//!
+//! It can only narrow what the machine's own settings allow. The highest version that was applied is kept; a
+//! lower one is refused, so nobody who recorded an old one can bring it back. One that cannot be read is
+//! refused as a whole, and the one before stays.
+
+use crate::{
+    backoff::{Backoff, random},
+    execute::AllowList,
+    scan::{Plan, PlanError, parse_network},
+    settings::Settings,
+    state::{StateError, read_json, write_json},
+    stop::Stop,
+    transport::{Failure, Revoked, Session, nonce},
+};
+use ipnet::Ipv4Net;
+use pingup_protocol::{
+    config::{AgentConfig, ConfigAnswer},
+    schema::SchemaError,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::{cell::Cell, path::PathBuf, rc::Rc, time::Duration};
+use tokio::sync::{Notify, watch};
+
+/// The wait after a first failure to fetch, and the longest.
+const BACKOFF: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
+
+/// Why a configuration is not applied.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A lower version than one that was applied before.
+    #[error("version {offered} is lower than {applied}, which was applied before")]
+    Older {
+        /// What came.
+        offered: u64,
+        /// What is in force.
+        applied: u64,
+    },
+    /// It does not have the right form.
+    #[error(transparent)]
+    Schema(#[from] SchemaError),
+    /// It asks for scans that are not made.
+    #[error("/config/discovery/cidrs: {0}")]
+    Plan(#[from] PlanError),
+    /// It cannot be kept, so it is not applied either.
+    #[error(transparent)]
+    State(#[from] StateError),
+}
+
+/// What is in force: the machine's settings, narrowed and timed by the hub.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Effective {
+    /// Between two samples.
+    pub interval: Duration,
+    /// The actions that may run.
+    pub allow: AllowList,
+    /// Between two scans; none are made on their own without it.
+    pub scan_every: Option<Duration>,
+    /// What to scan; the machine's own subnets without it.
+    pub networks: Option<Vec<Ipv4Net>>,
+    /// The ports that a scan tries.
+    pub ports: Vec<u16>,
+}
+
+impl Effective {
+    /// The machine's own settings.
+    pub fn of(settings: &Settings) -> Self {
+        Self {
+            interval: settings.interval,
+            allow: settings.allow.clone(),
+            scan_every: None,
+            networks: None,
+            ports: settings.ports.clone(),
+        }
+    }
+
+    /// These under `config`.
+    fn under(&self, config: &AgentConfig) -> Result<Self, ConfigError> {
+        let mut narrowed = self.clone();
+        if let Some(seconds) = config.interval_seconds {
+            narrowed.interval = Duration::from_secs(seconds);
+        }
+        if let Some(actions) = &config.allow {
+            narrowed.allow = narrowed.allow.narrowed(actions);
+        }
+        if let Some(discovery) = &config.discovery {
+            narrowed.scan_every = discovery.every_seconds.map(Duration::from_secs);
+            if let Some(ports) = &discovery.ports {
+                narrowed.ports.clone_from(ports);
+            }
+            if let Some(cidrs) = &discovery.cidrs {
+                let networks = cidrs.iter().map(|cidr| parse_network(cidr)).collect::<Result<Vec<_>, _>>()?;
+                Plan::new(networks.clone(), narrowed.ports.clone())?;
+                narrowed.networks = Some(networks);
+            }
+        }
+        Ok(narrowed)
+    }
+}
+
+/// A version as it is kept.
+#[derive(Default, Serialize, Deserialize)]
+struct Kept {
+    version: u64,
+    config: Map<String, Value>,
+}
+
+/// Keeps the configuration, and tells everyone when it changes.
+pub struct ConfigKeeper {
+    path: PathBuf,
+    own: Effective,
+    applied: Cell<u64>,
+    /// The highest version the hub spoke of.
+    heard: Cell<u64>,
+    /// The highest version that could not be applied: it is not fetched again.
+    refused: Cell<u64>,
+    newer: Notify,
+    current: watch::Sender<Rc<Effective>>,
+}
+
+impl ConfigKeeper {
+    /// Begins with the machine's `own` settings under what is kept at `path`.
+    pub fn open(path: PathBuf, own: Effective) -> Result<Self, StateError> {
+        let kept: Kept = read_json(&path)?.unwrap_or_default();
+        let applied =
+            AgentConfig::read(&kept.config).map_err(ConfigError::from).and_then(|read| own.under(&read));
+        let effective = applied.unwrap_or_else(|error| {
+            tracing::warn!(version = kept.version, "the kept configuration does not fit any more: {error}");
+            own.clone()
+        });
+        Ok(Self {
+            path,
+            own,
+            applied: Cell::new(kept.version),
+            heard: Cell::new(kept.version),
+            refused: Cell::new(0),
+            newer: Notify::new(),
+            current: watch::Sender::new(Rc::new(effective)),
+        })
+    }
+
+    /// What is in force.
+    pub fn current(&self) -> Rc<Effective> {
+        Rc::clone(&self.current.borrow())
+    }
+
+    /// Hears of every change of what is in force.
+    pub fn changes(&self) -> watch::Receiver<Rc<Effective>> {
+        self.current.subscribe()
+    }
+
+    /// The hub says that `version` is in force.
+    pub fn hear(&self, version: u64) {
+        if version > self.applied.get() && version != self.refused.get() {
+            self.heard.set(version);
+            self.newer.notify_one();
+        }
+    }
+
+    /// Applies what the hub handed out, verified: now, and after every start to come.
+    pub fn apply(&self, answer: ConfigAnswer) -> Result<(), ConfigError> {
+        let (offered, applied) = (answer.version, self.applied.get());
+        if offered < applied {
+            return Err(ConfigError::Older { offered, applied });
+        }
+        let effective = self.own.under(&AgentConfig::read(&answer.config)?)?;
+        write_json(&self.path, &Kept { version: offered, config: answer.config })?;
+        self.applied.set(offered);
+        self.current.send_replace(Rc::new(effective));
+        Ok(())
+    }
+
+    fn is_wanting(&self) -> bool {
+        self.heard.get() > self.applied.get() && self.heard.get() != self.refused.get()
+    }
+}
+
+/// Fetches what the hub says is newer, until told to stop.
+pub async fn run(keeper: &ConfigKeeper, session: &mut Session, stop: &Stop) -> Result<(), Revoked> {
+    let mut backoff = BACKOFF;
+    while stop.or(keeper.newer.notified()).await.is_some() {
+        while keeper.is_wanting() && !stop.is_set() {
+            match fetch(session).await {
+                Ok(answer) => {
+                    backoff.reset();
+                    let version = answer.version;
+                    match keeper.apply(answer) {
+                        Ok(()) => tracing::info!(version, "applied a new configuration"),
+                        Err(error) => {
+                            tracing::warn!(version, "refused a configuration, the one before stays: {error}");
+                            keeper.refused.set(keeper.heard.get());
+                        }
+                    }
+                    // Should the hub hand out less than it announced: that is all there is for now.
+                    keeper.heard.set(keeper.heard.get().min(version.max(keeper.applied.get())));
+                }
+                Err(failure) if failure.is_revoked() => return Err(Revoked::because(&failure)),
+                Err(failure) => {
+                    failure.log_unexpected("config");
+                    stop.sleep(backoff.after_failure(failure.retry_after(), random())).await;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn fetch(session: &mut Session) -> Result<ConfigAnswer, Failure> {
+    let nonce = nonce()?;
+    let agent_id = session.link().identity().agent_id.clone();
+    let body = session.get(&format!("/api/v1/config/{agent_id}?nonce={nonce}"), Duration::ZERO).await?;
+    let answer: ConfigAnswer = session.link().verified(&body)?;
+    if answer.nonce != nonce || answer.agent_id != agent_id {
+        return Err(Failure::Unverified("it answers another request".to_owned()));
+    }
+    Ok(answer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pingup_protocol::{ids::AgentId, time::Timestamp};
+    use serde_json::json;
+
+    fn own() -> Effective {
+        Effective {
+            interval: Duration::from_secs(30),
+            allow: AllowList::default(),
+            scan_every: None,
+            networks: None,
+            ports: vec![22],
+        }
+    }
+
+    fn answer(version: u64, config: Value) -> ConfigAnswer {
+        ConfigAnswer {
+            agent_id: AgentId::parse("a").unwrap(),
+            nonce: "n".into(),
+            version,
+            issued_at: Timestamp::default(),
+            config: config.as_object().unwrap().clone(),
+        }
+    }
+
+    #[test]
+    fn the_hub_takes_actions_away_and_never_adds_any() {
+        let home = tempfile::tempdir().unwrap();
+        let keeper = ConfigKeeper::open(home.path().join("config.json"), own()).unwrap();
+        keeper.apply(answer(1, json!({"allow": ["ping", "exec"], "intervalSeconds": 5}))).unwrap();
+        let current = keeper.current();
+        assert!(current.allow.permits("ping") && !current.allow.permits("exec"));
+        assert!(!current.allow.permits("collect_now"), "it was not named any more");
+        assert_eq!(current.interval, Duration::from_secs(5));
+        keeper.apply(answer(2, json!({}))).unwrap();
+        assert_eq!(*keeper.current(), own(), "every version starts from the machine's own settings");
+    }
+
+    #[test]
+    fn a_lower_version_is_refused_also_after_a_restart() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("config.json");
+        let keeper = ConfigKeeper::open(path.clone(), own()).unwrap();
+        keeper.apply(answer(7, json!({"discovery": {"everySeconds": 60, "ports": [80]}}))).unwrap();
+        let keeper = ConfigKeeper::open(path, own()).unwrap();
+        assert_eq!(keeper.current().scan_every, Some(Duration::from_secs(60)));
+        assert_eq!(keeper.current().ports, [80]);
+        let refusal = keeper.apply(answer(6, json!({})));
+        assert!(matches!(refusal, Err(ConfigError::Older { offered: 6, applied: 7 })));
+    }
+
+    #[test]
+    fn what_cannot_be_read_changes_nothing() {
+        let home = tempfile::tempdir().unwrap();
+        let keeper = ConfigKeeper::open(home.path().join("config.json"), own()).unwrap();
+        for bad in [
+            json!({"intervalSeconds": 0}),
+            json!({"discovery": {"cidrs": ["10.0.0.0/8"]}}),
+            json!({"discovery": {"cidrs": ["here"]}}),
+        ] {
+            assert!(keeper.apply(answer(1, bad.clone())).is_err(), "{bad}");
+            assert_eq!(*keeper.current(), own());
+        }
+    }
+}

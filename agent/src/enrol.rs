@@ -1,0 +1,128 @@
+//! Enrolment: a machine that has a join token becomes an agent.
+//!
+//! The token's secret never leaves the machine: the request is signed under a key derived from it, and so is
+//! the answer, which carries back our nonce. Only then is anything of the answer believed. A hub that is away
+//! or busy is asked again; one that says no is not.
+
+use crate::{
+    backoff::{Backoff, random},
+    clock::Clock,
+    settings::HubUrl,
+    transport::{ANSWER_WITHIN, Connection, Failure, Method, Refusal, nonce, verified},
+};
+use pingup_protocol::{
+    enrol::{Credentials, EnrolAnswer, EnrolBody, HostInfo, JoinToken},
+    keys::derive_enrolment,
+    problem::ProblemType,
+    signing::{self, Key},
+};
+use std::time::Duration;
+
+const ROUTE: &str = "/api/v1/agents";
+/// The wait after a first failure, and the longest: a hub allows few enrolments a minute from one address.
+const BACKOFF: Backoff = Backoff::new(Duration::from_secs(2), Duration::from_secs(60));
+
+/// Why a machine is not enrolled, and will not be by trying again.
+#[derive(Debug, thiserror::Error)]
+pub enum EnrolError {
+    /// The hub said no.
+    #[error("{refusal}; {advice}")]
+    Refused {
+        /// What it said.
+        refusal: Box<Refusal>,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// What answered is not the hub that made the token, or something in between changed the answer.
+    #[error("{0}; the answer is not from the hub that made this join token: check the hub's address")]
+    NotTheHub(Failure),
+    /// It could not even be asked.
+    #[error("{0}")]
+    Local(Failure),
+}
+
+/// What is said of the machine.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    /// A name for people.
+    pub name: Option<String>,
+    /// What tells it from others.
+    pub machine_id: Option<String>,
+    /// What it is.
+    pub info: HostInfo,
+}
+
+/// Asks until the hub has decided.
+pub async fn enrol(hub: &HubUrl, token: &JoinToken, machine: &Machine) -> Result<Credentials, EnrolError> {
+    let key = Key::new(&derive_enrolment(&token.secret));
+    let clock = Clock::default();
+    let mut backoff = BACKOFF;
+    let mut logged = false;
+    loop {
+        let failure = match attempt(hub, token, &key, machine, &clock).await {
+            Ok(credentials) => return Ok(credentials),
+            Err(failure) => failure,
+        };
+        // A machine whose clock runs ahead may enrol all the same: by the hub's clock.
+        let ahead = failure.refusal().filter(|refusal| refusal.kind == Some(ProblemType::TimestampInFuture));
+        let hub_time = ahead.and_then(|refusal| refusal.server_time);
+        if let Some(hub_time) = hub_time {
+            clock.learn(hub_time);
+        }
+        match failure {
+            Failure::Refused(refusal) if !refusal.is_passing() && hub_time.is_none() => {
+                let advice = advice(refusal.kind);
+                return Err(EnrolError::Refused { refusal, advice });
+            }
+            Failure::Unverified(_) => return Err(EnrolError::NotTheHub(failure)),
+            Failure::Local(_) => return Err(EnrolError::Local(failure)),
+            Failure::Refused(_) | Failure::Unreachable { .. } => {
+                if !std::mem::replace(&mut logged, true) {
+                    tracing::warn!("not enrolled yet, trying again: {failure}");
+                }
+                tokio::time::sleep(backoff.after_failure(failure.retry_after(), random())).await;
+            }
+        }
+    }
+}
+
+async fn attempt(
+    hub: &HubUrl,
+    token: &JoinToken,
+    key: &Key,
+    machine: &Machine,
+    clock: &Clock,
+) -> Result<Credentials, Failure> {
+    let nonce = nonce()?;
+    let body = EnrolBody {
+        token_id: token.token_id.clone(),
+        nonce: nonce.clone(),
+        name: machine.name.clone(),
+        machine_id: machine.machine_id.clone(),
+        info: machine.info.clone(),
+        timestamp: clock.now(),
+    };
+    let body = signing::sign(key, &body)?;
+    // A connection of its own each time: asking twice over a kept one could use the token twice.
+    let mut connection = Connection::new(hub.clone());
+    let (answer, _) = connection.call(Method::Post(body.into()), ROUTE, None, ANSWER_WITHIN).await?;
+    let answer: EnrolAnswer = verified(key, &answer)?;
+    if answer.nonce != nonce {
+        return Err(Failure::Unverified("it answers another request".to_owned()));
+    }
+    Ok(answer.credentials)
+}
+
+const fn advice(kind: Option<ProblemType>) -> &'static str {
+    match kind {
+        Some(
+            ProblemType::JoinTokenInvalid | ProblemType::JoinTokenExhausted | ProblemType::JoinTokenExpired,
+        ) => "make a new one with `pingup-server join-token create`",
+        Some(ProblemType::MachineAlreadyEnrolled) => {
+            "if this machine lost its state, make a token that replaces the old agent: \
+             `pingup-server join-token create --replace ID`"
+        }
+        Some(_) => "the hub will not enrol this machine as it is",
+        None => "check the hub's address",
+    }
+}

@@ -1,0 +1,126 @@
+//! Heartbeats: the agent is there, every thirty seconds; or it goes, and says so.
+
+use crate::{
+    backoff::{Backoff, random},
+    clock::Clock,
+    config::ConfigKeeper,
+    stop::Stop,
+    transport::{Failure, Link, Revoked, Session},
+};
+use pingup_protocol::{
+    enrol::HostInfo,
+    heartbeat::{HeartbeatAnswer, HeartbeatBody, Presence},
+    limits::HEARTBEAT_SECONDS,
+    problem::ProblemType,
+    time::Timestamp,
+};
+use std::{cell::Cell, rc::Rc, time::Duration};
+use tokio::time::{Instant, MissedTickBehavior};
+
+const EVERY: Duration = Duration::from_secs(HEARTBEAT_SECONDS);
+/// The wait after a first failure, and the longest: a missed beat is made up for before the next is due.
+const BACKOFF: Backoff = Backoff::new(Duration::from_secs(1), EVERY);
+
+/// Makes heartbeats, each newer than the one before: the hub ignores what is not.
+pub struct Pulse {
+    clock: Rc<Clock>,
+    last: Cell<Option<Timestamp>>,
+}
+
+impl Pulse {
+    /// Beats by `clock`.
+    pub const fn new(clock: Rc<Clock>) -> Self {
+        Self { clock, last: Cell::new(None) }
+    }
+
+    /// Tells the hub `status`, and hears what it has to say.
+    pub async fn beat(
+        &self,
+        session: &mut Session,
+        status: Presence,
+        info: Option<HostInfo>,
+    ) -> Result<HeartbeatAnswer, Failure> {
+        let agent_id = session.link().identity().agent_id.clone();
+        let route = format!("/api/v1/agents/{agent_id}/heartbeat");
+        let body = HeartbeatBody { agent_id, timestamp: self.next(), status, info, metrics: None };
+        let answered = session.post(&route, &body).await;
+        if let Some(refusal) = answered.as_ref().err().and_then(Failure::refusal)
+            && let (Some(ProblemType::TimestampInFuture), Some(hub)) = (refusal.kind, refusal.server_time)
+        {
+            self.clock.learn(hub);
+            self.last.set(None);
+        }
+        let answer: HeartbeatAnswer = session.link().verified(&answered?)?;
+        self.clock.learn(answer.server_time);
+        Ok(answer)
+    }
+
+    fn next(&self) -> Timestamp {
+        let now = self.clock.now();
+        let next = match self.last.get() {
+            Some(last) => now.max(Timestamp::from_micros(last.as_micros() + 1)),
+            None => now,
+        };
+        self.last.set(Some(next));
+        next
+    }
+}
+
+/// Beats until told to stop. `info` goes with the beats until one was heard.
+pub async fn run(
+    pulse: &Pulse,
+    session: &mut Session,
+    config: &ConfigKeeper,
+    info: HostInfo,
+    stop: &Stop,
+) -> Result<(), Revoked> {
+    let mut info = Some(info);
+    let mut backoff = BACKOFF;
+    let mut due = tokio::time::interval_at(Instant::now(), EVERY);
+    due.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    while stop.or(due.tick()).await.is_some() {
+        loop {
+            // Told to stop in the middle: the beat that says so is newer than this one.
+            let Some(answered) = stop.or(pulse.beat(session, Presence::Online, info.clone())).await else {
+                return Ok(());
+            };
+            match answered {
+                Ok(answer) => {
+                    info = None;
+                    backoff.reset();
+                    config.hear(answer.config_version);
+                    break;
+                }
+                Err(failure) if failure.is_revoked() => return Err(Revoked::because(&failure)),
+                Err(failure) => {
+                    failure.log_unexpected("heartbeat");
+                    stop.sleep(backoff.after_failure(failure.retry_after(), random())).await;
+                    if stop.is_set() {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Says that the agent goes.
+pub async fn farewell(pulse: &Pulse, link: &Rc<Link>) {
+    let mut session = link.session("farewell");
+    if let Err(failure) = pulse.beat(&mut session, Presence::Offline, None).await {
+        tracing::warn!("could not tell the hub that this agent stops: {failure}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_beat_is_newer_than_the_one_before() {
+        let pulse = Pulse::new(Rc::new(Clock::default()));
+        let beats: Vec<Timestamp> = (0..1_000).map(|_| pulse.next()).collect();
+        assert!(beats.is_sorted_by(|earlier, later| earlier < later));
+    }
+}

@@ -1,0 +1,47 @@
+//! The pingup agent: it measures its machine, spools, signs and pushes; it holds a request open, pulls
+//! signed commands and runs those that it is allowed to; it scans its network and pushes what it found.
+//!
+//! It promises that a sample which was taken is either committed by the hub, or still in the spool, or
+//! counted as dropped; that a command runs at most once; and that nothing runs which its own allow-list
+//! does not name, whatever the hub says. It keeps everything it must not forget in one directory.
+//!
+//! | room | what it does |
+//! |---|---|
+//! | [`settings`] | flags, environment, file → one checked [`settings::Settings`] |
+//! | [`state`] | the directory, its lock, writing a file so that it survives a crash |
+//! | [`identity`], [`enrol`], [`host`] | who this is; how it became so; what it says of itself |
+//! | [`collect`] | one file a source, one sample out |
+//! | [`spool`] | samples and scans on disk until the hub has committed them |
+//! | [`transport`] | one connection, one signed request |
+//! | [`push`], [`heartbeat`], [`pull`], [`report`], [`config`] | the five things said to the hub |
+//! | [`execute`], [`journal`] | doing what was asked, at most once |
+//! | [`scan`] | the network around |
+//! | [`run`], [`once`] | composition: the agent at work, and the calls that do one thing |
+//!
+//! Everything runs on one thread; a room is given what it needs by [`run`], the one file that knows all.
+
+pub mod backoff;
+pub mod clock;
+pub mod collect;
+pub mod config;
+pub mod enrol;
+pub mod execute;
+pub mod exit;
+pub mod heartbeat;
+pub mod host;
+pub mod identity;
+pub mod interfaces;
+pub mod journal;
+pub mod logging;
+pub mod once;
+pub mod pull;
+pub mod push;
+pub mod record;
+pub mod report;
+pub mod run;
+pub mod scan;
+pub mod settings;
+pub mod spool;
+pub mod state;
+pub mod stop;
+pub mod transport;

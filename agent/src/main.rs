@@ -1,0 +1,58 @@
+//! The program: arguments in, exit code out. What it says to people is one plain line on stderr.
+
+use pingup_agent::{
+    exit::Exit,
+    logging, once, run,
+    settings::{self, Call},
+};
+use std::{io::Write, process::ExitCode};
+
+/// Threads for what blocks: looking names up. More than the few that a scan may hold at a time, so that
+/// the hub's own name can always be looked up beside them.
+const BLOCKING_THREADS_MAX: usize = 8;
+
+fn main() -> ExitCode {
+    let (exit, line) = match settings::read() {
+        Ok(Call::Print(text)) => print(&text),
+        Ok(Call::Run(settings)) => {
+            logging::start(settings.log);
+            on_runtime(run::run(*settings))
+        }
+        Ok(Call::Sample) => on_runtime(once::sample()),
+        Ok(Call::Scan(plan)) => on_runtime(once::scan(plan)),
+        Err(error) => (Exit::Usage, Some(error.to_string())),
+    };
+    if let Some(line) = line {
+        // Nothing can be done, nor said, when stderr is closed.
+        let _ = writeln!(std::io::stderr(), "pingup-agent: {line}");
+    }
+    exit.into()
+}
+
+fn print(text: &str) -> (Exit, Option<String>) {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => (Exit::Done, None),
+        Err(error) => (Exit::Io, Some(format!("cannot write to stdout: {error}"))),
+    }
+}
+
+/// Runs `work` to its end; what still blocks then (a slow name server) is not waited for.
+fn on_runtime<E: std::fmt::Display>(work: impl Future<Output = Result<(), E>>) -> (Exit, Option<String>)
+where
+    for<'a> Exit: From<&'a E>,
+{
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS_MAX)
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => return (Exit::Io, Some(format!("cannot start: {error}"))),
+    };
+    let ended = runtime.block_on(Box::pin(work));
+    runtime.shutdown_background();
+    match ended {
+        Ok(()) => (Exit::Done, None),
+        Err(error) => (Exit::from(&error), Some(error.to_string())),
+    }
+}

@@ -1,0 +1,175 @@
+//! Pulling: a request is held open until the hub has commands; each is judged ([`admit`]), taken down in the
+//! journal, and only then run, one after the other, in their order.
+
+mod admit;
+
+use crate::{
+    backoff::{Backoff, random},
+    clock::{Offset, machine_time},
+    config::ConfigKeeper,
+    execute::{Executor, Outcome},
+    journal::Finished,
+    report::Results,
+    state::StateError,
+    stop::Stop,
+    transport::{Failure, Revoked, Session, nonce},
+};
+use admit::{Admission, Gate};
+use pingup_protocol::{
+    command::{Action, Command, PendingAnswer, ResultStatus},
+    time::Timestamp,
+};
+use std::{
+    rc::Rc,
+    time::{Duration, Instant},
+};
+
+/// How long the hub is asked to hold the request open: below what proxies commonly allow.
+const WAIT: Duration = Duration::from_secs(50);
+/// An empty answer that comes sooner was not held open.
+const HELD_LEAST: Duration = Duration::from_secs(1);
+/// The wait after a first failure, and the longest.
+const BACKOFF: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
+
+/// Pulls commands and sees them done.
+pub struct Puller {
+    session: Session,
+    results: Rc<Results>,
+    config: Rc<ConfigKeeper>,
+    executor: Executor,
+    backoff: Backoff,
+}
+
+/// What was made of one answer.
+#[derive(Debug, Default)]
+struct Handled {
+    /// Commands that were handed out.
+    offered: usize,
+    /// Those of them that will not be handed out again.
+    done: usize,
+}
+
+impl Puller {
+    /// A puller over `session`.
+    pub const fn new(
+        session: Session,
+        results: Rc<Results>,
+        config: Rc<ConfigKeeper>,
+        executor: Executor,
+    ) -> Self {
+        Self { session, results, config, executor, backoff: BACKOFF }
+    }
+
+    /// Pulls until told to stop.
+    pub async fn run(&mut self, stop: &Stop) -> Result<(), Revoked> {
+        while !stop.is_set() {
+            let began = Instant::now();
+            let Some(asked) = stop.or(self.ask()).await else { break };
+            let wait = match asked {
+                Ok(answer) => self.answered(answer, began.elapsed(), stop).await,
+                Err(failure) if failure.is_revoked() => return Err(Revoked::because(&failure)),
+                Err(failure) => {
+                    failure.log_unexpected("pull");
+                    Some(self.backoff.after_failure(failure.retry_after(), random()))
+                }
+            };
+            if let Some(duration) = wait {
+                stop.sleep(duration).await;
+            }
+        }
+        Ok(())
+    }
+
+    async fn ask(&mut self) -> Result<PendingAnswer, Failure> {
+        let nonce = nonce()?;
+        let agent_id = self.session.link().identity().agent_id.clone();
+        let after = self.results.journal.borrow().last_seq();
+        let wait = WAIT.as_secs();
+        let route = format!("/api/v1/commands/pending/{agent_id}?nonce={nonce}&wait={wait}&after={after}");
+        let body = self.session.get(&route, WAIT).await?;
+        let answer: PendingAnswer = self.session.link().verified(&body)?;
+        if answer.nonce != nonce || answer.agent_id != agent_id {
+            return Err(Failure::Unverified("it answers another request".to_owned()));
+        }
+        Ok(answer)
+    }
+
+    /// Carries out an answer; how long to wait before asking again, if at all.
+    async fn answered(&mut self, answer: PendingAnswer, held: Duration, stop: &Stop) -> Option<Duration> {
+        self.config.hear(answer.config_version);
+        let offset = Offset::between(answer.server_time, machine_time());
+        let handled = match self.handle(&answer, offset, stop).await {
+            Ok(handled) => handled,
+            Err(error) => {
+                tracing::error!("no command is run, since it cannot be taken down first: {error}");
+                return Some(self.backoff.after_failure(None, random()));
+            }
+        };
+        // Commands that nothing came of will be handed out again at once; and a hub, or something before it, that
+        // does not hold the request open will not hold the next one either.
+        if handled.done == 0 && (handled.offered > 0 || held < HELD_LEAST) {
+            return Some(self.backoff.after_failure(None, random()));
+        }
+        self.backoff.reset();
+        None
+    }
+
+    async fn handle(
+        &mut self,
+        answer: &PendingAnswer,
+        offset: Offset,
+        stop: &Stop,
+    ) -> Result<Handled, StateError> {
+        let mut handled = Handled { offered: answer.commands.len(), done: 0 };
+        for offered in &answer.commands {
+            if stop.is_set() {
+                break;
+            }
+            let link = Rc::clone(self.session.link());
+            let identity = link.identity();
+            let gate = Gate {
+                agent_id: &identity.agent_id,
+                key: &identity.down,
+                last_seq: self.results.journal.borrow().last_seq(),
+                allow: &self.config.current().allow,
+                now: offset.hub_time(machine_time()),
+            };
+            match gate.admit(offered) {
+                Admission::Run(command, action) => self.carry_out(&command, action, stop).await?,
+                Admission::Reject(command, reason) => {
+                    tracing::info!(command = command.command_id, "rejected: {reason}");
+                    self.finish(&command, machine_time(), Outcome::rejected(reason))?;
+                }
+                Admission::Ignore(reason) => {
+                    tracing::warn!("a command was thrown away: {reason}");
+                    continue;
+                }
+            }
+            handled.done += 1;
+        }
+        Ok(handled)
+    }
+
+    async fn carry_out(&self, command: &Command, action: Action, stop: &Stop) -> Result<(), StateError> {
+        let started_at = machine_time();
+        self.results.journal.borrow_mut().begin(command, started_at)?;
+        tracing::info!(command = command.command_id, action = command.action, "running");
+        let outcome = Box::pin(self.executor.run(action, &self.config.current(), stop)).await;
+        self.finish(command, started_at, outcome)
+    }
+
+    fn finish(&self, command: &Command, started_at: Timestamp, outcome: Outcome) -> Result<(), StateError> {
+        let Outcome { status, exit_code, output } = outcome;
+        let finished = Finished {
+            command_id: command.command_id.clone(),
+            command_seq: command.command_seq,
+            status,
+            exit_code,
+            output,
+            started_at,
+            finished_at: machine_time().max(started_at),
+        };
+        debug_assert!(status != ResultStatus::Unknown, "what is known is told");
+        self.results.add(finished)
+    }
+}

@@ -1,0 +1,223 @@
+//! Pushing: what waits in the spool goes to the hub, oldest first, one request at a time, each signed as it is
+//! sent; what the hub has committed leaves the spool.
+//!
+//! What each answer means is decided in [`verdict`], which is pure; here it is carried out.
+
+mod body;
+mod verdict;
+
+use crate::{
+    backoff::{Backoff, random},
+    clock::{Clock, machine_time},
+    record::SharedSpool,
+    spool::{Record, SpoolError},
+    stop::Stop,
+    transport::{Failure, Revoked, Session, for_log},
+};
+use body::{Outgoing, is_ahead};
+use pingup_protocol::{metrics::PushAnswer, time::Timestamp};
+use std::{rc::Rc, time::Duration};
+use verdict::{Sent, Verdict};
+
+/// Samples in one request at most: some minutes' worth of catching up, and little memory.
+const BATCH_SAMPLES_MAX: usize = 500;
+/// Bytes of samples in one request at most. A request takes a few times as much memory while it is made.
+const BATCH_BYTES_MAX: usize = 256 * 1024;
+/// The wait after a first failure, and the longest.
+const BACKOFF: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
+
+/// Pushes.
+pub struct Pusher {
+    session: Session,
+    spool: Rc<SharedSpool>,
+    clock: Rc<Clock>,
+    backoff: Backoff,
+    /// Samples in the next request at most: less after a refusal, to find the one that is refused.
+    batch_max: usize,
+    /// Somebody else sends under this identity: nothing is pushed any more.
+    halted: bool,
+}
+
+/// What became of one request.
+enum Step {
+    /// Nothing waits.
+    Idle,
+    /// Something moved.
+    Moved,
+    /// Try again after this.
+    Wait(Duration),
+}
+
+impl Pusher {
+    /// A pusher from `spool` over `session`.
+    pub const fn new(session: Session, spool: Rc<SharedSpool>, clock: Rc<Clock>) -> Self {
+        Self { session, spool, clock, backoff: BACKOFF, batch_max: BATCH_SAMPLES_MAX, halted: false }
+    }
+
+    /// Pushes until told to stop.
+    pub async fn run(&mut self, stop: &Stop) -> Result<(), Revoked> {
+        while !stop.is_set() {
+            match self.step().await? {
+                Step::Moved => {}
+                Step::Idle => {
+                    stop.or(self.spool.grown()).await;
+                }
+                Step::Wait(duration) => stop.sleep(duration).await,
+            }
+        }
+        Ok(())
+    }
+
+    /// Pushes what waits until nothing does, or until it does not get through.
+    pub async fn drain(&mut self) -> Result<(), Revoked> {
+        while let Step::Moved = self.step().await? {}
+        Ok(())
+    }
+
+    async fn step(&mut self) -> Result<Step, Revoked> {
+        if self.halted {
+            return Ok(Step::Idle);
+        }
+        let oldest = self.spool.spool.borrow().oldest(self.batch_max, BATCH_BYTES_MAX);
+        let records = match oldest {
+            Ok(records) => records,
+            Err(error) => return Ok(self.cannot(&error)),
+        };
+        let (Some(first), Some(last)) = (records.first(), records.last()) else { return Ok(Step::Idle) };
+        let sent = {
+            let spool = self.spool.spool.borrow();
+            Sent { first: spool.seq_of(first), last: spool.seq_of(last), last_given: spool.last_seq() }
+        };
+        let boot = self.spool.spool.borrow().boot();
+        let agent_id = self.session.link().identity().agent_id.clone();
+        let Some(outgoing) = Outgoing::read(&agent_id, boot, sent.first, &records) else {
+            tracing::error!(number = first.number, "a record in the spool cannot be read; it is dropped");
+            let discarded = self.spool.spool.borrow_mut().discard_through(first.number);
+            return Ok(self.moved_or(discarded));
+        };
+        let answered = outgoing.send(&mut self.session).await;
+        if let Err(failure) = &answered {
+            failure.log_unexpected("push");
+        }
+        let verdict = verdict::judge(&answered, sent);
+        self.carry_out(verdict, boot, &records, answered.ok().as_ref())
+    }
+
+    fn carry_out(
+        &mut self,
+        verdict: Verdict,
+        boot: u64,
+        records: &[Record],
+        answer: Option<&PushAnswer>,
+    ) -> Result<Step, Revoked> {
+        match verdict {
+            Verdict::Committed { high_water } => {
+                if let Some(answer) = answer {
+                    self.spool_again_what_was_ahead(answer, records);
+                }
+                self.batch_max = (self.batch_max * 2).min(BATCH_SAMPLES_MAX);
+                let acknowledged = self.spool.spool.borrow_mut().acknowledge(boot, high_water);
+                Ok(self.moved_or(acknowledged))
+            }
+            Verdict::Ahead { server_time } => {
+                self.clock.learn(server_time);
+                tracing::warn!(hub = %server_time, "this machine's clock is ahead of the hub's; going by the hub's");
+                let appended = records.iter().try_for_each(|record| self.append_at(record, server_time));
+                let discarded = appended.and_then(|()| {
+                    let through = records.last().map_or(0, |record| record.number);
+                    self.spool.spool.borrow_mut().acknowledge_number(through)
+                });
+                Ok(self.remedied(discarded))
+            }
+            Verdict::Retired { min_boot } => {
+                let begun = self.spool.spool.borrow_mut().begin_boot(min_boot, machine_time());
+                tracing::warn!(
+                    boot = self.spool.spool.borrow().boot(),
+                    "the hub knows a later boot; began a new one"
+                );
+                Ok(self.remedied(begun))
+            }
+            Verdict::Refused { why } if records.len() > 1 => {
+                tracing::debug!("sending less at a time: {why}");
+                self.batch_max = records.len() / 2;
+                Ok(Step::Moved)
+            }
+            Verdict::Refused { why } => {
+                tracing::error!("the hub will never take one record of the spool; it is dropped: {why}");
+                let number = records.first().map_or(0, |record| record.number);
+                let discarded = self.spool.spool.borrow_mut().discard_through(number);
+                Ok(self.moved_or(discarded))
+            }
+            Verdict::Conflict { why } => {
+                tracing::error!(
+                    "{why}: another machine uses this agent's identity, or its state was rolled back. Nothing is \
+                     pushed any more. Give each machine an identity of its own: empty the state directory of the \
+                     copy and enrol it with a new join token (for this machine one made with --replace)"
+                );
+                self.halted = true;
+                Ok(Step::Idle)
+            }
+            Verdict::Later { retry_after } => {
+                Ok(Step::Wait(self.backoff.after_failure(retry_after, random())))
+            }
+            Verdict::Revoked { detail } => Err(Revoked::saying(detail)),
+        }
+    }
+
+    /// Samples that the hub would not store because they lie in its future are spooled once more, at its
+    /// time: it has consumed their numbers, but not what was measured.
+    fn spool_again_what_was_ahead(&self, answer: &PushAnswer, records: &[Record]) {
+        let mut ahead = 0_usize;
+        for rejected in &answer.rejected {
+            let seq_of = |record: &&Record| self.spool.spool.borrow().seq_of(record) == rejected.seq;
+            match records.iter().find(seq_of) {
+                Some(record) if is_ahead(rejected) => {
+                    ahead += 1;
+                    if let Err(error) = self.append_at(record, answer.server_time) {
+                        tracing::error!("a sample is lost: {error}");
+                    }
+                }
+                _ => tracing::warn!(
+                    seq = rejected.seq,
+                    "the hub rejected a sample: {} ({})",
+                    for_log(&rejected.detail),
+                    for_log(&rejected.problem),
+                ),
+            }
+        }
+        if ahead > 0 {
+            self.clock.learn(answer.server_time);
+            tracing::warn!(samples = ahead, "this machine's clock is ahead of the hub's; going by the hub's");
+        }
+    }
+
+    fn append_at(&self, record: &Record, timestamp: Timestamp) -> Result<(), SpoolError> {
+        self.spool.append(record.kind, timestamp, record.json.clone()).map(drop)
+    }
+
+    fn moved_or(&mut self, done: Result<(), SpoolError>) -> Step {
+        match done {
+            Ok(()) => {
+                self.backoff.reset();
+                Step::Moved
+            }
+            Err(error) => self.cannot(&error),
+        }
+    }
+
+    /// What was wrong is put right. Should the hub see that otherwise, it is not asked without end.
+    fn remedied(&mut self, done: Result<(), SpoolError>) -> Step {
+        match done {
+            Ok(()) => Step::Wait(self.backoff.after_failure(None, random())),
+            Err(error) => self.cannot(&error),
+        }
+    }
+
+    fn cannot(&mut self, error: &SpoolError) -> Step {
+        tracing::error!("{error}");
+        Step::Wait(self.backoff.after_failure(None, random()))
+    }
+}
+
+/// What an attempt to push ended with.
+type Answered = Result<PushAnswer, Failure>;

@@ -1,0 +1,305 @@
+//! Composition: the agent at work. The one file that knows every room; the order in which they start and stop.
+//!
+//! Start: settings (checked before this) → state directory and its lock → identity, by enrolment where there is
+//! none → configuration, spool, journal → all loops at once.
+//!
+//! Stop, at SIGTERM or SIGINT: everyone is told, and the hub hears at once that this agent goes. A command that
+//! runs is ended and its outcome kept. What waits in spool and journal has a moment to get through; what does
+//! not stays for the next start.
+
+use crate::{
+    clock::{Clock, machine_time},
+    collect::{Collector, PRIMING},
+    config::{self, ConfigKeeper, Effective},
+    enrol::{EnrolError, Machine, enrol},
+    execute::Executor,
+    exit::Exit,
+    heartbeat::{self, Pulse},
+    host,
+    identity::Identity,
+    journal::Journal,
+    pull::Puller,
+    push::Pusher,
+    record::{Recorder, SharedSpool},
+    report::{Reporter, Results},
+    scan::{self, Plan},
+    settings::Settings,
+    spool::{Spool, SpoolError},
+    state::{StateDir, StateError},
+    stop::{self, Stop, Stopper},
+    transport::{Link, Revoked},
+};
+use std::{io, rc::Rc, time::Duration};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    time::{Instant, MissedTickBehavior, timeout},
+};
+
+/// How long everything has to come to its end when the agent is told to stop: a command that runs, a request
+/// that is under way, and then what waits in spool and journal.
+const STOP_WITHIN: Duration = Duration::from_secs(3);
+
+/// Why an agent ended that nobody told to.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The state cannot be used.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The spool cannot be used.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+    /// Signals cannot be heard.
+    #[error("cannot listen for signals: {0}")]
+    Signals(io::Error),
+    /// There is no identity, and nothing to get one with.
+    #[error(
+        "this machine is not enrolled (nothing in {0}); make a join token on the hub with \
+         `pingup-server join-token create` and give it with --join-token or PINGUP_JOIN_TOKEN"
+    )]
+    NoJoinToken(std::path::PathBuf),
+    /// The hub would not have this machine.
+    #[error("cannot enrol: {0}")]
+    NotEnrolled(#[from] EnrolError),
+    /// The hub revoked this agent.
+    #[error(
+        "{0}; nothing is sent any more. To come back: empty the state directory, and enrol with a new join token"
+    )]
+    Revoked(#[from] Revoked),
+}
+
+impl From<&RunError> for Exit {
+    fn from(error: &RunError) -> Self {
+        match error {
+            RunError::State(_) | RunError::Spool(_) | RunError::Signals(_) => Self::Io,
+            RunError::NoJoinToken(_) => Self::Usage,
+            RunError::NotEnrolled(_) => Self::NotEnrolled,
+            RunError::Revoked(_) => Self::Revoked,
+        }
+    }
+}
+
+/// Works until it is told to stop.
+pub async fn run(settings: Settings) -> Result<(), RunError> {
+    let mut signals = Signals::listen().map_err(RunError::Signals)?;
+    let state = StateDir::open(&settings.state_dir)?;
+    let identity = match Identity::load(&state)? {
+        Some(identity) => identity,
+        None => match signals.or(become_agent(&settings, &state)).await {
+            Some(enrolled) => enrolled?,
+            None => return Ok(()),
+        },
+    };
+    tracing::info!(agent = %identity.agent_id, hub = %settings.hub, version = env!("CARGO_PKG_VERSION"), "started");
+    let agent = Agent::open(&settings, &state, identity)?;
+    let (stopper, stop) = stop::channel();
+    let ended = Box::pin(agent.work(&mut signals, stopper, &stop)).await;
+    if ended.is_ok() {
+        tracing::info!("stopped");
+    }
+    Ok(ended?)
+}
+
+async fn become_agent(settings: &Settings, state: &StateDir) -> Result<Identity, RunError> {
+    let Some(token) = &settings.join_token else {
+        return Err(RunError::NoJoinToken(settings.state_dir.clone()));
+    };
+    let machine = Machine {
+        name: settings.name.clone(),
+        machine_id: host::machine_id(),
+        info: host::info(&settings.ssh),
+    };
+    let credentials = enrol(&settings.hub, token, &machine).await?;
+    Identity::save(state, &credentials)?;
+    tracing::info!(agent = %credentials.agent_id, "enrolled");
+    let damaged = || StateError::Damaged {
+        path: state.join("identity.json"),
+        reason: "the hub handed out keys that are no keys".to_owned(),
+    };
+    Ok(Identity::new(&credentials).ok_or_else(damaged)?)
+}
+
+/// Everything that an agent at work consists of.
+struct Agent {
+    link: Rc<Link>,
+    clock: Rc<Clock>,
+    config: Rc<ConfigKeeper>,
+    spool: Rc<SharedSpool>,
+    results: Rc<Results>,
+    recorder: Rc<Recorder>,
+    pulse: Pulse,
+    info: pingup_protocol::enrol::HostInfo,
+}
+
+impl Agent {
+    fn open(settings: &Settings, state: &StateDir, identity: Identity) -> Result<Self, RunError> {
+        let now = machine_time();
+        let link = Link::new(settings.hub.clone(), identity);
+        let clock = Rc::new(Clock::default());
+        let spool = SharedSpool::new(Spool::open(&state.subdirectory("spool")?, settings.spool, now)?);
+        let collector = Collector::primed();
+        let recorder = Recorder::new(collector, Rc::clone(&spool), Rc::clone(&clock), Rc::clone(&link));
+        Ok(Self {
+            config: Rc::new(ConfigKeeper::open(state.join("config.json"), Effective::of(settings))?),
+            results: Results::new(Journal::open(state, now)?),
+            recorder: Rc::new(recorder),
+            pulse: Pulse::new(Rc::clone(&clock)),
+            info: host::info(&settings.ssh),
+            link,
+            clock,
+            spool,
+        })
+    }
+
+    async fn work(&self, signals: &mut Signals, stopper: Stopper, stop: &Stop) -> Result<(), Revoked> {
+        let mut pusher =
+            Pusher::new(self.link.session("push"), Rc::clone(&self.spool), Rc::clone(&self.clock));
+        let results = Rc::clone(&self.results);
+        let mut reporter = Reporter::new(self.link.session("report"), results, Rc::clone(&self.clock));
+        let stopping = async {
+            signals.wait().await;
+            tracing::info!("stopping");
+            stopper.stop();
+            heartbeat::farewell(&self.pulse, &self.link).await;
+            Ok(())
+        };
+        let working = async {
+            // Each ends when it is told to stop; any of them may find that we are revoked, which ends all.
+            tokio::try_join!(
+                pusher.run(stop),
+                reporter.run(stop),
+                Box::pin(self.beat(stop)),
+                Box::pin(self.configure(stop)),
+                Box::pin(self.pull(stop)),
+                self.sample(stop),
+                Box::pin(self.discover(stop)),
+            )?;
+            tokio::try_join!(pusher.drain(), reporter.drain()).map(drop)
+        };
+        // Boxed: a future of everything is large, and is moved on its way.
+        let (working, stopping) = (Box::pin(working), Box::pin(stopping));
+        tokio::try_join!(bounded(working, stop), bounded(stopping, stop)).map(drop)
+    }
+
+    async fn beat(&self, stop: &Stop) -> Result<(), Revoked> {
+        let mut session = self.link.session("heartbeat");
+        heartbeat::run(&self.pulse, &mut session, &self.config, self.info.clone(), stop).await
+    }
+
+    async fn configure(&self, stop: &Stop) -> Result<(), Revoked> {
+        config::run(&self.config, &mut self.link.session("config"), stop).await
+    }
+
+    async fn pull(&self, stop: &Stop) -> Result<(), Revoked> {
+        let executor = Executor::new(Rc::clone(&self.recorder));
+        let (results, config) = (Rc::clone(&self.results), Rc::clone(&self.config));
+        Puller::new(self.link.session("pull"), results, config, executor).run(stop).await
+    }
+
+    /// A sample at once, then one at every interval, on a steady grid that begins anew when the interval changes.
+    async fn sample(&self, stop: &Stop) -> Result<(), Revoked> {
+        let mut changes = self.config.changes();
+        stop.sleep(PRIMING).await;
+        let mut begin = Instant::now();
+        while !stop.is_set() {
+            let interval = changes.borrow_and_update().interval;
+            let mut due = tokio::time::interval_at(begin, interval);
+            due.set_missed_tick_behavior(MissedTickBehavior::Skip);
+            loop {
+                tokio::select! {
+                    biased;
+                    () = stop.wait() => return Ok(()),
+                    _ = due.tick() => self.take_sample(),
+                    _ = changes.changed() => {
+                        if self.config.current().interval != interval {
+                            break;
+                        }
+                    }
+                }
+            }
+            begin = Instant::now() + self.config.current().interval;
+        }
+        Ok(())
+    }
+
+    fn take_sample(&self) {
+        if let Err(error) = self.recorder.take_sample() {
+            tracing::error!("a sample is lost: {error}");
+        }
+    }
+
+    /// Scans as often as the hub's configuration says; never, when it does not.
+    async fn discover(&self, stop: &Stop) -> Result<(), Revoked> {
+        let mut changes = self.config.changes();
+        while !stop.is_set() {
+            let config = Rc::clone(&changes.borrow_and_update());
+            let due = async {
+                match config.scan_every {
+                    Some(every) => tokio::time::sleep(every).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                () = stop.wait() => {}
+                // Begins to wait anew: a schedule that changed is another schedule.
+                _ = changes.changed() => {}
+                () = due => self.scan(&config, stop).await,
+            }
+        }
+        Ok(())
+    }
+
+    async fn scan(&self, config: &Effective, stop: &Stop) {
+        let plan = match Plan::choose(None, None, config) {
+            Ok(plan) => plan,
+            Err(error) => return tracing::warn!("no scan is made: {error}"),
+        };
+        let began = self.recorder.now();
+        if let Some(found) = stop.or(Box::pin(scan::run(&plan, |_| {}))).await
+            && let Err(error) = self.recorder.take_scan(began, found)
+        {
+            tracing::error!("a scan is lost: {error}");
+        }
+    }
+}
+
+/// Waits for `work` as long as it takes until everyone is told to stop, and from then on a bounded time. What was
+/// not done by then waits where it is for the next start.
+async fn bounded(
+    mut work: impl Future<Output = Result<(), Revoked>> + Unpin,
+    stop: &Stop,
+) -> Result<(), Revoked> {
+    tokio::select! {
+        ended = &mut work => return ended,
+        () = stop.wait() => {}
+    }
+    timeout(STOP_WITHIN, work).await.unwrap_or(Ok(()))
+}
+
+/// SIGTERM and SIGINT.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn wait(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+
+    /// Waits for `work`; `None` when told to stop before that was done.
+    async fn or<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            () = self.wait() => None,
+            done = work => Some(done),
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! The command line and the environment, as they come: texts, not checked yet.
+
+use clap::{Args, Parser};
+use std::path::PathBuf;
+
+/// Measures this machine, tells a pingup hub, and runs what the hub may ask of it.
+#[derive(Parser)]
+#[command(name = "pingup-agent", version, about)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    pub(super) subcommand: Subcommand,
+}
+
+#[derive(clap::Subcommand)]
+pub(super) enum Subcommand {
+    /// Enrols where that was not done yet, then measures, pushes and pulls until it is stopped
+    Run(Box<RunArguments>),
+    /// Prints one sample of this machine as JSON
+    Sample,
+    /// Scans a network once and prints what it found as JSON
+    Scan {
+        /// The network, e.g. 192.168.1.0/24; a /16 at most
+        cidr: String,
+        /// TCP ports to try, e.g. 22,80,443
+        #[arg(long, env = "PINGUP_PORTS", value_delimiter = ',')]
+        ports: Option<Vec<String>>,
+    },
+}
+
+/// Every setting of `run`. Each is a key of the file as well, with _ for -.
+#[derive(Args, Clone, Default)]
+pub(super) struct RunArguments {
+    /// The hub, e.g. http://127.0.0.1:8080
+    #[arg(long, env = "PINGUP_HUB", value_name = "URL")]
+    pub(super) hub: Option<String>,
+    /// What to enrol with, once: pjt_… (others can see a process's flags: better the variable or the file)
+    #[arg(long, env = "PINGUP_JOIN_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    pub(super) join_token: Option<String>,
+    /// Where to keep identity, spool and journal [default: /var/lib/pingup-agent for root]
+    #[arg(long, env = "PINGUP_STATE_DIR", value_name = "DIR")]
+    pub(super) state_dir: Option<String>,
+    /// Between two samples [default: 30s]
+    #[arg(long, env = "PINGUP_INTERVAL", value_name = "DURATION")]
+    pub(super) interval: Option<String>,
+    /// A name for people, given at enrolment
+    #[arg(long, env = "PINGUP_NAME")]
+    pub(super) name: Option<String>,
+    /// A TOML file with settings
+    #[arg(long, env = "PINGUP_CONFIG", value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// Speak plain HTTP to a hub that is not on this machine
+    #[arg(
+        long, env = "PINGUP_INSECURE_HTTP", value_name = "BOOL",
+        num_args = 0..=1, require_equals = true, default_missing_value = "true"
+    )]
+    pub(super) insecure_http: Option<String>,
+    /// Actions that may run [default: ping,collect_now,run_discovery]
+    #[arg(long, env = "PINGUP_ALLOW", value_name = "ACTION,…", value_delimiter = ',')]
+    pub(super) allow: Option<Vec<String>>,
+    /// Bytes that may wait on disk for the hub [default: 67108864]
+    #[arg(long, env = "PINGUP_SPOOL_BYTES_MAX", value_name = "BYTES")]
+    pub(super) spool_bytes_max: Option<String>,
+    /// How long anything may wait for the hub [default: 30d]
+    #[arg(long, env = "PINGUP_SPOOL_AGE_MAX", value_name = "DURATION")]
+    pub(super) spool_age_max: Option<String>,
+    /// TCP ports that a scan tries
+    #[arg(long, env = "PINGUP_PORTS", value_delimiter = ',')]
+    pub(super) ports: Option<Vec<String>>,
+    /// Where SSH reaches this machine, told to the hub
+    #[arg(long, env = "PINGUP_SSH_HOST", value_name = "HOST")]
+    pub(super) ssh_host: Option<String>,
+    /// The port of that
+    #[arg(long, env = "PINGUP_SSH_PORT", value_name = "PORT")]
+    pub(super) ssh_port: Option<String>,
+    /// The user of that
+    #[arg(long, env = "PINGUP_SSH_USER", value_name = "USER")]
+    pub(super) ssh_user: Option<String>,
+    /// What to log: error, warn, info or debug [default: info]
+    #[arg(long, env = "PINGUP_LOG", value_name = "LEVEL")]
+    pub(super) log: Option<String>,
+}
+
+impl RunArguments {
+    /// These, and where they are silent, `other`.
+    pub(super) fn or(self, other: Self) -> Self {
+        let said = super::values::given;
+        let listed = super::values::list;
+        Self {
+            hub: said(self.hub).or(other.hub),
+            join_token: said(self.join_token).or(other.join_token),
+            state_dir: said(self.state_dir).or(other.state_dir),
+            interval: said(self.interval).or(other.interval),
+            name: said(self.name).or(other.name),
+            config: self.config,
+            insecure_http: said(self.insecure_http).or(other.insecure_http),
+            allow: listed(self.allow).or(other.allow),
+            spool_bytes_max: said(self.spool_bytes_max).or(other.spool_bytes_max),
+            spool_age_max: said(self.spool_age_max).or(other.spool_age_max),
+            ports: listed(self.ports).or(other.ports),
+            ssh_host: said(self.ssh_host).or(other.ssh_host),
+            ssh_port: said(self.ssh_port).or(other.ssh_port),
+            ssh_user: said(self.ssh_user).or(other.ssh_user),
+            log: said(self.log).or(other.log),
+        }
+    }
+}

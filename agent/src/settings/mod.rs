@@ -1,0 +1,205 @@
+//! The agent's own settings: flags win over environment over file; parsed once, checked before anything is
+//! opened, a bad one ending the program with exit code 64 and one plain line.
+//!
+//! What the hub configures is another matter ([`crate::config`]) and can only narrow what stands here.
+
+mod arguments;
+mod file;
+mod hub_url;
+mod values;
+
+pub use hub_url::HubUrl;
+
+use crate::{execute::AllowList, exit::Exit, scan::Plan, spool::Bounds};
+use arguments::{Arguments, RunArguments, Subcommand};
+use clap::{Parser, error::ErrorKind};
+use pingup_protocol::{config::INTERVAL_SECONDS, enrol::JoinToken};
+use std::{path::PathBuf, time::Duration};
+use tracing::level_filters::LevelFilter;
+
+/// Seconds between samples, unless told otherwise.
+const INTERVAL: Duration = Duration::from_secs(30);
+/// Bytes that the spool takes on disk at most, unless told otherwise: months of samples.
+const SPOOL_BYTES_MAX: u64 = 64 << 20;
+/// The least that may be set: one scan of the largest size must fit beside samples.
+const SPOOL_BYTES_LEAST: u64 = 8 << 20;
+/// How old what is spooled may grow, unless told otherwise.
+const SPOOL_AGE_MAX: Duration = Duration::from_secs(30 * 86_400);
+/// The least that may be set.
+const SPOOL_AGE_LEAST: Duration = Duration::from_secs(60);
+/// Characters of a name for people.
+const NAME_CHARS_MAX: usize = 128;
+
+/// A setting that is missing or wrong: one line that says which, and what would be right.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct SettingsError(String);
+
+impl SettingsError {
+    fn of(name: &str, what: impl std::fmt::Display) -> Self {
+        Self(format!("{name}: {what}"))
+    }
+}
+
+impl From<&SettingsError> for Exit {
+    fn from(_: &SettingsError) -> Self {
+        Self::Usage
+    }
+}
+
+/// What the program was called to do.
+pub enum Call {
+    /// Print this (help, the version), and no more.
+    Print(String),
+    /// Be an agent.
+    Run(Box<Settings>),
+    /// Print one sample.
+    Sample,
+    /// Print one scan.
+    Scan(Plan),
+}
+
+/// Everything that `run` needs to know.
+#[derive(Debug)]
+pub struct Settings {
+    /// Where the hub is.
+    pub hub: HubUrl,
+    /// What to enrol with, needed while the state is empty.
+    pub join_token: Option<JoinToken>,
+    /// Where the agent keeps what it must not forget.
+    pub state_dir: PathBuf,
+    /// Between two samples.
+    pub interval: Duration,
+    /// A name for people, given at enrolment.
+    pub name: Option<String>,
+    /// The actions that may run.
+    pub allow: AllowList,
+    /// How much may wait for the hub.
+    pub spool: Bounds,
+    /// The ports that a scan tries.
+    pub ports: Vec<u16>,
+    /// Where SSH reaches this machine, as told to the hub.
+    pub ssh: SshAccess,
+    /// What is logged.
+    pub log: LevelFilter,
+}
+
+/// Where SSH reaches this machine, where somebody said so.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SshAccess {
+    /// Name or address.
+    pub host: Option<String>,
+    /// Port.
+    pub port: Option<u16>,
+    /// User.
+    pub user: Option<String>,
+}
+
+/// Reads the program's arguments, its environment and the file that they name.
+pub fn read() -> Result<Call, SettingsError> {
+    match Arguments::try_parse() {
+        Ok(arguments) => call(arguments.subcommand),
+        Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
+            Ok(Call::Print(error.to_string()))
+        }
+        Err(error) => Err(SettingsError(one_line(&error))),
+    }
+}
+
+fn call(subcommand: Subcommand) -> Result<Call, SettingsError> {
+    match subcommand {
+        Subcommand::Run(flags) => {
+            let texts = match &flags.config {
+                Some(path) if !path.as_os_str().is_empty() => flags.clone().or(file::read(path)?),
+                _ => *flags,
+            };
+            check(texts).map(|settings| Call::Run(Box::new(settings)))
+        }
+        Subcommand::Sample => Ok(Call::Sample),
+        Subcommand::Scan { cidr, ports } => {
+            let ports = values::ports(ports.as_deref())?;
+            let network = crate::scan::parse_network(&cidr).map_err(|e| SettingsError::of("CIDR", e))?;
+            Plan::new(vec![network], ports).map(Call::Scan).map_err(|e| SettingsError::of("CIDR", e))
+        }
+    }
+}
+
+/// clap's message without its usage block, on one line.
+fn one_line(error: &clap::Error) -> String {
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return "say what to do: run, sample or scan (--help says more)".to_owned();
+    }
+    let text = error.to_string();
+    let message = text.split("\n\nUsage:").next().unwrap_or_default();
+    let message = message.split("\n\nFor more information").next().unwrap_or_default();
+    let words: Vec<&str> = message.split_whitespace().collect();
+    words.join(" ").trim_start_matches("error: ").to_owned()
+}
+
+fn check(texts: RunArguments) -> Result<Settings, SettingsError> {
+    let insecure_http = values::switch("insecure-http", texts.insecure_http.as_deref())?;
+    let hub = values::given(texts.hub).ok_or_else(|| {
+        SettingsError(
+            "hub: where is it? --hub http://HOST:8080, or PINGUP_HUB, or hub = \"…\" in a file".into(),
+        )
+    })?;
+    let name = values::given(texts.name);
+    if name.as_deref().is_some_and(|name| name.chars().count() > NAME_CHARS_MAX) {
+        return Err(SettingsError::of("name", format!("at most {NAME_CHARS_MAX} characters expected")));
+    }
+    Ok(Settings {
+        hub: HubUrl::parse(&hub, insecure_http).map_err(|e| SettingsError::of("hub", e))?,
+        join_token: join_token(texts.join_token)?,
+        state_dir: match values::given(texts.state_dir) {
+            Some(path) => path.into(),
+            None => default_state_dir()?,
+        },
+        interval: interval(texts.interval)?,
+        name,
+        allow: allow(texts.allow)?,
+        spool: spool_bounds(texts.spool_bytes_max, texts.spool_age_max)?,
+        ports: values::ports(texts.ports.as_deref())?,
+        ssh: SshAccess {
+            host: values::given(texts.ssh_host),
+            port: values::number("ssh-port", texts.ssh_port, 1..=u16::MAX)?,
+            user: values::given(texts.ssh_user),
+        },
+        log: values::level(values::given(texts.log))?,
+    })
+}
+
+fn join_token(text: Option<String>) -> Result<Option<JoinToken>, SettingsError> {
+    let parse = |text: String| JoinToken::parse(text.trim());
+    values::given(text).map(parse).transpose().map_err(|e| SettingsError::of("join-token", e))
+}
+
+fn interval(text: Option<String>) -> Result<Duration, SettingsError> {
+    let least = Duration::from_secs(*INTERVAL_SECONDS.start());
+    let most = Duration::from_secs(*INTERVAL_SECONDS.end());
+    values::duration("interval", text, INTERVAL, least..=most)
+}
+
+fn allow(words: Option<Vec<String>>) -> Result<AllowList, SettingsError> {
+    match values::list(words) {
+        Some(words) => AllowList::parse(&words).map_err(|e| SettingsError::of("allow", e)),
+        None => Ok(AllowList::default()),
+    }
+}
+
+fn spool_bounds(bytes: Option<String>, age: Option<String>) -> Result<Bounds, SettingsError> {
+    let bytes_max = values::number("spool-bytes-max", bytes, SPOOL_BYTES_LEAST..=u64::MAX)?;
+    let age_max = values::duration("spool-age-max", age, SPOOL_AGE_MAX, SPOOL_AGE_LEAST..=Duration::MAX)?;
+    Ok(Bounds { bytes_max: bytes_max.unwrap_or(SPOOL_BYTES_MAX), age_max })
+}
+
+/// `/var/lib/pingup-agent` for root, else below the user's own state directory.
+fn default_state_dir() -> Result<PathBuf, SettingsError> {
+    if rustix::process::geteuid().is_root() {
+        return Ok("/var/lib/pingup-agent".into());
+    }
+    let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    absolute("XDG_STATE_HOME")
+        .or_else(|| absolute("HOME").map(|home| home.join(".local/state")))
+        .map(|base| base.join("pingup-agent"))
+        .ok_or_else(|| SettingsError::of("state-dir", "none can be told without HOME; name one"))
+}

@@ -1,0 +1,175 @@
+//! One HTTP/1.1 connection to the hub: opened when it is needed, kept while the hub keeps it, closed when
+//! anything about it is in doubt. Everything has a time limit, and an answer a size.
+
+use super::failure::{Failure, Refusal};
+use crate::settings::HubUrl;
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderValue, Request, Response,
+    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, RETRY_AFTER, USER_AGENT},
+};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::{
+    body::Incoming,
+    client::conn::http1::{Builder, SendRequest},
+};
+use hyper_util::rt::TokioIo;
+use pingup_protocol::limits::BATCH_BODY_BYTES_MAX;
+use std::time::{Duration, Instant};
+use tokio::{net::TcpStream, time::timeout};
+
+/// How long opening a connection may take.
+const CONNECT_WITHIN: Duration = Duration::from_secs(10);
+/// Bytes of an answer that are read: as many as the hub would read of us.
+const ANSWER_BYTES_MAX: usize = BATCH_BODY_BYTES_MAX;
+/// Bytes that hyper buffers of a connection: a header block's limit, since bodies are handed on.
+const BUFFER_BYTES_MAX: usize = 16 * 1024;
+
+const AGENT: &str = concat!("pingup-agent/", env!("CARGO_PKG_VERSION"));
+
+/// What is asked.
+#[derive(Clone, Debug)]
+pub enum Method {
+    /// To get.
+    Get,
+    /// To take this body.
+    Post(Bytes),
+}
+
+/// One connection.
+#[derive(Debug)]
+pub struct Connection {
+    url: HubUrl,
+    sender: Option<SendRequest<Full<Bytes>>>,
+}
+
+impl Connection {
+    /// A connection to the hub at `url`, not opened yet.
+    pub const fn new(url: HubUrl) -> Self {
+        Self { url, sender: None }
+    }
+
+    /// Asks, and reads the answer: the body of a 2xx, and how long the round trip took. A connection that was
+    /// kept may have been closed by the other side at the same moment: then it is asked once more on a new
+    /// one, which the protocol makes harmless for everything that is asked over a kept connection.
+    pub async fn call(
+        &mut self,
+        method: Method,
+        route: &str,
+        bearer: Option<&str>,
+        within: Duration,
+    ) -> Result<(Bytes, Duration), Failure> {
+        let kept = self.sender.as_ref().is_some_and(|sender| !sender.is_closed());
+        let first = self.attempt(method.clone(), route, bearer, within).await;
+        match first {
+            Err(Failure::Unreachable { .. }) if kept => self.attempt(method, route, bearer, within).await,
+            other => other,
+        }
+    }
+
+    async fn attempt(
+        &mut self,
+        method: Method,
+        route: &str,
+        bearer: Option<&str>,
+        within: Duration,
+    ) -> Result<(Bytes, Duration), Failure> {
+        let request = self.request(method, route, bearer)?;
+        let mut sender = self.ready().await?;
+        let asked = Instant::now();
+        let exchange = async {
+            let response = sender.send_request(request).await?;
+            Ok::<_, hyper::Error>(read(response).await)
+        };
+        let answered = timeout(within, exchange).await;
+        let (status, retry_after, body) = answered
+            .map_err(|_| self.unreachable(&format!("no answer within {} s", within.as_secs())))?
+            .map_err(|error| self.unreachable(&cause(&error)))?
+            .map_err(|error| self.unreachable(&format!("its answer cannot be read: {error}")))?;
+        self.sender = Some(sender);
+        match status {
+            200..=299 => Ok((body, asked.elapsed())),
+            _ => Err(Failure::Refused(Box::new(Refusal::read(status, retry_after, &body)))),
+        }
+    }
+
+    fn request(
+        &self,
+        method: Method,
+        route: &str,
+        bearer: Option<&str>,
+    ) -> Result<Request<Full<Bytes>>, Failure> {
+        let mut builder = Request::builder()
+            .uri(self.url.path(route))
+            .header(HOST, self.url.authority())
+            .header(USER_AGENT, AGENT)
+            .header(ACCEPT, "application/json, application/problem+json");
+        if let Some(token) = bearer {
+            let value = HeaderValue::try_from(format!("Bearer {token}"));
+            let mut value = value.map_err(|_| Failure::Local("the bearer token is no token".to_owned()))?;
+            value.set_sensitive(true);
+            builder = builder.header(AUTHORIZATION, value);
+        }
+        let built = match method {
+            Method::Get => builder.method(http::Method::GET).body(Full::default()),
+            Method::Post(body) => builder
+                .method(http::Method::POST)
+                .header(CONTENT_TYPE, "application/json")
+                .body(Full::new(body)),
+        };
+        built.map_err(|error| Failure::Local(format!("a request cannot be made: {error}")))
+    }
+
+    /// The kept connection, or a new one. It is put back only when an exchange over it has ended well.
+    async fn ready(&mut self) -> Result<SendRequest<Full<Bytes>>, Failure> {
+        if let Some(mut sender) = self.sender.take()
+            && sender.ready().await.is_ok()
+        {
+            return Ok(sender);
+        }
+        let connect = async {
+            let stream = TcpStream::connect(self.url.address()).await?;
+            stream.set_nodelay(true)?;
+            Ok::<_, std::io::Error>(stream)
+        };
+        let stream = timeout(CONNECT_WITHIN, connect)
+            .await
+            .map_err(|_| self.unreachable("no connection in time"))?
+            .map_err(|error| self.unreachable(&error.to_string()))?;
+        let mut builder = Builder::new();
+        builder.max_buf_size(BUFFER_BYTES_MAX);
+        let shaken = builder.handshake(TokioIo::new(stream)).await;
+        let (sender, driver) = shaken.map_err(|error| self.unreachable(&cause(&error)))?;
+        // Ends when the connection does; what went wrong is told to whoever waits for the answer.
+        tokio::spawn(async move {
+            let _ = driver.await;
+        });
+        Ok(sender)
+    }
+
+    fn unreachable(&self, reason: &str) -> Failure {
+        Failure::Unreachable { hub: self.url.to_string(), reason: reason.to_owned() }
+    }
+}
+
+type Answer = (u16, Option<Duration>, Bytes);
+
+async fn read(response: Response<Incoming>) -> Result<Answer, Box<dyn std::error::Error + Send + Sync>> {
+    let (head, body) = response.into_parts();
+    let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await?.to_bytes();
+    Ok((head.status.as_u16(), retry_after(&head.headers), body))
+}
+
+/// The seconds of a Retry-After; its other form, a date, is not used by the hub.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
+/// hyper's error with what is behind it, which it does not say itself.
+fn cause(error: &hyper::Error) -> String {
+    match std::error::Error::source(error) {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    }
+}

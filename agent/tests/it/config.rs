@@ -1,0 +1,58 @@
+//! The hub's configuration, applied while the agent works.
+
+use crate::harness::{Agent, Hub};
+use pingup_protocol::command::ResultStatus;
+use serde_json::json;
+
+#[test]
+fn a_new_configuration_is_fetched_and_applied_at_once() {
+    let hub = Hub::start();
+    let home = tempfile::tempdir().unwrap();
+    hub.state.change(|hub| hub.config = (3, json!({"intervalSeconds": 1, "allow": ["collect_now", "exec"]})));
+    let agent = Agent::start_with(&hub, home.path(), &["--interval", "1h"]);
+    hub.until("samples at the new interval", |hub| hub.samples.len() >= 3);
+    hub.state.change(|hub| {
+        hub.offer(1, "ping", json!({}));
+        hub.offer(2, "exec", json!({"argv": ["true"]}));
+        hub.offer(3, "collect_now", json!({}));
+    });
+    hub.until("three results", |hub| hub.results.len() == 3);
+    {
+        let hub = hub.state.lock();
+        let statuses = [1, 2, 3].map(|seq| hub.result(seq).unwrap().status);
+        let [ping, exec, collect] = statuses;
+        assert_eq!((ping, exec), (ResultStatus::Rejected, ResultStatus::Rejected), "taken away, never added");
+        assert_eq!(collect, ResultStatus::Succeeded);
+    }
+    let (_, log) = agent.terminate();
+    assert_eq!(log.matches("applied a new configuration").count(), 1, "{log}");
+
+    // Kept: it is in force before the hub was heard.
+    hub.state.change(|hub| {
+        hub.config = (2, json!({}));
+        hub.offer(4, "ping", json!({}));
+    });
+    let agent = Agent::start_with(&hub, home.path(), &["--interval", "1h"]);
+    hub.until("a fourth result", |hub| hub.result(4).is_some());
+    assert_eq!(
+        hub.state.lock().result(4).unwrap().status,
+        ResultStatus::Rejected,
+        "a lower version is refused"
+    );
+    assert!(agent.terminate().0.success());
+}
+
+#[test]
+fn a_configuration_that_cannot_be_read_is_refused_once() {
+    let hub = Hub::start();
+    let home = tempfile::tempdir().unwrap();
+    hub.state.change(|hub| {
+        hub.config = (1, json!({"discovery": {"everySeconds": 60, "cidrs": ["10.0.0.0/8"]}}));
+        hub.offer(1, "ping", json!({}));
+    });
+    let agent = Agent::start(&hub, home.path());
+    hub.until("a result and a sample", |hub| hub.result(1).is_some() && hub.samples.len() >= 2);
+    let (_, log) = agent.terminate();
+    assert_eq!(log.matches("refused a configuration").count(), 1, "{log}");
+    assert_eq!(hub.state.lock().result(1).unwrap().status, ResultStatus::Succeeded);
+}

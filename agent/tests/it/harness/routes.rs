@@ -1,0 +1,207 @@
+//! What the hub of the tests answers: the protocol's rules, as far as the stories need them.
+
+use super::state::{HubState, Reply, SharedState};
+use bytes::Bytes;
+use http::{Method, Request, Response};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use pingup_protocol::{
+    discovery::DiscoveryBody,
+    enrol::EnrolBody,
+    metrics::{BatchEntry, MetricsBody, PushAnswer, Rejected},
+    problem::{MEDIA_TYPE, Problem, ProblemType},
+    schema,
+    signing::{self, Key},
+    time::Timestamp,
+};
+use serde_json::{Value, json};
+use std::{collections::BTreeMap, convert::Infallible, time::Duration};
+
+type Answer = Response<Full<Bytes>>;
+
+pub(crate) async fn answer(request: Request<Incoming>, state: SharedState) -> Result<Answer, Infallible> {
+    let (head, body) = request.into_parts();
+    let Ok(body) = body.collect().await else {
+        return Ok(refuse(Problem::new(ProblemType::MalformedJson, "cut")));
+    };
+    let body = body.to_bytes();
+    let path = head.uri.path().to_owned();
+    let query = head.uri.query().unwrap_or_default().to_owned();
+    let route = route_of(&head.method, &path);
+    let reply = state.lock().replies.get_mut(route).and_then(|replies| replies.pop_front());
+    let swallow = match reply {
+        Some(Reply::Problem(problem)) => return Ok(state.change(|_| refuse(problem))),
+        Some(Reply::RetryAfter(problem, seconds)) => {
+            let mut refusal = refuse(problem);
+            refusal.headers_mut().insert("retry-after", seconds.into());
+            return Ok(refusal);
+        }
+        Some(Reply::Body(status, bytes)) => return Ok(respond(status, "application/json", bytes)),
+        Some(Reply::Swallow) => true,
+        None => false,
+    };
+    if route == "pending" {
+        return Ok(pending(&state, &query).await);
+    }
+    let authorised = head.headers.get("authorization").is_some_and(|value| value == "Bearer a.bearer.token");
+    let answer = state.change(|state| {
+        if !authorised && route != "agents" {
+            state.complaints.push(format!("{route} without the bearer token"));
+        }
+        handle(state, route, &query, &body)
+    });
+    if swallow {
+        std::future::pending::<()>().await;
+    }
+    Ok(answer)
+}
+
+fn route_of(method: &Method, path: &str) -> &'static str {
+    let parts: Vec<&str> = path.trim_start_matches("/api/v1/").split('/').collect();
+    match (method.as_str(), parts.as_slice()) {
+        ("POST", ["agents"]) => "agents",
+        ("POST", ["agents", "AGENT-1", "heartbeat"]) => "heartbeat",
+        ("POST", ["metrics"]) => "metrics",
+        ("POST", ["discovery"]) => "discovery",
+        ("GET", ["commands", "pending", "AGENT-1"]) => "pending",
+        ("POST", ["commands", _, "result"]) => "result",
+        ("GET", ["config", "AGENT-1"]) => "config",
+        _ => "nowhere",
+    }
+}
+
+fn handle(state: &mut HubState, route: &'static str, query: &str, body: &[u8]) -> Answer {
+    let key = if route == "agents" { state.token_key() } else { state.up_key() };
+    if route != "config" && !signing::scan(body).is_ok_and(|scanned| scanned.verify(&key)) {
+        state.complaints.push(format!("{route}: not signed: {}", String::from_utf8_lossy(body)));
+        return refuse(Problem::new(ProblemType::SignatureInvalid, "x"));
+    }
+    match route {
+        "agents" => enrol(state, body),
+        "heartbeat" => {
+            let beat = schema::read(body).unwrap();
+            state.beats.push(beat);
+            let answer = json!({
+                "serverTime": state.now(), "configVersion": state.config.0, "pendingCommands": 0, "generation": 1
+            });
+            signed(200, &state.down_key(), &answer)
+        }
+        "metrics" => metrics(state, body),
+        "discovery" => discovery(state, body),
+        "result" => {
+            let result = schema::read(body).unwrap();
+            state.results.push(result);
+            respond(200, "application/json", b"{}".to_vec())
+        }
+        "config" => {
+            let answer = json!({
+                "agentId": state.agent_id, "nonce": parameter(query, "nonce"), "version": state.config.0,
+                "issuedAt": state.now(), "config": state.config.1
+            });
+            signed(200, &state.down_key(), &answer)
+        }
+        _ => refuse(Problem::new(ProblemType::NotFound, "x")),
+    }
+}
+
+fn enrol(state: &mut HubState, body: &[u8]) -> Answer {
+    let asked: EnrolBody = schema::read(body).unwrap();
+    let answer = json!({
+        "agent": {"id": state.agent_id}, "credentials": state.credentials(),
+        "nonce": asked.nonce, "serverTime": state.now()
+    });
+    state.enrolments.push(asked);
+    signed(201, &state.token_key(), &answer)
+}
+
+fn metrics(state: &mut HubState, body: &[u8]) -> Answer {
+    let Ok(MetricsBody::Batch(batch)) = MetricsBody::read(body) else {
+        state.complaints.push(format!("no batch: {}", String::from_utf8_lossy(body)));
+        return refuse(Problem::new(ProblemType::SchemaInvalid, "x"));
+    };
+    state.batches.push(batch.entries.len());
+    let mut answer = empty_answer(state.now());
+    let mut mark = state.marks.get(&batch.boot).copied().unwrap_or_default();
+    for entry in batch.entries {
+        if entry.seq() <= mark {
+            answer.duplicates += 1;
+            continue;
+        }
+        mark = entry.seq();
+        match entry {
+            BatchEntry::Good(sample) if sample.timestamp > state.now().plus_seconds(300) => {
+                let problem = ProblemType::TimestampInFuture.name().to_owned();
+                answer.rejected.push(Rejected { seq: sample.seq, problem, detail: "x".into() });
+            }
+            BatchEntry::Good(sample) => {
+                answer.accepted += 1;
+                state.samples.push((batch.boot, sample));
+            }
+            BatchEntry::Bad(rejected) => state.complaints.push(format!("{rejected:?}")),
+        }
+    }
+    state.marks.insert(batch.boot, mark);
+    answer.high_water = Some(mark);
+    respond(200, "application/json", serde_json::to_vec(&answer).unwrap())
+}
+
+fn discovery(state: &mut HubState, body: &[u8]) -> Answer {
+    let scan: DiscoveryBody = schema::read(body).unwrap();
+    let (boot, seq) = (scan.boot.unwrap(), scan.seq.unwrap());
+    let mut answer = empty_answer(state.now());
+    let mark = state.marks.entry(boot).or_default();
+    if seq > *mark {
+        *mark = seq;
+        answer.accepted = 1;
+        state.scans.push(scan);
+    } else {
+        answer.duplicates = 1;
+    }
+    answer.high_water = state.marks.get(&boot).copied();
+    respond(200, "application/json", serde_json::to_vec(&answer).unwrap())
+}
+
+/// Held open until there is a command that the agent has not had.
+async fn pending(state: &SharedState, query: &str) -> Answer {
+    let after: u64 = parameter(query, "after").parse().unwrap();
+    let wait = Duration::from_secs(parameter(query, "wait").parse().unwrap());
+    state.change(|state| state.polls += 1);
+    let held = tokio::time::Instant::now() + wait;
+    loop {
+        let (commands, version) = {
+            let state = state.lock();
+            let due = state.offered.iter().filter(|offered| state.forgetful || offered.seq > after);
+            (due.map(|offered| offered.json.clone()).collect::<Vec<Value>>(), state.config.0)
+        };
+        if !commands.is_empty() || tokio::time::Instant::now() >= held {
+            let state = state.lock();
+            let answer = json!({
+                "agentId": state.agent_id, "nonce": parameter(query, "nonce"), "serverTime": state.now(),
+                "commands": commands, "configVersion": version
+            });
+            return signed(200, &state.down_key(), &answer);
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+fn empty_answer(server_time: Timestamp) -> PushAnswer {
+    PushAnswer { accepted: 0, duplicates: 0, expired: 0, rejected: Vec::new(), high_water: None, server_time }
+}
+
+fn parameter(query: &str, name: &str) -> String {
+    let pairs: BTreeMap<&str, &str> = query.split('&').filter_map(|pair| pair.split_once('=')).collect();
+    pairs.get(name).copied().unwrap_or_default().to_owned()
+}
+
+fn signed(status: u16, key: &Key, message: &Value) -> Answer {
+    respond(status, "application/json", signing::sign(key, message).unwrap())
+}
+
+fn refuse(problem: Problem) -> Answer {
+    respond(problem.status, MEDIA_TYPE, serde_json::to_vec(&problem).unwrap())
+}
+
+fn respond(status: u16, media_type: &str, body: Vec<u8>) -> Answer {
+    Response::builder().status(status).header("content-type", media_type).body(Full::from(body)).unwrap()
+}

@@ -1,0 +1,184 @@
+//! What the hub of the tests knows, was sent, and was told to do.
+
+use pingup_protocol::{
+    command::ResultBody,
+    discovery::DiscoveryBody,
+    enrol::{Credentials, EnrolBody, JoinToken, KeyPair},
+    heartbeat::HeartbeatBody,
+    ids::AgentId,
+    keys::{KEY_BYTES, Secret, derive_enrolment},
+    metrics::Sample,
+    problem::{Problem, ProblemType},
+    signing::{self, Key},
+    time::Timestamp,
+};
+use serde_json::{Value, json};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+};
+
+/// What the hub answers instead of what it would.
+#[derive(Clone, Debug)]
+pub(crate) enum Reply {
+    /// A refusal.
+    Problem(Problem),
+    /// A refusal with Retry-After.
+    RetryAfter(Problem, u64),
+    /// This body, as it is.
+    Body(u16, Vec<u8>),
+    /// Commit, and then never answer.
+    Swallow,
+}
+
+impl Reply {
+    pub(crate) fn problem(kind: ProblemType) -> Self {
+        Self::Problem(Problem::new(kind, "because the story says so"))
+    }
+}
+
+/// A command to hand out.
+#[derive(Clone, Debug)]
+pub(crate) struct Offered {
+    pub(crate) seq: u64,
+    pub(crate) json: Value,
+}
+
+/// Everything.
+pub(crate) struct HubState {
+    pub(crate) token: JoinToken,
+    pub(crate) agent_id: AgentId,
+    pub(crate) up: Secret,
+    pub(crate) down: Secret,
+    /// Added to the clock that the hub tells.
+    pub(crate) clock_ahead_seconds: i64,
+    /// By the last part of a route: what to answer next, before anything else.
+    pub(crate) replies: BTreeMap<&'static str, VecDeque<Reply>>,
+    /// By boot: the mark, and the samples in the order they were committed.
+    pub(crate) marks: BTreeMap<u64, u64>,
+    pub(crate) samples: Vec<(u64, Sample)>,
+    pub(crate) scans: Vec<DiscoveryBody>,
+    /// Sizes of the batches, in the order they came.
+    pub(crate) batches: Vec<usize>,
+    pub(crate) enrolments: Vec<EnrolBody>,
+    pub(crate) beats: Vec<HeartbeatBody>,
+    pub(crate) results: Vec<ResultBody>,
+    pub(crate) offered: Vec<Offered>,
+    /// Hand out everything, whatever the agent says it has had.
+    pub(crate) forgetful: bool,
+    pub(crate) polls: usize,
+    pub(crate) config: (u64, Value),
+    /// What was sent and does not verify, or is wrong otherwise: no story expects any.
+    pub(crate) complaints: Vec<String>,
+}
+
+impl HubState {
+    pub(crate) fn new() -> Self {
+        Self {
+            token: JoinToken { token_id: "t1".into(), secret: Secret::new([3; KEY_BYTES]) },
+            agent_id: AgentId::parse("AGENT-1").unwrap(),
+            up: Secret::new([1; KEY_BYTES]),
+            down: Secret::new([2; KEY_BYTES]),
+            clock_ahead_seconds: 0,
+            replies: BTreeMap::new(),
+            marks: BTreeMap::new(),
+            samples: Vec::new(),
+            scans: Vec::new(),
+            batches: Vec::new(),
+            enrolments: Vec::new(),
+            beats: Vec::new(),
+            results: Vec::new(),
+            offered: Vec::new(),
+            forgetful: false,
+            polls: 0,
+            config: (0, json!({})),
+            complaints: Vec::new(),
+        }
+    }
+
+    pub(crate) fn up_key(&self) -> Key {
+        Key::new(&self.up)
+    }
+
+    pub(crate) fn down_key(&self) -> Key {
+        Key::new(&self.down)
+    }
+
+    pub(crate) fn token_key(&self) -> Key {
+        Key::new(&derive_enrolment(&self.token.secret))
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        pingup_agent::clock::machine_time().plus_seconds(self.clock_ahead_seconds)
+    }
+
+    pub(crate) fn credentials(&self) -> Credentials {
+        Credentials {
+            agent_id: self.agent_id.clone(),
+            generation: 1,
+            keys: KeyPair { up: self.up.to_base64(), down: self.down.to_base64() },
+            token: "a.bearer.token".into(),
+        }
+    }
+
+    /// Tells the hub to answer `route` with `reply`, once, before anything else.
+    pub(crate) fn reply(&mut self, route: &'static str, reply: Reply) {
+        self.replies.entry(route).or_default().push_back(reply);
+    }
+
+    /// Queues a command as the hub makes them.
+    pub(crate) fn offer(&mut self, seq: u64, action: &str, params: Value) {
+        let json = self.command(seq, action, params);
+        self.offered.push(Offered { seq, json });
+    }
+
+    /// A command, signed.
+    pub(crate) fn command(&self, seq: u64, action: &str, params: Value) -> Value {
+        let command = json!({
+            "commandId": format!("CMD-2027-{seq:03}"), "agentId": self.agent_id, "commandSeq": seq,
+            "action": action, "params": params,
+            "issuedAt": self.now(), "expiresAt": self.now().plus_seconds(60),
+        });
+        serde_json::from_slice(&signing::sign(&self.down_key(), &command).unwrap()).unwrap()
+    }
+
+    pub(crate) fn result(&self, seq: u64) -> Option<&ResultBody> {
+        self.results.iter().find(|result| result.command_seq == seq)
+    }
+}
+
+/// The state, and the word that it has changed.
+#[derive(Clone)]
+pub(crate) struct SharedState(Arc<(Mutex<HubState>, Condvar)>);
+
+impl SharedState {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new((Mutex::new(HubState::new()), Condvar::new())))
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, HubState> {
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes it, and says so.
+    pub(crate) fn change<T>(&self, change: impl FnOnce(&mut HubState) -> T) -> T {
+        let changed = change(&mut self.lock());
+        self.0.1.notify_all();
+        changed
+    }
+
+    /// Waits until `found` finds something.
+    pub(crate) fn wait<T>(&self, what: &str, mut found: impl FnMut(&mut HubState) -> Option<T>) -> T {
+        let mut value = None;
+        let waited = self.0.1.wait_timeout_while(self.lock(), super::PATIENCE, |state| {
+            value = found(state);
+            value.is_none()
+        });
+        let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        let seen = (state.samples.len(), state.beats.len(), state.results.len(), state.complaints.clone());
+        drop(state);
+        value.unwrap_or_else(|| {
+            panic!("waited in vain for {what}; samples, beats, results, complaints: {seen:?}")
+        })
+    }
+}

@@ -1,0 +1,20 @@
+//! The agent program against a hub of the tests' own: stories over the wire.
+//!
+//! The hub here speaks the protocol with the same crate, signs and verifies, keeps what it was sent, and does
+//! what a story tells it to: refuse, hold, hand out commands, go away. Each story starts the real program.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stderr,
+    reason = "a test that cannot go on should end"
+)]
+
+mod commands;
+mod config;
+mod enrolment;
+mod harness;
+mod once;
+mod pushing;
+mod settings;
+mod shutdown;

@@ -1,0 +1,160 @@
+//! Samples on their way to the hub, whatever happens in between.
+
+use crate::harness::{Agent, Hub, HubState, Reply, spooled_bytes, until};
+use pingup_protocol::problem::{Problem, ProblemType};
+
+/// Every sample once, none missing, in order, within each boot.
+fn assert_unbroken(hub: &HubState) {
+    for boot in hub.marks.keys() {
+        let seqs: Vec<u64> =
+            hub.samples.iter().filter(|(of, _)| of == boot).map(|(_, sample)| sample.seq).collect();
+        assert_eq!(seqs, (1..=seqs.len() as u64).collect::<Vec<_>>(), "boot {boot}");
+    }
+    let times: Vec<_> = hub.samples.iter().map(|(_, sample)| sample.timestamp).collect();
+    assert!(times.is_sorted_by(|earlier, later| earlier < later), "{times:?}");
+}
+
+#[test]
+fn samples_arrive_in_order_and_leave_the_spool() {
+    let hub = Hub::start();
+    let home = tempfile::tempdir().unwrap();
+    let agent = Agent::start(&hub, home.path());
+    hub.until("three samples", |hub| hub.samples.len() >= 3);
+    assert!(agent.terminate().0.success());
+    {
+        let hub = hub.state.lock();
+        assert_unbroken(&hub);
+        assert!(hub.batches.iter().all(|&size| size == 1), "nothing was sent twice: {:?}", hub.batches);
+        let (_, sample) = &hub.samples[2];
+        assert!(sample.metrics.cpu.is_some() && sample.metrics.ram.is_some());
+        assert!(sample.metrics.latency.is_some_and(|latency| latency > 0.0), "{sample:?}");
+    }
+    let before = hub.state.lock().samples.len() as u64;
+    let agent = Agent::start(&hub, home.path());
+    hub.until("a sample of the second start", |hub| hub.samples.len() as u64 > before);
+    assert_unbroken(&hub.state.lock());
+    drop(agent);
+}
+
+#[test]
+fn what_piles_up_while_the_hub_is_away_arrives_in_a_batch_with_its_own_times() {
+    let mut hub = Hub::start();
+    let home = tempfile::tempdir().unwrap();
+    let agent = Agent::start(&hub, home.path());
+    hub.until("a first sample", |hub| !hub.samples.is_empty());
+    hub.go_away();
+    let before = spooled_bytes(home.path());
+    until("more samples in the spool", || spooled_bytes(home.path()) >= before * 4);
+    hub.come_back();
+    hub.until("what piled up", |hub| hub.batches.iter().any(|&size| size >= 3));
+    hub.until("the next one", |hub| hub.batches.last() == Some(&1));
+    assert_unbroken(&hub.state.lock());
+    let (_, log) = agent.terminate();
+    assert_eq!((log.matches("cannot reach").count(), log.matches("answers again").count()), (1, 1), "{log}");
+}
+
+#[test]
+fn an_agent_that_is_killed_loses_and_doubles_nothing() {
+    let hub = Hub::start();
+    let home = tempfile::tempdir().unwrap();
+    for _ in 0..3 {
+        // Committed, and the agent never hears of it: it sends the same again, and the hub knows it.
+        let batches = hub.state.change(|hub| {
+            hub.reply("metrics", Reply::Swallow);
+            hub.batches.len()
+        });
+        let agent = Agent::start(&hub, home.path());
+        hub.until("a batch", |hub| hub.batches.len() > batches);
+        agent.kill();
+    }
+    let agent = Agent::start(&hub, home.path());
+    hub.until("the sample of the last start", |hub| hub.samples.len() > 3);
+    assert!(agent.terminate().0.success());
+    let hub = hub.state.lock();
+    assert_eq!(hub.marks.len(), 1, "one boot, however often it is started");
+    assert_unbroken(&hub);
+}
+
+#[test]
+fn a_refusal_that_passes_is_waited_out() {
+    let hub = Hub::start();
+    let home = tempfile::tempdir().unwrap();
+    hub.state.change(|hub| {
+        hub.reply("metrics", Reply::RetryAfter(Problem::new(ProblemType::Overloaded, "full"), 1));
+        hub.reply("metrics", Reply::problem(ProblemType::InternalError));
+    });
+    let agent = Agent::start(&hub, home.path());
+    hub.until("samples after all", |hub| hub.samples.len() >= 3);
+    assert_unbroken(&hub.state.lock());
+    assert!(agent.terminate().0.success());
+}
+
+#[test]
+fn a_copied_identity_stops_pushing_and_goes_on_beating() {
+    for conflict in [None, Some(Reply::problem(ProblemType::SequenceConflict))] {
+        let hub = Hub::start();
+        let home = tempfile::tempdir().unwrap();
+        let agent = Agent::start(&hub, home.path());
+        hub.until("a sample", |hub| !hub.samples.is_empty());
+        hub.state.change(|hub| match conflict {
+            Some(reply) => hub.reply("metrics", reply),
+            // The other one was faster: its samples are committed under numbers never given out here.
+            None => hub.marks.values_mut().for_each(|mark| *mark += 1_000),
+        });
+        let batches = hub.wait("the next batch", |hub| {
+            let refused = hub.replies.get("metrics").is_some_and(|replies| replies.is_empty());
+            (refused || hub.batches.len() > hub.samples.len()).then_some(hub.batches.len())
+        });
+        let before = spooled_bytes(home.path());
+        until("more samples in the spool", || spooled_bytes(home.path()) > before * 3 / 2);
+        assert_eq!(hub.state.lock().batches.len(), batches, "nothing is pushed any more");
+        let (status, log) = agent.terminate();
+        assert!(status.success() && log.contains("another machine uses this agent's identity"), "{log}");
+        assert!(hub.state.lock().beats.len() > 1, "it says goodbye");
+    }
+}
+
+#[test]
+fn a_retired_boot_is_left_behind_and_nothing_with_it() {
+    let hub = Hub::start();
+    let home = tempfile::tempdir().unwrap();
+    let later = u64::MAX >> 12;
+    let mut problem = Problem::new(ProblemType::BootRetired, "a later one is known");
+    problem.min_boot = Some(later);
+    hub.state.change(|hub| hub.reply("metrics", Reply::Problem(problem)));
+    let agent = Agent::start(&hub, home.path());
+    hub.until("samples of the new boot", |hub| hub.samples.len() >= 2);
+    assert!(agent.terminate().0.success());
+    let hub = hub.state.lock();
+    assert_eq!(hub.marks.keys().copied().collect::<Vec<_>>(), [later]);
+    assert_unbroken(&hub);
+}
+
+#[test]
+fn a_clock_that_runs_ahead_costs_no_sample() {
+    let hub = Hub::start();
+    let home = tempfile::tempdir().unwrap();
+    hub.state.change(|hub| {
+        hub.clock_ahead_seconds = -3_600;
+        // Only the push tells: a heartbeat would have told before there was anything to push.
+        (0..4).for_each(|_| hub.reply("heartbeat", Reply::problem(ProblemType::Overloaded)));
+    });
+    let agent = Agent::start(&hub, home.path());
+    hub.until("samples at the hub's time", |hub| hub.samples.len() >= 2);
+    assert!(agent.terminate().1.contains("clock is ahead"));
+    let hub = hub.state.lock();
+    assert!(hub.samples.iter().all(|(_, sample)| sample.timestamp < hub.now().plus_seconds(300)));
+    assert_eq!(hub.samples[0].1.seq, 2, "number 1 was consumed, what was measured was not");
+}
+
+#[test]
+fn a_revoked_agent_ends() {
+    for route in ["metrics", "heartbeat", "pending"] {
+        let hub = Hub::start();
+        let home = tempfile::tempdir().unwrap();
+        hub.state.change(|hub| hub.reply(route, Reply::problem(ProblemType::AgentRevoked)));
+        let (status, log) = Agent::start(&hub, home.path()).ended();
+        assert_eq!(status.code(), Some(77), "{route}: {log}");
+        assert!(log.lines().last().unwrap().contains("revoked"), "{log}");
+    }
+}
