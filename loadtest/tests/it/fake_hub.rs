@@ -1,0 +1,230 @@
+//! A hub for the load generator to talk to: real HTTP, real signatures, marks in memory, faults on request.
+//!
+//! It also watches its visitor: two requests of one agent under way at once, or a gap in a stream, are
+//! remembered as faults of the caller.
+
+use http_body_util::{BodyExt, Full};
+use hyper::{
+    Request, Response,
+    body::{Bytes, Incoming},
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use pingup_protocol::{
+    keys::Secret,
+    metrics::{MetricsBody, PushAnswer, Rejected},
+    problem::{Problem, ProblemType},
+    signing::{self, Key},
+    time::Timestamp,
+};
+use serde_json::json;
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use tokio::{net::TcpListener, runtime::Runtime};
+
+/// What the hub does beside its duty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// Nothing.
+    None,
+    /// Answers 503 to each agent's first request, and asks to come back at once.
+    OverloadedOnce,
+    /// Stores each agent's first request and hangs up before the answer.
+    LosesFirstAnswer,
+    /// Answers 422 to everything.
+    RefusesAll,
+    /// Rejects the first sample of each request.
+    RejectsFirstSample,
+    /// Claims to have had every sample before.
+    CallsAllDuplicates,
+    /// Holds the very first request for that long.
+    StallsFirst(Duration),
+}
+
+/// A hub that runs until it is dropped.
+pub(crate) struct FakeHub {
+    pub(crate) url: String,
+    state: Arc<Mutex<State>>,
+    _runtime: Runtime,
+}
+
+#[derive(Default)]
+struct State {
+    keys: HashMap<String, Secret>,
+    marks: HashMap<String, u64>,
+    visited: BTreeSet<String>,
+    in_flight: BTreeSet<String>,
+    stored: u64,
+    faults_of_caller: Vec<String>,
+}
+
+impl FakeHub {
+    pub(crate) fn start(fault: Fault) -> Self {
+        let runtime = Runtime::new().unwrap();
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let state = Arc::new(Mutex::new(State::default()));
+        let shared = Arc::clone(&state);
+        runtime.spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let shared = Arc::clone(&shared);
+                let service = service_fn(move |request| answer(Arc::clone(&shared), fault, request));
+                tokio::spawn(
+                    http1::Builder::new()
+                        .timer(TokioTimer::new())
+                        .serve_connection(TokioIo::new(stream), service),
+                );
+            }
+        });
+        Self { url, state, _runtime: runtime }
+    }
+
+    /// Rows stored, each once.
+    pub(crate) fn stored(&self) -> u64 {
+        self.state.lock().unwrap().stored
+    }
+
+    pub(crate) fn agents(&self) -> usize {
+        self.state.lock().unwrap().keys.len()
+    }
+
+    /// What the caller did that no agent may do.
+    pub(crate) fn faults_of_caller(&self) -> Vec<String> {
+        self.state.lock().unwrap().faults_of_caller.clone()
+    }
+}
+
+/// The connection is closed instead of an answer.
+#[derive(Debug, thiserror::Error)]
+#[error("hung up on purpose")]
+struct HangUp;
+
+type Answer = Response<Full<Bytes>>;
+
+async fn answer(
+    state: Arc<Mutex<State>>,
+    fault: Fault,
+    request: Request<Incoming>,
+) -> Result<Answer, HangUp> {
+    let bearer = request.headers()["authorization"].to_str().unwrap().to_owned();
+    let path = request.uri().path().to_owned();
+    let body = request.into_body().collect().await.unwrap().to_bytes();
+    match path.as_str() {
+        "/api/v1/agents" => Ok(register(&state, &bearer)),
+        "/api/v1/metrics" => {
+            let id = bearer.strip_prefix("Bearer token-of-").unwrap().to_owned();
+            let first = enter(&state, &id);
+            if let Fault::StallsFirst(pause) = fault
+                && first == Visit::FirstOfAll
+            {
+                tokio::time::sleep(pause).await;
+            }
+            let answer = metrics(&state, fault, &id, first != Visit::Again, &body);
+            state.lock().unwrap().in_flight.remove(&id);
+            answer
+        }
+        other => panic!("no such route: {other}"),
+    }
+}
+
+#[derive(PartialEq, Eq)]
+enum Visit {
+    FirstOfAll,
+    FirstOfAgent,
+    Again,
+}
+
+fn enter(state: &Mutex<State>, id: &str) -> Visit {
+    let mut state = state.lock().unwrap();
+    if !state.in_flight.insert(id.to_owned()) {
+        state.faults_of_caller.push(format!("two requests of {id} at once"));
+    }
+    let nobody = state.visited.is_empty();
+    match state.visited.insert(id.to_owned()) {
+        true if nobody => Visit::FirstOfAll,
+        true => Visit::FirstOfAgent,
+        false => Visit::Again,
+    }
+}
+
+fn register(state: &Mutex<State>, bearer: &str) -> Answer {
+    if bearer != "Bearer operator" {
+        return refuse(ProblemType::TokenInvalid);
+    }
+    let mut state = state.lock().unwrap();
+    let number = state.keys.len();
+    let id = format!("AGENT-{number}");
+    let key = Secret::new([u8::try_from(number % 256).unwrap(); 32]);
+    let credentials = json!({
+        "agentId": id, "generation": 1, "token": format!("token-of-{id}"),
+        "keys": {"up": key.to_base64(), "down": key.to_base64()},
+    });
+    state.keys.insert(id.clone(), key);
+    json_answer(201, &json!({"agent": {"id": id}, "credentials": credentials}))
+}
+
+fn metrics(state: &Mutex<State>, fault: Fault, id: &str, first: bool, body: &[u8]) -> Result<Answer, HangUp> {
+    let mut state = state.lock().unwrap();
+    if !signing::scan(body).unwrap().verify(&Key::new(&state.keys[id])) {
+        return Ok(refuse(ProblemType::SignatureInvalid));
+    }
+    match fault {
+        Fault::RefusesAll => return Ok(refuse(ProblemType::SchemaInvalid)),
+        Fault::OverloadedOnce if first => return Ok(refuse(ProblemType::Overloaded)),
+        _ => {}
+    }
+    let mut counts = PushAnswer {
+        accepted: 0,
+        duplicates: 0,
+        expired: 0,
+        rejected: Vec::new(),
+        high_water: None,
+        server_time: Timestamp::from_micros(0),
+    };
+    for (index, seq) in numbers(body).into_iter().enumerate() {
+        let mark = state.marks.entry(id.to_owned()).or_default();
+        if seq <= *mark || fault == Fault::CallsAllDuplicates {
+            counts.duplicates += 1;
+            continue;
+        }
+        let gap = (seq != *mark + 1).then(|| format!("{id} jumped from {mark} to {seq}"));
+        *mark = seq;
+        state.faults_of_caller.extend(gap);
+        if fault == Fault::RejectsFirstSample && index == 0 {
+            let problem = ProblemType::SchemaInvalid.name().to_owned();
+            counts.rejected.push(Rejected { seq, problem, detail: "on purpose".to_owned() });
+            continue;
+        }
+        counts.accepted += 1;
+        state.stored += 1;
+    }
+    counts.high_water = state.marks.get(id).copied();
+    match fault {
+        Fault::LosesFirstAnswer if first => Err(HangUp),
+        _ => Ok(json_answer(200, &counts)),
+    }
+}
+
+fn numbers(body: &[u8]) -> Vec<u64> {
+    match MetricsBody::read(body).unwrap() {
+        MetricsBody::Single(body) => vec![body.seq.unwrap()],
+        MetricsBody::Batch(body) => body.entries.iter().map(|entry| entry.seq()).collect(),
+    }
+}
+
+fn refuse(kind: ProblemType) -> Answer {
+    let mut answer = json_answer(kind.status(), &Problem::new(kind, "on purpose"));
+    if kind.retryable() {
+        answer.headers_mut().insert("retry-after", "0".parse().unwrap());
+    }
+    answer
+}
+
+fn json_answer(status: u16, body: &impl serde::Serialize) -> Answer {
+    let body = Full::new(Bytes::from(serde_json::to_vec(body).unwrap()));
+    Response::builder().status(status).body(body).unwrap()
+}
