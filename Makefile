@@ -1,0 +1,44 @@
+# Every target in one line: `make help`.
+# DuckDB is linked from a prebuilt library that `make setup` fetches; to compile it into the hub
+# instead (over an hour on two cores): make build FLAGS="--locked --features pingup-server/bundled"
+
+CARGO ?= cargo
+# Flags for every cargo call that builds; the lock file is the truth unless you say otherwise.
+FLAGS ?= --locked
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build run check test fmt lint deny bench clean
+
+help: ## List the targets, one line each
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+setup: ## Fetch the prebuilt libduckdb, once (checksum pinned)
+	@scripts/setup-duckdb
+
+build: setup ## Build every program, optimised, into target/release
+	$(CARGO) build --release --workspace $(FLAGS)
+
+run: ## Build, then run a hub and an agent for this machine; Ctrl-C stops both
+	@scripts/run
+
+check: setup ## Type-check everything, the quickest feedback
+	$(CARGO) check --workspace --all-targets $(FLAGS)
+
+test: setup ## Run all tests in one go, as CI does, doc tests included
+	$(CARGO) test --workspace $(FLAGS)
+
+fmt: ## Format the Rust code
+	$(CARGO) fmt --all
+
+lint: setup ## Check formatting, then clippy with warnings denied
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets $(FLAGS) -- -D warnings
+
+deny: ## Check licences, bans and sources of all dependencies (needs cargo-deny)
+	$(CARGO) deny check bans licenses sources
+
+bench: setup ## Run the benchmarks
+	$(CARGO) bench --workspace $(FLAGS)
+
+clean: ## Remove the build folder (./data and the fetched libduckdb stay)
+	$(CARGO) clean

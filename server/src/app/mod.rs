@@ -1,0 +1,150 @@
+//! The composition root: the one room that knows every other. It opens the cellar, builds the rooms
+//! ([`rooms`]), starts what runs, and stops it in order.
+//!
+//! Start: folder and lock → master key → SQLite → DuckDB → marks and writer → rooms → listener → first look at
+//! health → `listening on http://…` on standard output: only now is the hub ready.
+//!
+//! Stop: waiting requests are answered and no connection is accepted any more → open requests finish → the
+//! queue is closed and what is in it committed → the sweep ends → the newest samples are written down → the
+//! databases close → the lock goes. Whoever had to be left behind is named.
+
+mod background;
+mod rooms;
+
+use crate::{
+    auth::Keyring,
+    clock::Clock,
+    figures::Figures,
+    http::{Porch, router, serve::serve},
+    ingest::{DuckStore, Queue, Writer, writer::WriterError},
+    latest::Latest,
+    settings::Settings,
+    storage::{DataFolder, DiskSpace, Duck, DuckSettings, FolderLock, Sqlite, StorageError},
+    sweep,
+};
+use std::{
+    future::Future,
+    io::{self, Write},
+    net::SocketAddr,
+    sync::Arc,
+};
+use tokio::{
+    net::TcpListener,
+    sync::watch,
+    task::{JoinError, spawn_blocking},
+};
+
+/// Why the hub did not start, or did not stop well.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// The data folder or a database.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The ingest's writer.
+    #[error(transparent)]
+    Writer(#[from] WriterError),
+    /// The address.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Standard output.
+    #[error("cannot say on standard output that the hub is ready: {0}")]
+    Ready(io::Error),
+    /// A part of starting or stopping panicked.
+    #[error("a part of the hub broke while it started or stopped: {0}")]
+    Broken(#[from] JoinError),
+}
+
+/// What lies on disk, and the keys to it.
+struct Cellar {
+    sqlite: Sqlite,
+    duck: Duck,
+    disk: DiskSpace,
+    keyring: Keyring,
+    _lock: FolderLock,
+}
+
+/// What rooms share.
+struct Common {
+    clock: Clock,
+    figures: Arc<Figures>,
+    latest: Arc<Latest>,
+    /// Turns true once, when the hub begins to stop.
+    stopping: watch::Receiver<bool>,
+}
+
+/// Runs the hub until `shutdown`.
+pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Result<(), AppError> {
+    let (stop, stopping) = watch::channel(false);
+    let common = Common { clock: Clock::system(), figures: Arc::default(), latest: Arc::default(), stopping };
+    let (settings, clock) = (Arc::new(settings), common.clock.clone());
+    let opening = Arc::clone(&settings);
+    let cellar = spawn_blocking(move || open(&opening, &clock)).await??;
+
+    let queue = Arc::new(Queue::new(settings.queue_jobs, settings.queue_bytes, Arc::clone(&common.figures)));
+    let store = DuckStore::new(cellar.duck.clone());
+    let (for_writer, for_store) = (Arc::clone(&queue), store.clone());
+    let (latest, figures) = (Arc::clone(&common.latest), Arc::clone(&common.figures));
+    let writer = spawn_blocking(move || Writer::start(for_writer, for_store, latest, figures)).await??;
+
+    let rooms = rooms::build(&settings, &cellar, &common, &queue);
+    let porch = Porch { clock: common.clock.clone(), figures: Arc::clone(&common.figures) };
+    let router = router::router(rooms.clone(), &cellar.keyring, &porch);
+    let listener = TcpListener::bind(settings.listen)
+        .await
+        .map_err(|source| AppError::Listen { address: settings.listen, source })?;
+    let sweep = background::sweep(&settings, &cellar, &common, &rooms, store);
+    let mut ended = common.stopping.clone();
+    let sweep = tokio::spawn(sweep.run(async move {
+        let _ = ended.wait_for(|stopping| *stopping).await;
+    }));
+    rooms.health.examine().await;
+    say_ready(&listener).map_err(AppError::Ready)?;
+
+    let shutdown = async {
+        shutdown.await;
+        stop.send_replace(true);
+    };
+    let left = serve(listener, router, settings.connections_max, shutdown).await;
+    if left > 0 {
+        tracing::warn!(connections = left, "open requests did not finish in time and were left");
+    }
+    spawn_blocking(move || writer.stop()).await?;
+    sweep.await?;
+    close(cellar, &common.latest).await
+}
+
+/// Opens everything that lies on disk. Blocks.
+fn open(settings: &Settings, clock: &Clock) -> Result<Cellar, StorageError> {
+    let folder = DataFolder::open_or_create(&settings.data_dir)?;
+    let lock = folder.lock()?;
+    let master = folder.master_or_create()?;
+    let disk = DiskSpace::watch(folder.path(), settings.disk_reserve_bytes)?;
+    let sqlite = Sqlite::open(&folder.sqlite_path(), disk.clone(), clock.now())?;
+    let duckdb = DuckSettings { memory: settings.duckdb_memory.clone(), ..DuckSettings::default() };
+    let duck = Duck::open(&folder.duckdb_path(), duckdb, disk.clone(), clock.now())?;
+    let keyring = Keyring::new(master, sqlite.clone(), clock.clone());
+    Ok(Cellar { sqlite, duck, disk, keyring, _lock: lock })
+}
+
+/// The one line on standard output.
+fn say_ready(listener: &TcpListener) -> io::Result<()> {
+    let mut output = io::stdout().lock();
+    writeln!(output, "listening on http://{}", listener.local_addr()?)?;
+    output.flush()
+}
+
+async fn close(cellar: Cellar, latest: &Latest) -> Result<(), AppError> {
+    let newest = latest.take_dirty();
+    if let Err(error) = sweep::latest::flush(&cellar.sqlite, newest, background::NOTE_NEWEST).await {
+        // The history has them; the next start looks there.
+        tracing::warn!(%error, "the newest samples could not be written down");
+    }
+    cellar.sqlite.close().await;
+    // Closing folds the log into the file: not on a thread that serves.
+    Ok(spawn_blocking(move || drop(cellar)).await?)
+}

@@ -1,0 +1,89 @@
+//! Builds the rooms, and hands each what it needs of another.
+
+use super::{Cellar, Common};
+use crate::{
+    commands::{self, Commands},
+    config::{self, Configs},
+    discovery::Discovery,
+    figures::FiguresRoom,
+    health::{Health, Probe},
+    history::History,
+    http::router::Rooms,
+    ingest::{Ingest, Queue},
+    registry::{self, Registry},
+    settings::Settings,
+    storage::{Duck, StorageError},
+};
+use std::sync::Arc;
+use tokio::task::spawn_blocking;
+
+pub(super) fn build(settings: &Settings, cellar: &Cellar, common: &Common, queue: &Arc<Queue>) -> Rooms {
+    let Cellar { sqlite, duck, keyring, .. } = cellar;
+    let Common { clock, figures, latest, stopping } = common;
+    let standing = registry::store::standing;
+    let config_version = config::store::version;
+
+    let neighbours = commands::Neighbours { standing, config_version };
+    let commands = Arc::new(Commands::new(sqlite.clone(), clock.clone(), neighbours, stopping.clone()));
+    let waiting = Arc::clone(&commands);
+    let changed = Arc::new(move |agent_id: &_| waiting.wake(agent_id));
+    let configs = Configs::new(sqlite.clone(), clock.clone(), config::Neighbours { standing, changed });
+    let neighbours = registry::Neighbours {
+        cancel_open: commands::store::cancel_open,
+        count_pending: commands::store::count_pending,
+        config_version,
+    };
+    let registry = Registry::new(
+        sqlite.clone(),
+        keyring.clone(),
+        clock.clone(),
+        Arc::clone(latest),
+        settings.enrolments_per_minute,
+        neighbours,
+    );
+    let figures = FiguresRoom::new(
+        Arc::clone(figures),
+        sqlite.clone(),
+        registry::store::count_by_status,
+        commands::store::count_by_status,
+    );
+    Rooms {
+        commands,
+        configs: Arc::new(configs),
+        discovery: Arc::new(Discovery::new(duck.clone(), sqlite.clone(), standing)),
+        figures: Arc::new(figures),
+        health: Arc::new(Health::new(probes(cellar, queue))),
+        history: Arc::new(History::new(
+            duck.clone(),
+            sqlite.clone(),
+            clock.clone(),
+            Arc::clone(latest),
+            standing,
+        )),
+        ingest: Arc::new(Ingest::new(Arc::clone(queue), clock.clone(), settings.retention_raw)),
+        registry: Arc::new(registry),
+    }
+}
+
+fn probes(cellar: &Cellar, queue: &Arc<Queue>) -> Vec<Probe> {
+    let (sqlite, duck, queue) = (cellar.sqlite.clone(), cellar.duck.clone(), Arc::clone(queue));
+    let ask_sqlite = move || {
+        let sqlite = sqlite.clone();
+        async move { sqlite.probe().await }
+    };
+    let ask_queue = move || {
+        let taking = queue.is_taking();
+        async move {
+            if taking { Ok(()) } else { Err("nothing is taken in: the hub is stopping, or its writer died") }
+        }
+    };
+    vec![
+        Probe::new("sqlite", ask_sqlite),
+        Probe::new("duckdb", move || probe_duck(duck.clone())),
+        Probe::new("queue", ask_queue),
+    ]
+}
+
+async fn probe_duck(duck: Duck) -> Result<(), StorageError> {
+    spawn_blocking(move || duck.probe()).await.unwrap_or(Err(StorageError::Panicked))
+}

@@ -1,0 +1,31 @@
+//! How handlers get hold of what the gate checked. A handler that asks for what its row of the route table
+//! does not provide gets a 500, in every test of that route.
+
+use super::{AgentCaller, AgentMessage, Caller, Operator, OperatorBody, RawBody};
+use crate::http::problem::Refusal;
+use axum::extract::{FromRequestParts, OptionalFromRequestParts};
+use http::request::Parts;
+use std::convert::Infallible;
+
+macro_rules! from_the_gate {
+    ($($checked:ty),*) => { $(
+        impl<S: Sync> FromRequestParts<S> for $checked {
+            type Rejection = Refusal;
+
+            async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
+                parts.extensions.get::<Self>().cloned().ok_or_else(|| {
+                    Refusal::internal("the route table does not provide", &stringify!($checked))
+                })
+            }
+        }
+    )* };
+}
+from_the_gate!(Operator, AgentCaller, AgentMessage, Caller, OperatorBody, RawBody);
+
+impl<S: Sync> OptionalFromRequestParts<S> for Operator {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Infallible> {
+        Ok(parts.extensions.get::<Self>().cloned())
+    }
+}

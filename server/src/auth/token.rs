@@ -1,0 +1,211 @@
+//! Bearer tokens: JWTs that this hub signs (HS256) and nobody else can.
+//!
+//! Keys are derived from the master key, one for agents and one for operators, so a token needs no row in a
+//! database and `pingup-server token create` works beside a running hub. The algorithm is fixed here, never
+//! taken from the token; `aud`, `iss`, `sub` and `exp` are required; `crit` is refused.
+
+use super::role::{Operator, Role};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode};
+use pingup_protocol::{
+    ids::AgentId,
+    keys::{Secret, derive_hub},
+    time::Timestamp,
+};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+const ISSUER: &str = "pingup";
+const AGENT_AUDIENCE: &str = "pingup-agent";
+const OPERATOR_AUDIENCE: &str = "pingup-operator";
+/// An agent's token ends with its generation, not by the calendar: a hundred years, in seconds.
+const AGENT_TOKEN_SECONDS: i64 = 100 * 365 * 24 * 3600;
+/// Bytes of a bearer token that is looked at.
+const TOKEN_BYTES_MAX: usize = 4 * 1024;
+
+/// Why a bearer token does not open this door.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    /// Not signed by this hub, or made for another door.
+    #[error("not a token of this hub for this door")]
+    Invalid,
+    /// Its time is over.
+    #[error("the token has expired; make a new one with `pingup-server token create`")]
+    Expired,
+}
+
+/// The token could not be made.
+#[derive(Debug, thiserror::Error)]
+#[error("the token could not be signed: {0}")]
+pub struct IssueError(#[from] jsonwebtoken::errors::Error);
+
+#[derive(Serialize, Deserialize)]
+struct OperatorClaims {
+    iss: String,
+    aud: String,
+    sub: String,
+    role: Role,
+    iat: i64,
+    exp: i64,
+    jti: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct AgentClaims {
+    iss: String,
+    aud: String,
+    sub: String,
+    r#gen: u32,
+    exp: i64,
+}
+
+/// What an agent's token says, before anyone asked whether that generation is alive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgentToken {
+    /// Whose it is.
+    pub agent_id: AgentId,
+    /// The generation it lives and dies with.
+    pub generation: u32,
+}
+
+/// Makes and checks the hub's tokens.
+#[derive(Clone)]
+pub struct Tokens {
+    operator: (EncodingKey, DecodingKey),
+    agent: (EncodingKey, DecodingKey),
+}
+
+impl std::fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Tokens(…)")
+    }
+}
+
+impl Tokens {
+    /// The tokens of the hub with this master key.
+    pub fn new(master: &Secret) -> Self {
+        let pair = |label| {
+            let key = derive_hub(master, label);
+            (EncodingKey::from_secret(key.expose()), DecodingKey::from_secret(key.expose()))
+        };
+        Self { operator: pair("operator-token"), agent: pair("agent-token") }
+    }
+
+    /// A token for an operator, good for `seconds` from `now`.
+    pub fn issue_operator(
+        &self,
+        name: &str,
+        role: Role,
+        seconds: i64,
+        now: Timestamp,
+        token_id: &str,
+    ) -> Result<String, IssueError> {
+        let issued = now.as_micros() / 1_000_000;
+        let claims = OperatorClaims {
+            iss: ISSUER.to_owned(),
+            aud: OPERATOR_AUDIENCE.to_owned(),
+            sub: name.to_owned(),
+            role,
+            iat: issued,
+            exp: issued.saturating_add(seconds),
+            jti: token_id.to_owned(),
+        };
+        Ok(encode(&Header::new(Algorithm::HS256), &claims, &self.operator.0)?)
+    }
+
+    /// A token for one generation of an agent's keys.
+    pub fn issue_agent(
+        &self,
+        agent_id: &AgentId,
+        generation: u32,
+        now: Timestamp,
+    ) -> Result<String, IssueError> {
+        let claims = AgentClaims {
+            iss: ISSUER.to_owned(),
+            aud: AGENT_AUDIENCE.to_owned(),
+            sub: agent_id.as_str().to_owned(),
+            r#gen: generation,
+            exp: (now.as_micros() / 1_000_000).saturating_add(AGENT_TOKEN_SECONDS),
+        };
+        Ok(encode(&Header::new(Algorithm::HS256), &claims, &self.agent.0)?)
+    }
+
+    /// Checks an operator's token.
+    pub fn check_operator(&self, token: &str, now: Timestamp) -> Result<Operator, TokenError> {
+        let claims: OperatorClaims = check(token, &self.operator.1, OPERATOR_AUDIENCE)?;
+        in_time(claims.exp, now)?;
+        Ok(Operator { name: claims.sub, role: claims.role })
+    }
+
+    /// Checks an agent's token; whether its generation lives is for the keyring to say.
+    pub fn check_agent(&self, token: &str, now: Timestamp) -> Result<AgentToken, TokenError> {
+        let claims: AgentClaims = check(token, &self.agent.1, AGENT_AUDIENCE)?;
+        in_time(claims.exp, now)?;
+        let agent_id = AgentId::parse(&claims.sub).map_err(|_| TokenError::Invalid)?;
+        Ok(AgentToken { agent_id, generation: claims.r#gen })
+    }
+}
+
+fn check<T: DeserializeOwned>(token: &str, key: &DecodingKey, audience: &str) -> Result<T, TokenError> {
+    if token.len() > TOKEN_BYTES_MAX {
+        return Err(TokenError::Invalid);
+    }
+    let header = decode_header(token).map_err(|_| TokenError::Invalid)?;
+    if header.crit.is_some() {
+        return Err(TokenError::Invalid);
+    }
+    let mut rules = Validation::new(Algorithm::HS256);
+    rules.set_audience(&[audience]);
+    rules.set_issuer(&[ISSUER]);
+    rules.set_required_spec_claims(&["aud", "iss", "sub", "exp"]);
+    // The hub's own clock decides, in `in_time`.
+    rules.validate_exp = false;
+    decode::<T>(token, key, &rules).map(|token| token.claims).map_err(|_| TokenError::Invalid)
+}
+
+const fn in_time(expires: i64, now: Timestamp) -> Result<(), TokenError> {
+    if now.as_micros() / 1_000_000 < expires { Ok(()) } else { Err(TokenError::Expired) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
+
+    fn tokens(seed: u8) -> Tokens {
+        Tokens::new(&Secret::new([seed; 32]))
+    }
+
+    #[test]
+    fn an_operators_token_opens_the_operators_door_until_it_expires() {
+        let token = tokens(1).issue_operator("ada", Role::Viewer, 60, NOW, "t1").unwrap();
+        let ada = Operator { name: "ada".to_owned(), role: Role::Viewer };
+        assert_eq!(tokens(1).check_operator(&token, NOW), Ok(ada));
+        assert_eq!(tokens(1).check_operator(&token, NOW.plus_seconds(60)), Err(TokenError::Expired));
+        assert_eq!(tokens(2).check_operator(&token, NOW), Err(TokenError::Invalid));
+        assert_eq!(tokens(1).check_agent(&token, NOW), Err(TokenError::Invalid));
+    }
+
+    #[test]
+    fn an_agents_token_names_its_generation() {
+        let agent_id = AgentId::parse("AGENT-001").unwrap();
+        let token = tokens(1).issue_agent(&agent_id, 3, NOW).unwrap();
+        assert_eq!(tokens(1).check_agent(&token, NOW), Ok(AgentToken { agent_id, generation: 3 }));
+        assert_eq!(tokens(1).check_operator(&token, NOW), Err(TokenError::Invalid));
+    }
+
+    #[test]
+    fn forged_and_foreign_tokens_are_refused() {
+        let token = tokens(1).issue_operator("ada", Role::Admin, 60, NOW, "t1").unwrap();
+        let [_, claims, signature] = token.split('.').collect::<Vec<_>>()[..] else { panic!("three parts") };
+        // {"alg":"none"} · {"alg":"HS512"} · {"alg":"HS256","crit":["exp"]}
+        for header in
+            ["eyJhbGciOiJub25lIn0", "eyJhbGciOiJIUzUxMiJ9", "eyJhbGciOiJIUzI1NiIsImNyaXQiOlsiZXhwIl19"]
+        {
+            let forged = format!("{header}.{claims}.{signature}");
+            assert_eq!(tokens(1).check_operator(&forged, NOW), Err(TokenError::Invalid), "{header}");
+        }
+        for bad in ["", ".", "a.b.c", &"x".repeat(TOKEN_BYTES_MAX + 1)] {
+            assert_eq!(tokens(1).check_operator(bad, NOW), Err(TokenError::Invalid));
+        }
+    }
+}

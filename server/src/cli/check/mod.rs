@@ -1,0 +1,130 @@
+//! `check`: opens everything read-only and says what it finds. 0 when all is well, 1 when there is trouble.
+//!
+//! One line a finding, `ok` or `trouble` first, so that people and scripts can both read it. A finding that
+//! something is not there yet is no trouble: the first `serve` makes it.
+
+mod history;
+mod records;
+
+use super::{CliError, print};
+use crate::storage::{DataFolder, StorageError, inspect::SchemaState};
+use std::{
+    fmt::{Display, Write},
+    fs,
+    path::Path,
+};
+
+/// What was found so far.
+#[derive(Default)]
+struct Findings {
+    lines: String,
+    has_trouble: bool,
+}
+
+impl Findings {
+    fn well(&mut self, what: &str, found: impl Display) {
+        self.line("ok", what, found);
+    }
+
+    fn trouble(&mut self, what: &str, found: impl Display) {
+        self.has_trouble = true;
+        self.line("trouble", what, found);
+    }
+
+    fn line(&mut self, word: &str, what: &str, found: impl Display) {
+        // Engines may say things on several lines.
+        let found = found.to_string().replace('\n', " ");
+        let _infallible = writeln!(self.lines, "{word:<8} {what}: {found}");
+    }
+}
+
+pub(super) fn check(data_dir: &Path) -> Result<(), CliError> {
+    let findings = look(&DataFolder::open(data_dir)?)?;
+    print(&findings.lines)?;
+    if findings.has_trouble { Err(CliError::Trouble) } else { Ok(()) }
+}
+
+fn look(folder: &DataFolder) -> Result<Findings, StorageError> {
+    let mut findings = Findings::default();
+    look_at_folder(folder, &mut findings)?;
+    look_at_master(folder, &mut findings);
+    let hub = folder.running_hub()?;
+    findings.well("hub", hub.as_ref().map_or("not running".to_owned(), |hub| format!("running, {hub}")));
+
+    let records = folder.sqlite_path();
+    if look_at_file("pingup.db", &records, &mut findings) {
+        tell(records::look(&records, &mut findings), "pingup.db", &mut findings);
+    }
+    let history = folder.duckdb_path();
+    if look_at_file("analytics.duckdb", &history, &mut findings) {
+        match hub {
+            Some(_) => findings.well(
+                "analytics.duckdb",
+                "not looked into, the running hub has it; stop the hub to check it",
+            ),
+            None => tell(history::look(&history, &mut findings), "analytics.duckdb", &mut findings),
+        }
+    }
+    Ok(findings)
+}
+
+/// What ended the look at a database early is a finding too.
+fn tell(looked: Result<(), StorageError>, what: &str, findings: &mut Findings) {
+    if let Err(error) = looked {
+        findings.trouble(what, error);
+    }
+}
+
+fn look_at_folder(folder: &DataFolder, findings: &mut Findings) -> Result<(), StorageError> {
+    let path = folder.path().display();
+    if folder.exposed_mode()? == 0 {
+        findings.well("data folder", path);
+    } else {
+        findings.trouble("data folder", format_args!("{path} is open to others; run `chmod 700 {path}`"));
+    }
+    Ok(())
+}
+
+fn look_at_master(folder: &DataFolder, findings: &mut Findings) {
+    if !folder.master_path().exists() {
+        return findings.well("master key", "not there yet");
+    }
+    match folder.master() {
+        Ok(_) => findings.well("master key", "32 bytes, its owner's alone"),
+        Err(error) => findings.trouble("master key", error),
+    }
+}
+
+/// Tells a database's size, the log beside it included; whether it is there at all.
+fn look_at_file(what: &str, path: &Path, findings: &mut Findings) -> bool {
+    let Ok(file) = fs::metadata(path) else {
+        findings.well(what, "not there yet");
+        return false;
+    };
+    let log = ["-wal", ".wal"].iter().find_map(|suffix| {
+        let mut log = path.as_os_str().to_owned();
+        log.push(suffix);
+        fs::metadata(log).ok()
+    });
+    findings.well(what, format_args!("{} bytes, log {} bytes", file.len(), log.map_or(0, |log| log.len())));
+    true
+}
+
+/// Tells how far a database has been migrated; whether its tables can be looked at.
+fn look_at_schema(what: &str, state: SchemaState, findings: &mut Findings) -> bool {
+    match state.missing {
+        0 => findings.well(what, format_args!("version {}", state.known)),
+        missing => findings.well(
+            what,
+            format_args!(
+                "version {} of {}; the next `serve` or `migrate` does the rest",
+                state.known - missing,
+                state.known
+            ),
+        ),
+    }
+    state.missing == 0
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,157 @@
+//! `join-token create`: lets a machine enrol, a number of times and for a while.
+//!
+//! The token's row goes straight into the records, beside a running hub or before the first one; the token is
+//! printed once and cannot be had again.
+
+use super::{
+    CliError, PlaceArguments, print,
+    token::{random_id, ttl},
+};
+use crate::{
+    clock::Clock,
+    storage::{DataFolder, DiskSpace, Sqlite, StorageError},
+};
+use clap::Subcommand;
+use pingup_protocol::{
+    enrol::JoinToken,
+    ids::AgentId,
+    keys::{KEY_BYTES, Secret},
+    time::Timestamp,
+};
+use rusqlite::{Connection, OptionalExtension, params};
+use std::time::Duration;
+use tokio::runtime::Builder;
+
+/// Machines that may enrol with one token.
+const USES_MAX: i64 = 1_000_000;
+
+#[derive(Subcommand)]
+pub(super) enum JoinTokenCommand {
+    /// Make a join token and print it
+    Create(CreateArguments),
+}
+
+#[derive(clap::Args)]
+pub(super) struct CreateArguments {
+    /// How many machines may enrol with it
+    #[arg(long, env = "PINGUP_USES", default_value_t = 1, value_parser = clap::value_parser!(i64).range(1..=USES_MAX))]
+    uses: i64,
+    /// How long it is good for
+    #[arg(long, env = "PINGUP_TTL", default_value = "1h", value_name = "TIME", value_parser = ttl)]
+    ttl: Duration,
+    /// The id that the machine gets [default: one made by the hub]
+    #[arg(long, env = "PINGUP_AGENT_ID", value_name = "ID", value_parser = AgentId::parse)]
+    agent_id: Option<AgentId>,
+    /// The agent whose place the machine takes
+    #[arg(long, env = "PINGUP_REPLACE", value_name = "ID", value_parser = AgentId::parse)]
+    replace: Option<AgentId>,
+    #[command(flatten)]
+    place: PlaceArguments,
+}
+
+pub(super) fn run(command: JoinTokenCommand, clock: &Clock) -> Result<(), CliError> {
+    let JoinTokenCommand::Create(arguments) = command;
+    print(&create(arguments, clock)?.to_text())
+}
+
+fn create(arguments: CreateArguments, clock: &Clock) -> Result<JoinToken, CliError> {
+    let folder = DataFolder::open_or_create(&arguments.place.data_dir()?)?;
+    let runtime = Builder::new_current_thread()
+        .build()
+        .map_err(|error| CliError::Failed(format!("cannot start the runtime: {error}")))?;
+    let token = JoinToken { token_id: random_id()?, secret: random_secret()? };
+    // The reserve is for the hub's own safety; here the disk itself says when it is full.
+    let disk = DiskSpace::watch(folder.path(), 0)?;
+    let sqlite = Sqlite::open(&folder.sqlite_path(), disk, clock.now())?;
+    let (kept, now) = (token.clone(), clock.now());
+    runtime.block_on(async {
+        let written = sqlite.write(move |connection| insert(connection, &kept, &arguments, now)).await;
+        sqlite.close().await;
+        written
+    })?;
+    Ok(token)
+}
+
+fn random_secret() -> Result<Secret, CliError> {
+    let mut bytes = [0; KEY_BYTES];
+    getrandom::fill(&mut bytes).map_err(|error| CliError::Failed(format!("no random bytes: {error}")))?;
+    Ok(Secret::new(bytes))
+}
+
+fn insert(
+    connection: &Connection,
+    token: &JoinToken,
+    arguments: &CreateArguments,
+    now: Timestamp,
+) -> Result<(), CliError> {
+    if let Some(replaced) = &arguments.replace
+        && !is_living(connection, replaced)?
+    {
+        return Err(CliError::Failed(format!("there is no agent {replaced} to replace")));
+    }
+    let expires = now.plus_seconds(i64::try_from(arguments.ttl.as_secs()).unwrap_or(i64::MAX));
+    connection
+        .execute(
+            "INSERT INTO join_tokens (id, secret, uses_left, agent_id, replaces, created_at, expires_at) \
+             VALUES (?, ?, ?, ?, ?, ?, ?)",
+            params![
+                token.token_id,
+                token.secret.expose(),
+                arguments.uses,
+                arguments.agent_id.as_ref().map(AgentId::as_str),
+                arguments.replace.as_ref().map(AgentId::as_str),
+                now.as_micros(),
+                expires.as_micros(),
+            ],
+        )
+        .map_err(StorageError::from)?;
+    Ok(())
+}
+
+fn is_living(connection: &Connection, agent_id: &AgentId) -> Result<bool, StorageError> {
+    let sql = "SELECT 1 FROM agents WHERE id = ? AND removed_at IS NULL";
+    Ok(connection.query_row(sql, [agent_id.as_str()], |_| Ok(())).optional()?.is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::scratch::Scratch;
+
+    fn arguments(scratch: &Scratch, replace: Option<&str>) -> CreateArguments {
+        CreateArguments {
+            uses: 3,
+            ttl: Duration::from_secs(60),
+            agent_id: AgentId::parse("A-1").ok(),
+            replace: replace.map(|id| AgentId::parse(id).unwrap()),
+            place: PlaceArguments { config: None, data_dir: Some(scratch.folder.path().to_owned()) },
+        }
+    }
+
+    #[test]
+    fn the_row_is_written_beside_an_open_hub() {
+        let scratch = Scratch::new();
+        let hub = scratch.sqlite();
+        let clock = Clock::fixed(Timestamp::from_micros(5_000_000));
+        let token = create(arguments(&scratch, None), &clock).unwrap();
+        let runtime = Builder::new_current_thread().enable_time().build().unwrap();
+        let found = runtime.block_on(hub.read(|connection| {
+            let sql = "SELECT id, secret, uses_left, agent_id, replaces, expires_at FROM join_tokens";
+            let row = connection.query_row(sql, [], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
+            });
+            row.map_err(StorageError::from)
+        }));
+        let expected: (String, [u8; KEY_BYTES], i64, Option<String>, Option<String>, i64) =
+            (token.token_id.clone(), *token.secret.expose(), 3, Some("A-1".to_owned()), None, 65_000_000);
+        assert_eq!(found.unwrap(), expected);
+        assert_eq!(JoinToken::parse(&token.to_text()), Ok(token));
+    }
+
+    #[test]
+    fn only_a_living_agent_can_be_replaced() {
+        let scratch = Scratch::new();
+        let refused = create(arguments(&scratch, Some("A-0")), &Clock::system());
+        assert_eq!(refused.unwrap_err().to_string(), "there is no agent A-0 to replace");
+    }
+}

@@ -1,0 +1,232 @@
+//! The command line: `serve`, `token`, `join-token`, `migrate`, `check`.
+//!
+//! What a command makes goes to standard output, everything else to standard error. Exit codes are a
+//! contract: 0 done; 1 it could not be done; 64 it was asked for wrongly, which is said in one plain line
+//! before anything was opened. Files that any command makes are their owner's alone.
+
+mod check;
+mod join_token;
+mod migrate;
+mod serve;
+mod token;
+
+use crate::{
+    app::AppError,
+    clock::Clock,
+    settings::{Layer, Settings, SettingsError},
+    storage::StorageError,
+};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind};
+use rustix::fs::Mode;
+use std::{
+    ffi::OsString,
+    io::{self, Write},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+/// It was asked for wrongly (`EX_USAGE` of BSD's sysexits).
+const EXIT_USAGE: u8 = 64;
+
+/// The pingup hub: verifies, stores, commands, answers.
+#[derive(Parser)]
+#[command(name = "pingup-server", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the hub
+    Serve(SettingsArguments),
+    /// Operators' tokens
+    #[command(subcommand)]
+    Token(token::TokenCommand),
+    /// Tokens that let machines enrol
+    #[command(subcommand)]
+    JoinToken(join_token::JoinTokenCommand),
+    /// Bring the databases to what this program needs; `serve` does it by itself
+    Migrate(SettingsArguments),
+    /// Look at everything in the data folder, change nothing, and say what there is
+    Check(PlaceArguments),
+}
+
+/// Everything that can be set.
+#[derive(clap::Args)]
+struct SettingsArguments {
+    /// A TOML file with settings
+    #[arg(long, env = "PINGUP_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    layer: Layer,
+}
+
+/// Where the data is, for commands that need to know no more.
+#[derive(clap::Args)]
+struct PlaceArguments {
+    /// A TOML file with settings, of which data_dir counts here
+    #[arg(long, env = "PINGUP_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The data folder [default: ./data]
+    #[arg(long, env = "PINGUP_DATA_DIR", value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+}
+
+/// Why a command did not do what it was to do; the text is one line for people.
+#[derive(Debug, thiserror::Error)]
+enum CliError {
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    #[error("{0}")]
+    Usage(String),
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    #[error(transparent)]
+    App(#[from] AppError),
+    #[error("{0}")]
+    Failed(String),
+    #[error("cannot write to standard output: {0}")]
+    Output(#[from] io::Error),
+    /// Everything was said already.
+    #[error("trouble was found")]
+    Trouble,
+}
+
+impl CliError {
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Settings(_) | Self::Usage(_) => ExitCode::from(EXIT_USAGE),
+            _ => ExitCode::FAILURE,
+        }
+    }
+}
+
+/// Does what `arguments` (the program's name first) ask for.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    // Whatever is made from here on, keys and databases, is for its owner.
+    rustix::process::umask(Mode::RWXG | Mode::RWXO);
+    match parse(arguments).and_then(|parsed| parsed.map_or(Ok(()), |arguments| run(arguments.command))) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // With standard error gone, the exit code is what can still be said.
+            let _ = writeln!(io::stderr(), "pingup-server: {}", error.to_string().replace('\n', " "));
+            error.exit_code()
+        }
+    }
+}
+
+fn run(command: Command) -> Result<(), CliError> {
+    let clock = Clock::system();
+    match command {
+        Command::Serve(arguments) => serve::serve(arguments.resolve()?),
+        Command::Token(command) => token::run(command, &clock),
+        Command::JoinToken(command) => join_token::run(command, &clock),
+        Command::Migrate(arguments) => migrate::migrate(&arguments.resolve()?, &clock),
+        Command::Check(place) => check::check(&place.data_dir()?),
+    }
+}
+
+/// Reads the arguments; `None` when they asked for help or the version, which has then been printed.
+fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Option<Arguments>, CliError> {
+    let parsed = Arguments::command()
+        .try_get_matches_from(arguments)
+        .and_then(|matches| Arguments::from_arg_matches(&matches));
+    match parsed {
+        Ok(arguments) => Ok(Some(arguments)),
+        Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
+            print(&error.render().to_string())?;
+            Ok(None)
+        }
+        Err(error) if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            Err(CliError::Usage("a subcommand is missing; see --help".to_owned()))
+        }
+        Err(error) => Err(CliError::Usage(one_line(&error.render().to_string()))),
+    }
+}
+
+/// The parser's first paragraph on one line: what is wrong, without the usage that follows it.
+fn one_line(message: &str) -> String {
+    let paragraph: Vec<_> = message.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
+    let line = paragraph.join(" ");
+    format!("{}; see --help", line.strip_prefix("error: ").unwrap_or(&line))
+}
+
+/// Writes what a command makes.
+fn print(text: &str) -> Result<(), CliError> {
+    let mut output = io::stdout().lock();
+    output.write_all(text.as_bytes())?;
+    if !text.ends_with('\n') {
+        output.write_all(b"\n")?;
+    }
+    Ok(output.flush()?)
+}
+
+impl SettingsArguments {
+    fn resolve(self) -> Result<Settings, CliError> {
+        Ok(Settings::resolve(self.layer, self.config.as_deref())?)
+    }
+}
+
+impl PlaceArguments {
+    fn data_dir(&self) -> Result<PathBuf, CliError> {
+        let file = self.config.as_deref().map(Layer::from_file).transpose()?.unwrap_or_default();
+        let said = Layer { data_dir: self.data_dir.clone(), ..Layer::default() };
+        Ok(said.over(file).data_dir())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn usage(arguments: &[&str]) -> String {
+        let words = ["pingup-server"].iter().chain(arguments).map(OsString::from);
+        match parse(words) {
+            Err(CliError::Usage(line)) => line,
+            _ => panic!("{arguments:?} should have been refused"),
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn wrong_usage_is_one_line_that_names_it() {
+        for (arguments, named) in [
+            (&[][..], "subcommand"),
+            (&["token"], "subcommand"),
+            (&["serf"], "serf"),
+            (&["serve", "--prot"], "--prot"),
+            (&["serve", "--listen", "here"], "here"),
+            (&["serve", "--retention-raw", "long"], "a time such as"),
+            (&["token", "create"], "--role"),
+            (&["token", "create", "--role", "god"], "god"),
+            (&["join-token", "create", "--uses", "0"], "--uses"),
+            (&["join-token", "create", "--agent-id", "a/b"], "a/b"),
+        ] {
+            let line = usage(arguments);
+            assert!(
+                line.contains(named) && !line.contains('\n') && !line.starts_with("error"),
+                "{arguments:?}: {line}"
+            );
+        }
+    }
+
+    #[test]
+    fn insecure_http_is_a_flag_that_may_also_be_denied() {
+        for (arguments, said) in [
+            (&["serve"][..], None),
+            (&["serve", "--insecure-http"], Some(true)),
+            (&["serve", "--insecure-http=no"], Some(false)),
+        ] {
+            let words = ["pingup-server"].iter().chain(arguments).map(OsString::from);
+            let Ok(Some(Arguments { command: Command::Serve(parsed) })) = parse(words) else {
+                panic!("{arguments:?}")
+            };
+            assert_eq!(parsed.layer.insecure_http, said);
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! What can go wrong with commands.
+
+use super::{IDEMPOTENCY_KEY_CHARS_MAX, OPEN_COMMANDS_MAX, waiters::WAITERS_MAX};
+use crate::{standing::NotLiving, storage::StorageError};
+use pingup_protocol::command::CommandStatus;
+
+/// Why a command was not queued, read, handed out, cancelled or closed.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandsError {
+    /// Nobody to do it.
+    #[error(transparent)]
+    NotLiving(#[from] NotLiving),
+    /// No such command.
+    #[error("there is no command {0:?}; GET /api/v1/commands lists those there are")]
+    Unknown(String),
+    /// The agent has enough to do.
+    #[error(
+        "{OPEN_COMMANDS_MAX} commands are open for this agent; cancel some, or wait until it worked some off"
+    )]
+    TooManyOpen,
+    /// One key, two contents.
+    #[error(
+        "this key (of at most {IDEMPOTENCY_KEY_CHARS_MAX} characters) was used for another command of this agent; \
+         send the same content, or another key"
+    )]
+    KeyReused,
+    /// Too late to take it back.
+    #[error("the command is {}, and only a pending one can be cancelled", .0.as_str())]
+    NotPending(CommandStatus),
+    /// The agent reports on what it was never given.
+    #[error("no command with this id and place was issued to this agent")]
+    NotIssued,
+    /// Another result is kept, or none can be.
+    #[error("the command is {} already, and this is not the result that was kept", .0.as_str())]
+    ResultConflict(CommandStatus),
+    /// Too many requests are held open.
+    #[error("{WAITERS_MAX} requests are held open already; ask without wait, or later")]
+    TooManyWaiters,
+    /// The records could not be read or written.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+impl From<rusqlite::Error> for CommandsError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Storage(error.into())
+    }
+}

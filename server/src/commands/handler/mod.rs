@@ -1,0 +1,180 @@
+//! Commands over HTTP: operators queue, read and cancel them. How agents pull them and report is [`pending`]'s
+//! and [`result()`]'s.
+
+mod agents;
+
+pub use agents::{pending, result};
+
+use super::{
+    CommandBody, CommandsError, Order,
+    store::{self, Filter, Place},
+    waiters::Waiters,
+};
+use crate::{
+    auth::{Operator, OperatorBody},
+    clock::Clock,
+    http::{
+        cursor,
+        problem::Refusal,
+        query::Params,
+        respond::{self, LIST_LIMIT, LIST_LIMIT_DEFAULT, Page},
+    },
+    standing::Standing,
+    storage::Sqlite,
+};
+use axum::{
+    extract::{Path, State},
+    response::Response,
+};
+use http::StatusCode;
+use pingup_protocol::{command::CommandStatus, ids::AgentId, problem::ProblemType, schema::SchemaError};
+use rusqlite::Connection;
+use std::{fmt, sync::Arc};
+use tokio::sync::watch;
+
+/// When to come back after an agent's open commands reached their bound: some time must pass for it to work.
+const TOO_MANY_OPEN_RETRY_SECONDS: u64 = 30;
+
+/// What this room needs of others. Each runs inside this room's transaction.
+#[derive(Clone, Copy)]
+pub struct Neighbours {
+    /// Where an agent id stands.
+    pub standing: fn(&Connection, &str) -> rusqlite::Result<Standing>,
+    /// The version of an agent's configuration; 0 when it has none.
+    pub config_version: fn(&Connection, &str) -> rusqlite::Result<u64>,
+}
+
+/// The room of commands.
+pub struct Commands {
+    sqlite: Sqlite,
+    clock: Clock,
+    neighbours: Neighbours,
+    waiters: Waiters,
+}
+
+impl fmt::Debug for Commands {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Commands({} waiting)", self.waiters.count())
+    }
+}
+
+impl Commands {
+    /// The room over these records. Once `stopping` turns true, no request is held open any more.
+    pub fn new(
+        sqlite: Sqlite,
+        clock: Clock,
+        neighbours: Neighbours,
+        stopping: watch::Receiver<bool>,
+    ) -> Self {
+        Self { sqlite, clock, neighbours, waiters: Waiters::new(stopping) }
+    }
+
+    /// Answers the agent's held-open request, if there is one: something changed that it should know.
+    pub fn wake(&self, agent_id: &AgentId) {
+        self.waiters.wake(agent_id);
+    }
+
+    /// How many requests are held open.
+    pub fn waiting(&self) -> usize {
+        self.waiters.count()
+    }
+}
+
+/// `POST /api/v1/commands`. 201: queued, on disk, and the agent is being woken; 200: this key queued it before.
+pub async fn create(
+    State(room): State<Arc<Commands>>,
+    operator: Operator,
+    body: OperatorBody,
+) -> Result<Response, Refusal> {
+    let order = Order::new(body.read::<CommandBody>()?)?;
+    let (now, standing) = (room.clock.now(), room.neighbours.standing);
+    let agent_id = order.agent_id.clone();
+    let (view, new) = room
+        .sqlite
+        .write(move |connection| {
+            standing(connection, order.agent_id.as_str())?.living(order.agent_id.as_str())?;
+            store::queue(connection, &order, now)
+        })
+        .await?;
+    if new {
+        room.wake(&agent_id);
+        let (command, action, operator) = (&view.command_id, &view.action, &operator.name);
+        tracing::info!(agent = %agent_id, command, action, ?operator, "command queued");
+    }
+    Ok(respond::json(if new { StatusCode::CREATED } else { StatusCode::OK }, &view))
+}
+
+/// `GET /api/v1/commands`: the newest first.
+pub async fn list(State(room): State<Arc<Commands>>, params: Params) -> Result<Response, Refusal> {
+    let limit = params.number("limit", LIST_LIMIT, LIST_LIMIT_DEFAULT)?;
+    let filter = Filter {
+        agent_id: params.text("agentId").map(str::to_owned),
+        status: params.text("status").map(status_of).transpose()?,
+        action: params.text("action").map(str::to_owned),
+        since: params.time("since")?,
+        after: params.text("cursor").map(cursor::decode::<Place>).transpose()?,
+    };
+    let now = room.clock.now();
+    let found = room
+        .sqlite
+        .read(move |connection| Ok::<_, CommandsError>(store::list(connection, filter, limit + 1, now)?))
+        .await?;
+    let page =
+        Page::cut(found, limit, |last| cursor::encode(&(last.created_at.as_micros(), &last.command_id)));
+    Ok(respond::json(StatusCode::OK, &page))
+}
+
+fn status_of(word: &str) -> Result<CommandStatus, Refusal> {
+    CommandStatus::from_word(word).ok_or_else(|| {
+        let words = CommandStatus::ALL.map(CommandStatus::as_str).join(", ");
+        Refusal::parameter("status", format!("one of {words} expected"))
+    })
+}
+
+/// `GET /api/v1/commands/:id`.
+pub async fn get(
+    State(room): State<Arc<Commands>>,
+    Path(command_id): Path<String>,
+) -> Result<Response, Refusal> {
+    let now = room.clock.now();
+    let view = room
+        .sqlite
+        .read(move |connection| {
+            store::find(connection, &command_id, now)?.ok_or(CommandsError::Unknown(command_id))
+        })
+        .await?;
+    Ok(respond::json(StatusCode::OK, &view))
+}
+
+/// `DELETE /api/v1/commands/:id`: takes back what nobody has seen yet.
+pub async fn cancel(
+    State(room): State<Arc<Commands>>,
+    Path(command_id): Path<String>,
+    operator: Operator,
+) -> Result<Response, Refusal> {
+    let now = room.clock.now();
+    let view = room.sqlite.write(move |connection| store::cancel(connection, &command_id, now)).await?;
+    let (command, operator) = (&view.command_id, &operator.name);
+    tracing::info!(agent = %view.agent_id, command, ?operator, "command cancelled");
+    Ok(respond::json(StatusCode::OK, &view))
+}
+
+impl From<CommandsError> for Refusal {
+    fn from(error: CommandsError) -> Self {
+        let detail = error.to_string();
+        match error {
+            CommandsError::NotLiving(error) => Self::new(error.problem(), detail),
+            CommandsError::Unknown(_) => Self::new(ProblemType::NotFound, detail),
+            CommandsError::TooManyOpen => {
+                Self::new(ProblemType::Overloaded, detail).retry_after(TOO_MANY_OPEN_RETRY_SECONDS)
+            }
+            CommandsError::TooManyWaiters => Self::new(ProblemType::Overloaded, detail),
+            CommandsError::KeyReused => SchemaError::at("/idempotencyKey", detail).into(),
+            CommandsError::NotIssued => Self::new(ProblemType::AgentMismatch, detail),
+            CommandsError::NotPending(_) | CommandsError::ResultConflict(_) => {
+                Self::new(ProblemType::ResultConflict, detail)
+            }
+            CommandsError::Storage(error) => error.into(),
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! What operators ask of agents: queued here, pulled by the agent, signed, and reported back once.
+//!
+//! # The story
+//! An operator queues a command; it gets an id (`CMD-<year>-<number>`) and the next place in its agent's order.
+//! The agent keeps a request open ([`waiters`]) that is answered the moment there is something for it. What is
+//! handed out is marked delivered **before** the answer leaves, so that a command an agent may have seen is
+//! never cancelled as if nobody had. It is handed out again until a result comes: the agent's own record of the
+//! last place it began makes that "at most once" (docs/protocol.md).
+//!
+//! ```text
+//! pending → delivered → succeeded | failed | rejected | unknown
+//! pending → expired | cancelled          delivered → cancelled, only when the agent is removed
+//! ```
+//! A hub that never heard back still says `delivered`. Time alone ends a pending command: it reads as expired
+//! from that moment on, whether or not the sweep has written it down yet.
+//!
+//! # Promises
+//! A command that was answered 201 is on disk, and so is a result that was answered 200. The same result twice
+//! is one result; another one for the same command changes nothing. Asking twice with one idempotency key makes
+//! one command.
+//!
+//! # Refuses
+//! Commands for agents that do not live, parameters that a known action cannot have or that could not be handed
+//! out, more than [`OPEN_COMMANDS_MAX`] open ones of an agent, results for what the agent was never given.
+
+mod error;
+pub mod handler;
+mod order;
+pub mod store;
+#[cfg(test)]
+mod tests;
+pub mod waiters;
+
+pub use error::CommandsError;
+pub use handler::{Commands, Neighbours};
+pub use order::{CommandBody, IDEMPOTENCY_KEY_CHARS_MAX, Order, PARAMS_BYTES_MAX, PARAMS_DEPTH_MAX};
+
+use pingup_protocol::{
+    command::{CommandStatus, ResultBody, ResultStatus},
+    ids::AgentId,
+    time::Timestamp,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// Commands of one agent that may still be handed out or reported: an agent that far behind needs no more.
+pub const OPEN_COMMANDS_MAX: u64 = 1_000;
+/// Commands in one answer to an agent.
+pub const DELIVERY_MAX: usize = 32;
+/// Parameters in one answer to an agent, in bytes of compact JSON; what is over waits for the next.
+pub const DELIVERY_BYTES_MAX: usize = 512 * 1024;
+
+const _: () = assert!(PARAMS_BYTES_MAX <= DELIVERY_BYTES_MAX, "every command must fit an answer");
+
+/// A command as operators see it.
+#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CommandView {
+    /// `CMD-<year>-<number>`.
+    pub command_id: String,
+    /// Its place in the agent's order, from 1.
+    pub command_seq: u64,
+    /// Who is to do it.
+    pub agent_id: AgentId,
+    /// What to do.
+    pub action: String,
+    /// With what.
+    #[schema(value_type = Object)]
+    pub params: Map<String, Value>,
+    /// Where it stands.
+    pub status: CommandStatus,
+    /// When it was queued.
+    pub created_at: Timestamp,
+    /// When it may no longer be begun.
+    pub expires_at: Timestamp,
+    /// When it was first handed to the agent.
+    pub delivered_at: Option<Timestamp>,
+    /// When it began, by the agent's clock.
+    pub started_at: Option<Timestamp>,
+    /// When it ended, by the agent's clock.
+    pub finished_at: Option<Timestamp>,
+    /// What the agent reported.
+    pub result: Option<Outcome>,
+}
+
+/// What an agent reported of a command.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Outcome {
+    /// How it ended.
+    pub status: ResultStatus,
+    /// The exit code of the program it ran.
+    pub exit_code: Option<i64>,
+    /// What it printed, or why it was not run.
+    pub output: Option<String>,
+    /// When it began, by the agent's clock.
+    pub started_at: Timestamp,
+    /// When it ended, by the agent's clock.
+    pub finished_at: Timestamp,
+}
+
+impl From<ResultBody> for Outcome {
+    fn from(body: ResultBody) -> Self {
+        Self {
+            status: body.status,
+            exit_code: body.exit_code,
+            output: body.output,
+            started_at: body.started_at,
+            finished_at: body.finished_at,
+        }
+    }
+}
+
+/// The answer to a result that was taken.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ResultAnswer {
+    /// Which command.
+    pub command_id: String,
+    /// Where it stands now.
+    pub status: CommandStatus,
+    /// The hub's clock.
+    pub server_time: Timestamp,
+}
+
+/// Where a command stands at `now`: a pending one ends with its time, written down or not.
+pub fn status_at(stored: CommandStatus, expires_at: Timestamp, now: Timestamp) -> CommandStatus {
+    match stored {
+        CommandStatus::Pending if expires_at <= now => CommandStatus::Expired,
+        other => other,
+    }
+}
+
+/// What to do with a reported result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is the first: keep it.
+    Keep,
+    /// It is the one that was kept.
+    Same,
+    /// Another was kept, or the command can have none any more.
+    Conflict,
+}
+
+/// Judges a reported result by where its command stands and what was `kept` of it.
+pub fn judge(status: CommandStatus, kept: Option<&Outcome>, reported: &Outcome) -> Verdict {
+    match kept {
+        Some(kept) if kept == reported => Verdict::Same,
+        None if !status.is_final() => Verdict::Keep,
+        _ => Verdict::Conflict,
+    }
+}
+
+#[cfg(test)]
+mod rules {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
+
+    fn outcome(output: &str) -> Outcome {
+        let output = Some(output.to_owned());
+        Outcome {
+            status: ResultStatus::Succeeded,
+            exit_code: Some(0),
+            output,
+            started_at: NOW,
+            finished_at: NOW,
+        }
+    }
+
+    #[test]
+    fn time_ends_what_waits_and_nothing_else() {
+        let later = NOW.plus_seconds(1);
+        assert_eq!(status_at(CommandStatus::Pending, later, NOW), CommandStatus::Pending);
+        assert_eq!(status_at(CommandStatus::Pending, NOW, NOW), CommandStatus::Expired);
+        for status in CommandStatus::ALL.into_iter().filter(|status| *status != CommandStatus::Pending) {
+            assert_eq!(status_at(status, NOW, later), status);
+        }
+    }
+
+    #[test]
+    fn the_first_result_counts_and_the_same_again_is_no_other() {
+        use CommandStatus::{Cancelled, Delivered, Expired, Pending, Succeeded};
+        for status in [Pending, Delivered] {
+            assert_eq!(judge(status, None, &outcome("x")), Verdict::Keep);
+        }
+        assert_eq!(judge(Succeeded, Some(&outcome("x")), &outcome("x")), Verdict::Same);
+        assert_eq!(judge(Succeeded, Some(&outcome("x")), &outcome("y")), Verdict::Conflict);
+        for status in [Cancelled, Expired] {
+            assert_eq!(judge(status, None, &outcome("x")), Verdict::Conflict);
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Handing commands out: what is due to an agent, and the mark that it was given.
+//!
+//! Reading and marking are two steps, so that a request that finds nothing costs the writer nothing, and
+//! signing happens on neither database thread. In between a command may be cancelled: the mark then fails for
+//! it, and it must not be handed out.
+
+use super::{OPEN, agent_id as read_agent_id, json};
+use crate::commands::{DELIVERY_BYTES_MAX, DELIVERY_MAX};
+use pingup_protocol::{command::Command, ids::AgentId, time::Timestamp};
+use rusqlite::Connection;
+
+/// A command that is due to its agent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Deliverable {
+    /// The command.
+    pub command: Command,
+    /// Under which signature it was handed out before, if it was.
+    pub handed_out_with: Option<String>,
+}
+
+/// The mark to be made before a command is handed out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// Which command.
+    pub command_id: String,
+    /// The signature it is handed out with.
+    pub signature: String,
+}
+
+/// The commands after `after` that are due to the agent, in order: those that wait, and those that were handed
+/// out before without a result. At most [`DELIVERY_MAX`], and [`DELIVERY_BYTES_MAX`] of parameters.
+pub fn deliverable(
+    connection: &Connection,
+    agent_id: &AgentId,
+    after: u64,
+    now: Timestamp,
+) -> rusqlite::Result<Vec<Deliverable>> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT id, agent_id, seq, action, params, created_at, expires_at, iif(status = 'delivered', signature, NULL)
+         FROM commands WHERE {OPEN} AND seq > ?2 AND +expires_at > ?3 ORDER BY seq LIMIT ?4"
+    ))?;
+    let mut rows = statement.query((agent_id.as_str(), after, now.as_micros(), DELIVERY_MAX))?;
+    let (mut due, mut bytes) = (Vec::new(), 0);
+    while let Some(row) = rows.next()? {
+        let params: String = row.get(4)?;
+        bytes += params.len();
+        if bytes > DELIVERY_BYTES_MAX && !due.is_empty() {
+            break;
+        }
+        let command = Command {
+            command_id: row.get(0)?,
+            agent_id: read_agent_id(row, 1)?,
+            command_seq: row.get(2)?,
+            action: row.get(3)?,
+            params: json(4, &params)?,
+            issued_at: Timestamp::from_micros(row.get(5)?),
+            expires_at: Timestamp::from_micros(row.get(6)?),
+        };
+        due.push(Deliverable { command, handed_out_with: row.get(7)? });
+    }
+    Ok(due)
+}
+
+/// Marks commands as handed out, and returns the ids of those that still could be.
+pub fn mark_delivered(
+    connection: &Connection,
+    deliveries: &[Delivery],
+    now: Timestamp,
+) -> rusqlite::Result<Vec<String>> {
+    let mut mark = connection.prepare_cached(
+        "UPDATE commands SET status = 'delivered', delivered_at = coalesce(delivered_at, ?2), signature = ?3
+         WHERE id = ?1 AND status IN ('pending', 'delivered') AND expires_at > ?2",
+    )?;
+    let mut marked = Vec::with_capacity(deliveries.len());
+    for Delivery { command_id, signature } in deliveries {
+        if mark.execute((command_id, now.as_micros(), signature))? == 1 {
+            marked.push(command_id.clone());
+        }
+    }
+    Ok(marked)
+}
+
+/// How many commands wait to be pulled by the agent.
+pub fn count_pending(connection: &Connection, agent_id: &str, now: Timestamp) -> rusqlite::Result<u64> {
+    connection
+        .prepare_cached(&format!(
+            "SELECT count(*) FROM commands WHERE {OPEN} AND +status = 'pending' AND +expires_at > ?2"
+        ))?
+        .query_row((agent_id, now.as_micros()), |row| row.get(0))
+}

@@ -1,0 +1,164 @@
+//! Commands in SQLite. Every function runs inside the transaction of whoever calls it.
+//!
+//! [`queue`] makes them, [`deliver`] hands them out, [`close`] ends them, [`expire`] those whose time is over;
+//! here is how they are read.
+
+mod close;
+mod deliver;
+mod lapse;
+mod queue;
+#[cfg(test)]
+mod tests;
+
+pub use close::{cancel, cancel_open, keep_result};
+pub use deliver::{Deliverable, Delivery, count_pending, deliverable, mark_delivered};
+pub use lapse::expire;
+pub use queue::queue;
+
+use super::{CommandView, status_at};
+use pingup_protocol::{command::CommandStatus, ids::AgentId, time::Timestamp};
+use rusqlite::{
+    Connection, OptionalExtension, Row,
+    types::{FromSqlError, Type, Value},
+};
+use serde::de::DeserializeOwned;
+
+const COLUMNS: &str = "id, agent_id, seq, action, params, status, result, created_at, expires_at, delivered_at, \
+                       started_at, finished_at";
+
+/// What still concerns agent ?1: word for word the condition of the index `commands_open`, so that SQLite sees
+/// it fits. Further conditions on status or expiry must carry a unary plus, or SQLite takes the index for those.
+const OPEN: &str = "agent_id = ?1 AND status IN ('pending', 'delivered')";
+
+/// Which commands a list is to show.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Of this agent.
+    pub agent_id: Option<String>,
+    /// That stand so.
+    pub status: Option<CommandStatus>,
+    /// With this action.
+    pub action: Option<String>,
+    /// Queued at this moment or later.
+    pub since: Option<Timestamp>,
+    /// That come after this one in the list.
+    pub after: Option<Place>,
+}
+
+/// A command's place in a list: when it was queued, and its id, since one moment can have several.
+pub type Place = (i64, String);
+
+/// The command of this id.
+pub fn find(
+    connection: &Connection,
+    command_id: &str,
+    now: Timestamp,
+) -> rusqlite::Result<Option<CommandView>> {
+    connection
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM commands WHERE id = ?1"))?
+        .query_row([command_id], |row| view(row, now))
+        .optional()
+}
+
+/// Up to `limit` commands that `filter` lets through, the newest first.
+pub fn list(
+    connection: &Connection,
+    filter: Filter,
+    limit: u64,
+    now: Timestamp,
+) -> rusqlite::Result<Vec<CommandView>> {
+    let (conditions, mut values) = conditions(filter, now);
+    values.push(Value::Integer(i64::try_from(limit).unwrap_or(i64::MAX)));
+    // Ids of one year differ in length before they differ in text.
+    let sql = format!(
+        "SELECT {COLUMNS} FROM commands WHERE {conditions}
+         ORDER BY created_at DESC, length(id) DESC, id DESC LIMIT ?"
+    );
+    connection
+        .prepare_cached(&sql)?
+        .query_map(rusqlite::params_from_iter(values), |row| view(row, now))?
+        .collect()
+}
+
+/// How many commands there are of each status, as written down.
+pub fn count_by_status(connection: &Connection) -> rusqlite::Result<Vec<(String, u64)>> {
+    let mut count = connection.prepare_cached("SELECT count(*) FROM commands WHERE status = ?1")?;
+    CommandStatus::ALL
+        .into_iter()
+        .map(|status| Ok((status.as_str().to_owned(), count.query_row([status.as_str()], |row| row.get(0))?)))
+        .collect()
+}
+
+fn conditions(filter: Filter, now: Timestamp) -> (String, Vec<Value>) {
+    let mut conditions = String::from("true");
+    let mut values = Vec::new();
+    let mut and = |condition: &str, condition_values: Vec<Value>| {
+        conditions.push_str(" AND ");
+        conditions.push_str(condition);
+        values.extend(condition_values);
+    };
+    if let Some(agent_id) = filter.agent_id {
+        and("agent_id = ?", vec![agent_id.into()]);
+    }
+    if let Some(action) = filter.action {
+        and("action = ?", vec![action.into()]);
+    }
+    if let Some(since) = filter.since {
+        and("created_at >= ?", vec![since.as_micros().into()]);
+    }
+    if let Some((created_at, id)) = filter.after {
+        let length = i64::try_from(id.len()).unwrap_or(i64::MAX);
+        and("(created_at, length(id), id) < (?, ?, ?)", vec![created_at.into(), length.into(), id.into()]);
+    }
+    let now = now.as_micros().into();
+    match filter.status {
+        None => {}
+        Some(CommandStatus::Pending) => and("status = 'pending' AND expires_at > ?", vec![now]),
+        Some(CommandStatus::Expired) => {
+            and("(status = 'expired' OR status = 'pending' AND expires_at <= ?)", vec![now]);
+        }
+        Some(status) => and("status = ?", vec![status.as_str().to_owned().into()]),
+    }
+    (conditions, values)
+}
+
+fn view(row: &Row<'_>, now: Timestamp) -> rusqlite::Result<CommandView> {
+    let moment =
+        |column| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(column)?.map(Timestamp::from_micros));
+    let expires_at = Timestamp::from_micros(row.get(8)?);
+    let stored = status(row, 5)?;
+    let result: Option<String> = row.get(6)?;
+    Ok(CommandView {
+        command_id: row.get(0)?,
+        agent_id: agent_id(row, 1)?,
+        command_seq: row.get(2)?,
+        action: row.get(3)?,
+        params: json(4, &row.get::<_, String>(4)?)?,
+        status: status_at(stored, expires_at, now),
+        result: result.map(|result| json(6, &result)).transpose()?,
+        created_at: Timestamp::from_micros(row.get(7)?),
+        expires_at,
+        delivered_at: moment(9)?,
+        started_at: moment(10)?,
+        finished_at: moment(11)?,
+    })
+}
+
+fn status(row: &Row<'_>, column: usize) -> rusqlite::Result<CommandStatus> {
+    let word: String = row.get(column)?;
+    CommandStatus::from_word(&word).ok_or_else(|| unreadable(column, FromSqlError::InvalidType))
+}
+
+fn agent_id(row: &Row<'_>, column: usize) -> rusqlite::Result<AgentId> {
+    let text: String = row.get(column)?;
+    AgentId::parse(&text).map_err(|error| unreadable(column, error))
+}
+
+fn json<T: DeserializeOwned>(column: usize, text: &str) -> rusqlite::Result<T> {
+    serde_json::from_str(text).map_err(|error| unreadable(column, error))
+}
+
+/// A row that this program did not write.
+fn unreadable(column: usize, error: impl std::error::Error + Send + Sync + 'static) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error))
+}

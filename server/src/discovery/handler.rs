@@ -1,0 +1,73 @@
+//! `GET /api/v1/discovery/:agentId` and `…/latest`.
+
+use super::{Discovery, Listing, PAGE_SCANS_DEFAULT, PAGE_SCANS_MAX, Place, Range, store};
+use crate::{
+    http::{
+        cursor,
+        problem::Refusal,
+        query::Params,
+        respond::{self, Page},
+    },
+    standing::{NotLiving, Standing},
+    storage::StorageError,
+};
+use axum::{
+    extract::{Path, State},
+    response::Response,
+};
+use http::StatusCode;
+use pingup_protocol::problem::ProblemType;
+use serde::Serialize;
+use std::sync::Arc;
+
+/// `GET /api/v1/discovery/:agentId`: scans, newest first.
+pub async fn get(
+    State(room): State<Arc<Discovery>>,
+    Path(agent_id): Path<String>,
+    params: Params,
+) -> Result<Response, Refusal> {
+    let limit = params.number("limit", 1..=PAGE_SCANS_MAX, PAGE_SCANS_DEFAULT)?;
+    let range = Range {
+        from: params.time("from")?.unwrap_or(Range::ALL.from),
+        to: params.time("to")?.unwrap_or(Range::ALL.to),
+        before: params.text("cursor").map(cursor::decode::<Place>).transpose()?.unwrap_or(Range::ALL.before),
+        limit: usize::try_from(limit).unwrap_or(1),
+    };
+    if range.from >= range.to {
+        return Err(Refusal::parameter("from", "must lie before to"));
+    }
+    let Listing { items, next } = room.scans(agent_id, range).await?;
+    let next_cursor = next.map(|place| cursor::encode(&place));
+    write(Page { items, next_cursor }).await
+}
+
+/// `GET /api/v1/discovery/:agentId/latest`: the newest scan.
+pub async fn latest(
+    State(room): State<Arc<Discovery>>,
+    Path(agent_id): Path<String>,
+) -> Result<Response, Refusal> {
+    let none = Refusal::new(ProblemType::NotFound, format!("no scan of agent {agent_id:?} yet"));
+    let newest = room.scans(agent_id, Range::ALL).await?.items.pop();
+    write(newest.ok_or(none)?).await
+}
+
+impl Discovery {
+    async fn scans(&self, agent_id: String, range: Range) -> Result<Listing, Refusal> {
+        let (standing, id) = (self.standing, agent_id.clone());
+        let found =
+            self.sqlite.read(move |connection| Ok::<_, StorageError>(standing(connection, &id)?)).await?;
+        // What a removed agent left behind can still be read.
+        if found == Standing::Unknown {
+            let error = NotLiving::Unknown(agent_id);
+            return Err(Refusal::new(error.problem(), error.to_string()));
+        }
+        Ok(self.duck.read(move |connection| store::page(connection, &agent_id, &range)).await?)
+    }
+}
+
+/// Writes an answer off the threads that serve connections: scans may be large.
+async fn write(body: impl Serialize + Send + 'static) -> Result<Response, Refusal> {
+    tokio::task::spawn_blocking(move || respond::json(StatusCode::OK, &body))
+        .await
+        .map_err(|error| Refusal::internal("a page could not be written", &error))
+}

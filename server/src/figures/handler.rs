@@ -1,0 +1,124 @@
+//! `GET /metrics`: the hub's own figures for a scraper.
+
+use super::{
+    Figures,
+    text::{CONTENT_TYPE, Text},
+};
+use crate::{
+    http::problem::Refusal,
+    storage::{Sqlite, StorageError},
+};
+use axum::{
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use http::header;
+use pingup_protocol::problem::ProblemType;
+use std::sync::Arc;
+
+/// How many of something there are in each of its states; asked on each scrape.
+pub type CountByStatus = fn(&rusqlite::Connection) -> rusqlite::Result<Vec<(String, u64)>>;
+
+/// The room behind `GET /metrics`.
+pub struct FiguresRoom {
+    figures: Arc<Figures>,
+    sqlite: Sqlite,
+    agents_by_status: CountByStatus,
+    commands_by_status: CountByStatus,
+}
+
+impl FiguresRoom {
+    /// The room that tells `figures`, and counts agents and commands in `sqlite`.
+    pub const fn new(
+        figures: Arc<Figures>,
+        sqlite: Sqlite,
+        agents_by_status: CountByStatus,
+        commands_by_status: CountByStatus,
+    ) -> Self {
+        Self { figures, sqlite, agents_by_status, commands_by_status }
+    }
+}
+
+/// `GET /metrics`.
+pub async fn get(State(room): State<Arc<FiguresRoom>>) -> Result<Response, Refusal> {
+    let (count_agents, count_commands) = (room.agents_by_status, room.commands_by_status);
+    let count = move |connection: &rusqlite::Connection| {
+        Ok::<_, StorageError>((count_agents(connection)?, count_commands(connection)?))
+    };
+    let (agents, commands) = room.sqlite.read(count).await?;
+    let mut text = Text::default();
+    write_ingest(&mut text, &room.figures);
+    write_refusals(&mut text, &room.figures);
+    text.family("pingup_agents", "Agents, by status.", "gauge", "status", counts(&agents));
+    text.family("pingup_commands", "Commands kept, by status.", "gauge", "status", counts(&commands));
+    Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], text.finish()).into_response())
+}
+
+#[rustfmt::skip]
+fn write_ingest(text: &mut Text, figures: &Figures) {
+    let rows = [("metrics", figures.samples.get()), ("discovery", figures.scans.get())];
+    text.family("pingup_ingest_rows_total", "Samples and scans committed to disk.", "counter", "kind", rows);
+    text.counter("pingup_ingest_batches_total", "Groups committed, one transaction each.", figures.batches.get());
+    text.counter("pingup_ingest_failed_batches_total", "Groups that could not be committed.", figures.failed_batches.get());
+    text.histogram("pingup_ingest_commit_seconds", "How long committing a group took.", &figures.commit_seconds.read());
+    text.gauge("pingup_ingest_queue_depth", "Requests that wait for their commit.", figures.queued_requests.get());
+    text.gauge("pingup_ingest_queue_bytes", "What waiting requests take in memory.", figures.queued_bytes.get());
+    text.counter("pingup_ingest_duplicates_total", "Samples and scans that had been committed before.", figures.duplicates.get());
+    text.counter("pingup_ingest_expired_total", "Samples and scans older than the hub keeps.", figures.expired.get());
+    text.counter("pingup_ingest_rejected_total", "Samples of batches that could not be accepted.", figures.rejected.get());
+    text.counter("pingup_ingest_gaps_total", "Jumps in the numbers of a stream.", figures.gaps.get());
+}
+
+fn write_refusals(text: &mut Text, figures: &Figures) {
+    let refusals = ProblemType::ALL.iter().map(|&kind| (kind.name(), figures.refusals(kind)));
+    text.family("pingup_refusals_total", "Requests refused, by problem.", "counter", "problem", refusals);
+}
+
+fn counts(counts: &[(String, u64)]) -> impl Iterator<Item = (&str, u64)> {
+    counts.iter().map(|(status, count)| (status.as_str(), *count))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::scratch::Scratch;
+    use axum::body::to_bytes;
+    use std::time::Duration;
+
+    #[tokio::test]
+    async fn everything_counted_is_told() {
+        let figures = Arc::<Figures>::default();
+        figures.samples.add(3);
+        figures.queued_requests.add(2);
+        figures.refused(ProblemType::Overloaded);
+        figures.commit_seconds.observe(Duration::from_millis(1));
+        let sqlite = Scratch::new().sqlite();
+        let room = FiguresRoom::new(
+            figures,
+            sqlite,
+            |_| Ok(vec![("online".to_owned(), 4), ("pending".to_owned(), 0)]),
+            |connection| {
+                connection.query_row("SELECT count(*) FROM commands", [], |row| {
+                    Ok(vec![("pending".to_owned(), row.get(0)?)])
+                })
+            },
+        );
+        let response = get(State(Arc::new(room))).await.unwrap();
+        assert_eq!(response.headers()[header::CONTENT_TYPE], CONTENT_TYPE);
+        let text =
+            String::from_utf8(to_bytes(response.into_body(), 1 << 20).await.unwrap().to_vec()).unwrap();
+        for line in [
+            "pingup_ingest_rows_total{kind=\"metrics\"} 3",
+            "pingup_ingest_rows_total{kind=\"discovery\"} 0",
+            "pingup_ingest_queue_depth 2",
+            "pingup_ingest_commit_seconds_bucket{le=\"0.001\"} 1",
+            "pingup_ingest_commit_seconds_count 1",
+            "pingup_refusals_total{problem=\"overloaded\"} 1",
+            "pingup_refusals_total{problem=\"not-found\"} 0",
+            "pingup_agents{status=\"online\"} 4",
+            "pingup_commands{status=\"pending\"} 0",
+        ] {
+            assert!(text.lines().any(|told| told == line), "{line} is missing in\n{text}");
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! The hub's own figures: how much it took, how fast, and what it refused.
+//!
+//! One [`Figures`] is handed around as an `Arc`; rooms count on it with relaxed atomics, so counting costs
+//! nothing worth measuring and promises no more than that each figure by itself is right. `GET /metrics`
+//! writes them in Prometheus's text format (`text`). Labels come from closed lists (refusals by name,
+//! states), never from the outside, so the number of series is bounded.
+
+pub mod handler;
+mod histogram;
+mod text;
+
+pub use handler::{CountByStatus, FiguresRoom};
+pub use histogram::Histogram;
+
+use pingup_protocol::problem::ProblemType;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A number that only grows.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Counts `more`.
+    pub fn add(&self, more: u64) {
+        self.0.fetch_add(more, Ordering::Relaxed);
+    }
+
+    /// How many so far.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// A number that comes and goes; whoever adds takes away the same later.
+#[derive(Debug, Default)]
+pub struct Gauge(AtomicU64);
+
+impl Gauge {
+    /// So much came.
+    pub fn add(&self, more: u64) {
+        self.0.fetch_add(more, Ordering::Relaxed);
+    }
+
+    /// So much went.
+    pub fn sub(&self, less: u64) {
+        self.0.fetch_sub(less, Ordering::Relaxed);
+    }
+
+    /// How much is there.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// What the hub counts of itself since it started.
+#[derive(Debug, Default)]
+pub struct Figures {
+    /// Samples committed.
+    pub samples: Counter,
+    /// Scans committed.
+    pub scans: Counter,
+    /// Groups committed; each is one transaction and one sync to disk.
+    pub batches: Counter,
+    /// Groups that could not be committed; everyone in them was told to come back.
+    pub failed_batches: Counter,
+    /// How long committing a group took.
+    pub commit_seconds: Histogram,
+    /// Requests that wait for their commit.
+    pub queued_requests: Gauge,
+    /// What they take in memory, bytes.
+    pub queued_bytes: Gauge,
+    /// Numbers that were committed before and came again.
+    pub duplicates: Counter,
+    /// Samples and scans older than the hub keeps.
+    pub expired: Counter,
+    /// Samples of batches that could not be accepted.
+    pub rejected: Counter,
+    /// Times that a stream's numbers jumped.
+    pub gaps: Counter,
+    refusals: Refusals,
+}
+
+/// One counter for each kind of refusal, in the order of [`ProblemType::ALL`].
+#[derive(Debug)]
+struct Refusals([Counter; ProblemType::ALL.len()]);
+
+impl Default for Refusals {
+    fn default() -> Self {
+        Self([const { Counter(AtomicU64::new(0)) }; ProblemType::ALL.len()])
+    }
+}
+
+impl Figures {
+    /// Counts a refusal; the porch does, once for each that leaves.
+    pub fn refused(&self, kind: ProblemType) {
+        if let Some(counter) = self.refusals.0.get(kind as usize) {
+            counter.add(1);
+        }
+    }
+
+    /// How many refusals of `kind` left.
+    pub fn refusals(&self, kind: ProblemType) -> u64 {
+        self.refusals.0.get(kind as usize).map_or(0, Counter::get)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_refusal_has_a_counter_of_its_own() {
+        let figures = Figures::default();
+        for (place, &kind) in ProblemType::ALL.iter().enumerate() {
+            assert_eq!(kind as usize, place, "{}", kind.name());
+            (0..=place).for_each(|_| figures.refused(kind));
+        }
+        for (count, &kind) in (1..).zip(ProblemType::ALL) {
+            assert_eq!(figures.refusals(kind), count, "{}", kind.name());
+        }
+    }
+}

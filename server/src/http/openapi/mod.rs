@@ -1,0 +1,191 @@
+//! `GET /api/v1/openapi.json`: OpenAPI 3.1, made from the route table and the types that travel.
+//!
+//! Method, path, who may come, body cap and query parameters are the table's; what cannot be read off it
+//! (words, bodies, answers, refusals of its own) stands in [`routes`]. A test holds the two together.
+
+mod routes;
+
+use super::{
+    gate::{Auth, Rules},
+    respond::{self, Representation},
+    router::{Route, table},
+};
+use axum::response::Response;
+use http::StatusCode;
+use pingup_protocol::problem::{MEDIA_TYPE, Problem, ProblemType};
+use routes::{Answer, Doc, Schemas};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::OnceLock,
+};
+use utoipa::openapi::{
+    self, ComponentsBuilder, Content, InfoBuilder, OpenApi, OpenApiBuilder, Paths, Ref, RefOr, Required,
+    Schema,
+    path::{HttpMethod, Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn},
+    request_body::{RequestBody, RequestBodyBuilder},
+    response::ResponseBuilder,
+    schema::{AllOfBuilder, ObjectBuilder, Type},
+    security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
+};
+
+/// `GET /api/v1/openapi.json`.
+pub async fn get() -> Response {
+    static DOCUMENT: OnceLock<OpenApi> = OnceLock::new();
+    respond::json(StatusCode::OK, DOCUMENT.get_or_init(document))
+}
+
+fn document() -> OpenApi {
+    let mut schemas = Schemas::default();
+    schemas.register::<Problem>();
+    let mut paths = Paths::new();
+    for route in table() {
+        let Some(doc) = routes::doc(&route.method, route.path) else { continue };
+        let operation = operation(&route, doc, &mut schemas);
+        paths.add_path_operation(route.path, vec![method(&route)], operation);
+    }
+    let bearer = |format: &str, what: &str| {
+        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format(format);
+        SecurityScheme::Http(scheme.description(Some(what)).build())
+    };
+    let components = ComponentsBuilder::new()
+        .schemas_from_iter(schemas.all())
+        .schema("Signed", signed_member())
+        .security_scheme("operator", bearer("JWT", "An operator's token: `pingup-server token create`."))
+        .security_scheme("agent", bearer("JWT", "An agent's token, handed over at registration."))
+        .build();
+    let info = InfoBuilder::new().title("pingup hub").version(env!("CARGO_PKG_VERSION")).description(Some(
+        "Agents' doors are signed as docs/protocol.md says; operators' doors take a bearer token.",
+    ));
+    OpenApiBuilder::new().info(info).paths(paths).components(Some(components)).build()
+}
+
+fn method(route: &Route) -> HttpMethod {
+    match route.method.as_str() {
+        "POST" => HttpMethod::Post,
+        "PATCH" => HttpMethod::Patch,
+        "DELETE" => HttpMethod::Delete,
+        _ => HttpMethod::Get,
+    }
+}
+
+fn operation(route: &Route, doc: Doc, schemas: &mut Schemas) -> Operation {
+    let mut operation = OperationBuilder::new().summary(Some(doc.summary));
+    for parameter in parameters(route) {
+        operation = operation.parameter(parameter);
+    }
+    for scheme in schemes(route.rules.auth) {
+        operation = operation.security(SecurityRequirement::new::<_, [&str; 0], &str>(*scheme, []));
+    }
+    if let Some(request) = doc.request {
+        operation = operation.request_body(Some(request_body(&request(schemas), &route.rules)));
+    }
+    for answer in doc.answers {
+        let status = answer.status.to_string();
+        operation = operation.response(status, success(answer, &route.rules, schemas));
+    }
+    let mut refusals: BTreeMap<u16, BTreeSet<&str>> = BTreeMap::new();
+    for kind in general_refusals(&route.rules).iter().chain(doc.refusals) {
+        refusals.entry(kind.status()).or_default().insert(kind.name());
+    }
+    for (status, names) in refusals {
+        let names = names.into_iter().collect::<Vec<_>>().join(", ");
+        let content = Content::new(Some(Ref::from_schema_name("Problem")));
+        let response = ResponseBuilder::new().description(names).content(MEDIA_TYPE, content);
+        operation = operation.response(status.to_string(), response.build());
+    }
+    operation.build()
+}
+
+const fn schemes(auth: Auth) -> &'static [&'static str] {
+    match auth {
+        Auth::Open => &[],
+        Auth::Operator(_) | Auth::Enrol(_) => &["operator"],
+        Auth::Agent(_) => &["agent"],
+        Auth::AgentOr(..) => &["operator", "agent"],
+    }
+}
+
+fn parameters(route: &Route) -> Vec<Parameter> {
+    let one = |name: &str, place, required| {
+        let text = ObjectBuilder::new().schema_type(Type::String).build();
+        let description = Some(routes::parameter(name)).filter(|text| !text.is_empty());
+        ParameterBuilder::new()
+            .name(name)
+            .parameter_in(place)
+            .required(required)
+            .description(description)
+            .schema(Some(text))
+            .build()
+    };
+    let path = route.path.split('{').skip(1).filter_map(|rest| rest.split('}').next());
+    let path = path.map(|name| one(name, ParameterIn::Path, Required::True));
+    path.chain(route.rules.query.iter().map(|name| one(name, ParameterIn::Query, Required::False))).collect()
+}
+
+fn request_body(schema: &RefOr<Schema>, rules: &Rules) -> RequestBody {
+    let signed = matches!(rules.auth, Auth::Agent(_));
+    let description = rules.body_bytes_max.map(|bytes| format!("At most {bytes} bytes."));
+    RequestBodyBuilder::new()
+        .description(description)
+        .required(Some(Required::True))
+        .content(
+            "application/json",
+            Content::new(Some(if signed { with_signature(schema) } else { schema.clone() })),
+        )
+        .build()
+}
+
+fn success(answer: &Answer, rules: &Rules, schemas: &mut Schemas) -> openapi::Response {
+    let mut response = ResponseBuilder::new().description(answer.what);
+    for offer in rules.offers {
+        let content = match (offer, answer.schema) {
+            (Representation::Json, Some(schema)) => {
+                let schema = schema(schemas);
+                Content::new(Some(if answer.signed { with_signature(&schema) } else { schema }))
+            }
+            _ => Content::new(Some(RefOr::<Schema>::from(
+                ObjectBuilder::new().schema_type(Type::String).build(),
+            ))),
+        };
+        response = response.content(offer.media_type(), content);
+    }
+    response.build()
+}
+
+fn signed_member() -> Schema {
+    let signature = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .description(Some("base64 of HMAC-SHA256 over the canonical body without this member"))
+        .min_length(Some(44))
+        .max_length(Some(44));
+    ObjectBuilder::new().property("signature", signature).required("signature").into()
+}
+
+fn with_signature(schema: &RefOr<Schema>) -> RefOr<Schema> {
+    let signed = RefOr::<Schema>::Ref(Ref::from_schema_name("Signed"));
+    RefOr::T(AllOfBuilder::new().item(schema.clone()).item(signed).into())
+}
+
+/// The refusals that follow from a row of the table.
+fn general_refusals(rules: &Rules) -> Vec<ProblemType> {
+    use ProblemType as P;
+    let mut kinds =
+        vec![P::SchemaInvalid, P::NotAcceptable, P::HeadersTooLarge, P::Overloaded, P::InternalError];
+    if rules.auth != Auth::Open {
+        kinds.extend([P::TokenMissing, P::TokenInvalid, P::TokenExpired]);
+    }
+    if matches!(rules.auth, Auth::Operator(_) | Auth::Enrol(_) | Auth::AgentOr(..)) {
+        kinds.push(P::ScopeDenied);
+    }
+    if matches!(rules.auth, Auth::Agent(_) | Auth::AgentOr(..)) {
+        kinds.extend([P::AgentRevoked, P::AgentMismatch]);
+    }
+    if rules.body_bytes_max.is_some() {
+        kinds.extend([P::UnsupportedMediaType, P::PayloadTooLarge, P::MalformedJson, P::InvalidUnicode]);
+        kinds.extend([P::DuplicateMember, P::NestingTooDeep, P::NumberOutOfRange]);
+        if matches!(rules.auth, Auth::Agent(_)) {
+            kinds.extend([P::SignatureMissing, P::SignatureMalformed, P::SignatureInvalid]);
+        }
+    }
+    kinds
+}

@@ -1,0 +1,192 @@
+//! What the route table cannot say of a route: what it is for, the bodies that travel, refusals of its own.
+
+use crate::{
+    commands::{CommandBody, CommandView, ResultAnswer},
+    config::ConfigView,
+    discovery::FoundScan,
+    health::HealthView,
+    history::{Bucket, Row},
+    registry::{AgentView, PatchBody, Registered},
+};
+use http::Method;
+use pingup_protocol::{
+    command::{PendingAnswer, ResultBody},
+    config::{ConfigAnswer, ConfigBody},
+    discovery::DiscoveryBody,
+    enrol::{EnrolBody, RegisterBody},
+    heartbeat::{HeartbeatAnswer, HeartbeatBody},
+    metrics::{PushAnswer, Sample, SingleBody},
+    problem::ProblemType::{self, *},
+};
+use std::collections::BTreeMap;
+use utoipa::{
+    ToSchema,
+    openapi::{
+        Ref, RefOr, Schema,
+        schema::{ArrayBuilder, ObjectBuilder, OneOfBuilder, SchemaType, Type},
+    },
+};
+
+/// Names a schema, and registers it with all that it refers to.
+pub(super) type SchemaOf = fn(&mut Schemas) -> RefOr<Schema>;
+
+/// An answer that is no refusal.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) what: &'static str,
+    pub(super) schema: Option<SchemaOf>,
+    pub(super) signed: bool,
+}
+
+/// A route in words and types.
+pub(super) struct Doc {
+    pub(super) summary: &'static str,
+    pub(super) request: Option<SchemaOf>,
+    pub(super) answers: &'static [Answer],
+    pub(super) refusals: &'static [ProblemType],
+}
+
+/// The schemas that were named so far.
+#[derive(Default)]
+pub(super) struct Schemas(BTreeMap<String, RefOr<Schema>>);
+
+impl Schemas {
+    pub(super) fn register<T: ToSchema>(&mut self) -> RefOr<Schema> {
+        let mut found = vec![(T::name().into_owned(), T::schema())];
+        T::schemas(&mut found);
+        self.0.extend(found);
+        RefOr::Ref(Ref::from_schema_name(T::name()))
+    }
+
+    pub(super) fn all(self) -> impl Iterator<Item = (String, RefOr<Schema>)> {
+        self.0.into_iter()
+    }
+}
+
+fn of<T: ToSchema>(schemas: &mut Schemas) -> RefOr<Schema> {
+    schemas.register::<T>()
+}
+
+fn page_of<T: ToSchema>(schemas: &mut Schemas) -> RefOr<Schema> {
+    page(schemas.register::<T>())
+}
+
+fn page(item: RefOr<Schema>) -> RefOr<Schema> {
+    let text_or_null = SchemaType::from_iter([Type::String, Type::Null]);
+    let page = ObjectBuilder::new()
+        .property("items", ArrayBuilder::new().items(item))
+        .property("nextCursor", ObjectBuilder::new().schema_type(text_or_null))
+        .required("items")
+        .required("nextCursor");
+    RefOr::T(page.into())
+}
+
+fn rows_or_buckets(schemas: &mut Schemas) -> RefOr<Schema> {
+    let either = OneOfBuilder::new().item(schemas.register::<Row>()).item(schemas.register::<Bucket>());
+    page(RefOr::T(either.into()))
+}
+
+fn one_or_batch(schemas: &mut Schemas) -> RefOr<Schema> {
+    let samples = ArrayBuilder::new().items(schemas.register::<Sample>());
+    let batch = ObjectBuilder::new()
+        .property("agentId", ObjectBuilder::new().schema_type(Type::String))
+        .property("boot", ObjectBuilder::new().schema_type(Type::Integer))
+        .property("samples", samples)
+        .required("agentId")
+        .required("boot")
+        .required("samples");
+    RefOr::T(OneOfBuilder::new().item(schemas.register::<SingleBody>()).item(batch).into())
+}
+
+fn operator_or_join_token(schemas: &mut Schemas) -> RefOr<Schema> {
+    let either =
+        OneOfBuilder::new().item(schemas.register::<RegisterBody>()).item(schemas.register::<EnrolBody>());
+    RefOr::T(either.into())
+}
+
+fn config_view_or_signed(schemas: &mut Schemas) -> RefOr<Schema> {
+    let either =
+        OneOfBuilder::new().item(schemas.register::<ConfigView>()).item(schemas.register::<ConfigAnswer>());
+    RefOr::T(either.into())
+}
+
+fn object(_: &mut Schemas) -> RefOr<Schema> {
+    RefOr::T(ObjectBuilder::new().schema_type(Type::Object).into())
+}
+
+const fn ok(what: &'static str, schema: SchemaOf) -> Answer {
+    Answer { status: 200, what, schema: Some(schema), signed: false }
+}
+
+const fn signed(what: &'static str, schema: SchemaOf) -> Answer {
+    Answer { status: 200, what, schema: Some(schema), signed: true }
+}
+
+const fn created(what: &'static str, schema: SchemaOf) -> Answer {
+    Answer { status: 201, what, schema: Some(schema), signed: false }
+}
+
+const SEQUENCE: &[ProblemType] = &[TimestampInFuture, SequenceConflict, BootRetired];
+const ONE_AGENT: &[ProblemType] = &[NotFound, Gone];
+
+macro_rules! doc {
+    ($summary:literal, $request:expr, [$($answer:expr),*], $refusals:expr) => {
+        Some(Doc { summary: $summary, request: $request, answers: const { &[$($answer),*] }, refusals: $refusals })
+    };
+}
+
+/// The description of a route.
+#[rustfmt::skip]
+pub(super) fn doc(method: &Method, path: &str) -> Option<Doc> {
+    match (method.as_str(), path) {
+        ("GET", "/health") => doc!("How the hub does; 503 with the same body when a check fails", None, [ok("Well", of::<HealthView>)], &[]),
+        ("GET", "/metrics") => doc!("The hub's own figures, in Prometheus's text format", None, [Answer { status: 200, what: "Figures", schema: None, signed: false }], &[]),
+        ("GET", "/api/v1/openapi.json") => doc!("This document", None, [ok("OpenAPI 3.1", object)], &[]),
+        ("GET", "/api/v1/agents") => doc!("Agents, by id", None, [ok("A page", page_of::<AgentView>)], &[]),
+        ("POST", "/api/v1/agents") => doc!("Registers an agent: by an operator, or signed with a join token's key", Some(operator_or_join_token),
+            [created("Registered; credentials are shown this once", of::<Registered>)],
+            &[RateLimited, JoinTokenInvalid, JoinTokenExhausted, JoinTokenExpired, TimestampInFuture, MachineAlreadyEnrolled, AgentIdRetired, SignatureMissing, SignatureMalformed]),
+        ("GET", "/api/v1/agents/{id}") => doc!("One agent", None, [ok("The agent", of::<AgentView>)], ONE_AGENT),
+        ("PATCH", "/api/v1/agents/{id}") => doc!("Changes name and metadata", Some(of::<PatchBody>), [ok("As it is now", of::<AgentView>)], ONE_AGENT),
+        ("DELETE", "/api/v1/agents/{id}") => doc!("Removes an agent for good: its key is dead at once, its history is kept", None, [ok("As it was left", of::<AgentView>)], ONE_AGENT),
+        ("POST", "/api/v1/agents/{id}/heartbeat") => doc!("The agent is there, or says that it goes", Some(of::<HeartbeatBody>), [signed("Taken, or older than one that was", of::<HeartbeatAnswer>)], &[TimestampInFuture]),
+        ("POST", "/api/v1/metrics") => doc!("One sample or a batch; answered once it is on disk", Some(one_or_batch), [ok("On disk", of::<PushAnswer>)], SEQUENCE),
+        ("GET", "/api/v1/metrics/{agentId}") => doc!("Samples of a time, or buckets of them with `step`", None, [ok("A page", rows_or_buckets)], &[NotFound]),
+        ("GET", "/api/v1/metrics/{agentId}/latest") => doc!("The newest sample", None, [ok("The sample", of::<Row>)], &[NotFound]),
+        ("POST", "/api/v1/discovery") => doc!("One scan; answered once it is on disk", Some(of::<DiscoveryBody>), [ok("On disk", of::<PushAnswer>)], SEQUENCE),
+        ("GET", "/api/v1/discovery/{agentId}") => doc!("Scans of a time, newest first", None, [ok("A page", page_of::<FoundScan>)], &[NotFound]),
+        ("GET", "/api/v1/discovery/{agentId}/latest") => doc!("The newest scan", None, [ok("The scan", of::<FoundScan>)], &[NotFound]),
+        ("POST", "/api/v1/commands") => doc!("Queues a command", Some(of::<CommandBody>),
+            [created("Queued", of::<CommandView>), ok("Queued before, with this idempotencyKey", of::<CommandView>)], ONE_AGENT),
+        ("GET", "/api/v1/commands") => doc!("Commands, newest first", None, [ok("A page", page_of::<CommandView>)], &[]),
+        ("GET", "/api/v1/commands/{id}") => doc!("One command", None, [ok("The command", of::<CommandView>)], &[NotFound]),
+        ("DELETE", "/api/v1/commands/{id}") => doc!("Cancels a command that is still pending", None, [ok("Cancelled", of::<CommandView>)], &[NotFound, ResultConflict]),
+        ("GET", "/api/v1/commands/pending/{agentId}") => doc!("What the agent is to do; with `wait`, held open until there is something", None, [signed("Commands, each signed too", of::<PendingAnswer>)], &[]),
+        ("POST", "/api/v1/commands/{id}/result") => doc!("How a command ended; the same again is 200 too", Some(of::<ResultBody>), [ok("Stored", of::<ResultAnswer>)], &[ResultConflict]),
+        ("GET", "/api/v1/config/{agentId}") => doc!("The configuration in force; signed for an agent, who sends a nonce", None, [ok("For an operator, or signed for the agent", config_view_or_signed)], ONE_AGENT),
+        ("POST", "/api/v1/config/{agentId}") => doc!("Sets a new version", Some(of::<ConfigBody>), [ok("The new version", of::<ConfigView>)], &[NotFound, Gone, VersionConflict]),
+        ("GET", "/api/v1/config/{agentId}/versions") => doc!("Versions, newest first", None, [ok("A page", page_of::<ConfigView>)], ONE_AGENT),
+        _ => None,
+    }
+}
+
+/// What a parameter means; the same on every route that has it.
+pub(super) fn parameter(name: &str) -> &'static str {
+    match name {
+        "id" | "agentId" => "An identifier",
+        "from" => "The first moment, RFC 3339",
+        "to" => "The moment behind the last, RFC 3339",
+        "step" => "The length of a bucket, e.g. 1m; raw rows without it",
+        "fields" => "Names of measurements, comma-separated; all without it",
+        "limit" => "Items on a page",
+        "cursor" => "`nextCursor` of the page before",
+        "status" => "Only those in this state",
+        "action" => "Only this action",
+        "since" => "Only those queued at or after this moment, RFC 3339",
+        "q" => "Part of an id, a name or a hostname, in any case",
+        "nonce" => "1 to 128 visible ASCII characters; the signed answer carries it back. Needed from agents",
+        "wait" => "Seconds to wait for a command, at most 60",
+        "after" => "The last commandSeq that the agent persisted",
+        _ => "",
+    }
+}

@@ -1,0 +1,119 @@
+//! Refusals on their way out. The handler says what; the porch adds the hub's clock, counts and writes it.
+
+use crate::storage::StorageError;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use pingup_protocol::{
+    problem::{PointedError, Problem, ProblemType},
+    schema::SchemaError,
+};
+use std::fmt;
+
+/// When to come back after `overloaded`, seconds.
+const OVERLOADED_RETRY_SECONDS: u64 = 1;
+
+/// A refusal, as a handler returns it.
+#[derive(Clone, Debug)]
+pub struct Refusal(Box<Inner>);
+
+#[derive(Clone, Debug)]
+struct Inner {
+    kind: ProblemType,
+    problem: Problem,
+    retry_after_seconds: Option<u64>,
+}
+
+impl Refusal {
+    /// A refusal of `kind`; `detail` says what was wrong this time, and what to do.
+    pub fn new(kind: ProblemType, detail: impl Into<String>) -> Self {
+        let retry_after_seconds = (kind == ProblemType::Overloaded).then_some(OVERLOADED_RETRY_SECONDS);
+        Self(Box::new(Inner { kind, problem: Problem::new(kind, detail), retry_after_seconds }))
+    }
+
+    /// The hub's own failure: logged here in full, answered without its inside.
+    pub fn internal(what: &str, error: &dyn fmt::Display) -> Self {
+        tracing::error!(%error, "{what}");
+        Self::new(ProblemType::InternalError, "the hub failed; its log says why")
+    }
+
+    /// Which kind it is.
+    pub fn kind(&self) -> ProblemType {
+        self.0.kind
+    }
+
+    /// What it says.
+    pub fn problem(&self) -> &Problem {
+        &self.0.problem
+    }
+
+    /// Adds the places where the body is not as it should be.
+    #[must_use]
+    pub fn with_errors(mut self, errors: Vec<PointedError>) -> Self {
+        self.0.problem.errors = errors;
+        self
+    }
+
+    /// Adds the least boot that would be taken.
+    #[must_use]
+    pub fn min_boot(mut self, boot: u64) -> Self {
+        self.0.problem.min_boot = Some(boot);
+        self
+    }
+
+    /// Adds the version in force.
+    #[must_use]
+    pub fn current_version(mut self, version: u64) -> Self {
+        self.0.problem.current_version = Some(version);
+        self
+    }
+
+    /// Adds when to come back.
+    #[must_use]
+    pub fn retry_after(mut self, seconds: u64) -> Self {
+        self.0.retry_after_seconds = Some(seconds);
+        self
+    }
+
+    /// `schema-invalid` for a query parameter.
+    pub fn parameter(name: &str, detail: impl Into<String>) -> Self {
+        let detail = detail.into();
+        Self::new(ProblemType::SchemaInvalid, format!("query parameter {name}: {detail}"))
+    }
+}
+
+impl From<SchemaError> for Refusal {
+    fn from(error: SchemaError) -> Self {
+        let detail = error.to_string();
+        Self::new(ProblemType::SchemaInvalid, detail).with_errors(error.errors)
+    }
+}
+
+impl From<StorageError> for Refusal {
+    fn from(error: StorageError) -> Self {
+        if !error.is_transient() {
+            return Self::internal("storage failed", &error);
+        }
+        tracing::warn!(%error, "storage cannot take this now");
+        Self::new(ProblemType::Overloaded, format!("{error}; try again"))
+    }
+}
+
+impl IntoResponse for Refusal {
+    /// Status and headers; [`super::finish`] writes the body.
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.0.kind.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = status.into_response();
+        let headers = response.headers_mut();
+        if let Some(seconds) = self.0.retry_after_seconds {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if matches!(
+            self.0.kind,
+            ProblemType::TokenMissing | ProblemType::TokenInvalid | ProblemType::TokenExpired
+        ) {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"pingup\""));
+        }
+        response.extensions_mut().insert(self);
+        response
+    }
+}

@@ -1,0 +1,152 @@
+//! Answers: JSON, signed JSON, pages; and which representation the asker accepts.
+
+use super::problem::Refusal;
+use axum::{
+    extract::FromRequestParts,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderValue, StatusCode, header, request::Parts};
+use pingup_protocol::problem::ProblemType;
+use serde::Serialize;
+use std::ops::RangeInclusive;
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// How many items a page of a list may be asked to have.
+pub const LIST_LIMIT: RangeInclusive<u64> = 1..=1_000;
+/// How many it has when nobody asks.
+pub const LIST_LIMIT_DEFAULT: u64 = 100;
+
+/// A page of a list.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Page<T> {
+    /// What is on it.
+    pub items: Vec<T>,
+    /// Where the next one begins; null on the last.
+    pub next_cursor: Option<String>,
+}
+
+impl<T> Page<T> {
+    /// Makes a page of `limit` items out of what was `found`, which is one more where there is a next page.
+    pub fn cut(mut found: Vec<T>, limit: u64, cursor: impl FnOnce(&T) -> String) -> Self {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let more = found.len() > limit;
+        found.truncate(limit);
+        let next_cursor = found.last().filter(|_| more).map(cursor);
+        Self { items: found, next_cursor }
+    }
+}
+
+/// `body` as JSON.
+pub fn json(status: StatusCode, body: &impl Serialize) -> Response {
+    match serde_json::to_vec(body) {
+        Ok(bytes) => (status, [(header::CONTENT_TYPE, JSON)], bytes).into_response(),
+        Err(error) => Refusal::internal("an answer could not be written", &error).into_response(),
+    }
+}
+
+/// Bytes that were signed, as they were signed.
+pub fn signed(status: StatusCode, bytes: Vec<u8>) -> Response {
+    (status, [(header::CONTENT_TYPE, JSON)], bytes).into_response()
+}
+
+/// A form in which a route can answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Representation {
+    /// `application/json`.
+    Json,
+    /// `application/x-ndjson`: a JSON value a line.
+    NdJson,
+    /// `text/csv` (RFC 4180).
+    Csv,
+    /// `text/plain`: the Prometheus text format.
+    Text,
+}
+
+impl Representation {
+    /// Its media type, without parameters.
+    pub const fn media_type(self) -> &'static str {
+        match self {
+            Self::Json => "application/json",
+            Self::NdJson => "application/x-ndjson",
+            Self::Csv => "text/csv",
+            Self::Text => "text/plain",
+        }
+    }
+
+    /// Picks from what a route `offers` what `accept` likes best; the first where it likes several the same.
+    pub fn choose(accept: Option<&str>, offers: &[Self]) -> Result<Self, Refusal> {
+        let accept = accept.filter(|text| !text.trim().is_empty()).unwrap_or("*/*");
+        let mut best: Option<(f32, Self)> = None;
+        for &offer in offers {
+            let liking = liking(accept, offer.media_type());
+            if liking > best.map_or(0.0, |(liking, _)| liking) {
+                best = Some((liking, offer));
+            }
+        }
+        best.map(|(_, offer)| offer).ok_or_else(|| {
+            let types: Vec<_> = offers.iter().map(|offer| offer.media_type()).collect();
+            Refusal::new(ProblemType::NotAcceptable, format!("this route answers in {}", types.join(", ")))
+        })
+    }
+}
+
+/// How much an Accept header likes a media type (RFC 9110 §12.5.1): the weight of its most specific range.
+fn liking(accept: &str, media_type: &str) -> f32 {
+    let main = media_type.split('/').next().unwrap_or_default();
+    let mut found = (0, 0.0);
+    for range in accept.split(',') {
+        let mut parts = range.split(';').map(str::trim);
+        let specificity = match parts.next() {
+            Some(range) if range.eq_ignore_ascii_case(media_type) => 3,
+            Some(range) if range.strip_suffix("/*").is_some_and(|m| m.eq_ignore_ascii_case(main)) => 2,
+            Some("*/*") => 1,
+            _ => continue,
+        };
+        let weight = parts
+            .find_map(|parameter| parameter.strip_prefix("q=").or(parameter.strip_prefix("Q=")))
+            .map_or(1.0, |weight| weight.trim().parse().unwrap_or(0.0));
+        if specificity > found.0 {
+            found = (specificity, weight);
+        }
+    }
+    found.1
+}
+
+impl<S: Sync> FromRequestParts<S> for Representation {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
+        parts
+            .extensions
+            .get::<Self>()
+            .copied()
+            .ok_or_else(|| Refusal::internal("the route table does not provide", &"Representation"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_most_liked_offer_is_chosen() {
+        let offers = [Representation::Json, Representation::NdJson, Representation::Csv];
+        for (accept, chosen) in [
+            (None, Representation::Json),
+            (Some(""), Representation::Json),
+            (Some("*/*"), Representation::Json),
+            (Some("text/csv"), Representation::Csv),
+            (Some("text/*;q=0.5, application/x-ndjson"), Representation::NdJson),
+            (Some("application/json;q=0.1, text/csv;q=0.2"), Representation::Csv),
+            (Some("application/json;q=0, */*"), Representation::NdJson),
+            (Some("text/html, */*;q=0.1"), Representation::Json),
+        ] {
+            assert_eq!(Representation::choose(accept, &offers).unwrap(), chosen, "{accept:?}");
+        }
+        for accept in ["text/html", "application/json;q=0", "image/*"] {
+            assert!(Representation::choose(Some(accept), &offers[..1]).is_err(), "{accept}");
+        }
+    }
+}

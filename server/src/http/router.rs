@@ -1,0 +1,139 @@
+//! The route table: each row names its method, path, who may come, the body it takes, its query parameters,
+//! what it answers with, and its handler. What is not in the table does not exist.
+
+use super::{
+    Porch, finish,
+    gate::{self, Auth, Gate, Rules},
+    no_such_method, no_such_path, openapi,
+    respond::Representation::{self, Csv, Json, NdJson, Text},
+};
+use crate::{
+    auth::{Keyring, Role},
+    commands::{self, Commands},
+    config::{self, Configs},
+    discovery::{self, Discovery},
+    figures::{self, FiguresRoom},
+    health::{self, Health},
+    history::{self, History},
+    ingest::{self, Ingest},
+    registry::{self, Registry},
+};
+use Auth::{Agent, AgentOr, Enrol, Open, Operator};
+use Role::{Admin, Operator as Op, Scrape, Viewer};
+use axum::{
+    Router,
+    extract::FromRef,
+    handler::Handler,
+    middleware::from_fn_with_state,
+    routing::{MethodFilter, MethodRouter, on},
+};
+use http::Method;
+use pingup_protocol::limits::{BATCH_BODY_BYTES_MAX, BODY_BYTES_MAX};
+use std::sync::Arc;
+
+/// A row of the table.
+pub struct Route {
+    /// GET, POST, PATCH or DELETE.
+    pub method: Method,
+    /// The path, parameters in braces.
+    pub path: &'static str,
+    /// What it asks of a request.
+    pub rules: Rules,
+    handler: MethodRouter<Rooms>,
+}
+
+const NONE: Option<usize> = None;
+const BODY: Option<usize> = Some(BODY_BYTES_MAX);
+const BATCH: Option<usize> = Some(BATCH_BODY_BYTES_MAX);
+const JSON: &[Representation] = &[Json];
+const TABLE: &[Representation] = &[Json, NdJson, Csv];
+const RANGE: &[&str] = &["from", "to", "limit", "cursor"];
+const HISTORY: &[&str] = &["from", "to", "step", "fields", "limit", "cursor"];
+
+/// The table.
+#[rustfmt::skip]
+pub fn table() -> Vec<Route> {
+    use Method as M;
+    vec![
+        row(M::GET,    "/health",                            Open,                 NONE,  &[],                                      JSON,    health::handler::get),
+        row(M::GET,    "/metrics",                           Operator(Scrape),     NONE,  &[],                                      &[Text], figures::handler::get),
+        row(M::GET,    "/api/v1/openapi.json",               Open,                 NONE,  &[],                                      JSON,    openapi::get),
+        row(M::GET,    "/api/v1/agents",                     Operator(Viewer),     NONE,  &["status", "q", "limit", "cursor"],      JSON,    registry::handler::list),
+        row(M::POST,   "/api/v1/agents",                     Enrol(Op),            BODY,  &[],                                      JSON,    registry::handler::register),
+        row(M::GET,    "/api/v1/agents/{id}",                Operator(Viewer),     NONE,  &[],                                      JSON,    registry::handler::get),
+        row(M::PATCH,  "/api/v1/agents/{id}",                Operator(Op),         BODY,  &[],                                      JSON,    registry::handler::patch),
+        row(M::DELETE, "/api/v1/agents/{id}",                Operator(Admin),      NONE,  &[],                                      JSON,    registry::handler::remove),
+        row(M::POST,   "/api/v1/agents/{id}/heartbeat",      Agent(Some("id")),    BODY,  &[],                                      JSON,    registry::handler::heartbeat),
+        row(M::POST,   "/api/v1/metrics",                    Agent(None),          BATCH, &[],                                      JSON,    ingest::handler::post_metrics),
+        row(M::GET,    "/api/v1/metrics/{agentId}",          Operator(Viewer),     NONE,  HISTORY,                                  TABLE,   history::handler::get),
+        row(M::GET,    "/api/v1/metrics/{agentId}/latest",   Operator(Viewer),     NONE,  &[],                                      JSON,    history::handler::latest),
+        row(M::POST,   "/api/v1/discovery",                  Agent(None),          BATCH, &[],                                      JSON,    ingest::handler::post_discovery),
+        row(M::GET,    "/api/v1/discovery/{agentId}",        Operator(Viewer),     NONE,  RANGE,                                    JSON,    discovery::handler::get),
+        row(M::GET,    "/api/v1/discovery/{agentId}/latest", Operator(Viewer),     NONE,  &[],                                      JSON,    discovery::handler::latest),
+        row(M::POST,   "/api/v1/commands",                   Operator(Op),         BODY,  &[],                                      JSON,    commands::handler::create),
+        row(M::GET,    "/api/v1/commands",                   Operator(Viewer),     NONE,  &["agentId", "status", "action", "since", "limit", "cursor"], JSON, commands::handler::list),
+        row(M::GET,    "/api/v1/commands/{id}",              Operator(Viewer),     NONE,  &[],                                      JSON,    commands::handler::get),
+        row(M::DELETE, "/api/v1/commands/{id}",              Operator(Op),         NONE,  &[],                                      JSON,    commands::handler::cancel),
+        row(M::GET,    "/api/v1/commands/pending/{agentId}", Agent(Some("agentId")), NONE, &["nonce", "wait", "after"],             JSON,    commands::handler::pending),
+        row(M::POST,   "/api/v1/commands/{id}/result",       Agent(None),          BODY,  &[],                                      JSON,    commands::handler::result),
+        row(M::GET,    "/api/v1/config/{agentId}",           AgentOr("agentId", Viewer), NONE, &["nonce"],                          JSON,    config::handler::get),
+        row(M::POST,   "/api/v1/config/{agentId}",           Operator(Op),         BODY,  &[],                                      JSON,    config::handler::post),
+        row(M::GET,    "/api/v1/config/{agentId}/versions",  Operator(Viewer),     NONE,  &["limit", "cursor"],                     JSON,    config::handler::versions),
+    ]
+}
+
+fn row<H: Handler<T, Rooms>, T: 'static>(
+    method: Method,
+    path: &'static str,
+    auth: Auth,
+    body_bytes_max: Option<usize>,
+    query: &'static [&'static str],
+    offers: &'static [Representation],
+    handler: H,
+) -> Route {
+    let filter = match method {
+        Method::POST => MethodFilter::POST,
+        Method::PATCH => MethodFilter::PATCH,
+        Method::DELETE => MethodFilter::DELETE,
+        _ => MethodFilter::GET,
+    };
+    Route { method, path, rules: Rules { auth, body_bytes_max, query, offers }, handler: on(filter, handler) }
+}
+
+macro_rules! rooms {
+    ($($field:ident: $room:ty,)*) => {
+        /// The rooms, as handlers reach them.
+        #[derive(Clone)]
+        #[expect(missing_docs, reason = "each field is the room of its type")]
+        pub struct Rooms { $(pub $field: Arc<$room>,)* }
+
+        $(impl FromRef<Rooms> for Arc<$room> {
+            fn from_ref(rooms: &Rooms) -> Self { Arc::clone(&rooms.$field) }
+        })*
+    };
+}
+
+rooms! {
+    commands: Commands,
+    configs: Configs,
+    discovery: Discovery,
+    figures: FiguresRoom,
+    health: Health,
+    history: History,
+    ingest: Ingest,
+    registry: Registry,
+}
+
+/// The table as a service: every row behind its gate.
+pub fn router(rooms: Rooms, keyring: &Keyring, porch: &Porch) -> Router {
+    let mut router = Router::new();
+    for route in table() {
+        let gate = Gate { rules: route.rules, keyring: keyring.clone(), porch: porch.clone() };
+        router = router.route(route.path, route.handler.route_layer(from_fn_with_state(gate, gate::check)));
+    }
+    router
+        .fallback(no_such_path)
+        .method_not_allowed_fallback(no_such_method)
+        .layer(from_fn_with_state(porch.clone(), finish))
+        .with_state(rooms)
+}

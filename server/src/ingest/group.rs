@@ -1,0 +1,149 @@
+//! A group: what waited together, decided in its order and turned into the rows of one transaction.
+//!
+//! Pure but for the looks that bodies without numbers need. What it decides is only a draft: the answers are
+//! true, and the changes to be adopted, once the rows are on disk.
+
+use super::{
+    Fate, Job, Load, Record, Stored,
+    marks::{self, MarkRow, Marks},
+    queue::Outcome,
+    unnumbered::{self, Kind, Lookup, Newest},
+};
+use crate::storage::StorageError;
+use pingup_protocol::{discovery::Scan, ids::AgentId, metrics::Measurements, time::Timestamp};
+
+/// Whose a row is, and what tells it from others.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin<'a> {
+    /// The agent.
+    pub agent_id: &'a AgentId,
+    /// Boot and seq, if it has them.
+    pub stream: Option<(u64, u64)>,
+    /// When it was measured.
+    pub timestamp: Timestamp,
+}
+
+/// A sample to be stored.
+#[derive(Clone, Copy, Debug)]
+pub struct SampleRow<'a> {
+    /// Whose it is.
+    pub origin: Origin<'a>,
+    /// The agent's word for how its machine does.
+    pub status: &'a str,
+    /// What was measured.
+    pub metrics: &'a Measurements,
+}
+
+/// A scan to be stored.
+#[derive(Clone, Copy, Debug)]
+pub struct ScanRow<'a> {
+    /// Whose it is.
+    pub origin: Origin<'a>,
+    /// What was found.
+    pub scan: &'a Scan,
+}
+
+/// The rows of one transaction.
+#[derive(Debug, Default)]
+pub struct Rows<'a> {
+    /// Samples, in the order they came.
+    pub samples: Vec<SampleRow<'a>>,
+    /// Scans, in the order they came.
+    pub scans: Vec<ScanRow<'a>>,
+    /// The marks that make them exactly once.
+    pub marks: Vec<MarkRow>,
+}
+
+impl Rows<'_> {
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.samples.is_empty() && self.scans.is_empty() && self.marks.is_empty()
+    }
+}
+
+/// A decided group.
+#[derive(Debug)]
+pub struct Group<'a> {
+    /// What is to be written.
+    pub rows: Rows<'a>,
+    /// What each job is to be told once that is done, in the jobs' order.
+    pub outcomes: Vec<Outcome>,
+    /// What to remember of streams.
+    pub marks: marks::Changes,
+    /// What to remember of unnumbered rows.
+    pub newest: unnumbered::Changes,
+    /// How often numbers jumped.
+    pub gaps: u64,
+}
+
+/// Decides over `jobs` in their order, each seeing what those before it bring.
+pub fn decide<'a>(
+    jobs: impl Iterator<Item = &'a Job>,
+    marks: &Marks,
+    newest: &Newest,
+    lookup: &mut impl Lookup,
+) -> Result<Group<'a>, StorageError> {
+    let mut decider =
+        Decider { marks: marks.draft(), newest: newest.draft(), rows: Rows::default(), gaps: 0 };
+    let outcomes = jobs.map(|job| decider.decide(job, lookup)).collect::<Result<_, _>>()?;
+    let Decider { marks, newest, mut rows, gaps } = decider;
+    let marks = marks.finish();
+    rows.marks = marks.rows();
+    Ok(Group { rows, outcomes, marks, newest: newest.finish(), gaps })
+}
+
+struct Decider<'a, 'm> {
+    marks: marks::Draft<'m>,
+    newest: unnumbered::Draft<'m>,
+    rows: Rows<'a>,
+    gaps: u64,
+}
+
+impl<'a> Decider<'a, '_> {
+    fn decide(&mut self, job: &'a Job, lookup: &mut impl Lookup) -> Result<Outcome, StorageError> {
+        match &job.load {
+            Load::Stream { boot, entries } => Ok(self.stream(&job.agent_id, *boot, entries)),
+            Load::Unnumbered(_, None) => Ok(Ok(Stored { expired: 1, ..Stored::default() })),
+            Load::Unnumbered(at, Some(record)) => {
+                if !self.newest.is_new(lookup, &job.agent_id, Kind::from(record), *at)? {
+                    return Ok(Ok(Stored { duplicates: 1, ..Stored::default() }));
+                }
+                self.store(Origin { agent_id: &job.agent_id, stream: None, timestamp: *at }, record);
+                Ok(Ok(Stored { accepted: 1, ..Stored::default() }))
+            }
+        }
+    }
+
+    fn stream(&mut self, agent_id: &'a AgentId, boot: u64, entries: &'a [(u64, Fate)]) -> Outcome {
+        let numbers = entries.iter().map(|(seq, fate)| (*seq, fate.timestamp()));
+        let decision = self.marks.decide(agent_id, boot, numbers)?;
+        self.gaps += decision.gaps;
+        let mut stored = Stored {
+            duplicates: decision.duplicates as u64,
+            high_water: Some(decision.high_water),
+            ..Stored::default()
+        };
+        for (seq, fate) in entries.iter().skip(decision.duplicates) {
+            match fate {
+                Fate::Store(timestamp, record) => {
+                    let origin = Origin { agent_id, stream: Some((boot, *seq)), timestamp: *timestamp };
+                    self.store(origin, record);
+                    stored.accepted += 1;
+                }
+                Fate::Expired(_) => stored.expired += 1,
+                Fate::Rejected(rejected) => stored.rejected.push(rejected.clone()),
+            }
+        }
+        Ok(stored)
+    }
+
+    fn store(&mut self, origin: Origin<'a>, record: &'a Record) {
+        match record {
+            Record::Sample { status, metrics } => {
+                let row = SampleRow { origin, status, metrics };
+                self.rows.samples.push(row);
+            }
+            Record::Scan(scan) => self.rows.scans.push(ScanRow { origin, scan }),
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Metrics and scans in, and what 200 promises: **everything the answer counts is committed to disk.**
+//!
+//! The road of a message, a file a step:
+//!
+//! 1. [`handler`]: a verified message comes from the gate, is read, and waits here for its answer.
+//! 2. [`accept`]: the typed body becomes a [`Job`]; each sample's fate is told from the clock and the
+//!    retention alone. Pure.
+//! 3. [`queue`]: bounded by count and bytes; what does not fit is refused at once, what fits is answered,
+//!    whatever happens.
+//! 4. [`writer`]: one thread takes what is there, no timer, and makes it one group, one transaction.
+//! 5. [`marks`] and [`unnumbered`] tell what was committed before: exactly once, decided in the order of the
+//!    queue by the one thread that commits. [`group`] applies them to a group.
+//! 6. [`store`]: the group's rows and marks in one DuckDB transaction, as Arrow batches (`batches`).
+//! 7. The commit done, everyone in the group is answered; or it failed, and everyone is told to come back.
+//!
+//! A failed commit leaves nothing in memory that the disk does not have: the marks are read again before the
+//! next group, because a commit that was reported as failed may have reached the disk all the same.
+
+pub mod accept;
+mod batches;
+pub mod group;
+pub mod handler;
+mod job;
+pub mod marks;
+pub mod queue;
+pub mod store;
+#[cfg(test)]
+mod testing;
+pub mod unnumbered;
+pub mod writer;
+
+pub use job::{Fate, Job, Load, Record};
+pub use queue::Queue;
+pub use store::DuckStore;
+pub use writer::Writer;
+
+use crate::clock::Clock;
+use accept::Window;
+use pingup_protocol::{
+    metrics::{PushAnswer, Rejected},
+    time::Timestamp,
+};
+use std::{sync::Arc, time::Duration};
+
+/// What of a request was stored; all of it on disk.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stored {
+    /// Stored now.
+    pub accepted: u64,
+    /// Stored before.
+    pub duplicates: u64,
+    /// Older than the hub keeps.
+    pub expired: u64,
+    /// Not accepted, and why.
+    pub rejected: Vec<Rejected>,
+    /// The stream's mark.
+    pub high_water: Option<u64>,
+}
+
+impl Stored {
+    /// The answer, given at `server_time`.
+    pub fn answer(self, server_time: Timestamp) -> PushAnswer {
+        let Self { accepted, duplicates, expired, rejected, high_water } = self;
+        PushAnswer { accepted, duplicates, expired, rejected, high_water, server_time }
+    }
+}
+
+/// Why nothing of a request was stored.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum IngestError {
+    /// Too far ahead of the hub's clock.
+    #[error(
+        "the timestamp is {ahead_seconds} s ahead of the hub's clock; correct it by serverTime and sign anew"
+    )]
+    InFuture {
+        /// By how much.
+        ahead_seconds: i64,
+    },
+    /// Two machines share one identity.
+    #[error(
+        "seq {seq} of boot {boot} was committed with another timestamp: two machines use this agent's keys, or its \
+         state was copied; enrol one of them anew"
+    )]
+    SequenceConflict {
+        /// The stream.
+        boot: u64,
+        /// The number at its mark.
+        seq: u64,
+    },
+    /// An older stream than the hub knows.
+    #[error(
+        "boot {boot} is unknown and older than one that is known; begin a stream with a boot from {min_boot}"
+    )]
+    BootRetired {
+        /// The stream that was tried.
+        boot: u64,
+        /// The least that would be taken.
+        min_boot: u64,
+    },
+    /// Too much waits already.
+    #[error("too much waits to be committed; send it again")]
+    QueueFull,
+    /// The hub is going down.
+    #[error("the hub is stopping; send it again when it is back")]
+    Stopping,
+    /// The disk did not take it.
+    #[error("this could not be committed to disk; send it again")]
+    NotCommitted,
+}
+
+/// The room: takes jobs to the queue and waits for their commit.
+#[derive(Debug)]
+pub struct Ingest {
+    queue: Arc<Queue>,
+    clock: Clock,
+    retention: Duration,
+}
+
+impl Ingest {
+    /// The room before `queue`, whose writer runs. Samples older than `retention` are not stored.
+    pub const fn new(queue: Arc<Queue>, clock: Clock, retention: Duration) -> Self {
+        Self { queue, clock, retention }
+    }
+
+    /// What is neither too old nor too far ahead now.
+    pub fn window(&self) -> Window {
+        Window::new(self.clock.now(), self.retention)
+    }
+
+    /// The hub's clock.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Queues `job` and waits for its commit. `Ok` means that all it counts is on disk.
+    pub async fn commit(&self, job: Job) -> Result<Stored, IngestError> {
+        // A reply that was dropped is that of a writer that died with the job in hand.
+        self.queue.push(job)?.await.unwrap_or(Err(IngestError::NotCommitted))
+    }
+}
+
+#[cfg(test)]
+mod tests;

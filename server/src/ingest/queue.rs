@@ -1,0 +1,200 @@
+//! The queue between the handlers and the one writer thread: where the thread changes.
+//!
+//! Bounded by count and by bytes. Full is an answer at once, never a wait: [`IngestError::QueueFull`]. The
+//! permit that holds a job's place rides with the job and is given back when the job is dropped, so what the
+//! writer holds in hand counts too.
+//!
+//! Everyone who got in is answered: by the writer; or, when the writer is gone, by the reply being dropped,
+//! which the waiter sees. A job that is pushed while the writer goes is dropped by whoever sees it last, the
+//! writer on its way out or the pusher.
+
+use super::{IngestError, Job, Stored};
+use crate::figures::Figures;
+use crossbeam_queue::ArrayQueue;
+use std::{
+    fmt,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, AtomicUsize, Ordering, fence},
+    },
+    thread::{self, Thread},
+};
+use tokio::sync::oneshot;
+
+/// What a waiter is told.
+pub type Outcome = Result<Stored, IngestError>;
+
+/// The queue.
+pub struct Queue {
+    ring: ArrayQueue<Queued>,
+    account: Arc<Account>,
+    /// No more is taken in; what is there is still committed.
+    closed: AtomicBool,
+    /// The writer will not look again.
+    gone: AtomicBool,
+    writer: OnceLock<Thread>,
+}
+
+impl fmt::Debug for Queue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Queue({} waiting)", self.ring.len())
+    }
+}
+
+/// A job that waits, and who waits for it.
+#[derive(Debug)]
+pub struct Queued {
+    /// What is to be committed.
+    pub job: Job,
+    reply: oneshot::Sender<Outcome>,
+    permit: Permit,
+}
+
+impl Queued {
+    /// Gives the place back and tells the waiter; one that has hung up does not hear it.
+    pub fn answer(self, outcome: Outcome) {
+        let Self { job, reply, permit } = self;
+        drop((job, permit));
+        let _ = reply.send(outcome);
+    }
+}
+
+impl Queue {
+    /// An empty queue for `requests_max` requests, which take at most `bytes_max` in memory together; one alone
+    /// is always taken, whatever its size.
+    pub fn new(requests_max: usize, bytes_max: usize, figures: Arc<Figures>) -> Self {
+        Self {
+            ring: ArrayQueue::new(requests_max),
+            account: Arc::new(Account { bytes: AtomicUsize::new(0), bytes_max, figures }),
+            closed: AtomicBool::new(false),
+            gone: AtomicBool::new(false),
+            writer: OnceLock::new(),
+        }
+    }
+
+    /// Takes `job` in, or refuses it at once. The receiver hears of the commit.
+    pub fn push(&self, job: Job) -> Result<oneshot::Receiver<Outcome>, IngestError> {
+        if self.closed.load(Ordering::SeqCst) {
+            return Err(IngestError::Stopping);
+        }
+        let permit = Permit::acquire(&self.account, job.bytes()).ok_or(IngestError::QueueFull)?;
+        let (reply, receiver) = oneshot::channel();
+        self.ring.push(Queued { job, reply, permit }).map_err(|_| IngestError::QueueFull)?;
+        // Orders the push before the look at `gone`, as `Taker::drop` orders its look after setting it: one of
+        // the two sees the job.
+        fence(Ordering::SeqCst);
+        if self.gone.load(Ordering::SeqCst) {
+            self.drop_all();
+        }
+        self.wake();
+        Ok(receiver)
+    }
+
+    /// Takes no more in. The writer commits what is there and ends.
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+        self.wake();
+    }
+
+    /// Whether jobs are taken in and a writer is there to commit them.
+    pub fn is_taking(&self) -> bool {
+        self.writer.get().is_some() && !self.closed.load(Ordering::SeqCst)
+    }
+
+    /// Makes the calling thread the one writer; `None` if there is, or was, another.
+    pub(super) fn attach(&self) -> Option<Taker<'_>> {
+        self.writer.set(thread::current()).ok()?;
+        // A job pushed before the writer could be woken is seen by its first look.
+        fence(Ordering::SeqCst);
+        Some(Taker(self))
+    }
+
+    fn wake(&self) {
+        if let Some(writer) = self.writer.get() {
+            writer.unpark();
+        }
+    }
+
+    fn drop_all(&self) {
+        while self.ring.pop().is_some() {}
+    }
+}
+
+/// The writer's end. Dropping it, also by a panic, closes the queue and answers whoever is left.
+#[derive(Debug)]
+pub(super) struct Taker<'a>(&'a Queue);
+
+impl Taker<'_> {
+    /// Waits until something is there and takes what is, ending once it makes `rows_max` rows or more; `None`
+    /// once the queue is closed and empty.
+    pub(super) fn take(&self, rows_max: usize) -> Option<Vec<Queued>> {
+        loop {
+            let mut taken = Vec::new();
+            let mut rows = 0;
+            // Looked at before the queue: what was pushed before the closing is seen.
+            let closed = self.0.closed.load(Ordering::SeqCst);
+            while rows < rows_max
+                && let Some(queued) = self.0.ring.pop()
+            {
+                // An expired or rejected entry makes no row but costs its look.
+                rows += queued.job.rows().max(1);
+                taken.push(queued);
+            }
+            if !taken.is_empty() {
+                return Some(taken);
+            }
+            if closed {
+                return None;
+            }
+            // Every push and the closing unpark; one that came since the look makes this return at once.
+            thread::park();
+        }
+    }
+}
+
+impl Drop for Taker<'_> {
+    fn drop(&mut self) {
+        self.0.closed.store(true, Ordering::SeqCst);
+        self.0.gone.store(true, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
+        self.0.drop_all();
+    }
+}
+
+#[derive(Debug)]
+struct Account {
+    bytes: AtomicUsize,
+    bytes_max: usize,
+    figures: Arc<Figures>,
+}
+
+/// A place in the queue.
+#[derive(Debug)]
+struct Permit {
+    account: Arc<Account>,
+    bytes: usize,
+}
+
+impl Permit {
+    fn acquire(account: &Arc<Account>, bytes: usize) -> Option<Self> {
+        let fits = |held: usize| {
+            let sum = held.saturating_add(bytes);
+            (held == 0 || sum <= account.bytes_max).then_some(sum)
+        };
+        account.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).ok()?;
+        account.figures.queued_requests.add(1);
+        account.figures.queued_bytes.add(bytes as u64);
+        Some(Self { account: Arc::clone(account), bytes })
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.account.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.account.figures.queued_requests.sub(1);
+        self.account.figures.queued_bytes.sub(self.bytes as u64);
+    }
+}
+
+#[cfg(test)]
+mod tests;

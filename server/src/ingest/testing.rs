@@ -1,0 +1,119 @@
+//! For tests of this room: dice with a printed seed, ready-made jobs, and a store that breaks on purpose.
+
+use super::{
+    Fate, Job, Load, Record,
+    group::Rows,
+    marks::MarkRow,
+    store::{DuckStore, MarkLog, Store},
+    unnumbered::{Kind, Lookup},
+};
+use crate::storage::StorageError;
+use pingup_protocol::{ids::AgentId, metrics::Measurements, time::Timestamp};
+use std::sync::{Arc, Mutex, mpsc};
+
+/// Random numbers that a seed repeats (xorshift64*).
+pub(super) struct Dice(u64);
+
+impl Dice {
+    pub(super) fn seeded(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
+    }
+
+    /// A number from 0 to `end - 1`.
+    pub(super) fn below(&mut self, end: u64) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % end
+    }
+}
+
+pub(super) fn agent(name: &str) -> AgentId {
+    AgentId::parse(name).unwrap()
+}
+
+pub(super) fn sample(cpu: f64) -> Record {
+    let metrics = Measurements { cpu: Some(cpu), ..Measurements::default() };
+    Record::Sample { status: "online".to_owned(), metrics }
+}
+
+/// A job of a stream; each entry's timestamp follows from its number.
+pub(super) fn numbered(agent_id: &str, boot: u64, seqs: std::ops::RangeInclusive<u64>) -> Job {
+    let fate = |seq: u64| Fate::Store(Timestamp::from_micros(i64::try_from(seq).unwrap()), sample(1.0));
+    let entries = seqs.map(|seq| (seq, fate(seq))).collect();
+    Job { agent_id: agent(agent_id), load: Load::Stream { boot, entries } }
+}
+
+pub(super) fn unnumbered(agent_id: &str, micros: i64) -> Job {
+    Job {
+        agent_id: agent(agent_id),
+        load: Load::Unnumbered(Timestamp::from_micros(micros), Some(sample(1.0))),
+    }
+}
+
+/// How a commit goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// Nothing reaches the disk.
+    Before,
+    /// All of it does, and the failure is reported all the same.
+    After,
+    /// Nothing reaches the disk, and the thread panics.
+    Panic,
+}
+
+/// A real store in which chosen commits fail, counted from 1, and which waits to be let go on if told to.
+pub(super) struct Breaking {
+    pub(super) inner: DuckStore,
+    pub(super) commits: u64,
+    pub(super) fault: Box<dyn FnMut(u64) -> Option<Fault> + Send>,
+    pub(super) stalled: Option<Stall>,
+}
+
+/// Says that a commit has begun, then waits for the word to go on.
+pub(super) struct Stall {
+    pub(super) begun: mpsc::Sender<usize>,
+    pub(super) go_on: Arc<Mutex<mpsc::Receiver<()>>>,
+}
+
+impl Breaking {
+    pub(super) fn new(inner: DuckStore, fault: impl FnMut(u64) -> Option<Fault> + Send + 'static) -> Self {
+        Self { inner, commits: 0, fault: Box::new(fault), stalled: None }
+    }
+}
+
+impl Lookup for Breaking {
+    fn newest_unnumbered(
+        &mut self,
+        kind: Kind,
+        agent_id: &AgentId,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Option<Timestamp>, StorageError> {
+        self.inner.newest_unnumbered(kind, agent_id, from, to)
+    }
+}
+
+impl Store for Breaking {
+    fn load_marks(&mut self) -> Result<MarkLog, StorageError> {
+        self.inner.load_marks()
+    }
+
+    fn append(&mut self, rows: &Rows<'_>) -> Result<(), StorageError> {
+        self.commits += 1;
+        if let Some(stall) = &self.stalled {
+            stall.begun.send(rows.samples.len()).unwrap();
+            stall.go_on.lock().unwrap().recv().unwrap();
+        }
+        match (self.fault)(self.commits) {
+            None => self.inner.append(rows),
+            Some(Fault::Before) => Err(StorageError::Full),
+            Some(Fault::After) => self.inner.append(rows).and(Err(StorageError::Full)),
+            Some(Fault::Panic) => panic!("a panic that the test asked for"),
+        }
+    }
+
+    fn compact_marks(&mut self, marks: &[MarkRow]) -> Result<(), StorageError> {
+        self.inner.compact_marks(marks)
+    }
+}

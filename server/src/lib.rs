@@ -1,0 +1,35 @@
+//! The pingup hub: it verifies everything, commits it to disk, and only then answers.
+//!
+//! # The story
+//! A request comes in at the porch ([`http`]): the route table names who may come and what it takes, the
+//! gate checks that, cheapest first, with the lock's help ([`auth`]). What passes is a verified message in
+//! the hands of one room's handler.
+//!
+//! The main road carries measurements: [`ingest`] turns a verified body into rows, queues them, and one
+//! writer thread commits whole groups to DuckDB; the queue is the one place where the thread changes. An
+//! answer of 200 is given after that commit. [`history`] and [`discovery`] read what was stored.
+//!
+//! Records live in SQLite: [`registry`] knows the agents, [`commands`] what they are to do, [`config`] how.
+//! [`sweep`] does in the background what time alone brings about. [`figures`] and [`health`] say how the hub
+//! itself does. [`storage`] is the cellar: databases and files, and no word of any domain.
+//!
+//! Rooms never know each other: [`app`] builds them and hands each what it needs of another.
+
+pub mod app;
+pub mod auth;
+pub mod cli;
+pub mod clock;
+pub mod commands;
+pub mod config;
+pub mod discovery;
+pub mod figures;
+pub mod health;
+pub mod history;
+pub mod http;
+pub mod ingest;
+pub mod latest;
+pub mod registry;
+pub mod settings;
+pub mod standing;
+pub mod storage;
+pub mod sweep;

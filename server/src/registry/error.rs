@@ -1,0 +1,58 @@
+//! What can go wrong with agents.
+
+use super::ENROLMENT_AGE_SECONDS_MAX;
+use crate::{standing::NotLiving, storage::StorageError};
+use pingup_protocol::limits::FUTURE_SECONDS_MAX;
+
+/// Why an agent was not read, made, changed, removed or heard.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryError {
+    /// No such agent, or only its tombstone.
+    #[error(transparent)]
+    NotLiving(#[from] NotLiving),
+    /// Unknown, or the enrolment was not signed with it; which of the two is not said.
+    #[error(
+        "the join token is unknown here, or the enrolment was not signed with it; make a new one with \
+             `pingup-server join-token create`"
+    )]
+    JoinTokenInvalid,
+    /// Its time is over.
+    #[error("the join token has expired; make a new one with `pingup-server join-token create`")]
+    JoinTokenExpired,
+    /// Its uses are used.
+    #[error("every use of the join token is used; make a new one with `pingup-server join-token create`")]
+    JoinTokenExhausted,
+    /// One machine, one agent.
+    #[error(
+        "this machine is enrolled as {agent_id}; run the agent with the state it kept, or, if that is lost, \
+             enrol with a token made by `pingup-server join-token create --replace {agent_id}`"
+    )]
+    MachineEnrolled {
+        /// Under which id.
+        agent_id: String,
+    },
+    /// Ids are not used twice.
+    #[error("the agent id {0} was used before, and none is used twice; choose another")]
+    IdRetired(String),
+    /// The sender's clock is ahead.
+    #[error(
+        "the timestamp lies more than {FUTURE_SECONDS_MAX} s ahead of the hub's clock (serverTime); correct \
+             the clock, or the offset, and sign anew"
+    )]
+    TimestampInFuture,
+    /// An enrolment that took too long, or a clock that is behind.
+    #[error(
+        "made at most {ENROLMENT_AGE_SECONDS_MAX} s ago by the hub's clock (serverTime) expected; correct the \
+             clock, or the offset, and sign anew"
+    )]
+    EnrolmentTooOld,
+    /// The records could not be read or written.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+impl From<rusqlite::Error> for RegistryError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Storage(error.into())
+    }
+}

@@ -1,0 +1,183 @@
+//! `POST /api/v1/agents`: by an operator, or with a join token.
+//!
+//! A join token's order of checks: the address's tries (429), a signature of the right form (400), the token and
+//! the signature, which are one question with one answer (401); only then is anything typed read (422), and then
+//! come the rules that need the records (403, 409).
+
+use super::Registry;
+use crate::{
+    auth::{Operator, RawBody},
+    http::{Peer, problem::Refusal, respond},
+    registry::{
+        AgentView, MADE_ID_CHARS, RegistryError, check_enrolment_time, made_id, metadata_text,
+        store::{self, Enrolment, JoinTokenRow, NewAgent},
+    },
+};
+use axum::{Extension, extract::State, response::Response};
+use http::StatusCode;
+use pingup_protocol::{
+    enrol::{Credentials, EnrolAnswer, EnrolBody, RegisterBody},
+    ids::AgentId,
+    keys::{KEY_BYTES, Secret, derive_enrolment},
+    problem::ProblemType,
+    schema,
+    signing::{self, Key},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::{
+    net::IpAddr,
+    sync::{Arc, PoisonError},
+};
+
+/// The answer to a registration by an operator.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct Registered {
+    /// The new agent.
+    pub agent: AgentView,
+    /// What it needs to speak; shown this once.
+    pub credentials: Credentials,
+}
+
+/// `POST /api/v1/agents`. 201: the agent is on disk. A second try for the same machine is 409, also when the
+/// first one's answer was lost: credentials are handed out once.
+pub async fn register(
+    State(room): State<Arc<Registry>>,
+    operator: Option<Operator>,
+    Extension(Peer(peer)): Extension<Peer>,
+    body: RawBody,
+) -> Result<Response, Refusal> {
+    match operator {
+        Some(operator) => room.register(&operator, body.bytes()).await,
+        None => {
+            room.count_try(peer.ip())?;
+            room.enrol(body.bytes()).await
+        }
+    }
+}
+
+impl Registry {
+    fn count_try(&self, address: IpAddr) -> Result<(), Refusal> {
+        let mut enrolments = self.enrolments.lock().unwrap_or_else(PoisonError::into_inner);
+        enrolments.take(address, self.clock.now()).map_err(|seconds| {
+            let detail = format!("too many enrolments from this address; the next is taken in {seconds} s");
+            Refusal::new(ProblemType::RateLimited, detail).retry_after(seconds)
+        })
+    }
+
+    async fn register(&self, operator: &Operator, body: &[u8]) -> Result<Response, Refusal> {
+        let RegisterBody { id, name, metadata } = schema::read(body)?;
+        let id = id.map_or_else(fresh_id, Ok)?;
+        let metadata = metadata_text(metadata)?;
+        let fresh = self.keyring.fresh(&id, store::FIRST_GENERATION)?;
+        let agent =
+            NewAgent { id, name, info: "{}".to_owned(), metadata, machine_id: None, salt: fresh.salt };
+        let now = self.clock.now();
+        let record = self
+            .sqlite
+            .write(move |connection| {
+                store::register(connection, &agent, now)?;
+                store::find_living(connection, agent.id.as_str())
+            })
+            .await?;
+        tracing::info!(agent = %record.id, operator = ?operator.name, "agent registered");
+        let answer = Registered { agent: self.view(record), credentials: fresh.credentials };
+        Ok(respond::json(StatusCode::CREATED, &answer))
+    }
+
+    async fn enrol(&self, body: &[u8]) -> Result<Response, Refusal> {
+        let token_id = named_token(body)?;
+        let scanned =
+            signing::scan(body).map_err(|error| Refusal::new(error.problem(), error.to_string()))?;
+        let wanted = token_id.clone();
+        let token = self.sqlite.read(move |connection| store::join_token(connection, &wanted)).await?;
+        // An unknown token is taken through the same work, and told the same.
+        let nobody = Secret::new([0; KEY_BYTES]);
+        let key = Key::new(&derive_enrolment(token.as_ref().map_or(&nobody, |token| &token.secret)));
+        let verified = scanned.verify(&key);
+        let token = token.filter(|_| verified).ok_or(RegistryError::JoinTokenInvalid)?;
+        let body: EnrolBody = schema::read(body)?;
+        let now = self.clock.now();
+        check_enrolment_time(body.timestamp, now)?;
+        self.admit(token_id, token, body, &key).await
+    }
+
+    async fn admit(
+        &self,
+        token_id: String,
+        token: JoinTokenRow,
+        body: EnrolBody,
+        key: &Key,
+    ) -> Result<Response, Refusal> {
+        let id = match &token.agent_id {
+            Some(bound) => AgentId::parse(bound)
+                .map_err(|error| Refusal::internal("a join token is bound to what is no agent id", &error))?,
+            None => fresh_id()?,
+        };
+        let fresh = self.keyring.fresh(&id, store::FIRST_GENERATION)?;
+        let info = serde_json::to_string(&body.info).map_err(|error| {
+            Refusal::internal("what a machine says of itself could not be written", &error)
+        })?;
+        let agent = NewAgent {
+            id,
+            name: body.name,
+            info,
+            metadata: metadata_text(None)?,
+            machine_id: body.machine_id,
+            salt: fresh.salt,
+        };
+        let enrolment = Enrolment { token_id, replaces: token.replaces, agent };
+        let (now, cancel_open) = (self.clock.now(), self.neighbours.cancel_open);
+        let (record, replaced) = self
+            .sqlite
+            .write(move |connection| {
+                let replaced = store::enrol(connection, &enrolment, now, cancel_open)?;
+                Ok::<_, RegistryError>((
+                    store::find_living(connection, enrolment.agent.id.as_str())?,
+                    replaced,
+                ))
+            })
+            .await?;
+        if let Some(replaced) = &replaced {
+            self.keyring.forget(replaced);
+        }
+        tracing::info!(agent = %record.id, replaced = replaced.as_deref(), "agent enrolled");
+        let answer = EnrolAnswer {
+            agent: serde_json::to_value(self.view(record))
+                .map_err(|error| Refusal::internal("an agent could not be written", &error))?,
+            credentials: fresh.credentials,
+            nonce: body.nonce,
+            server_time: now,
+        };
+        let signed = signing::sign(key, &answer)
+            .map_err(|error| Refusal::internal("an answer could not be signed", &error))?;
+        Ok(respond::signed(StatusCode::CREATED, signed))
+    }
+}
+
+/// The join token that a body names, before anything vouches for it. A body that names none is not an
+/// enrolment, so what it lacks is an operator's token.
+fn named_token(body: &[u8]) -> Result<String, Refusal> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Named {
+        token_id: Value,
+    }
+    match serde_json::from_slice(body) {
+        Ok(Named { token_id: Value::String(token_id) }) => Ok(token_id),
+        // Not an id that a token can have: as unknown as any.
+        Ok(Named { .. }) => Ok(String::new()),
+        Err(_) => Err(Refusal::new(
+            ProblemType::TokenMissing,
+            "register with an operator's Authorization: Bearer <token>, or enrol with a join token: the body then \
+             has tokenId and signature",
+        )),
+    }
+}
+
+fn fresh_id() -> Result<AgentId, Refusal> {
+    let mut random = [0; MADE_ID_CHARS];
+    getrandom::fill(&mut random).map_err(|error| Refusal::internal("no random bytes to be had", &error))?;
+    AgentId::parse(&made_id(random))
+        .map_err(|error| Refusal::internal("an agent id could not be made", &error))
+}

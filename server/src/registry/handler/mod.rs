@@ -1,0 +1,166 @@
+//! Agents over HTTP: operators list, change and remove them. How agents come is [`register`]'s, how they are
+//! heard is [`heartbeat`]'s.
+
+mod beat;
+mod come;
+
+pub use beat::heartbeat;
+pub use come::{Registered, register};
+
+use super::{
+    AgentRecord, AgentStatus, AgentView, Newest, PatchBody, RegistryError, metadata_text,
+    rate::RateLimit,
+    store::{self, Filter},
+};
+use crate::{
+    auth::{Keyring, Operator, OperatorBody},
+    clock::Clock,
+    http::{
+        cursor,
+        problem::Refusal,
+        query::Params,
+        respond::{self, LIST_LIMIT, LIST_LIMIT_DEFAULT, Page},
+    },
+    latest::Latest,
+    storage::Sqlite,
+};
+use axum::{
+    extract::{Path, State},
+    response::Response,
+};
+use http::StatusCode;
+use pingup_protocol::{problem::ProblemType, schema::SchemaError, time::Timestamp};
+use rusqlite::Connection;
+use std::{
+    fmt,
+    sync::{Arc, Mutex},
+};
+
+/// What this room needs of others. Each runs inside this room's transaction.
+#[derive(Clone, Copy)]
+pub struct Neighbours {
+    /// Cancels what is open for an agent; says how many commands that were.
+    pub cancel_open: fn(&Connection, &str, Timestamp) -> rusqlite::Result<usize>,
+    /// How many commands wait to be pulled by an agent.
+    pub count_pending: fn(&Connection, &str, Timestamp) -> rusqlite::Result<u64>,
+    /// The version of an agent's configuration; 0 when it has none.
+    pub config_version: fn(&Connection, &str) -> rusqlite::Result<u64>,
+}
+
+/// The room of agents.
+pub struct Registry {
+    sqlite: Sqlite,
+    keyring: Keyring,
+    clock: Clock,
+    latest: Arc<Latest>,
+    enrolments: Mutex<RateLimit>,
+    neighbours: Neighbours,
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Registry(…)")
+    }
+}
+
+impl Registry {
+    /// The room over these records; one address may try to enrol `enrolments_per_minute_max` times a minute.
+    pub fn new(
+        sqlite: Sqlite,
+        keyring: Keyring,
+        clock: Clock,
+        latest: Arc<Latest>,
+        enrolments_per_minute_max: u32,
+        neighbours: Neighbours,
+    ) -> Self {
+        let enrolments = Mutex::new(RateLimit::new(enrolments_per_minute_max));
+        Self { sqlite, keyring, clock, latest, enrolments, neighbours }
+    }
+
+    fn view(&self, record: AgentRecord) -> AgentView {
+        let held = self.latest.get(record.id.as_str());
+        let held = held.map(|sample| Newest {
+            timestamp: sample.timestamp,
+            status: sample.status,
+            metrics: sample.metrics,
+        });
+        AgentView::new(record, held)
+    }
+}
+
+/// `GET /api/v1/agents`: those that live, by id; removed ones with `status=revoked`.
+pub async fn list(State(room): State<Arc<Registry>>, params: Params) -> Result<Response, Refusal> {
+    let limit = params.number("limit", LIST_LIMIT, LIST_LIMIT_DEFAULT)?;
+    let filter = Filter {
+        status: params.text("status").map(status_of).transpose()?,
+        text: params.text("q").map(str::to_owned),
+        after: params.text("cursor").map(cursor::decode::<String>).transpose()?,
+    };
+    let found = room
+        .sqlite
+        .read(move |connection| Ok::<_, RegistryError>(store::list(connection, filter, limit + 1)?))
+        .await?;
+    let Page { items, next_cursor } = Page::cut(found, limit, |last| cursor::encode(&last.id));
+    let items: Vec<_> = items.into_iter().map(|record| room.view(record)).collect();
+    Ok(respond::json(StatusCode::OK, &Page { items, next_cursor }))
+}
+
+fn status_of(word: &str) -> Result<AgentStatus, Refusal> {
+    AgentStatus::from_word(word).ok_or_else(|| {
+        let words = AgentStatus::ALL.map(AgentStatus::as_str).join(", ");
+        Refusal::parameter("status", format!("one of {words} expected"))
+    })
+}
+
+/// `GET /api/v1/agents/:id`.
+pub async fn get(State(room): State<Arc<Registry>>, Path(id): Path<String>) -> Result<Response, Refusal> {
+    let record = room.sqlite.read(move |connection| store::find_living(connection, &id)).await?;
+    Ok(respond::json(StatusCode::OK, &room.view(record)))
+}
+
+/// `PATCH /api/v1/agents/:id`: its name and metadata; what is absent stays.
+pub async fn patch(
+    State(room): State<Arc<Registry>>,
+    Path(id): Path<String>,
+    body: OperatorBody,
+) -> Result<Response, Refusal> {
+    let PatchBody { name, metadata } = body.read()?;
+    let metadata = metadata.map(metadata_text).transpose()?;
+    let record = room
+        .sqlite
+        .write(move |connection| store::patch(connection, &id, name.as_ref(), metadata.as_deref()))
+        .await?;
+    Ok(respond::json(StatusCode::OK, &room.view(record)))
+}
+
+/// `DELETE /api/v1/agents/:id`: 200 means that its key is dead and a tombstone is on disk.
+pub async fn remove(
+    State(room): State<Arc<Registry>>,
+    Path(id): Path<String>,
+    operator: Operator,
+) -> Result<Response, Refusal> {
+    let (now, cancel_open) = (room.clock.now(), room.neighbours.cancel_open);
+    let record =
+        room.sqlite.write(move |connection| store::remove(connection, &id, now, cancel_open)).await?;
+    room.keyring.forget(record.id.as_str());
+    tracing::info!(agent = %record.id, operator = ?operator.name, "agent removed");
+    Ok(respond::json(StatusCode::OK, &room.view(record)))
+}
+
+impl From<RegistryError> for Refusal {
+    fn from(error: RegistryError) -> Self {
+        let detail = error.to_string();
+        let kind = match error {
+            RegistryError::NotLiving(error) => error.problem(),
+            RegistryError::JoinTokenInvalid => ProblemType::JoinTokenInvalid,
+            RegistryError::JoinTokenExpired => ProblemType::JoinTokenExpired,
+            RegistryError::JoinTokenExhausted => ProblemType::JoinTokenExhausted,
+            RegistryError::MachineEnrolled { .. } => ProblemType::MachineAlreadyEnrolled,
+            RegistryError::IdRetired(_) => ProblemType::AgentIdRetired,
+            RegistryError::TimestampInFuture => ProblemType::TimestampInFuture,
+            RegistryError::EnrolmentTooOld => return SchemaError::at("/timestamp", detail).into(),
+            RegistryError::Storage(error) => return error.into(),
+        };
+        Self::new(kind, detail)
+    }
+}

@@ -1,0 +1,167 @@
+//! The agents: who there is, how each is doing, and how one comes and goes.
+//!
+//! # The story
+//! An agent comes in one of two ways. An **operator** registers it and carries the credentials to the machine.
+//! Or a machine **enrols** itself with a join token: the body is signed with a key made from the token's secret,
+//! and so is the answer. Either way it gets its keys and its bearer token once.
+//!
+//! An enrolment is one write: the token's use is taken, the machine is looked for, the agent is made, and if any
+//! of that fails nothing of it happened. So a one-use token makes one agent, however many try at once, and a
+//! refused try costs no use. A machine that is enrolled already is told so before the token's uses are counted:
+//! whoever lost the answer and asks again learns what happened, and what to do (a token made with `--replace`).
+//!
+//! Heartbeats keep an agent online; a farewell or missed beats (the sweep) make it offline. Removing one leaves a
+//! tombstone: its keys are deleted, what was open for it is cancelled, its id is never given out again, and its
+//! history stays.
+//!
+//! # Refuses
+//! Join tokens that are unknown, expired or used up; enrolments that are more than
+//! [`ENROLMENT_AGE_SECONDS_MAX`] old; ids that were ever used; a second living agent for one machine; more
+//! enrolments from one address than [`rate`] allows.
+
+mod error;
+pub mod handler;
+pub mod rate;
+pub mod store;
+#[cfg(test)]
+mod tests;
+mod view;
+
+pub use error::RegistryError;
+pub use handler::{Neighbours, Registered, Registry};
+pub use view::{AgentRecord, AgentStatus, AgentView, Newest};
+
+use pingup_protocol::{
+    limits::FUTURE_SECONDS_MAX,
+    schema::{Checked, SchemaError},
+    time::Timestamp,
+};
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
+
+/// How old an enrolment may be when it arrives: a captured one is worthless soon, a slow clock is still let in.
+pub const ENROLMENT_AGE_SECONDS_MAX: i64 = 3_600;
+/// What operators keep with one agent, in bytes of compact JSON: a list of a thousand must stay readable.
+pub const METADATA_BYTES_MAX: usize = 64 * 1024;
+/// The letters of ids made here: none that is mistaken for another.
+const ID_ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+/// Letters of an id made here, five bits each: two alike are not to be expected.
+pub const MADE_ID_CHARS: usize = 12;
+
+/// `PATCH /api/v1/agents/:id`. What is absent stays; null clears.
+#[derive(Clone, Debug, Default, Deserialize, utoipa::ToSchema)]
+pub struct PatchBody {
+    /// The new name for people.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>)]
+    pub name: Option<Option<String>>,
+    /// What operators keep with it, whole.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<Object>)]
+    pub metadata: Option<Option<Map<String, Value>>>,
+}
+
+impl Checked for PatchBody {}
+
+/// Tells a member that is null from one that is absent.
+fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+/// Metadata as they are stored; none are an empty object.
+pub fn metadata_text(metadata: Option<Map<String, Value>>) -> Result<String, SchemaError> {
+    let text = Value::Object(metadata.unwrap_or_default()).to_string();
+    match text.len() {
+        ..=METADATA_BYTES_MAX => Ok(text),
+        length => {
+            let detail = format!("at most {METADATA_BYTES_MAX} bytes of compact JSON expected, not {length}");
+            Err(SchemaError::at("/metadata", detail))
+        }
+    }
+}
+
+/// An id made out of `random` bytes.
+pub fn made_id(random: [u8; MADE_ID_CHARS]) -> String {
+    let letters = random.map(|byte| char::from(ID_ALPHABET[usize::from(byte) % ID_ALPHABET.len()]));
+    format!("agt-{}", String::from_iter(letters))
+}
+
+/// Whether a message made at `timestamp` may be taken `now`: not from the future, beyond what clocks differ by.
+pub fn check_not_future(timestamp: Timestamp, now: Timestamp) -> Result<(), RegistryError> {
+    match timestamp > now.plus_seconds(FUTURE_SECONDS_MAX) {
+        true => Err(RegistryError::TimestampInFuture),
+        false => Ok(()),
+    }
+}
+
+/// Whether an enrolment made at `timestamp` may be taken `now`.
+pub fn check_enrolment_time(timestamp: Timestamp, now: Timestamp) -> Result<(), RegistryError> {
+    check_not_future(timestamp, now)?;
+    match timestamp < now.plus_seconds(-ENROLMENT_AGE_SECONDS_MAX) {
+        true => Err(RegistryError::EnrolmentTooOld),
+        false => Ok(()),
+    }
+}
+
+/// Whether a heartbeat made at `timestamp` changes anything: only one that is newer than the last does.
+pub fn is_newer_beat(last: Option<Timestamp>, timestamp: Timestamp) -> bool {
+    last.is_none_or(|last| timestamp > last)
+}
+
+/// A pattern of SQL's LIKE, with `\` as its escape, that finds `text` anywhere.
+pub fn like_pattern(text: &str) -> String {
+    format!("%{}%", text.replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_"))
+}
+
+#[cfg(test)]
+mod rules {
+    use super::*;
+    use pingup_protocol::{ids::AgentId, schema};
+
+    const NOW: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
+
+    #[test]
+    fn null_clears_and_absent_stays() {
+        let read = |body: &[u8]| schema::read::<PatchBody>(body).unwrap();
+        assert_eq!(read(b"{}").name, None);
+        assert_eq!(read(br#"{"name":null}"#).name, Some(None));
+        assert_eq!(read(br#"{"name":"x"}"#).name, Some(Some("x".to_owned())));
+        assert!(schema::read::<PatchBody>(br#"{"metadata":[]}"#).is_err());
+    }
+
+    #[test]
+    fn metadata_have_their_size() {
+        let sized = |bytes: usize| {
+            let text = "x".repeat(bytes - r#"{"a":""}"#.len());
+            metadata_text(Some(Map::from_iter([("a".to_owned(), Value::from(text))])))
+        };
+        assert_eq!(sized(METADATA_BYTES_MAX).unwrap().len(), METADATA_BYTES_MAX);
+        assert_eq!(sized(METADATA_BYTES_MAX + 1).unwrap_err().errors[0].pointer, "/metadata");
+        assert_eq!(metadata_text(None).unwrap(), "{}");
+    }
+
+    #[test]
+    fn enrolments_are_fresh_and_not_of_the_future() {
+        let check = |seconds| check_enrolment_time(NOW.plus_seconds(seconds), NOW);
+        for seconds in [0, FUTURE_SECONDS_MAX, -ENROLMENT_AGE_SECONDS_MAX] {
+            assert!(check(seconds).is_ok(), "{seconds}");
+        }
+        assert!(matches!(check(FUTURE_SECONDS_MAX + 1), Err(RegistryError::TimestampInFuture)));
+        assert!(matches!(check(-ENROLMENT_AGE_SECONDS_MAX - 1), Err(RegistryError::EnrolmentTooOld)));
+    }
+
+    #[test]
+    fn only_a_newer_heartbeat_counts() {
+        assert!(is_newer_beat(None, NOW));
+        assert!(is_newer_beat(Some(NOW), NOW.plus_seconds(1)));
+        assert!(!is_newer_beat(Some(NOW), NOW));
+        assert!(!is_newer_beat(Some(NOW), NOW.plus_seconds(-1)));
+    }
+
+    #[test]
+    fn ids_made_here_are_ids_and_patterns_are_literal() {
+        assert_eq!(made_id([0; MADE_ID_CHARS]), "agt-aaaaaaaaaaaa");
+        assert!((0..=u8::MAX).all(|byte| AgentId::parse(&made_id([byte; MADE_ID_CHARS])).is_ok()));
+        assert_eq!(like_pattern(r"50%_\"), r"%50\%\_\\%");
+    }
+}

@@ -1,0 +1,84 @@
+//! How agents change, and how they go.
+
+use super::{AgentRecord, find_living, standing};
+use crate::registry::{RegistryError, is_newer_beat};
+use pingup_protocol::{heartbeat::Presence, time::Timestamp};
+use rusqlite::{Connection, OptionalExtension};
+
+/// A heartbeat that was verified.
+#[derive(Clone, Debug)]
+pub struct Beat {
+    /// Whose.
+    pub agent_id: String,
+    /// The agent's clock.
+    pub timestamp: Timestamp,
+    /// Whether it stays.
+    pub presence: Presence,
+    /// What the machine is, JSON, when that changed.
+    pub info: Option<String>,
+}
+
+/// Takes a heartbeat in; says whether it was newer than the last, and so changed anything.
+pub fn beat(connection: &Connection, beat: &Beat, now: Timestamp) -> Result<bool, RegistryError> {
+    standing(connection, &beat.agent_id)?.living(&beat.agent_id)?;
+    let last: Option<i64> = connection
+        .prepare_cached("SELECT last_beat_at FROM agents WHERE id = ?1")?
+        .query_row([&beat.agent_id], |row| row.get(0))?;
+    if !is_newer_beat(last.map(Timestamp::from_micros), beat.timestamp) {
+        return Ok(false);
+    }
+    let status = match beat.presence {
+        Presence::Online => "online",
+        Presence::Offline => "offline",
+    };
+    connection
+        .prepare_cached(
+            "UPDATE agents SET status = ?2, last_beat_at = ?3, last_seen_at = ?4, info = coalesce(?5, info)
+             WHERE id = ?1",
+        )?
+        .execute((&beat.agent_id, status, beat.timestamp.as_micros(), now.as_micros(), &beat.info))?;
+    Ok(true)
+}
+
+/// The word of the agent's newest sample for how its machine does, as last written down.
+pub fn newest_word(connection: &Connection, agent_id: &str) -> rusqlite::Result<Option<String>> {
+    connection
+        .prepare_cached("SELECT status FROM agent_latest WHERE agent_id = ?1")?
+        .query_row([agent_id], |row| row.get(0))
+        .optional()
+}
+
+/// Changes a living agent's name (`Some(None)` clears it) and metadata (whole, JSON).
+pub fn patch(
+    connection: &Connection,
+    agent_id: &str,
+    name: Option<&Option<String>>,
+    metadata: Option<&str>,
+) -> Result<AgentRecord, RegistryError> {
+    find_living(connection, agent_id)?;
+    if let Some(name) = name {
+        connection.prepare_cached("UPDATE agents SET name = ?2 WHERE id = ?1")?.execute((agent_id, name))?;
+    }
+    if let Some(metadata) = metadata {
+        connection
+            .prepare_cached("UPDATE agents SET metadata = ?2 WHERE id = ?1")?
+            .execute((agent_id, metadata))?;
+    }
+    find_living(connection, agent_id)
+}
+
+/// Makes a living agent a tombstone: its keys are gone for good, what was open for it is cancelled.
+pub fn remove(
+    connection: &Connection,
+    agent_id: &str,
+    now: Timestamp,
+    cancel_open: fn(&Connection, &str, Timestamp) -> rusqlite::Result<usize>,
+) -> Result<AgentRecord, RegistryError> {
+    let record = find_living(connection, agent_id)?;
+    connection
+        .prepare_cached("UPDATE agents SET removed_at = ?2, status = 'offline' WHERE id = ?1")?
+        .execute((agent_id, now.as_micros()))?;
+    connection.prepare_cached("DELETE FROM agent_keys WHERE agent_id = ?1")?.execute([agent_id])?;
+    cancel_open(connection, agent_id, now)?;
+    Ok(AgentRecord { removed_at: Some(now), ..record })
+}

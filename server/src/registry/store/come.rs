@@ -1,0 +1,146 @@
+//! How agents come: by an operator's word, or with a join token.
+
+use super::{change::remove, standing};
+use crate::{registry::RegistryError, standing::Standing};
+use pingup_protocol::{
+    ids::AgentId,
+    keys::{SALT_BYTES, Secret},
+    time::Timestamp,
+};
+use rusqlite::{Connection, OptionalExtension};
+
+/// Which of an agent's keys it gets when it comes.
+pub const FIRST_GENERATION: u32 = 1;
+
+/// A join token as it is kept. What never changes can be looked at before the write that uses it.
+#[derive(Clone, Debug)]
+pub struct JoinTokenRow {
+    /// What proves possession of it.
+    pub secret: Secret,
+    /// The id that the agent gets.
+    pub agent_id: Option<String>,
+    /// The agent whose place the new one takes.
+    pub replaces: Option<String>,
+}
+
+/// An agent to be made.
+#[derive(Clone, Debug)]
+pub struct NewAgent {
+    /// Its id.
+    pub id: AgentId,
+    /// Its name for people.
+    pub name: Option<String>,
+    /// What the machine says of itself, JSON.
+    pub info: String,
+    /// What operators keep with it, JSON.
+    pub metadata: String,
+    /// Which machine it is on.
+    pub machine_id: Option<String>,
+    /// What its keys are made from.
+    pub salt: [u8; SALT_BYTES],
+}
+
+/// An enrolment whose signature was verified.
+#[derive(Clone, Debug)]
+pub struct Enrolment {
+    /// With which join token.
+    pub token_id: String,
+    /// The agent whose place the new one takes.
+    pub replaces: Option<String>,
+    /// The new agent.
+    pub agent: NewAgent,
+}
+
+/// The join token of this id.
+pub fn join_token(connection: &Connection, token_id: &str) -> Result<Option<JoinTokenRow>, RegistryError> {
+    let row = connection
+        .prepare_cached("SELECT secret, agent_id, replaces FROM join_tokens WHERE id = ?1")?
+        .query_row([token_id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .optional()?;
+    Ok(row.map(|(secret, agent_id, replaces)| JoinTokenRow {
+        secret: Secret::new(secret),
+        agent_id,
+        replaces,
+    }))
+}
+
+/// Takes a use of the join token and makes the agent, all or nothing. Returns the agent that was removed for it.
+pub fn enrol(
+    connection: &Connection,
+    enrolment: &Enrolment,
+    now: Timestamp,
+    cancel_open: fn(&Connection, &str, Timestamp) -> rusqlite::Result<usize>,
+) -> Result<Option<String>, RegistryError> {
+    check_expiry(connection, &enrolment.token_id, now)?;
+    check_machine(connection, enrolment)?;
+    take_use(connection, &enrolment.token_id)?;
+    let replaced = match &enrolment.replaces {
+        Some(id) if standing(connection, id)? == Standing::Living => {
+            remove(connection, id, now, cancel_open)?;
+            Some(id.clone())
+        }
+        _ => None,
+    };
+    register(connection, &enrolment.agent, now)?;
+    Ok(replaced)
+}
+
+/// Makes an agent under an id that was never used.
+pub fn register(connection: &Connection, agent: &NewAgent, now: Timestamp) -> Result<(), RegistryError> {
+    if standing(connection, agent.id.as_str())? != Standing::Unknown {
+        return Err(RegistryError::IdRetired(agent.id.to_string()));
+    }
+    connection
+        .prepare_cached(
+            "INSERT INTO agents (id, name, info, metadata, machine_id, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?
+        .execute((
+            agent.id.as_str(),
+            &agent.name,
+            &agent.info,
+            &agent.metadata,
+            &agent.machine_id,
+            now.as_micros(),
+        ))?;
+    connection
+        .prepare_cached(
+            "INSERT INTO agent_keys (agent_id, generation, salt, created_at) VALUES (?1, ?2, ?3, ?4)",
+        )?
+        .execute((agent.id.as_str(), FIRST_GENERATION, &agent.salt[..], now.as_micros()))?;
+    Ok(())
+}
+
+fn check_expiry(connection: &Connection, token_id: &str, now: Timestamp) -> Result<(), RegistryError> {
+    let expires_at: Option<i64> = connection
+        .prepare_cached("SELECT expires_at FROM join_tokens WHERE id = ?1")?
+        .query_row([token_id], |row| row.get(0))
+        .optional()?;
+    match expires_at {
+        None => Err(RegistryError::JoinTokenInvalid),
+        Some(expires_at) if expires_at <= now.as_micros() => Err(RegistryError::JoinTokenExpired),
+        Some(_) => Ok(()),
+    }
+}
+
+/// Comes before the token's use is taken: who lost the answer to a one-use token must hear that it worked.
+fn check_machine(connection: &Connection, enrolment: &Enrolment) -> Result<(), RegistryError> {
+    let Some(machine_id) = &enrolment.agent.machine_id else { return Ok(()) };
+    let holder: Option<String> = connection
+        .prepare_cached("SELECT id FROM agents WHERE machine_id = ?1 AND removed_at IS NULL")?
+        .query_row([machine_id], |row| row.get(0))
+        .optional()?;
+    match holder {
+        Some(agent_id) if enrolment.replaces.as_ref() != Some(&agent_id) => {
+            Err(RegistryError::MachineEnrolled { agent_id })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// One conditional update, so that no two enrolments can both have a last use.
+fn take_use(connection: &Connection, token_id: &str) -> Result<(), RegistryError> {
+    let taken = connection
+        .prepare_cached("UPDATE join_tokens SET uses_left = uses_left - 1 WHERE id = ?1 AND uses_left > 0")?
+        .execute([token_id])?;
+    if taken == 1 { Ok(()) } else { Err(RegistryError::JoinTokenExhausted) }
+}

@@ -1,0 +1,141 @@
+//! Agents in SQLite. Every function runs inside the transaction of whoever calls it.
+//!
+//! [`enrol`] and [`register`] let agents come, [`remove`] lets them go, [`beat`] and [`patch`] change them,
+//! [`mark_offline`] and [`note_newest`] are a sweep's; here is how they are read.
+
+mod change;
+mod come;
+mod lapse;
+
+pub use change::{Beat, beat, newest_word, patch, remove};
+pub use come::{Enrolment, FIRST_GENERATION, JoinTokenRow, NewAgent, enrol, join_token, register};
+pub use lapse::mark_offline;
+
+use super::{AgentRecord, AgentStatus, Newest, like_pattern};
+use crate::standing::{NotLiving, Standing};
+use pingup_protocol::{ids::AgentId, time::Timestamp};
+use rusqlite::{
+    Connection, OptionalExtension, Row,
+    types::{FromSqlError, Type, Value},
+};
+use serde::de::DeserializeOwned;
+
+const SELECT: &str = "SELECT a.id, a.name, a.status, a.last_seen_at, a.info, a.metadata, a.created_at, a.removed_at, \
+                      l.timestamp, l.status, l.metrics \
+                      FROM agents a LEFT JOIN agent_latest l ON l.agent_id = a.id";
+
+/// Which agents a list is to show.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// That do so; without it, all that live. Errors are known from what was last written down.
+    pub status: Option<AgentStatus>,
+    /// With this in id, name or hostname, whatever the case of its ASCII letters.
+    pub text: Option<String>,
+    /// That come after this id.
+    pub after: Option<String>,
+}
+
+/// Where an agent id stands.
+pub fn standing(connection: &Connection, agent_id: &str) -> rusqlite::Result<Standing> {
+    let removed: Option<bool> = connection
+        .prepare_cached("SELECT removed_at IS NOT NULL FROM agents WHERE id = ?1")?
+        .query_row([agent_id], |row| row.get(0))
+        .optional()?;
+    Ok(match removed {
+        None => Standing::Unknown,
+        Some(false) => Standing::Living,
+        Some(true) => Standing::Removed,
+    })
+}
+
+/// The agent of this id, or its tombstone.
+pub fn find(connection: &Connection, agent_id: &str) -> rusqlite::Result<Option<AgentRecord>> {
+    connection.prepare_cached(&format!("{SELECT} WHERE a.id = ?1"))?.query_row([agent_id], record).optional()
+}
+
+/// The living agent of this id.
+pub fn find_living(connection: &Connection, agent_id: &str) -> Result<AgentRecord, super::RegistryError> {
+    match find(connection, agent_id)? {
+        None => Err(NotLiving::Unknown(agent_id.to_owned()).into()),
+        Some(record) if record.removed_at.is_some() => Err(NotLiving::Removed(agent_id.to_owned()).into()),
+        Some(record) => Ok(record),
+    }
+}
+
+/// Up to `limit` agents that `filter` lets through, ordered by id.
+pub fn list(connection: &Connection, filter: Filter, limit: u64) -> rusqlite::Result<Vec<AgentRecord>> {
+    let mut conditions = vec![status_condition(filter.status).to_owned()];
+    let mut values: Vec<Value> = Vec::new();
+    if let Some(text) = filter.text {
+        let columns = ["a.id", "a.name", "a.info ->> '$.hostname'"];
+        conditions
+            .push(format!("({})", columns.map(|column| format!(r"{column} LIKE ? ESCAPE '\'")).join(" OR ")));
+        values.extend(columns.map(|_| like_pattern(&text).into()));
+    }
+    if let Some(after) = filter.after {
+        conditions.push("a.id > ?".to_owned());
+        values.push(after.into());
+    }
+    values.push(i64::try_from(limit).unwrap_or(i64::MAX).into());
+    connection
+        .prepare_cached(&format!("{SELECT} WHERE {} ORDER BY a.id LIMIT ?", conditions.join(" AND ")))?
+        .query_map(rusqlite::params_from_iter(values), record)?
+        .collect()
+}
+
+/// How many agents there are of each status, tombstones included.
+pub fn count_by_status(connection: &Connection) -> rusqlite::Result<Vec<(String, u64)>> {
+    let count = |status| {
+        let from = "agents a LEFT JOIN agent_latest l ON l.agent_id = a.id";
+        connection
+            .prepare_cached(&format!("SELECT count(*) FROM {from} WHERE {}", status_condition(Some(status))))?
+            .query_row([], |row| row.get(0))
+    };
+    AgentStatus::ALL.into_iter().map(|status| Ok((status.as_str().to_owned(), count(status)?))).collect()
+}
+
+/// The rule of [`AgentStatus`] in SQL.
+const fn status_condition(status: Option<AgentStatus>) -> &'static str {
+    match status {
+        None => "a.removed_at IS NULL",
+        Some(AgentStatus::Pending) => "a.removed_at IS NULL AND a.status = 'pending'",
+        Some(AgentStatus::Online) => {
+            "a.removed_at IS NULL AND a.status = 'online' AND l.status IS NOT 'error'"
+        }
+        Some(AgentStatus::Offline) => "a.removed_at IS NULL AND a.status = 'offline'",
+        Some(AgentStatus::Error) => "a.removed_at IS NULL AND a.status = 'online' AND l.status = 'error'",
+        Some(AgentStatus::Revoked) => "a.removed_at IS NOT NULL",
+    }
+}
+
+fn record(row: &Row<'_>) -> rusqlite::Result<AgentRecord> {
+    let moment =
+        |column| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(column)?.map(Timestamp::from_micros));
+    let (id, status): (String, String) = (row.get(0)?, row.get(2)?);
+    let newest = match moment(8)? {
+        None => None,
+        Some(timestamp) => Some(Newest { timestamp, status: row.get(9)?, metrics: json(row, 10)? }),
+    };
+    Ok(AgentRecord {
+        id: AgentId::parse(&id).map_err(|error| unreadable(0, error))?,
+        name: row.get(1)?,
+        stored_status: AgentStatus::from_word(&status)
+            .ok_or_else(|| unreadable(2, FromSqlError::InvalidType))?,
+        last_seen: moment(3)?,
+        info: json(row, 4)?,
+        metadata: json(row, 5)?,
+        created_at: Timestamp::from_micros(row.get(6)?),
+        removed_at: moment(7)?,
+        newest,
+    })
+}
+
+fn json<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
+    let text: String = row.get(column)?;
+    serde_json::from_str(&text).map_err(|error| unreadable(column, error))
+}
+
+/// A row that this program did not write.
+fn unreadable(column: usize, error: impl std::error::Error + Send + Sync + 'static) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error))
+}

@@ -1,0 +1,188 @@
+//! An agent as operators see it, put together from the records and from what memory knows more lately.
+
+use pingup_protocol::{ids::AgentId, metrics::Measurements, time::Timestamp};
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+/// The word by which an agent's sample says that its machine is in trouble.
+const ERROR_WORD: &str = "error";
+
+/// How an agent is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum AgentStatus {
+    /// Registered, and not heard of yet.
+    Pending,
+    /// It beats.
+    Online,
+    /// It said farewell, or missed its beats.
+    Offline,
+    /// It beats, and its newest sample says `error`.
+    Error,
+    /// Removed.
+    Revoked,
+}
+
+impl AgentStatus {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Pending, Self::Online, Self::Offline, Self::Error, Self::Revoked];
+
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Online => "online",
+            Self::Offline => "offline",
+            Self::Error => ERROR_WORD,
+            Self::Revoked => "revoked",
+        }
+    }
+
+    /// The status of that word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == word)
+    }
+
+    /// What `stored` means beside a tombstone and the newest sample's word.
+    fn seen(stored: Self, removed: bool, newest_word: Option<&str>) -> Self {
+        match stored {
+            _ if removed => Self::Revoked,
+            Self::Online if newest_word == Some(ERROR_WORD) => Self::Error,
+            stored => stored,
+        }
+    }
+}
+
+/// An agent as the records have it.
+#[derive(Clone, Debug)]
+pub struct AgentRecord {
+    /// Its id.
+    pub id: AgentId,
+    /// Its name for people.
+    pub name: Option<String>,
+    /// Pending, online or offline.
+    pub stored_status: AgentStatus,
+    /// When it last beat, by the hub's clock.
+    pub last_seen: Option<Timestamp>,
+    /// What the machine says of itself.
+    pub info: Box<RawValue>,
+    /// What operators keep with it.
+    pub metadata: Box<RawValue>,
+    /// When it came.
+    pub created_at: Timestamp,
+    /// When it went.
+    pub removed_at: Option<Timestamp>,
+    /// Its newest sample, as last written down.
+    pub newest: Option<Newest>,
+}
+
+/// An agent's newest sample.
+#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
+pub struct Newest {
+    /// When it was measured, by the agent's clock.
+    pub timestamp: Timestamp,
+    /// The agent's word for how its machine does.
+    pub status: String,
+    /// What was measured.
+    #[schema(value_type = Object)]
+    pub metrics: Measurements,
+}
+
+/// An agent as operators see it.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AgentView {
+    /// Its id.
+    pub id: AgentId,
+    /// Its name for people.
+    pub name: Option<String>,
+    /// How it is doing.
+    pub status: AgentStatus,
+    /// When it last beat, by the hub's clock.
+    pub last_seen: Option<Timestamp>,
+    /// What the machine says of itself.
+    #[schema(value_type = Object)]
+    pub info: Box<RawValue>,
+    /// What operators keep with it.
+    #[schema(value_type = Object)]
+    pub metadata: Box<RawValue>,
+    /// When it came.
+    pub created_at: Timestamp,
+    /// Its newest sample.
+    pub latest: Option<Newest>,
+}
+
+impl AgentView {
+    /// The view of `record`, with what is held in memory where that is newer than what was written down.
+    pub fn new(record: AgentRecord, held: Option<Newest>) -> Self {
+        let latest = match (record.newest, held) {
+            (Some(written), Some(held)) if written.timestamp > held.timestamp => Some(written),
+            (written, held) => held.or(written),
+        };
+        let word = latest.as_ref().map(|newest| newest.status.as_str());
+        Self {
+            status: AgentStatus::seen(record.stored_status, record.removed_at.is_some(), word),
+            id: record.id,
+            name: record.name,
+            last_seen: record.last_seen,
+            info: record.info,
+            metadata: record.metadata,
+            created_at: record.created_at,
+            latest,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_is_what_is_stored_unless_more_is_known() {
+        use AgentStatus::{Error, Offline, Online, Pending, Revoked};
+        for (stored, removed, word, seen) in [
+            (Pending, false, None, Pending),
+            (Online, false, Some("online"), Online),
+            (Online, false, Some("error"), Error),
+            (Offline, false, Some("error"), Offline),
+            (Offline, true, Some("error"), Revoked),
+        ] {
+            assert_eq!(AgentStatus::seen(stored, removed, word), seen);
+        }
+        for status in AgentStatus::ALL {
+            assert_eq!(AgentStatus::from_word(status.as_str()), Some(status));
+        }
+    }
+
+    #[test]
+    fn of_two_newest_samples_the_newer_shows() {
+        let sample = |seconds, status: &str| Newest {
+            timestamp: Timestamp::from_micros(0).plus_seconds(seconds),
+            status: status.to_owned(),
+            metrics: Measurements::default(),
+        };
+        let seen = |written: Option<Newest>, held: Option<Newest>| {
+            let empty = || RawValue::from_string("{}".to_owned()).unwrap();
+            let record = AgentRecord {
+                id: AgentId::parse("a").unwrap(),
+                name: None,
+                stored_status: AgentStatus::Online,
+                last_seen: None,
+                info: empty(),
+                metadata: empty(),
+                created_at: Timestamp::default(),
+                removed_at: None,
+                newest: written,
+            };
+            let view = AgentView::new(record, held);
+            (view.status, view.latest)
+        };
+        let (old, new) = (sample(1, "error"), sample(2, "online"));
+        let fine = (AgentStatus::Online, Some(new.clone()));
+        assert_eq!(seen(Some(old.clone()), Some(new.clone())), fine);
+        assert_eq!(seen(Some(new), Some(old.clone())), fine);
+        assert_eq!(seen(None, Some(old.clone())), (AgentStatus::Error, Some(old.clone())));
+        assert_eq!(seen(Some(old.clone()), None), (AgentStatus::Error, Some(old)));
+        assert_eq!(seen(None, None), (AgentStatus::Online, None));
+    }
+}

@@ -1,0 +1,256 @@
+//! The hub's own settings ("config" is the agents' word): read once, checked once, never changed.
+//!
+//! Each comes from, in this order: a flag, an environment variable, the TOML file, a default. Flags,
+//! variables and keys are one list ([`Layer`]), so a setting cannot have one and lack another: `--data-dir`,
+//! `PINGUP_DATA_DIR`, `data_dir`.
+//!
+//! Refuses, in one plain line and before anything is opened: what cannot be read, keys that do not exist,
+//! values out of their range, and plain HTTP on an address that others can reach.
+
+mod words;
+
+pub use self::words::{Bytes, MemoryLimit, Span};
+
+use pingup_protocol::limits::ENROLMENTS_PER_MINUTE_MAX;
+use serde::Deserialize;
+use std::{
+    fs,
+    net::{Ipv4Addr, SocketAddr},
+    ops::RangeInclusive,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+use tracing_subscriber::EnvFilter;
+
+/// Where the data lies unless said otherwise.
+const DATA_DIR: &str = "./data";
+/// Where the hub listens unless said otherwise.
+const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+
+const HOUR: u64 = 3_600;
+const DAY: u64 = 24 * HOUR;
+const MIB: u64 = 1024 * 1024;
+
+/// How long samples and scans may be kept. Shorter than an hour, an agent's spool would expire on its way.
+const RETENTION_SECONDS: RangeInclusive<u64> = HOUR..=100 * 365 * DAY;
+/// How many requests may wait for the writer.
+const QUEUE_JOBS: RangeInclusive<u64> = 1..=1_000_000;
+/// What they may take in memory; below this a single full batch would have the queue to itself.
+const QUEUE_BYTES: RangeInclusive<u64> = 4 * MIB..=16 * 1024 * MIB;
+/// How many connections may be open; each needs a file descriptor.
+const CONNECTIONS: RangeInclusive<u64> = 1..=1_000_000;
+
+/// How many enrolments an address may try in a minute; many machines behind one address need more.
+const ENROLMENTS: RangeInclusive<u64> = 1..=1_000_000;
+
+/// What the hub runs with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The data folder.
+    pub data_dir: PathBuf,
+    /// Where to listen; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Plain HTTP is allowed on an address that is not loopback.
+    pub insecure_http: bool,
+    /// How long samples and scans are kept.
+    pub retention_raw: Duration,
+    /// Requests that may wait for the history's writer.
+    pub queue_jobs: usize,
+    /// What waiting requests may take in memory.
+    pub queue_bytes: usize,
+    /// What DuckDB may keep in memory, in its own words.
+    pub duckdb_memory: String,
+    /// Disk space that is kept free: below it, nothing more is taken in.
+    pub disk_reserve_bytes: u64,
+    /// Connections open at once.
+    pub connections_max: usize,
+    /// Registrations by join token that one address may try in a minute.
+    pub enrolments_per_minute: u32,
+    /// What is logged, as a filter such as `info` or `info,pingup_server::ingest=debug`.
+    pub log: String,
+}
+
+/// What one source says: nothing, or some of the settings. Flags with their variables are one, the file
+/// another.
+#[derive(Clone, Debug, Default, clap::Args, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Layer {
+    /// The data folder [default: ./data]
+    #[arg(long, env = "PINGUP_DATA_DIR", value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Where to listen; port 0 takes a free one [default: 127.0.0.1:8080]
+    #[arg(long, env = "PINGUP_LISTEN", value_name = "ADDR")]
+    pub listen: Option<SocketAddr>,
+    /// Allow plain HTTP on an address that is not loopback
+    #[arg(long, env = "PINGUP_INSECURE_HTTP", value_name = "YES", num_args = 0..=1, require_equals = true,
+          default_missing_value = "true", value_parser = clap::builder::BoolishValueParser::new())]
+    pub insecure_http: Option<bool>,
+    /// How long samples and scans are kept [default: 30d]
+    #[arg(long, env = "PINGUP_RETENTION_RAW", value_name = "TIME")]
+    pub retention_raw: Option<Span>,
+    /// Requests that may wait to be stored [default: 16384]
+    #[arg(long, env = "PINGUP_QUEUE_JOBS", value_name = "N")]
+    pub queue_jobs: Option<u64>,
+    /// Memory that waiting requests may take [default: 32MiB]
+    #[arg(long, env = "PINGUP_QUEUE_BYTES", value_name = "SIZE")]
+    pub queue_bytes: Option<Bytes>,
+    /// Memory that DuckDB may use [default: 64MB]
+    #[arg(long, env = "PINGUP_DUCKDB_MEMORY", value_name = "SIZE")]
+    pub duckdb_memory: Option<MemoryLimit>,
+    /// Disk space to keep free; below it nothing more is taken in [default: 64MiB]
+    #[arg(long, env = "PINGUP_DISK_RESERVE_BYTES", value_name = "SIZE")]
+    pub disk_reserve_bytes: Option<Bytes>,
+    /// Connections open at once [default: 4096]
+    #[arg(long, env = "PINGUP_CONNECTIONS_MAX", value_name = "N")]
+    pub connections_max: Option<u64>,
+    /// Registrations by join token that one address may try in a minute [default: 5]
+    #[arg(long, env = "PINGUP_ENROLMENTS_PER_MINUTE", value_name = "N")]
+    pub enrolments_per_minute: Option<u64>,
+    /// What is logged: error, warn, info, debug, trace, also by module [default: info]
+    #[arg(long, env = "PINGUP_LOG", value_name = "FILTER")]
+    pub log: Option<String>,
+}
+
+/// Why the settings cannot be used; its text is one line that says what to change.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SettingsError {
+    /// The file cannot be read.
+    #[error("cannot read the settings in {}: {reason}", path.display())]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+    /// The file is not TOML, or says something that is no setting.
+    #[error("{}, line {line}: {reason}", path.display())]
+    Malformed {
+        /// Which file.
+        path: PathBuf,
+        /// Which line of it.
+        line: usize,
+        /// What is wrong there.
+        reason: String,
+    },
+    /// A value that cannot be used.
+    #[error("{name}: {reason}")]
+    Unusable {
+        /// Which setting.
+        name: &'static str,
+        /// What is wrong with its value.
+        reason: String,
+    },
+}
+
+impl Layer {
+    /// What the file at `path` says.
+    pub fn from_file(path: &Path) -> Result<Self, SettingsError> {
+        let text = fs::read_to_string(path).map_err(|error| SettingsError::Unreadable {
+            path: path.to_owned(),
+            reason: error.to_string(),
+        })?;
+        toml::from_str(&text).map_err(|error| {
+            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+            let line = before.matches('\n').count() + 1;
+            SettingsError::Malformed {
+                path: path.to_owned(),
+                line,
+                reason: error.message().replace('\n', " "),
+            }
+        })
+    }
+
+    /// This layer, and where it says nothing, the one `below`.
+    pub fn over(self, below: Self) -> Self {
+        Self {
+            data_dir: self.data_dir.or(below.data_dir),
+            listen: self.listen.or(below.listen),
+            insecure_http: self.insecure_http.or(below.insecure_http),
+            retention_raw: self.retention_raw.or(below.retention_raw),
+            queue_jobs: self.queue_jobs.or(below.queue_jobs),
+            queue_bytes: self.queue_bytes.or(below.queue_bytes),
+            duckdb_memory: self.duckdb_memory.or(below.duckdb_memory),
+            disk_reserve_bytes: self.disk_reserve_bytes.or(below.disk_reserve_bytes),
+            connections_max: self.connections_max.or(below.connections_max),
+            enrolments_per_minute: self.enrolments_per_minute.or(below.enrolments_per_minute),
+            log: self.log.or(below.log),
+        }
+    }
+
+    /// The data folder, said or by default.
+    pub fn data_dir(&self) -> PathBuf {
+        self.data_dir.clone().unwrap_or_else(|| PathBuf::from(DATA_DIR))
+    }
+}
+
+impl Settings {
+    /// Puts the flags over the file, fills in the defaults, and checks everything.
+    pub fn resolve(flags: Layer, file: Option<&Path>) -> Result<Self, SettingsError> {
+        let below = file.map(Layer::from_file).transpose()?.unwrap_or_default();
+        Self::check(flags.over(below))
+    }
+
+    fn check(said: Layer) -> Result<Self, SettingsError> {
+        let enrolments = said.enrolments_per_minute.unwrap_or(u64::from(ENROLMENTS_PER_MINUTE_MAX));
+        let settings = Self {
+            data_dir: said.data_dir(),
+            listen: said.listen.unwrap_or(LISTEN),
+            insecure_http: said.insecure_http.unwrap_or(false),
+            retention_raw: retention(said.retention_raw)?,
+            queue_jobs: within("queue_jobs", said.queue_jobs.unwrap_or(16_384), QUEUE_JOBS)?,
+            queue_bytes: within("queue_bytes", said.queue_bytes.map_or(32 * MIB, Bytes::get), QUEUE_BYTES)?,
+            duckdb_memory: said.duckdb_memory.unwrap_or_default().into_text(),
+            disk_reserve_bytes: said.disk_reserve_bytes.map_or(64 * MIB, Bytes::get),
+            connections_max: within("connections_max", said.connections_max.unwrap_or(4_096), CONNECTIONS)?,
+            enrolments_per_minute: within("enrolments_per_minute", enrolments, ENROLMENTS)?,
+            log: said.log.unwrap_or_else(|| "info".to_owned()),
+        };
+        if settings.data_dir.as_os_str().is_empty() {
+            return Err(unusable("data_dir", "a folder expected, found nothing"));
+        }
+        if let Err(error) = EnvFilter::try_new(&settings.log) {
+            return Err(unusable("log", format!("a filter such as info or debug expected: {error}")));
+        }
+        if !settings.insecure_http && !settings.listen.ip().is_loopback() {
+            return Err(unusable(
+                "listen",
+                format!(
+                    "{} can be reached from elsewhere and this is plain HTTP; listen on 127.0.0.1 behind a TLS proxy, \
+                     or say --insecure-http",
+                    settings.listen
+                ),
+            ));
+        }
+        Ok(settings)
+    }
+}
+
+fn retention(said: Option<Span>) -> Result<Duration, SettingsError> {
+    let time = said.map_or(Duration::from_secs(30 * DAY), Span::get);
+    if RETENTION_SECONDS.contains(&time.as_secs()) {
+        return Ok(time);
+    }
+    Err(unusable(
+        "retention_raw",
+        format!("1h to 100 years expected, found {}", humantime::format_duration(time)),
+    ))
+}
+
+fn within<T: TryFrom<u64>>(
+    name: &'static str,
+    value: u64,
+    range: RangeInclusive<u64>,
+) -> Result<T, SettingsError> {
+    let outside = || unusable(name, format!("{} to {} expected, found {value}", range.start(), range.end()));
+    if !range.contains(&value) {
+        return Err(outside());
+    }
+    T::try_from(value).map_err(|_| outside())
+}
+
+fn unusable(name: &'static str, reason: impl Into<String>) -> SettingsError {
+    SettingsError::Unusable { name, reason: reason.into() }
+}
+
+#[cfg(test)]
+mod tests;

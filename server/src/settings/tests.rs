@@ -1,0 +1,117 @@
+//! Settings from every source, and what is refused.
+
+use super::*;
+use std::io::Write;
+
+fn file(text: &str) -> tempfile::NamedTempFile {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    file
+}
+
+fn from_file(text: &str) -> Result<Settings, SettingsError> {
+    Settings::resolve(Layer::default(), Some(file(text).path()))
+}
+
+fn refusal(text: &str) -> String {
+    let line = from_file(text).unwrap_err().to_string();
+    assert!(!line.contains('\n'), "one line: {line}");
+    line
+}
+
+#[test]
+fn nothing_said_is_enough() {
+    let settings = Settings::resolve(Layer::default(), None).unwrap();
+    assert_eq!(settings.data_dir, Path::new("./data"));
+    assert_eq!(settings.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(settings.retention_raw, Duration::from_secs(30 * DAY));
+    assert_eq!((settings.duckdb_memory.as_str(), settings.log.as_str()), ("64MB", "info"));
+    assert_eq!(settings, from_file("").unwrap());
+}
+
+#[test]
+fn the_file_can_say_everything() {
+    let settings = from_file(
+        r#"
+        data_dir = "/srv/pingup"
+        listen = "0.0.0.0:80"
+        insecure_http = true
+        retention_raw = "7d"
+        queue_jobs = 100
+        queue_bytes = "8MiB"
+        duckdb_memory = "1GB"
+        disk_reserve_bytes = 1000
+        connections_max = 10
+        enrolments_per_minute = 100
+        log = "warn,pingup_server=debug"
+        "#,
+    );
+    let expected = Settings {
+        data_dir: "/srv/pingup".into(),
+        listen: "0.0.0.0:80".parse().unwrap(),
+        insecure_http: true,
+        retention_raw: Duration::from_secs(7 * DAY),
+        queue_jobs: 100,
+        queue_bytes: 8 * 1024 * 1024,
+        duckdb_memory: "1GB".to_owned(),
+        disk_reserve_bytes: 1_000,
+        connections_max: 10,
+        enrolments_per_minute: 100,
+        log: "warn,pingup_server=debug".to_owned(),
+    };
+    assert_eq!(settings, Ok(expected));
+}
+
+#[test]
+fn flags_win_over_the_file() {
+    let flags = Layer { listen: "127.0.0.1:1".parse().ok(), queue_jobs: Some(5), ..Layer::default() };
+    let below = file("listen = '127.0.0.1:2'\nlog = 'debug'");
+    let settings = Settings::resolve(flags, Some(below.path())).unwrap();
+    assert_eq!((settings.listen.port(), settings.queue_jobs, settings.log.as_str()), (1, 5, "debug"));
+}
+
+#[test]
+fn what_the_file_gets_wrong_is_told_with_its_line() {
+    let told = refusal("log = 'info'\nlisten_on = '127.0.0.1:1'");
+    assert!(told.contains("line 2: unknown field `listen_on`"), "{told}");
+    for (text, reason) in [
+        ("listen = 'here'", "line 1: invalid socket address syntax"),
+        ("retention_raw = 30", "line 1: "),
+        ("retention_raw = 'a month'", "a time such as"),
+        ("queue_bytes = 'much'", "line 1: "),
+        ("= 7", "line 1: "),
+    ] {
+        let told = refusal(text);
+        assert!(told.contains(reason), "{text}: {told}");
+    }
+    let missing =
+        Settings::resolve(Layer::default(), Some(Path::new("/no/such/file"))).unwrap_err().to_string();
+    assert!(missing.starts_with("cannot read the settings in /no/such/file: "), "{missing}");
+}
+
+#[test]
+fn values_out_of_their_range_are_refused_by_name() {
+    for (text, name) in [
+        ("retention_raw = '59m'", "retention_raw"),
+        ("queue_jobs = 0", "queue_jobs"),
+        ("queue_bytes = '1MiB'", "queue_bytes"),
+        ("connections_max = 0", "connections_max"),
+        ("enrolments_per_minute = 0", "enrolments_per_minute"),
+        ("log = 'pingup=loud'", "log"),
+        ("data_dir = ''", "data_dir"),
+    ] {
+        let told = refusal(text);
+        assert!(told.starts_with(&format!("{name}: ")), "{text}: {told}");
+    }
+}
+
+#[test]
+fn plain_http_stays_at_home_unless_told() {
+    for elsewhere in ["0.0.0.0:80", "192.168.1.1:80", "[::]:80"] {
+        assert!(refusal(&format!("listen = '{elsewhere}'")).contains("--insecure-http"), "{elsewhere}");
+        from_file(&format!("listen = '{elsewhere}'\ninsecure_http = true")).unwrap();
+    }
+    for home in ["127.0.0.1:80", "127.1.2.3:80", "[::1]:80"] {
+        from_file(&format!("listen = '{home}'")).unwrap();
+    }
+}

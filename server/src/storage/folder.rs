@@ -1,0 +1,190 @@
+//! The data folder: where everything lies, and the lock that gives it to one hub alone.
+//!
+//! It is made for its owner only (0700). The lock is the operating system's, on `hub.lock`: it ends with the
+//! process, however that ends, so nothing is ever left to clean up.
+
+use super::{StorageError, master};
+use pingup_protocol::keys::Secret;
+use std::{
+    fs::{DirBuilder, File, TryLockError},
+    io::{self, Read, Seek, Write},
+    os::unix::fs::{DirBuilderExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+/// Readable, writable and searchable by the owner, by nobody else.
+const FOLDER_MODE: u32 = 0o700;
+
+/// A folder that exists and is the hub's to use.
+#[derive(Clone, Debug)]
+pub struct DataFolder {
+    path: PathBuf,
+}
+
+/// This process alone runs on the folder, until this is dropped.
+#[derive(Debug)]
+pub struct FolderLock {
+    _file: File,
+}
+
+impl DataFolder {
+    /// Takes the folder, making it first where it is missing.
+    pub fn open_or_create(path: &Path) -> Result<Self, StorageError> {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(FOLDER_MODE)
+            .create(path)
+            .map_err(StorageError::file("create the data folder", path))?;
+        Self::open(path)
+    }
+
+    /// Takes a folder that must exist.
+    pub fn open(path: &Path) -> Result<Self, StorageError> {
+        // DuckDB and statvfs must not depend on the working directory staying what it is.
+        let path = path.canonicalize().map_err(StorageError::file("open the data folder", path))?;
+        if !path.is_dir() {
+            return Err(StorageError::Folder(format!(
+                "{} is no folder; name another data folder",
+                path.display()
+            )));
+        }
+        Ok(Self { path })
+    }
+
+    /// Where it is, absolute.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The records.
+    pub fn sqlite_path(&self) -> PathBuf {
+        self.path.join("pingup.db")
+    }
+
+    /// The history.
+    pub fn duckdb_path(&self) -> PathBuf {
+        self.path.join("analytics.duckdb")
+    }
+
+    /// The file that holds the master key.
+    pub fn master_path(&self) -> PathBuf {
+        self.path.join("master.key")
+    }
+
+    /// Who but the owner can get at the folder, as mode bits; 0 is right.
+    pub fn exposed_mode(&self) -> Result<u32, StorageError> {
+        let found = self.path.metadata().map_err(StorageError::file("look at", &self.path))?;
+        Ok(found.permissions().mode() & 0o077)
+    }
+
+    /// Reads the master key, making it first where it is missing; whoever calls at the same time gets the
+    /// same.
+    pub fn master_or_create(&self) -> Result<Secret, StorageError> {
+        let path = self.master_path();
+        master::create_if_missing(&path)?;
+        master::read(&path)
+    }
+
+    /// Reads the master key, which must be there.
+    pub fn master(&self) -> Result<Secret, StorageError> {
+        master::read(&self.master_path())
+    }
+
+    /// What the hub that runs on the folder says of itself; `None` when none runs. Changes nothing.
+    pub fn running_hub(&self) -> Result<Option<String>, StorageError> {
+        let path = self.lock_path();
+        let mut file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(StorageError::file("open", path)(error)),
+        };
+        match file.try_lock_shared() {
+            Ok(()) => Ok(None),
+            Err(TryLockError::WouldBlock) => Ok(Some(holder(&mut file))),
+            Err(TryLockError::Error(error)) => Err(StorageError::file("look at the lock", path)(error)),
+        }
+    }
+
+    fn lock_path(&self) -> PathBuf {
+        self.path.join("hub.lock")
+    }
+
+    /// Takes the folder for this process alone; refuses at once when another hub has it.
+    pub fn lock(&self) -> Result<FolderLock, StorageError> {
+        let path = self.lock_path();
+        let mut file = File::options()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(StorageError::file("open", &path))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(held_by_another(&mut file, &self.path)),
+            Err(TryLockError::Error(error)) => return Err(StorageError::file("lock", &path)(error)),
+        }
+        write_own_pid(&mut file).map_err(StorageError::file("write", &path))?;
+        Ok(FolderLock { _file: file })
+    }
+}
+
+fn write_own_pid(file: &mut File) -> io::Result<()> {
+    file.set_len(0)?;
+    file.rewind()?;
+    write!(file, "{}", std::process::id())
+}
+
+fn held_by_another(file: &mut File, folder: &Path) -> StorageError {
+    StorageError::Folder(format!(
+        "another hub ({}) uses {}; stop it first, or name another data folder",
+        holder(file),
+        folder.display()
+    ))
+}
+
+fn holder(file: &mut File) -> String {
+    /// More than a process number needs.
+    const PID_BYTES_MAX: u64 = 20;
+    let mut pid = String::new();
+    match file.take(PID_BYTES_MAX).read_to_string(&mut pid) {
+        Ok(1..) => format!("pid {}", pid.trim()),
+        Ok(0) | Err(_) => "pid unknown".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_folder_is_its_owners_alone() -> Result<(), Box<dyn std::error::Error>> {
+        let place = tempfile::tempdir()?;
+        let folder = DataFolder::open_or_create(&place.path().join("a/b"))?;
+        assert!(folder.path().is_absolute());
+        assert_eq!(folder.exposed_mode()?, 0);
+        Ok(())
+    }
+
+    #[test]
+    fn a_second_hub_is_told_who_has_the_folder() -> Result<(), Box<dyn std::error::Error>> {
+        let place = tempfile::tempdir()?;
+        let folder = DataFolder::open(place.path())?;
+        assert_eq!(folder.running_hub()?, None);
+        let held = folder.lock()?;
+        assert_eq!(folder.running_hub()?, Some(format!("pid {}", std::process::id())));
+        let refusal = folder.lock().unwrap_err().to_string();
+        assert!(refusal.contains(&format!("another hub (pid {})", std::process::id())), "{refusal}");
+        drop(held);
+        folder.lock()?;
+        Ok(())
+    }
+
+    #[test]
+    fn a_file_is_no_folder() -> Result<(), Box<dyn std::error::Error>> {
+        let file = tempfile::NamedTempFile::new()?;
+        assert!(DataFolder::open(file.path()).unwrap_err().to_string().contains("is no folder"));
+        assert!(DataFolder::open_or_create(&file.path().join("below")).is_err());
+        Ok(())
+    }
+}

@@ -1,0 +1,279 @@
+//! Migrations: which there are, which of them a database has, and how the rest get in.
+//!
+//! Forward only, all that are missing in one transaction, each remembered in `schema_migrations` with the
+//! SHA-256 of its text. Refuses a database that a newer program has migrated, and one whose applied
+//! migrations are not those this program carries.
+
+use sha2::{Digest, Sha256};
+use std::fmt::Write;
+
+/// One step, carried inside the program.
+#[derive(Clone, Copy, Debug)]
+pub struct Migration {
+    /// Its place in the order, from 1.
+    pub version: u32,
+    /// Its file's name without the number.
+    pub name: &'static str,
+    /// What it runs.
+    pub sql: &'static str,
+}
+
+/// The records' steps.
+pub const SQLITE: &[Migration] = &[Migration {
+    version: 1,
+    name: "records",
+    sql: include_str!("../../../migrations/sqlite/0001_records.sql"),
+}];
+
+/// The history's steps.
+pub const DUCKDB: &[Migration] = &[Migration {
+    version: 1,
+    name: "history",
+    sql: include_str!("../../../migrations/duckdb/0001_history.sql"),
+}];
+
+/// A step that a database remembers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Applied {
+    /// Its place in the order.
+    version: u32,
+    /// SHA-256 of the text that ran, in hexadecimal.
+    sha256: String,
+}
+
+/// Why a database's tables cannot be brought to what this program needs.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrationError {
+    /// A newer program was here.
+    #[error(
+        "{database} is at version {found}, this program knows {known}; run the newer program, or restore a backup \
+         made before it"
+    )]
+    Newer {
+        /// Which database.
+        database: &'static str,
+        /// Its version.
+        found: u32,
+        /// The newest this program carries.
+        known: u32,
+    },
+    /// An applied migration is not the one this program carries.
+    #[error(
+        "{database}'s migration {version} is not the one in this program; the database was made by another build, \
+         use that one"
+    )]
+    Changed {
+        /// Which database.
+        database: &'static str,
+        /// The first version that differs.
+        version: u32,
+    },
+    /// A step failed; nothing of it stays.
+    #[error("{database} could not be migrated, nothing was changed: {reason}")]
+    Failed {
+        /// Which database.
+        database: &'static str,
+        /// What the engine said.
+        reason: String,
+    },
+}
+
+impl Migration {
+    fn sha256(&self) -> String {
+        Sha256::digest(self.sql.as_bytes()).iter().fold(String::new(), |mut hex, byte| {
+            let _infallible = write!(hex, "{byte:02x}");
+            hex
+        })
+    }
+}
+
+/// What `applied` (in order) still lacks of `known`.
+fn missing<'a>(
+    database: &'static str,
+    known: &'a [Migration],
+    applied: &[Applied],
+) -> Result<&'a [Migration], MigrationError> {
+    for (place, found) in applied.iter().enumerate() {
+        let Some(migration) = known.get(place) else {
+            let known = known.last().map_or(0, |last| last.version);
+            return Err(MigrationError::Newer { database, found: found.version, known });
+        };
+        if migration.version != found.version || migration.sha256() != found.sha256 {
+            return Err(MigrationError::Changed { database, version: migration.version });
+        }
+    }
+    Ok(known.get(applied.len()..).unwrap_or_default())
+}
+
+/// A database that can be migrated; both engines speak enough of the same SQL.
+pub(super) trait Target {
+    /// What people call it.
+    const DATABASE: &'static str;
+    /// Begins a transaction that nobody else can write beside.
+    const BEGIN: &'static str;
+    /// Makes the table that remembers.
+    const REMEMBER: &'static str;
+    /// The engine's own error.
+    type Error: std::fmt::Display;
+
+    fn run(&self, sql: &str) -> Result<(), Self::Error>;
+    fn applied(&self) -> Result<Vec<Applied>, Self::Error>;
+    fn remember(&self, migration: &Migration, sha256: &str, now_micros: i64) -> Result<(), Self::Error>;
+}
+
+/// Brings `target` to the newest of `known`, all or nothing, and says what it applied.
+pub(super) fn apply<T: Target>(
+    target: &T,
+    known: &[Migration],
+    now_micros: i64,
+) -> Result<Vec<&'static str>, MigrationError> {
+    target.run(T::BEGIN).map_err(failed::<T>)?;
+    let applied = apply_in_transaction(target, known, now_micros)
+        .and_then(|names| target.run("COMMIT").map_err(failed::<T>).map(|()| names));
+    if applied.is_err() {
+        // The first error is the one to tell; a transaction that is gone already has nothing to roll back.
+        let _ = target.run("ROLLBACK");
+    }
+    applied
+}
+
+fn apply_in_transaction<T: Target>(
+    target: &T,
+    known: &[Migration],
+    now_micros: i64,
+) -> Result<Vec<&'static str>, MigrationError> {
+    target.run(T::REMEMBER).map_err(failed::<T>)?;
+    let mut names = Vec::new();
+    for migration in find_missing(target, known)? {
+        target.run(migration.sql).map_err(failed::<T>)?;
+        target.remember(migration, &migration.sha256(), now_micros).map_err(failed::<T>)?;
+        names.push(migration.name);
+    }
+    Ok(names)
+}
+
+/// What `target` still lacks of `known`.
+pub(super) fn find_missing<'a, T: Target>(
+    target: &T,
+    known: &'a [Migration],
+) -> Result<&'a [Migration], MigrationError> {
+    missing(T::DATABASE, known, &target.applied().map_err(failed::<T>)?)
+}
+
+fn failed<T: Target>(error: T::Error) -> MigrationError {
+    MigrationError::Failed { database: T::DATABASE, reason: error.to_string() }
+}
+
+/// What a database remembers, in order; the same in both engines.
+const APPLIED: &str = "SELECT version, sha256 FROM schema_migrations ORDER BY version";
+
+impl Target for rusqlite::Connection {
+    const DATABASE: &'static str = "pingup.db";
+    const BEGIN: &'static str = "BEGIN IMMEDIATE";
+    const REMEMBER: &'static str = "CREATE TABLE IF NOT EXISTS schema_migrations (version INTEGER PRIMARY KEY NOT NULL, \
+         name TEXT NOT NULL, sha256 TEXT NOT NULL, applied_at INTEGER NOT NULL) STRICT";
+    type Error = rusqlite::Error;
+
+    fn run(&self, sql: &str) -> rusqlite::Result<()> {
+        self.execute_batch(sql)
+    }
+
+    fn applied(&self) -> rusqlite::Result<Vec<Applied>> {
+        let mut statement = self.prepare(APPLIED)?;
+        let rows =
+            statement.query_map([], |row| Ok(Applied { version: row.get(0)?, sha256: row.get(1)? }))?;
+        rows.collect()
+    }
+
+    fn remember(&self, migration: &Migration, sha256: &str, now_micros: i64) -> rusqlite::Result<()> {
+        let sql = "INSERT INTO schema_migrations (version, name, sha256, applied_at) VALUES (?, ?, ?, ?)";
+        self.execute(sql, rusqlite::params![migration.version, migration.name, sha256, now_micros]).map(drop)
+    }
+}
+
+impl Target for duckdb::Connection {
+    const DATABASE: &'static str = "analytics.duckdb";
+    const BEGIN: &'static str = "BEGIN";
+    const REMEMBER: &'static str = "CREATE TABLE IF NOT EXISTS schema_migrations (version INTEGER NOT NULL, \
+         name VARCHAR NOT NULL, sha256 VARCHAR NOT NULL, applied_at TIMESTAMP NOT NULL)";
+    type Error = duckdb::Error;
+
+    fn run(&self, sql: &str) -> duckdb::Result<()> {
+        self.execute_batch(sql)
+    }
+
+    fn applied(&self) -> duckdb::Result<Vec<Applied>> {
+        let mut statement = self.prepare(APPLIED)?;
+        let rows =
+            statement.query_map([], |row| Ok(Applied { version: row.get(0)?, sha256: row.get(1)? }))?;
+        rows.collect()
+    }
+
+    fn remember(&self, migration: &Migration, sha256: &str, now_micros: i64) -> duckdb::Result<()> {
+        let sql = "INSERT INTO schema_migrations (version, name, sha256, applied_at) VALUES (?, ?, ?, make_timestamp(?))";
+        self.execute(sql, duckdb::params![migration.version, migration.name, sha256, now_micros]).map(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STEPS: &[Migration] = &[
+        Migration { version: 1, name: "one", sql: "CREATE TABLE one (a INTEGER);" },
+        Migration { version: 2, name: "two", sql: "CREATE TABLE two (a INTEGER);" },
+    ];
+    const BROKEN: &[Migration] = &[
+        STEPS[0],
+        STEPS[1],
+        Migration { version: 3, name: "three", sql: "CREATE TABLE three (a INTEGER); NONSENSE" },
+    ];
+
+    fn both(
+        check: impl Fn(&dyn Fn(&[Migration]) -> Result<Vec<&'static str>, MigrationError>, &dyn Fn(&str) -> bool),
+    ) {
+        let sqlite = rusqlite::Connection::open_in_memory().unwrap();
+        check(&|steps| apply(&sqlite, steps, 7), &|sql| sqlite.execute_batch(sql).is_ok());
+        let duck = duckdb::Connection::open_in_memory().unwrap();
+        check(&|steps| apply(&duck, steps, 7), &|sql| duck.execute_batch(sql).is_ok());
+    }
+
+    #[test]
+    fn each_step_is_applied_once_and_in_order() {
+        both(|migrate, run| {
+            assert_eq!(migrate(&STEPS[..1]).unwrap(), ["one"]);
+            assert_eq!(migrate(STEPS).unwrap(), ["two"]);
+            assert!(migrate(STEPS).unwrap().is_empty());
+            assert!(run("INSERT INTO two VALUES (1)"));
+        });
+    }
+
+    #[test]
+    fn a_step_that_fails_leaves_nothing() {
+        both(|migrate, run| {
+            migrate(&STEPS[..1]).unwrap();
+            assert!(matches!(migrate(BROKEN), Err(MigrationError::Failed { .. })));
+            assert!(!run("INSERT INTO two VALUES (1)") && !run("INSERT INTO three VALUES (1)"));
+            assert_eq!(migrate(STEPS).unwrap(), ["two"]);
+        });
+    }
+
+    #[test]
+    fn a_newer_database_and_an_edited_step_are_refused() {
+        both(|migrate, _| {
+            migrate(STEPS).unwrap();
+            assert!(matches!(migrate(&STEPS[..1]), Err(MigrationError::Newer { found: 2, known: 1, .. })));
+            let edited = [Migration { sql: "CREATE TABLE one (b INTEGER);", ..STEPS[0] }, STEPS[1]];
+            assert!(matches!(migrate(&edited), Err(MigrationError::Changed { version: 1, .. })));
+        });
+    }
+
+    #[test]
+    fn the_steps_that_ship_are_numbered_without_gaps_and_run() {
+        for steps in [SQLITE, DUCKDB] {
+            assert!(steps.iter().zip(1..).all(|(step, version)| step.version == version));
+        }
+        apply(&rusqlite::Connection::open_in_memory().unwrap(), SQLITE, 0).unwrap();
+        apply(&duckdb::Connection::open_in_memory().unwrap(), DUCKDB, 0).unwrap();
+    }
+}

@@ -1,0 +1,208 @@
+//! The records' database, `pingup.db`: one writer thread, a few readers beside it.
+//!
+//! Promises: a write is answered after its commit was synced to disk, and what waits together shares that one
+//! sync ([`writer`]). Reads never wait for writes (write-ahead log) and cannot change anything ([`readers`]).
+//! Nothing here runs on the async runtime's own threads.
+
+mod readers;
+mod writer;
+
+use self::{readers::Readers, writer::Writer};
+use super::{DiskSpace, StorageError, migrate};
+use pingup_protocol::time::Timestamp;
+use rusqlite::Connection;
+use std::{
+    fmt,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+/// How long a statement waits for another process, such as `join-token create`, to finish its write.
+const BUSY_WAIT: Duration = Duration::from_secs(5);
+/// How long a read waits for a reader to be free.
+const FREE_READER_WAIT: Duration = Duration::from_secs(5);
+/// Statements a connection keeps prepared; the rooms together have fewer.
+const PREPARED_STATEMENTS_MAX: usize = 128;
+
+/// A handle to the records; clones share everything.
+#[derive(Clone)]
+pub struct Sqlite(Arc<Inner>);
+
+struct Inner {
+    writer: Writer,
+    readers: Arc<Readers>,
+    disk: DiskSpace,
+    migrated: Vec<&'static str>,
+    /// The disk's free bytes do not tell of quotas, limits and broken disks; the last commit does.
+    last_commit_failed: AtomicBool,
+}
+
+impl Sqlite {
+    /// Opens or makes the database at `path` and migrates it; `now` is when, for the record.
+    pub fn open(path: &Path, disk: DiskSpace, now: Timestamp) -> Result<Self, StorageError> {
+        let connection = connect(path)?;
+        let migrated = migrate::apply(&connection, migrate::SQLITE, now.as_micros())?;
+        let writer = Writer::start(connection).map_err(StorageError::file("start the writer of", path))?;
+        let readers = Arc::new(Readers::open(path, FREE_READER_WAIT)?);
+        Ok(Self(Arc::new(Inner {
+            writer,
+            readers,
+            disk,
+            migrated,
+            last_commit_failed: AtomicBool::new(false),
+        })))
+    }
+
+    /// The migrations that opening applied.
+    pub fn migrated(&self) -> &[&'static str] {
+        &self.0.migrated
+    }
+
+    /// Runs `work` on the one writer thread, inside a transaction that it shares with whatever else waits.
+    ///
+    /// Answered only after the commit was synced to disk. An `Err` or a panic of `work` undoes its own
+    /// changes and nobody else's. When the commit fails, all who share it get that error and nothing is kept.
+    /// Work that has been accepted is done even if nobody waits for the answer any more.
+    pub async fn write<T, E>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StorageError> + Send + 'static,
+    {
+        self.0.disk.check()?;
+        let answer = self.0.writer.submit(work)?.await.unwrap_or(Err(StorageError::Closed));
+        let failed = matches!(answer, Err(StorageError::Full | StorageError::Commit(_)));
+        self.0.last_commit_failed.store(failed, Ordering::Relaxed);
+        answer?
+    }
+
+    /// Runs `work` on a reader's connection, which cannot write, on a thread where it may block.
+    ///
+    /// Waits a named while for a connection to be free, then [`StorageError::Busy`].
+    pub async fn read<T, E>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StorageError> + Send + 'static,
+    {
+        self.0.readers.run(work).await
+    }
+
+    /// Whether the database answers; after a commit failed, whether it can write again.
+    pub async fn probe(&self) -> Result<(), StorageError> {
+        self.0.disk.check()?;
+        if self.0.last_commit_failed.load(Ordering::Relaxed) {
+            // Sets what is set already: changes nothing, yet goes all the way to the disk.
+            let sql = "UPDATE schema_migrations SET name = name";
+            return self
+                .write(move |connection| connection.execute(sql, []).map(drop).map_err(StorageError::from))
+                .await;
+        }
+        self.read(|connection| connection.execute_batch("SELECT 1").map_err(StorageError::from)).await
+    }
+
+    /// Finishes and answers what was accepted, refuses what comes later. Reads go on; the log is folded into
+    /// the file when the last handle goes.
+    pub async fn close(&self) {
+        self.0.writer.close().await;
+    }
+}
+
+impl fmt::Debug for Sqlite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sqlite(pingup.db)")
+    }
+}
+
+/// A connection set up the way every connection to the records is.
+fn connect(path: &Path) -> Result<Connection, StorageError> {
+    let connection = Connection::open(path)?;
+    connection.busy_timeout(BUSY_WAIT)?;
+    connection.set_prepared_statement_cache_capacity(PREPARED_STATEMENTS_MAX);
+    connection.execute_batch(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;",
+    )?;
+    Ok(connection)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::scratch::Scratch;
+
+    #[tokio::test]
+    async fn what_was_written_is_read_and_survives() {
+        let scratch = Scratch::new();
+        let sqlite = scratch.sqlite();
+        let add = |connection: &Connection| {
+            connection.execute("INSERT INTO command_numbers VALUES (2026, 7)", []).map_err(StorageError::from)
+        };
+        assert_eq!(sqlite.write(add).await.unwrap(), 1);
+        sqlite.close().await;
+        drop(sqlite);
+        assert_eq!(number(&scratch.sqlite()).await, Some(7));
+    }
+
+    async fn number(sqlite: &Sqlite) -> Option<i64> {
+        let ask = |connection: &Connection| {
+            connection
+                .query_row("SELECT max(last) FROM command_numbers", [], |row| row.get(0))
+                .map_err(StorageError::from)
+        };
+        sqlite.read(ask).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_reader_cannot_write() {
+        let scratch = Scratch::new();
+        let refused = scratch
+            .sqlite()
+            .read(|connection| connection.execute("DELETE FROM agents", []).map_err(StorageError::from))
+            .await;
+        assert!(matches!(refused, Err(StorageError::Sqlite(_))), "{refused:?}");
+    }
+
+    #[tokio::test]
+    async fn without_room_the_engine_is_not_even_asked() {
+        let scratch = Scratch::with_reserve(u64::MAX);
+        let sqlite = scratch.sqlite();
+        let refused: Result<(), _> =
+            sqlite.write(|_| -> Result<(), StorageError> { unreachable!("never run") }).await;
+        assert!(matches!(refused, Err(StorageError::Full)));
+        assert!(matches!(sqlite.probe().await, Err(StorageError::Full)));
+        assert_eq!(number(&sqlite).await, None, "reads go on");
+    }
+
+    #[tokio::test]
+    async fn writes_work_again_as_soon_as_there_is_room_again() {
+        let scratch = Scratch::new();
+        let sqlite = scratch.sqlite();
+        let limit = |pages: &'static str| {
+            let sqlite = sqlite.clone();
+            async move {
+                let set = move |connection: &Connection| {
+                    connection.query_row(pages, [], |row| row.get::<_, i64>(0)).map_err(StorageError::from)
+                };
+                sqlite.write(set).await
+            }
+        };
+        let fill = |connection: &Connection| {
+            let sql = "INSERT INTO configs SELECT 'a', value, hex(zeroblob(60000)), 0, 'x' FROM json_each('[1,2,3,4]')";
+            connection.execute(sql, []).map_err(StorageError::from)
+        };
+        limit("PRAGMA max_page_count = 1").await.unwrap();
+        assert!(matches!(sqlite.write(fill).await, Err(StorageError::Full)));
+        assert!(matches!(sqlite.write(fill).await, Err(StorageError::Full)), "and nothing of it was kept");
+        limit("PRAGMA max_page_count = 1000000").await.unwrap();
+        assert_eq!(sqlite.write(fill).await.unwrap(), 4);
+        sqlite.probe().await.unwrap();
+    }
+}

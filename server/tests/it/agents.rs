@@ -1,0 +1,249 @@
+//! /api/v1/agents: registration both ways, what operators see and change, presence, removal.
+
+use crate::harness::{
+    Hub,
+    agent::{Agent, enrolment, now},
+    eventually, refused,
+};
+use pingup_protocol::signing;
+use serde_json::{Value, json};
+use std::{collections::BTreeMap, thread};
+
+#[test]
+fn an_operator_registers_an_agent_and_sees_it() {
+    let hub = Hub::start();
+    let operator = hub.operator("operator");
+    let body = json!({"id": "AGENT-001", "name": "the first", "metadata": {"rack": 7}});
+    let made = operator.post("/api/v1/agents", &body).expect(201);
+    assert_eq!(made["agent"]["id"], "AGENT-001");
+    assert_eq!(made["credentials"]["generation"], 1);
+
+    let seen = operator.get("/api/v1/agents/AGENT-001").expect(200);
+    assert_eq!((&seen["name"], &seen["status"]), (&json!("the first"), &json!("pending")));
+    assert_eq!(
+        (&seen["metadata"], &seen["lastSeen"], &seen["latest"]),
+        (&json!({"rack": 7}), &Value::Null, &Value::Null)
+    );
+    assert!(seen["createdAt"].is_string());
+    assert!(seen.get("credentials").is_none(), "shown once, never again: {seen}");
+
+    let unnamed = operator.post("/api/v1/agents", &json!({})).expect(201);
+    assert!(!unnamed["agent"]["id"].as_str().unwrap().is_empty());
+    refused(&operator.post("/api/v1/agents", &body), 409, "agent-id-retired");
+    refused(&operator.post("/api/v1/agents", &json!({"id": "a b"})), 422, "schema-invalid");
+    refused(&hub.operator("viewer").post("/api/v1/agents", &json!({})), 403, "scope-denied");
+    refused(&operator.get("/api/v1/agents/nobody"), 404, "not-found");
+}
+
+#[test]
+fn a_machine_enrols_by_join_token_once() {
+    let hub = Hub::start();
+    let token = hub.join_token();
+    let (body, key) = enrolment(&token, |body| body["machineId"] = json!("m-1"));
+    let answer = hub.wire.post_bytes("/api/v1/agents", &body);
+    let made = answer.expect(201);
+    assert!(signing::scan(&answer.body).unwrap().verify(&key), "signed with the token's key");
+    let sent: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(made["nonce"], sent["nonce"]);
+    assert!(made["serverTime"].is_string());
+    assert_eq!(made["agent"]["info"]["hostname"], "here");
+    let agent = Agent::new(hub.wire.clone(), &made["credentials"]);
+    assert_eq!(agent.post("/api/v1/metrics", &agent.sample(now(), 1.0)).expect(200)["accepted"], 1);
+
+    refused(
+        &hub.wire.post_bytes("/api/v1/agents", &enrolment(&token, |_| ()).0),
+        403,
+        "join-token-exhausted",
+    );
+    let again = enrolment(&hub.join_token(), |body| body["machineId"] = json!("m-1")).0;
+    refused(&hub.wire.post_bytes("/api/v1/agents", &again), 409, "machine-already-enrolled");
+
+    let replacing = hub.line(&["join-token", "create", "--replace", &agent.id]);
+    let replaced = hub
+        .wire
+        .post_bytes("/api/v1/agents", &enrolment(&replacing, |body| body["machineId"] = json!("m-1")).0);
+    assert_ne!(replaced.expect(201)["agent"]["id"], json!(agent.id));
+    refused(&agent.post("/api/v1/metrics", &agent.sample(now(), 1.0)), 403, "agent-revoked");
+}
+
+#[test]
+fn a_join_token_can_name_its_agent_and_expires() {
+    let hub = Hub::start();
+    let named = hub.line(&["join-token", "create", "--agent-id", "EDGE-7"]);
+    let made = hub.wire.post_bytes("/api/v1/agents", &enrolment(&named, |_| ()).0).expect(201);
+    assert_eq!(made["agent"]["id"], "EDGE-7");
+    let short = hub.line(&["join-token", "create", "--ttl", "1s", "--uses", "1000"]);
+    let mut machine = 0;
+    eventually("the token has expired", || {
+        machine += 1;
+        let body = enrolment(&short, |body| body["machineId"] = json!(format!("m-{machine}"))).0;
+        let answer = hub.wire.post_bytes("/api/v1/agents", &body);
+        (answer.status != 201).then(|| refused(&answer, 403, "join-token-expired"))
+    });
+}
+
+#[test]
+fn a_join_token_that_was_not_made_here_and_a_forged_body_look_the_same() {
+    let hub = Hub::start();
+    let (_, secret) = hub
+        .join_token()
+        .strip_prefix("pjt_")
+        .unwrap()
+        .split_once('_')
+        .map(|(a, b)| (a.to_owned(), b.to_owned()))
+        .unwrap();
+    let foreign = enrolment(&format!("pjt_abcdefgh_{secret}"), |_| ()).0;
+    let unknown = refused(&hub.wire.post_bytes("/api/v1/agents", &foreign), 401, "join-token-invalid");
+    let mut body: Value = serde_json::from_slice(&enrolment(&hub.join_token(), |_| ()).0).unwrap();
+    body["name"] = json!("changed behind the signature");
+    let forged = refused(&hub.wire.post("/api/v1/agents", &body), 401, "join-token-invalid");
+    assert_eq!(unknown["detail"], forged["detail"]);
+    assert_eq!(hub.operator("viewer").get("/api/v1/agents").expect(200)["items"], json!([]));
+}
+
+#[test]
+fn fifty_tries_at_once_with_a_one_use_token_make_one_agent() {
+    let hub = Hub::start();
+    let token = hub.join_token();
+    let statuses: Vec<_> = thread::scope(|scope| {
+        let tries: Vec<_> = (0..50)
+            .map(|i| {
+                let (wire, body) =
+                    (hub.wire.clone(), enrolment(&token, |b| b["machineId"] = json!(format!("m-{i}"))).0);
+                scope.spawn(move || wire.post_bytes("/api/v1/agents", &body).status)
+            })
+            .collect();
+        tries.into_iter().map(|handle| handle.join().unwrap()).collect()
+    });
+    let mut counts = BTreeMap::new();
+    statuses.into_iter().for_each(|status| *counts.entry(status).or_insert(0) += 1);
+    assert_eq!(counts, BTreeMap::from([(201, 1), (403, 49)]));
+    assert_eq!(
+        hub.operator("viewer").get("/api/v1/agents").expect(200)["items"].as_array().unwrap().len(),
+        1
+    );
+}
+
+#[test]
+fn enrolment_is_limited_to_five_a_minute_and_address() {
+    let hub = Hub::start_with(&[("PINGUP_ENROLMENTS_PER_MINUTE", "5")]);
+    let token = hub.line(&["join-token", "create", "--uses", "10"]);
+    for i in 0..5 {
+        let body = enrolment(&token, |b| b["machineId"] = json!(format!("m-{i}"))).0;
+        hub.wire.post_bytes("/api/v1/agents", &body).expect(201);
+    }
+    let answer = hub.wire.post_bytes("/api/v1/agents", &enrolment(&token, |_| ()).0);
+    assert_eq!(refused(&answer, 429, "rate-limited")["retryable"], true);
+    assert!(answer.header("retry-after").unwrap().parse::<u64>().unwrap() <= 60);
+    hub.operator("operator").post("/api/v1/agents", &json!({})).expect(201);
+}
+
+#[test]
+fn a_heartbeat_sets_online_and_a_farewell_offline_at_once() {
+    let hub = Hub::start();
+    let agent = hub.register("A");
+    let viewer = hub.operator("viewer");
+    let answer = agent.verified(&agent.heartbeat("online"));
+    assert_eq!(
+        (&answer["configVersion"], &answer["pendingCommands"], &answer["generation"]),
+        (&json!(0), &json!(0), &json!(1))
+    );
+    let seen = viewer.get("/api/v1/agents/A").expect(200);
+    assert_eq!(seen["status"], "online");
+    assert!(seen["lastSeen"].is_string());
+
+    let farewell = json!({"agentId": "A", "timestamp": now(), "status": "offline"});
+    agent.post("/api/v1/agents/A/heartbeat", &farewell).expect(200);
+    assert_eq!(viewer.get("/api/v1/agents/A").expect(200)["status"], "offline");
+    agent.heartbeat("online").expect(200);
+    agent.post("/api/v1/agents/A/heartbeat", &farewell).expect(200);
+    let replayed = viewer.get("/api/v1/agents/A").expect(200)["status"].clone();
+    assert_eq!(replayed, "online", "a heartbeat that is not newer changes nothing");
+
+    let info = json!({"agentId": "A", "timestamp": now(), "status": "online", "info": {"hostname": "h", "cpuCores": 4}, "metrics": {"cpu": 3}});
+    agent.post("/api/v1/agents/A/heartbeat", &info).expect(200);
+    let seen = viewer.get("/api/v1/agents/A").expect(200);
+    assert_eq!((&seen["info"]["cpuCores"], &seen["latest"]["metrics"]["cpu"]), (&json!(4), &json!(3.0)));
+    let future = json!({"agentId": "A", "timestamp": now().plus_seconds(3600), "status": "online"});
+    refused(&agent.post("/api/v1/agents/A/heartbeat", &future), 422, "timestamp-in-future");
+}
+
+#[test]
+fn an_agent_is_renamed_and_its_metadata_replaced() {
+    let hub = Hub::start();
+    hub.register("A");
+    let operator = hub.operator("operator");
+    let seen =
+        operator.patch("/api/v1/agents/A", &json!({"name": "new", "metadata": {"a": [1]}})).expect(200);
+    assert_eq!((&seen["name"], &seen["metadata"]), (&json!("new"), &json!({"a": [1]})));
+    operator.patch("/api/v1/agents/A", &json!({"name": null})).expect(200);
+    let seen = operator.get("/api/v1/agents/A").expect(200);
+    assert_eq!((&seen["name"], &seen["metadata"]), (&Value::Null, &json!({"a": [1]})));
+    refused(&operator.patch("/api/v1/agents/A", &json!({"metadata": 7})), 422, "schema-invalid");
+    refused(&operator.patch("/api/v1/agents/B", &json!({"name": "x"})), 404, "not-found");
+}
+
+#[test]
+fn a_removed_agent_is_dead_at_once_and_its_id_is_never_used_again() {
+    let mut hub = Hub::start();
+    let agent = hub.register("A");
+    agent.post("/api/v1/metrics", &agent.sample(now(), 5.0)).expect(200);
+    let operator = hub.operator("operator");
+    let open = operator.post("/api/v1/commands", &json!({"agentId": "A", "action": "ping"})).expect(201);
+    refused(&operator.delete("/api/v1/agents/A"), 403, "scope-denied");
+    assert_eq!(hub.operator("admin").delete("/api/v1/agents/A").status, 200);
+
+    refused(&agent.post("/api/v1/metrics", &agent.sample(now(), 5.0)), 403, "agent-revoked");
+    refused(&agent.wire.get("/api/v1/commands/pending/A?nonce=n"), 403, "agent-revoked");
+    refused(&operator.get("/api/v1/agents/A"), 410, "gone");
+    refused(&hub.operator("admin").delete("/api/v1/agents/A"), 410, "gone");
+    refused(&operator.post("/api/v1/agents", &json!({"id": "A"})), 409, "agent-id-retired");
+    refused(&operator.post("/api/v1/commands", &json!({"agentId": "A", "action": "ping"})), 410, "gone");
+    let id = open["commandId"].as_str().unwrap();
+    assert_eq!(operator.get(&format!("/api/v1/commands/{id}")).expect(200)["status"], "cancelled");
+    assert_eq!(
+        operator.get("/api/v1/metrics/A").expect(200)["items"].as_array().unwrap().len(),
+        1,
+        "history is kept"
+    );
+    assert_eq!(operator.get("/api/v1/agents").expect(200)["items"], json!([]));
+    assert_eq!(operator.get("/api/v1/agents?status=revoked").expect(200)["items"][0]["id"], "A");
+
+    hub.stop();
+    hub.restart();
+    let agent = agent.at(&hub.wire);
+    refused(&agent.post("/api/v1/metrics", &agent.sample(now(), 5.0)), 403, "agent-revoked");
+}
+
+#[test]
+fn agents_are_listed_by_page_status_and_words() {
+    let hub = Hub::start();
+    let operator = hub.operator("operator");
+    for i in 0..5 {
+        operator
+            .post("/api/v1/agents", &json!({"id": format!("A-{i}"), "name": format!("50% of {i}_x")}))
+            .expect(201);
+    }
+    let mut seen = Vec::new();
+    let mut query = "?limit=2".to_owned();
+    loop {
+        let page = operator.get(&format!("/api/v1/agents{query}")).expect(200);
+        seen.extend(
+            page["items"].as_array().unwrap().iter().map(|agent| agent["id"].as_str().unwrap().to_owned()),
+        );
+        let Some(cursor) = page["nextCursor"].as_str() else { break };
+        query = format!("?limit=2&cursor={cursor}");
+    }
+    assert_eq!(seen, ["A-0", "A-1", "A-2", "A-3", "A-4"]);
+    let count = |query: &str| {
+        operator.get(&format!("/api/v1/agents?{query}")).expect(200)["items"].as_array().unwrap().len()
+    };
+    assert_eq!(
+        (count("q=a-3"), count("q=50%25"), count("q=%25"), count("q=3_X"), count("q=none")),
+        (1, 5, 5, 1, 0)
+    );
+    assert_eq!((count("status=pending"), count("status=online")), (5, 0));
+    for bad in ["status=asleep", "limit=0", "limit=x", "cursor=x", "colour=red", "q=a&q=b"] {
+        refused(&operator.get(&format!("/api/v1/agents?{bad}")), 422, "schema-invalid");
+    }
+}

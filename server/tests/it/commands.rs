@@ -1,0 +1,232 @@
+//! /api/v1/commands: queued over REST, pulled signed, run at most once, answered once.
+
+use crate::harness::{
+    Hub,
+    agent::{Agent, now},
+    refused,
+    wire::Wire,
+};
+use pingup_protocol::signing;
+use serde_json::{Value, json};
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+fn queue(operator: &Wire, action: &str) -> Value {
+    operator.post("/api/v1/commands", &json!({"agentId": "A", "action": action})).expect(201)
+}
+
+fn result(agent: &Agent, command: &Value, status: &str) -> Value {
+    json!({"agentId": agent.id, "timestamp": now(), "commandId": command["commandId"], "commandSeq": command["commandSeq"],
+           "status": status, "exitCode": 0, "output": "pong", "startedAt": "2026-02-25T10:00:00Z", "finishedAt": "2026-02-25T10:00:01Z"})
+}
+
+fn path(command: &Value, tail: &str) -> String {
+    format!("/api/v1/commands/{}{tail}", command["commandId"].as_str().unwrap())
+}
+
+#[test]
+fn a_command_goes_out_signed_and_its_result_comes_back_once() {
+    let hub = Hub::start();
+    let agent = hub.register("A");
+    let operator = hub.operator("operator");
+    let queued = queue(&operator, "ping");
+    let id = queued["commandId"].as_str().unwrap();
+    assert!(id.starts_with("CMD-20") && id.ends_with("-001"), "{id}");
+    assert_eq!((&queued["status"], &queued["commandSeq"]), (&json!("pending"), &json!(1)));
+    assert_eq!(agent.verified(&agent.heartbeat("online"))["pendingCommands"], 1);
+
+    let answer = agent.pending("");
+    assert_eq!((&answer["agentId"], &answer["configVersion"]), (&json!("A"), &json!(0)));
+    let command = &answer["commands"][0];
+    assert!(
+        signing::scan(&serde_json::to_vec(command).unwrap()).unwrap().verify(&agent.down),
+        "each command is signed"
+    );
+    assert_eq!(
+        (&command["action"], &command["params"], &command["agentId"]),
+        (&json!("ping"), &json!({}), &json!("A"))
+    );
+    assert_eq!(operator.get(&path(&queued, "")).expect(200)["status"], "delivered");
+    assert_eq!(
+        agent.pending("")["commands"].as_array().unwrap().len(),
+        1,
+        "handed out again until a result comes"
+    );
+    assert_eq!(agent.pending("&after=1")["commands"], json!([]));
+
+    let done = result(&agent, command, "succeeded");
+    agent.post(&path(command, "/result"), &done).expect(200);
+    let mut again = done;
+    again["timestamp"] = json!(now());
+    agent.post(&path(command, "/result"), &again).expect(200);
+    again["output"] = json!("something else");
+    refused(&agent.post(&path(command, "/result"), &again), 409, "result-conflict");
+    let seen = operator.get(&path(&queued, "")).expect(200);
+    assert_eq!(
+        (&seen["status"], &seen["result"]["output"], &seen["result"]["exitCode"]),
+        (&json!("succeeded"), &json!("pong"), &json!(0))
+    );
+    for time in ["createdAt", "deliveredAt", "startedAt", "finishedAt", "expiresAt"] {
+        assert!(seen[time].is_string(), "{time} in {seen}");
+    }
+    assert_eq!(agent.pending("")["commands"], json!([]));
+}
+
+#[test]
+fn a_waiting_request_is_woken_by_a_command_and_only_by_its_own() {
+    let hub = Hub::start();
+    let (agent, other) = (hub.register("A"), hub.register("B"));
+    let operator = hub.operator("operator");
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| {
+            let begun = Instant::now();
+            (agent.pending("&wait=60"), begun.elapsed())
+        });
+        let alone = scope.spawn(|| other.pending("&wait=1"));
+        assert_eq!(alone.join().unwrap()["commands"], json!([]));
+        assert!(!waiting.is_finished());
+        queue(&operator, "ping");
+        let (answer, waited) = waiting.join().unwrap();
+        assert_eq!(answer["commands"][0]["action"], "ping");
+        assert!(waited < Duration::from_secs(30), "woken, not timed out: {waited:?}");
+    });
+}
+
+#[test]
+fn only_pending_commands_can_be_cancelled_and_old_ones_expire() {
+    let hub = Hub::start();
+    let agent = hub.register("A");
+    let operator = hub.operator("operator");
+    let cancelled = queue(&operator, "ping");
+    assert_eq!(operator.delete(&path(&cancelled, "")).expect(200)["status"], "cancelled");
+    refused(&operator.delete(&path(&cancelled, "")), 409, "result-conflict");
+    assert_eq!(agent.pending("")["commands"], json!([]));
+    refused(
+        &agent.post(&path(&cancelled, "/result"), &result(&agent, &cancelled, "succeeded")),
+        409,
+        "result-conflict",
+    );
+
+    let delivered = queue(&operator, "ping");
+    assert_eq!(agent.pending("")["commands"].as_array().unwrap().len(), 1);
+    refused(&operator.delete(&path(&delivered, "")), 409, "result-conflict");
+
+    let short = json!({"agentId": "A", "action": "collect_now", "ttlSeconds": 1});
+    let short = operator.post("/api/v1/commands", &short).expect(201);
+    crate::harness::eventually("it has expired", || {
+        (operator.get(&path(&short, "")).expect(200)["status"] == "expired").then_some(())
+    });
+    let handed_out = agent.pending("")["commands"].clone();
+    assert_eq!(handed_out.as_array().unwrap().len(), 1, "only the delivered one: {handed_out}");
+}
+
+#[test]
+fn a_result_for_anothers_command_is_refused_and_changes_nothing() {
+    let hub = Hub::start();
+    let (agent, thief) = (hub.register("A"), hub.register("B"));
+    let operator = hub.operator("operator");
+    let command = queue(&operator, "ping");
+    agent.pending("");
+    refused(
+        &thief.post(&path(&command, "/result"), &result(&thief, &command, "succeeded")),
+        403,
+        "agent-mismatch",
+    );
+    let mut wrong = result(&agent, &command, "succeeded");
+    wrong["commandSeq"] = json!(2);
+    refused(&agent.post(&path(&command, "/result"), &wrong), 403, "agent-mismatch");
+    let unknown = json!({"commandId": "CMD-2026-999", "commandSeq": 1});
+    refused(
+        &agent.post(&path(&unknown, "/result"), &result(&agent, &unknown, "failed")),
+        403,
+        "agent-mismatch",
+    );
+    refused(
+        &agent.post("/api/v1/commands/CMD-1-1/result", &result(&agent, &command, "failed")),
+        422,
+        "schema-invalid",
+    );
+    refused(&thief.wire.get("/api/v1/commands/pending/A?nonce=n"), 403, "agent-mismatch");
+    assert_eq!(operator.get(&path(&command, "")).expect(200)["status"], "delivered");
+}
+
+#[test]
+fn what_cannot_be_queued_is_refused_by_its_place() {
+    let hub = Hub::start();
+    hub.register("A");
+    let operator = hub.operator("operator");
+    for (pointer, body) in [
+        ("/params/argv", json!({"agentId": "A", "action": "exec", "params": {"argv": []}})),
+        ("/params", json!({"agentId": "A", "action": "restart_service", "params": {}})),
+        ("/action", json!({"agentId": "A", "action": "rm -rf /"})),
+        ("/params", json!({"agentId": "A", "action": "ping", "params": []})),
+        ("/ttlSeconds", json!({"agentId": "A", "action": "ping", "ttlSeconds": 0})),
+        ("/ttlSeconds", json!({"agentId": "A", "action": "ping", "ttlSeconds": 2_592_001})),
+        ("/idempotencyKey", json!({"agentId": "A", "action": "ping", "idempotencyKey": ""})),
+    ] {
+        let problem = refused(&operator.post("/api/v1/commands", &body), 422, "schema-invalid");
+        assert_eq!(problem["errors"][0]["pointer"], pointer, "{problem}");
+    }
+    refused(
+        &operator.post("/api/v1/commands", &json!({"agentId": "nobody", "action": "ping"})),
+        404,
+        "not-found",
+    );
+    refused(
+        &hub.operator("viewer").post("/api/v1/commands", &json!({"agentId": "A", "action": "ping"})),
+        403,
+        "scope-denied",
+    );
+    refused(&operator.get("/api/v1/commands/CMD-2026-404"), 404, "not-found");
+    assert_eq!(operator.get("/api/v1/commands").expect(200)["items"], json!([]));
+}
+
+#[test]
+fn the_same_idempotency_key_queues_once() {
+    let hub = Hub::start();
+    hub.register("A");
+    let operator = hub.operator("operator");
+    let order = json!({"agentId": "A", "action": "ping", "idempotencyKey": "deploy-7"});
+    let first = operator.post("/api/v1/commands", &order).expect(201);
+    let second = operator.post("/api/v1/commands", &order).expect(200);
+    assert_eq!(first["commandId"], second["commandId"]);
+    let mut other = order;
+    other["action"] = json!("collect_now");
+    refused(&operator.post("/api/v1/commands", &other), 422, "schema-invalid");
+}
+
+#[test]
+fn commands_are_listed_newest_first_and_filtered() {
+    let hub = Hub::start();
+    let agent = hub.register("A");
+    hub.register("B");
+    let operator = hub.operator("operator");
+    let begun = now();
+    let first = queue(&operator, "ping");
+    agent.pending("");
+    for action in ["collect_now", "ping", "run_discovery"] {
+        queue(&operator, action);
+    }
+    operator.post("/api/v1/commands", &json!({"agentId": "B", "action": "ping"})).expect(201);
+    let list = |query: &str| operator.get(&format!("/api/v1/commands?{query}")).expect(200);
+    let count = |query: &str| list(query)["items"].as_array().unwrap().len();
+    assert_eq!(
+        (count(""), count("agentId=A"), count("status=delivered"), count("action=ping")),
+        (5, 4, 1, 3)
+    );
+    assert_eq!((count(&format!("since={begun}")), count("since=2100-01-01T00:00:00Z")), (5, 0));
+    let page = list("agentId=A&limit=3");
+    let rest = list(&format!("agentId=A&limit=3&cursor={}", page["nextCursor"].as_str().unwrap()));
+    assert_eq!(page["items"][0]["action"], "run_discovery");
+    assert_eq!(
+        (rest["items"][0]["commandId"].clone(), rest["nextCursor"].clone()),
+        (first["commandId"].clone(), Value::Null)
+    );
+    refused(&operator.get("/api/v1/commands?status=lost"), 422, "schema-invalid");
+    let viewer = hub.operator("viewer");
+    refused(&viewer.get("/api/v1/commands/pending/A?nonce=n"), 401, "token-invalid");
+    refused(&agent.wire.get("/api/v1/commands/pending/A"), 422, "schema-invalid");
+    refused(&agent.wire.get("/api/v1/commands/pending/A?nonce=n&wait=61"), 422, "schema-invalid");
+}

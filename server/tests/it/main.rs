@@ -1,0 +1,27 @@
+//! Stories about the real hub program, told over the wire; the files mirror the paths of the API, then come
+//! the stories of what goes wrong. One binary, so that it links once.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    unreachable_pub,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "a test that fails may panic"
+)]
+
+mod harness;
+
+mod agents;
+mod arrows;
+mod commands;
+mod config;
+mod crash;
+mod discovery;
+mod end_to_end;
+mod hostile;
+mod metrics;
+mod openapi;
+mod program;
+mod python;
+mod refuse;

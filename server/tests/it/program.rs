@@ -1,0 +1,140 @@
+//! The program itself: its subcommands, its settings, its folder.
+
+use crate::harness::{Hub, program, refused};
+use pingup_protocol::enrol::JoinToken;
+use std::{fs, os::unix::fs::PermissionsExt, process::Output};
+
+fn plain_line(output: &Output, code: i32) -> String {
+    let stderr = String::from_utf8(output.stderr.clone()).unwrap();
+    assert_eq!(output.status.code(), Some(code), "{stderr}");
+    assert_eq!(stderr.trim_end().lines().count(), 1, "one plain line: {stderr}");
+    assert!(output.stdout.is_empty());
+    stderr
+}
+
+#[test]
+fn the_first_start_makes_the_folder_and_keeps_it_to_itself() {
+    let hub = Hub::start();
+    let mode = |name: &str| fs::metadata(hub.folder().join(name)).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode("master.key"), 0o600);
+    for name in ["pingup.db", "analytics.duckdb"] {
+        assert!(hub.folder().join(name).is_file(), "{name}");
+    }
+    assert_eq!(fs::read(hub.folder().join("master.key")).unwrap().len(), 32);
+    let inner = hub.folder().join("deep/data");
+    let made =
+        program().args(["token", "create", "--role", "viewer", "--data-dir"]).arg(&inner).output().unwrap();
+    assert!(made.status.success(), "{made:?}");
+    assert_eq!(fs::metadata(&inner).unwrap().permissions().mode() & 0o777, 0o700);
+}
+
+#[test]
+fn a_second_hub_on_the_same_folder_is_refused() {
+    let hub = Hub::start();
+    let output = hub.serve_command().output().unwrap();
+    let line = plain_line(&output, 1);
+    assert!(line.contains("another hub"), "{line}");
+    assert_eq!(hub.wire.get("/health").status, 200);
+    assert_eq!(hub.run(&["migrate"]).status.code(), Some(1));
+}
+
+#[test]
+fn bad_settings_are_one_plain_line_before_anything_is_opened() {
+    let hub = Hub::prepare(&[]);
+    let folder = hub.folder();
+    let file = hub.beside().join("bad.toml");
+    fs::write(&file, "listne = \"127.0.0.1:0\"\n").unwrap();
+    let file = file.to_str().unwrap();
+    for arguments in [
+        &["serve", "--listen", "nowhere"][..],
+        &["serve", "--listen", "0.0.0.0:0"],
+        &["serve", "--lisen", "127.0.0.1:0"],
+        &["serve", "--config", "/does/not/exist.toml"],
+        &["serve", "--config", file],
+        &["token", "create", "--role", "king"],
+        &["token", "create"],
+        &["token", "create", "--role", "viewer", "--ttl", "soon"],
+        &["join-token", "create", "--uses", "0"],
+        &["join-token", "create", "--agent-id", "a b"],
+        &["dance"],
+    ] {
+        let output = program().args(arguments).env("PINGUP_DATA_DIR", &folder).output().unwrap();
+        plain_line(&output, 64);
+        assert!(!folder.exists(), "{arguments:?} opened something");
+    }
+    let output = program()
+        .arg("serve")
+        .env("PINGUP_DATA_DIR", &folder)
+        .env("PINGUP_LISTEN", "nowhere")
+        .output()
+        .unwrap();
+    assert!(plain_line(&output, 64).contains("nowhere"));
+    for good in ["--help", "--version"] {
+        assert_eq!(program().arg(good).output().unwrap().status.code(), Some(0));
+    }
+}
+
+#[test]
+fn flags_win_over_environment_over_file() {
+    let mut hub = Hub::prepare(&[("PINGUP_DISK_RESERVE_BYTES", "0")]);
+    let file = hub.beside().join("hub.toml");
+    // The file alone would leave the hub without room, and listening where it may not.
+    fs::write(&file, "disk_reserve_bytes = 9000000000000000000\nlisten = \"0.0.0.0:0\"\n").unwrap();
+    let mut command = hub.serve_command();
+    command.arg("--config").arg(&file);
+    hub.restart_as(command);
+    assert_eq!(hub.wire.get("/health").status, 200);
+    assert!(hub.wire.address.ip().is_loopback());
+}
+
+#[test]
+fn tokens_and_join_tokens_are_made_beside_a_running_hub() {
+    let hub = Hub::start();
+    hub.operator("viewer").get("/api/v1/agents").expect(200);
+    let token = JoinToken::parse(&hub.join_token()).unwrap();
+    assert!(!token.token_id.is_empty());
+    assert_ne!(hub.join_token(), hub.join_token());
+    let unknown = hub.run(&["join-token", "create", "--replace", "nobody"]);
+    assert_ne!(unknown.status.code(), Some(0));
+}
+
+#[test]
+fn check_says_what_it_finds_and_migrate_is_idempotent() {
+    let mut hub = Hub::start();
+    let agent = hub.register("A");
+    agent.post("/api/v1/metrics", &agent.sample(crate::harness::agent::now(), 1.0)).expect(200);
+    hub.stop();
+    let output = hub.run(&["check"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    for word in ["pingup.db", "analytics.duckdb", "metrics", "agents"] {
+        assert!(text.contains(word), "{word} in {text}");
+    }
+    assert!(hub.run(&["migrate"]).status.success());
+    fs::write(hub.folder().join("analytics.duckdb"), b"not a database").unwrap();
+    assert_eq!(hub.run(&["check"]).status.code(), Some(1));
+}
+
+#[test]
+fn a_master_key_that_others_can_read_is_refused() {
+    let mut hub = Hub::start();
+    hub.stop();
+    fs::set_permissions(hub.folder().join("master.key"), fs::Permissions::from_mode(0o644)).unwrap();
+    let output = hub.serve_command().output().unwrap();
+    assert!(plain_line(&output, 1).contains("master.key"));
+}
+
+#[test]
+fn health_says_how_the_hub_does() {
+    let hub = Hub::start();
+    let health = hub.wire.get("/health").expect(200);
+    assert_eq!(
+        (&health["status"], &health["version"]),
+        (&serde_json::json!("ok"), &serde_json::json!(env!("CARGO_PKG_VERSION")))
+    );
+    for check in ["sqlite", "duckdb", "queue"] {
+        assert_eq!(health["checks"][check]["status"], "ok", "{health}");
+    }
+    assert!(health["uptimeSeconds"].is_u64());
+    refused(&hub.wire.get("/health?verbose=1"), 422, "schema-invalid");
+}

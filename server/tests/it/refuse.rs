@@ -1,0 +1,270 @@
+//! Every refusal of the protocol, provoked over the wire: its status, its name, and that nothing was stored.
+//! (Refusals with a story of their own are told beside it: enrolment in `agents`, sequences in `metrics`.)
+
+use crate::harness::{
+    Hub,
+    agent::{Agent, now},
+    eventually, refused,
+};
+use pingup_protocol::{
+    keys::Secret,
+    limits::{BATCH_BODY_BYTES_MAX, BODY_BYTES_MAX, HEADER_BYTES_MAX},
+    signing::{self, Key},
+};
+use serde_json::{Value, json};
+use std::thread;
+
+/// A hub, an agent, and the promise that nothing of this agent's is stored at the end.
+struct Door {
+    hub: Hub,
+    agent: Agent,
+}
+
+impl Door {
+    fn open() -> Self {
+        let hub = Hub::start();
+        let agent = hub.register("A");
+        Self { hub, agent }
+    }
+
+    fn nothing_stored(&self) {
+        let viewer = self.hub.operator("viewer");
+        assert_eq!(viewer.get("/api/v1/metrics/A?from=2000-01-01T00:00:00Z").expect(200)["items"], json!([]));
+        assert_eq!(viewer.get("/api/v1/discovery/A").expect(200)["items"], json!([]));
+        assert_eq!(viewer.get("/api/v1/agents/A").expect(200)["status"], "pending");
+    }
+
+    fn sample(&self) -> Value {
+        self.agent.sample(now(), 1.0)
+    }
+
+    fn push(&self, body: &[u8]) -> crate::harness::wire::Answer {
+        self.agent.wire.post_bytes("/api/v1/metrics", body)
+    }
+}
+
+#[test]
+fn methods_and_media_types() {
+    let door = Door::open();
+    let wire = &door.agent.wire;
+    let answer = wire.send("DELETE", "/health", &[], None);
+    refused(&answer, 405, "method-not-allowed");
+    assert!(answer.header("allow").unwrap().contains("GET"));
+    refused(&wire.send("PUT", "/api/v1/metrics", &[], Some(b"{}")), 405, "method-not-allowed");
+    refused(&wire.send("GET", "/health", &[("accept", "text/html")], None), 406, "not-acceptable");
+    let body = door.agent.sign(&door.sample());
+    refused(
+        &wire.send(
+            "POST",
+            "/api/v1/metrics",
+            &[("accept", "text/csv"), ("content-type", "application/json")],
+            Some(&body),
+        ),
+        406,
+        "not-acceptable",
+    );
+    for media_type in ["text/plain", "application/jsonx", ""] {
+        refused(
+            &wire.send("POST", "/api/v1/metrics", &[("content-type", media_type)], Some(&body)),
+            415,
+            "unsupported-media-type",
+        );
+    }
+    let compressed = [("content-type", "application/json"), ("content-encoding", "gzip")];
+    refused(&wire.send("POST", "/api/v1/metrics", &compressed, Some(&body)), 415, "unsupported-media-type");
+    refused(&wire.get("/api/v2/agents"), 404, "not-found");
+    refused(&wire.get("/api/v1/agents/../../etc/passwd"), 404, "not-found");
+    door.nothing_stored();
+}
+
+#[test]
+fn sizes() {
+    let door = Door::open();
+    let head = |path: &str, rest: &str| {
+        format!(
+            "POST {path} HTTP/1.1\r\nhost: hub\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\n{rest}\r\n",
+            door.agent.wire.token()
+        )
+    };
+    // Announced: refused before a byte of it is sent.
+    for (path, limit) in
+        [("/api/v1/metrics", BATCH_BODY_BYTES_MAX), ("/api/v1/agents/A/heartbeat", BODY_BYTES_MAX)]
+    {
+        let announced = head(path, &format!("content-length: {}\r\n", limit + 1));
+        refused(&door.agent.wire.raw(announced.as_bytes()), 413, "payload-too-large");
+    }
+    // Not announced: refused as soon as it passes the limit, though it never ends.
+    let mut endless = head("/api/v1/agents/A/heartbeat", "transfer-encoding: chunked\r\n").into_bytes();
+    for _ in 0..=BODY_BYTES_MAX / 65_536 {
+        endless.extend_from_slice(b"10000\r\n");
+        endless.extend_from_slice(&[b' '; 65_536]);
+        endless.extend_from_slice(b"\r\n");
+    }
+    refused(&door.agent.wire.raw(&endless), 413, "payload-too-large");
+
+    let large =
+        |bytes: usize| format!("GET /health HTTP/1.1\r\nhost: hub\r\nx: {}\r\n\r\n", "x".repeat(bytes));
+    refused(&door.hub.wire.raw(large(HEADER_BYTES_MAX).as_bytes()), 431, "headers-too-large");
+    assert_eq!(door.hub.wire.raw(large(HEADER_BYTES_MAX - 200).as_bytes()).status, 200);
+    assert_eq!(
+        door.hub.wire.raw(large(100 * 1024).as_bytes()).status,
+        431,
+        "beyond what is buffered, without a document"
+    );
+    door.nothing_stored();
+}
+
+#[test]
+fn bearer_tokens() {
+    let door = Door::open();
+    let body = door.agent.sign(&door.sample());
+    let with = |authorization: &str| {
+        door.hub.wire.send(
+            "POST",
+            "/api/v1/metrics",
+            &[("content-type", "application/json"), ("authorization", authorization)],
+            Some(&body),
+        )
+    };
+    let missing = door.hub.wire.post_bytes("/api/v1/metrics", &body);
+    refused(&missing, 401, "token-missing");
+    assert!(missing.header("www-authenticate").unwrap().starts_with("Bearer"));
+    refused(&with("Basic QTpC"), 401, "token-missing");
+    let token = door.agent.wire.token().to_owned();
+    refused(&with(&format!("Bearer {}", &token[..token.len() - 2])), 401, "token-invalid");
+    refused(&with(&format!("Bearer {}", door.hub.token("admin"))), 401, "token-invalid");
+    refused(&door.agent.wire.get("/api/v1/agents"), 401, "token-invalid");
+    let expired = door.hub.line(&["token", "create", "--role", "admin", "--ttl", "1s"]);
+    eventually("the token has expired", || {
+        let answer = door.hub.wire.with_token(&expired).get("/api/v1/agents");
+        (answer.status == 401).then(|| refused(&answer, 401, "token-expired"))
+    });
+    let elsewhere = Hub::start();
+    refused(&with(&format!("Bearer {}", elsewhere.register("A").wire.token())), 401, "token-invalid");
+    refused(&door.hub.operator("viewer").delete("/api/v1/agents/A"), 403, "scope-denied");
+    door.nothing_stored();
+}
+
+#[test]
+fn bodies_that_are_not_strict_json() {
+    let door = Door::open();
+    let signed = String::from_utf8(door.agent.sign(&door.sample())).unwrap();
+    let spliced = |member: &str| signed.replacen('{', &format!("{{{member},"), 1).into_bytes();
+    for (name, status, body) in [
+        ("malformed-json", 400, b"".to_vec()),
+        ("malformed-json", 400, b"{".to_vec()),
+        ("malformed-json", 400, format!("{signed}x").into_bytes()),
+        ("malformed-json", 400, spliced("\"a\":NaN")),
+        ("malformed-json", 400, spliced("\"a\":01")),
+        ("malformed-json", 400, spliced("a:1")),
+        ("invalid-unicode", 400, spliced("\"a\":\"\\ud800\"")),
+        ("invalid-unicode", 400, [b"{\"a\":\"\xff\"}".to_vec()].concat()),
+        ("invalid-unicode", 400, [b"\xef\xbb\xbf".to_vec(), signed.clone().into_bytes()].concat()),
+        ("duplicate-member", 400, spliced("\"agentId\":\"A\"")),
+        ("duplicate-member", 400, spliced("\"x\":{\"b\":1,\"\\u0062\":2}")),
+        ("nesting-too-deep", 400, spliced(&format!("\"x\":{}{}", "[".repeat(16), "]".repeat(16)))),
+        ("nesting-too-deep", 400, vec![b'['; 1 << 20]),
+        ("signature-missing", 400, serde_json::to_vec(&door.sample()).unwrap()),
+        ("signature-missing", 400, b"[]".to_vec()),
+        ("signature-malformed", 400, spliced("\"y\":1").into_iter().filter(|b| *b != b'=').collect()),
+        ("signature-malformed", 400, b"{\"signature\":7}".to_vec()),
+        ("number-out-of-range", 422, spliced("\"x\":9007199254740993")),
+        ("number-out-of-range", 422, spliced("\"x\":1e400")),
+        ("schema-invalid", 422, spliced(&format!("\"x\":\"{}\"", "x".repeat(65_537)))),
+    ] {
+        let answer = door.push(&body);
+        refused(&answer, status, name);
+    }
+    let operator = door.hub.operator("operator");
+    refused(
+        &operator.post_bytes("/api/v1/commands", b"{\"agentId\":\"A\",\"agentId\":\"B\"}"),
+        400,
+        "duplicate-member",
+    );
+    refused(&operator.post_bytes("/api/v1/commands", b"{}"), 422, "schema-invalid");
+    door.nothing_stored();
+}
+
+#[test]
+fn signatures() {
+    let door = Door::open();
+    let other = door.hub.register("B");
+    let body = door.sample();
+    let flipped = String::from_utf8(door.agent.sign(&body)).unwrap().replace("\"cpu\":1", "\"cpu\":2");
+    let bad = refused(&door.push(flipped.as_bytes()), 401, "signature-invalid");
+    refused(&door.push(&other.sign(&body)), 401, "signature-invalid");
+    refused(&door.push(&signing::sign(&door.agent.down, &body).unwrap()), 401, "signature-invalid");
+    let zero = Key::new(&Secret::new([0; 32]));
+    refused(&door.push(&signing::sign(&zero, &body).unwrap()), 401, "signature-invalid");
+    refused(
+        &door.agent.wire.post_bytes("/api/v1/agents/A/heartbeat", flipped.as_bytes()),
+        401,
+        "signature-invalid",
+    );
+    assert!(!bad["detail"].as_str().unwrap().contains("A"), "says nothing of who: {bad}");
+
+    // Sealed well, addressed wrongly.
+    let mut body = door.sample();
+    body["agentId"] = json!("B");
+    refused(&door.agent.post("/api/v1/metrics", &body), 403, "agent-mismatch");
+    body["metrics"] = json!("neither metrics");
+    refused(&door.agent.post("/api/v1/metrics", &body), 403, "agent-mismatch");
+    refused(&door.agent.post("/api/v1/agents/B/heartbeat", &door.sample()), 403, "agent-mismatch");
+    door.nothing_stored();
+}
+
+#[test]
+fn bodies_of_another_kind() {
+    let door = Door::open();
+    let beat = json!({"agentId": "A", "timestamp": now(), "status": "online"});
+    for (path, body) in [
+        ("/api/v1/metrics", json!({"agentId": "A"})),
+        ("/api/v1/metrics", beat.clone()),
+        ("/api/v1/discovery", door.sample()),
+        ("/api/v1/agents/A/heartbeat", json!({"agentId": "A", "timestamp": now(), "status": "asleep"})),
+        ("/api/v1/commands/CMD-1/result", beat),
+    ] {
+        let problem = refused(&door.agent.post(path, &body), 422, "schema-invalid");
+        assert!(problem["errors"][0]["detail"].is_string(), "{problem}");
+    }
+    door.nothing_stored();
+}
+
+#[test]
+fn a_full_queue_says_when_to_come_back() {
+    let hub = Hub::start_with(&[("PINGUP_QUEUE_JOBS", "1")]);
+    let agents: Vec<_> = (0..16).map(|i| hub.register(&format!("A-{i}"))).collect();
+    let full = eventually("the queue was full", || {
+        let answers: Vec<_> = thread::scope(|scope| {
+            let posts: Vec<_> = agents
+                .iter()
+                .map(|agent| scope.spawn(|| agent.post("/api/v1/metrics", &agent.sample(now(), 1.0))))
+                .collect();
+            posts.into_iter().map(|post| post.join().unwrap()).collect()
+        });
+        answers.into_iter().find(|answer| answer.status == 503)
+    });
+    assert_eq!(refused(&full, 503, "overloaded")["retryable"], true);
+    assert!(full.header("retry-after").unwrap().parse::<u64>().unwrap() >= 1);
+}
+
+#[test]
+fn no_refusal_and_no_log_line_tells_a_secret() {
+    let mut hub = Hub::start_with(&[("PINGUP_LOG", "debug")]);
+    let agent = hub.register("A");
+    let token = hub.join_token();
+    let mut told = String::new();
+    for body in [&b"{"[..], b"{\"signature\":\"x\"}", &agent.sign(&json!({"agentId": "B"}))] {
+        told += agent.wire.post_bytes("/api/v1/metrics", body).text();
+        told += hub.wire.post_bytes("/api/v1/agents", body).text();
+    }
+    told += hub.wire.with_token(&token).get("/api/v1/agents").text();
+    told += hub.operator("admin").get("/api/v1/agents/A").text();
+    told += &hub.stop();
+    let secret = token.rsplit('_').next().unwrap().to_owned();
+    let keys =
+        agent.credentials["keys"].as_object().unwrap().values().map(|key| key.as_str().unwrap().to_owned());
+    for secret in keys.chain([secret, agent.wire.token().to_owned()]) {
+        assert!(!told.contains(&secret), "a secret is told: {told}");
+    }
+}
