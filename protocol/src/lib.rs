@@ -17,6 +17,7 @@ pub mod heartbeat;
 pub mod ids;
 pub mod keys;
 pub mod limits;
+pub mod measurements;
 pub mod metrics;
 pub mod problem;
 pub mod schema;

