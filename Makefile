@@ -7,7 +7,7 @@ CARGO ?= cargo
 FLAGS ?= --locked
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run check test fmt lint deny bench clean
+.PHONY: help setup build run check test fmt lint deny clean
 
 help: ## List the targets, one line each
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -36,9 +36,6 @@ lint: setup ## Check formatting, then clippy with warnings denied
 
 deny: ## Check licences, bans and sources of all dependencies (needs cargo-deny)
 	$(CARGO) deny check bans licenses sources
-
-bench: setup ## Run the benchmarks
-	$(CARGO) bench --workspace $(FLAGS)
 
 clean: ## Remove the build folder (./data and the fetched libduckdb stay)
 	$(CARGO) clean

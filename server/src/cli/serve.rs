@@ -2,6 +2,7 @@
 
 use super::CliError;
 use crate::{app, settings::Settings};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io;
 use tokio::{
     runtime::Builder,
@@ -12,6 +13,7 @@ use tracing_subscriber::EnvFilter;
 /// Runs the hub until SIGTERM or SIGINT.
 pub(super) fn serve(settings: Settings) -> Result<(), CliError> {
     start_logging(&settings.log)?;
+    raise_open_files_limit(settings.connections_max);
     // As many threads as there are cores, which is tokio's default.
     let runtime = Builder::new_multi_thread()
         .thread_name("hub")
@@ -23,6 +25,23 @@ pub(super) fn serve(settings: Settings) -> Result<(), CliError> {
             signals().map_err(|error| CliError::Failed(format!("cannot hear signals: {error}")))?;
         Ok(app::run(settings, shutdown(terminate, interrupt)).await?)
     })
+}
+
+/// Takes as many open files as the system grants: each connection is one, and the usual soft limit is 1 024.
+fn raise_open_files_limit(connections_max: usize) {
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    if setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).is_err() {
+        tracing::debug!("the limit of open files stays as it was");
+    }
+    if let Some(open_files_max) = getrlimit(Resource::Nofile).current
+        && open_files_max < connections_max as u64
+    {
+        tracing::warn!(
+            open_files_max,
+            connections_max,
+            "the system grants fewer open files than connections; raise its limit"
+        );
+    }
 }
 
 /// One line an event, on standard error: standard output is for the line that says the hub is ready.

@@ -14,7 +14,7 @@ fn root() -> PathBuf {
 
 fn python(script: &str) -> Command {
     let mut command = Command::new("python3");
-    command.arg(root().join("docs/examples").join(script));
+    command.arg("-B").arg(root().join("docs/examples").join(script));
     command
 }
 
@@ -33,6 +33,15 @@ fn success(output: Output) -> String {
 fn the_python_agent_reproduces_the_vectors() {
     let vectors = root().join("protocol/tests/vectors.json");
     success(python("agent.py").arg("vectors").arg(vectors).output().unwrap());
+}
+
+#[test]
+fn the_examples_keep_their_own_tests() {
+    let mut command = Command::new("python3");
+    command
+        .args(["-B", "-m", "unittest", "discover", "-p", "test_*.py", "-s"])
+        .arg(root().join("docs/examples"));
+    success(command.output().unwrap());
 }
 
 #[test]
