@@ -192,8 +192,10 @@ impl fmt::Debug for KeyPair {
 /// The answer to a registration by join token, signed under the token's key.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct EnrolAnswer {
     /// The agent as the hub knows it.
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
     pub agent: Value,
     /// What it needs to speak.
     pub credentials: Credentials,

@@ -91,6 +91,15 @@ impl Scanned<'_> {
         };
         mac.verify_slice(&self.signature).is_ok()
     }
+
+    /// The canonical body without its signature, if it was sent in another form. To be read in place of what
+    /// was sent, so that every form of a body means the same: `7.0` is `7` to a signature, and to no parser.
+    pub fn into_rewritten(self) -> Option<Vec<u8>> {
+        match self.signed {
+            Signed::Cut(_) => None,
+            Signed::Rewritten(bytes) => Some(bytes),
+        }
+    }
 }
 
 /// Looks through `body` without a key: strict JSON, a signature of the right form.

@@ -20,8 +20,10 @@ impl Timestamp {
     /// Reads RFC 3339 text, any offset.
     pub fn parse(text: &str) -> Result<Self, TimestampError> {
         let moment = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| TimestampError)?;
-        let micros = moment.unix_timestamp_nanos().div_euclid(1_000);
-        Ok(Self(i64::try_from(micros).map_err(|_| TimestampError)?))
+        let micros =
+            i64::try_from(moment.unix_timestamp_nanos().div_euclid(1_000)).map_err(|_| TimestampError)?;
+        // An offset can carry a text beyond the years that can be written again.
+        if (FIRST_MICROS..=LAST_MICROS).contains(&micros) { Ok(Self(micros)) } else { Err(TimestampError) }
     }
 
     /// The moment that lies `micros` microseconds after 1970 began.
@@ -44,17 +46,18 @@ impl Timestamp {
         self.calendar().year()
     }
 
+    /// The moment on the calendar, or the edge of what can be written.
     fn calendar(self) -> OffsetDateTime {
-        OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000).unwrap_or(if self.0 < 0 {
-            OffsetDateTime::UNIX_EPOCH
-        } else {
-            LAST
-        })
+        let micros = self.0.clamp(FIRST_MICROS, LAST_MICROS);
+        OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * 1_000)
+            .unwrap_or(OffsetDateTime::UNIX_EPOCH)
     }
 }
 
-/// The last moment that RFC 3339 can write.
-const LAST: OffsetDateTime = ::time::macros::datetime!(9999-12-31 23:59:59 UTC);
+/// The first and the last moment that RFC 3339 can write: 0000-01-01T00:00:00Z, 9999-12-31T23:59:59.999999Z.
+const FIRST_MICROS: i64 = ::time::macros::datetime!(0000-01-01 0:00 UTC).unix_timestamp() * 1_000_000;
+const LAST_MICROS: i64 =
+    ::time::macros::datetime!(9999-12-31 23:59:59 UTC).unix_timestamp() * 1_000_000 + 999_999;
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -107,7 +110,10 @@ mod tests {
 
     #[test]
     fn the_edges_of_time_can_be_printed() {
-        assert_eq!(Timestamp::from_micros(i64::MAX).to_string(), "9999-12-31T23:59:59Z");
-        assert_eq!(Timestamp::from_micros(i64::MIN).to_string(), "1970-01-01T00:00:00Z");
+        assert_eq!(Timestamp::from_micros(i64::MAX).to_string(), "9999-12-31T23:59:59.999999Z");
+        assert_eq!(Timestamp::from_micros(i64::MIN).to_string(), "0000-01-01T00:00:00Z");
+        for beyond in ["0000-01-01T00:00:00+01:00", "9999-12-31T23:59:59-01:00"] {
+            assert_eq!(Timestamp::parse(beyond), Err(TimestampError), "{beyond}");
+        }
     }
 }

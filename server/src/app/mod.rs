@@ -122,6 +122,11 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
 fn open(settings: &Settings, clock: &Clock) -> Result<Cellar, StorageError> {
     let folder = DataFolder::open_or_create(&settings.data_dir)?;
     let lock = folder.lock()?;
+    let exposed = folder.exposed_mode()?;
+    if exposed != 0 {
+        let folder = folder.path().display();
+        tracing::warn!(%folder, "the data folder is open to others; run chmod 700 on it");
+    }
     let master = folder.master_or_create()?;
     let disk = DiskSpace::watch(folder.path(), settings.disk_reserve_bytes)?;
     let sqlite = Sqlite::open(&folder.sqlite_path(), disk.clone(), clock.now())?;

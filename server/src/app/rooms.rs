@@ -14,6 +14,7 @@ use crate::{
     settings::Settings,
     storage::{Duck, StorageError},
 };
+use pingup_protocol::ids::AgentId;
 use std::sync::Arc;
 use tokio::task::spawn_blocking;
 
@@ -25,13 +26,14 @@ pub(super) fn build(settings: &Settings, cellar: &Cellar, common: &Common, queue
 
     let neighbours = commands::Neighbours { standing, config_version };
     let commands = Arc::new(Commands::new(sqlite.clone(), clock.clone(), neighbours, stopping.clone()));
-    let waiting = Arc::clone(&commands);
-    let changed = Arc::new(move |agent_id: &_| waiting.wake(agent_id));
+    let (waiting, waiting_too) = (Arc::clone(&commands), Arc::clone(&commands));
+    let changed = Arc::new(move |agent_id: &AgentId| waiting.wake(agent_id.as_str()));
     let configs = Configs::new(sqlite.clone(), clock.clone(), config::Neighbours { standing, changed });
     let neighbours = registry::Neighbours {
         cancel_open: commands::store::cancel_open,
         count_pending: commands::store::count_pending,
         config_version,
+        removed: Arc::new(move |agent_id| waiting_too.wake(agent_id)),
     };
     let registry = Registry::new(
         sqlite.clone(),

@@ -4,11 +4,12 @@
 //! printed once and cannot be had again.
 
 use super::{
-    CliError, PlaceArguments, print,
+    CliError, PlaceArguments, print, said_or,
     token::{random_id, ttl},
 };
 use crate::{
     clock::Clock,
+    settings::JoinTokenKeys,
     storage::{DataFolder, DiskSpace, Sqlite, StorageError},
 };
 use clap::Subcommand;
@@ -24,6 +25,8 @@ use tokio::runtime::Builder;
 
 /// Machines that may enrol with one token.
 const USES_MAX: i64 = 1_000_000;
+/// How long a token is good for unless said otherwise.
+const TTL: Duration = Duration::from_secs(3_600);
 
 #[derive(Subcommand)]
 pub(super) enum JoinTokenCommand {
@@ -33,12 +36,12 @@ pub(super) enum JoinTokenCommand {
 
 #[derive(clap::Args)]
 pub(super) struct CreateArguments {
-    /// How many machines may enrol with it
-    #[arg(long, env = "PINGUP_USES", default_value_t = 1, value_parser = clap::value_parser!(i64).range(1..=USES_MAX))]
-    uses: i64,
-    /// How long it is good for
-    #[arg(long, env = "PINGUP_TTL", default_value = "1h", value_name = "TIME", value_parser = ttl)]
-    ttl: Duration,
+    /// How many machines may enrol with it [default: 1]
+    #[arg(long, env = "PINGUP_USES", value_parser = clap::value_parser!(i64).range(1..=USES_MAX))]
+    uses: Option<i64>,
+    /// How long it is good for [default: 1h]
+    #[arg(long, env = "PINGUP_TTL", value_name = "TIME", value_parser = ttl)]
+    ttl: Option<Duration>,
     /// The id that the machine gets [default: one made by the hub]
     #[arg(long, env = "PINGUP_AGENT_ID", value_name = "ID", value_parser = AgentId::parse)]
     agent_id: Option<AgentId>,
@@ -54,8 +57,50 @@ pub(super) fn run(command: JoinTokenCommand, clock: &Clock) -> Result<(), CliErr
     print(&create(arguments, clock)?.to_text())
 }
 
+/// What was asked for, by flags over the file over the defaults.
+struct Order {
+    uses: i64,
+    ttl: Duration,
+    agent_id: Option<AgentId>,
+    replace: Option<AgentId>,
+}
+
+impl Order {
+    fn new(arguments: CreateArguments, file: &JoinTokenKeys) -> Result<Self, CliError> {
+        const SECTION: &str = "join_token";
+        let JoinTokenKeys { uses, ttl: file_ttl, agent_id, replace } = file;
+        let order = Self {
+            uses: arguments.uses.or(*uses).unwrap_or(1),
+            ttl: said_or(arguments.ttl, (SECTION, "ttl"), file_ttl.as_deref(), ttl)?.unwrap_or(TTL),
+            agent_id: said_or(
+                arguments.agent_id,
+                (SECTION, "agent_id"),
+                agent_id.as_deref(),
+                AgentId::parse,
+            )?,
+            replace: said_or(arguments.replace, (SECTION, "replace"), replace.as_deref(), AgentId::parse)?,
+        };
+        if !(1..=USES_MAX).contains(&order.uses) {
+            return Err(CliError::Usage(format!("[{SECTION}] uses: 1 to {USES_MAX} expected")));
+        }
+        if order.agent_id.is_some() && order.uses > 1 {
+            return Err(CliError::Usage("--agent-id names one machine, so --uses is 1 with it".to_owned()));
+        }
+        if order.agent_id.is_some() && order.agent_id == order.replace {
+            return Err(CliError::Usage(
+                "--replace retires that id for good; give --agent-id another".to_owned(),
+            ));
+        }
+        Ok(order)
+    }
+}
+
 fn create(arguments: CreateArguments, clock: &Clock) -> Result<JoinToken, CliError> {
-    let folder = DataFolder::open_or_create(&arguments.place.data_dir()?)?;
+    let file = arguments.place.settings()?;
+    let order = Order::new(arguments, &file.join_token)?;
+    let folder = DataFolder::open_or_create(&file.data_dir())?;
+    // The key comes before the records, always: records without a key are taken for a loss.
+    folder.master_or_create()?;
     let runtime = Builder::new_current_thread()
         .build()
         .map_err(|error| CliError::Failed(format!("cannot start the runtime: {error}")))?;
@@ -65,7 +110,7 @@ fn create(arguments: CreateArguments, clock: &Clock) -> Result<JoinToken, CliErr
     let sqlite = Sqlite::open(&folder.sqlite_path(), disk, clock.now())?;
     let (kept, now) = (token.clone(), clock.now());
     runtime.block_on(async {
-        let written = sqlite.write(move |connection| insert(connection, &kept, &arguments, now)).await;
+        let written = sqlite.write(move |connection| insert(connection, &kept, &order, now)).await;
         sqlite.close().await;
         written
     })?;
@@ -78,18 +123,13 @@ fn random_secret() -> Result<Secret, CliError> {
     Ok(Secret::new(bytes))
 }
 
-fn insert(
-    connection: &Connection,
-    token: &JoinToken,
-    arguments: &CreateArguments,
-    now: Timestamp,
-) -> Result<(), CliError> {
-    if let Some(replaced) = &arguments.replace
+fn insert(connection: &Connection, token: &JoinToken, order: &Order, now: Timestamp) -> Result<(), CliError> {
+    if let Some(replaced) = &order.replace
         && !is_living(connection, replaced)?
     {
         return Err(CliError::Failed(format!("there is no agent {replaced} to replace")));
     }
-    let expires = now.plus_seconds(i64::try_from(arguments.ttl.as_secs()).unwrap_or(i64::MAX));
+    let expires = now.plus_seconds(i64::try_from(order.ttl.as_secs()).unwrap_or(i64::MAX));
     connection
         .execute(
             "INSERT INTO join_tokens (id, secret, uses_left, agent_id, replaces, created_at, expires_at) \
@@ -97,9 +137,9 @@ fn insert(
             params![
                 token.token_id,
                 token.secret.expose(),
-                arguments.uses,
-                arguments.agent_id.as_ref().map(AgentId::as_str),
-                arguments.replace.as_ref().map(AgentId::as_str),
+                order.uses,
+                order.agent_id.as_ref().map(AgentId::as_str),
+                order.replace.as_ref().map(AgentId::as_str),
                 now.as_micros(),
                 expires.as_micros(),
             ],
@@ -120,8 +160,8 @@ mod tests {
 
     fn arguments(scratch: &Scratch, replace: Option<&str>) -> CreateArguments {
         CreateArguments {
-            uses: 3,
-            ttl: Duration::from_secs(60),
+            uses: Some(1),
+            ttl: Some(Duration::from_secs(60)),
             agent_id: AgentId::parse("A-1").ok(),
             replace: replace.map(|id| AgentId::parse(id).unwrap()),
             place: PlaceArguments { config: None, data_dir: Some(scratch.folder.path().to_owned()) },
@@ -143,7 +183,7 @@ mod tests {
             row.map_err(StorageError::from)
         }));
         let expected: (String, [u8; KEY_BYTES], i64, Option<String>, Option<String>, i64) =
-            (token.token_id.clone(), *token.secret.expose(), 3, Some("A-1".to_owned()), None, 65_000_000);
+            (token.token_id.clone(), *token.secret.expose(), 1, Some("A-1".to_owned()), None, 65_000_000);
         assert_eq!(found.unwrap(), expected);
         assert_eq!(JoinToken::parse(&token.to_text()), Ok(token));
     }

@@ -10,6 +10,8 @@ use crate::{
 pub(super) fn migrate(settings: &Settings, clock: &Clock) -> Result<(), CliError> {
     let folder = DataFolder::open_or_create(&settings.data_dir)?;
     let _lock = folder.lock()?;
+    // The key comes before the records, always: records without a key are taken for a loss.
+    folder.master_or_create()?;
     let disk = DiskSpace::watch(folder.path(), settings.disk_reserve_bytes)?;
     let sqlite = Sqlite::open(&folder.sqlite_path(), disk.clone(), clock.now())?;
     report("pingup.db", sqlite.migrated())?;

@@ -20,6 +20,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind}
 use rustix::fs::Mode;
 use std::{
     ffi::OsString,
+    fmt::Display,
     io::{self, Write},
     path::PathBuf,
     process::ExitCode,
@@ -162,6 +163,17 @@ fn print(text: &str) -> Result<(), CliError> {
     Ok(output.flush()?)
 }
 
+/// What a flag says, else what its key in the file's `section` says, read in the same way.
+fn said_or<T, E: Display>(
+    flag: Option<T>,
+    (section, key): (&str, &str),
+    value: Option<&str>,
+    read: impl FnOnce(&str) -> Result<T, E>,
+) -> Result<Option<T>, CliError> {
+    let from_file = |text| read(text).map_err(|error| CliError::Usage(format!("[{section}] {key}: {error}")));
+    flag.map_or_else(|| value.map(from_file).transpose(), |flag| Ok(Some(flag)))
+}
+
 impl SettingsArguments {
     fn resolve(self) -> Result<Settings, CliError> {
         Ok(Settings::resolve(self.layer, self.config.as_deref())?)
@@ -169,10 +181,15 @@ impl SettingsArguments {
 }
 
 impl PlaceArguments {
-    fn data_dir(&self) -> Result<PathBuf, CliError> {
+    /// What the file says, with the data folder that was named over it.
+    fn settings(&self) -> Result<Layer, CliError> {
         let file = self.config.as_deref().map(Layer::from_file).transpose()?.unwrap_or_default();
         let said = Layer { data_dir: self.data_dir.clone(), ..Layer::default() };
-        Ok(said.over(file).data_dir())
+        Ok(said.over(file))
+    }
+
+    fn data_dir(&self) -> Result<PathBuf, CliError> {
+        Ok(self.settings()?.data_dir())
     }
 }
 
@@ -202,7 +219,6 @@ mod tests {
             (&["serve", "--prot"], "--prot"),
             (&["serve", "--listen", "here"], "here"),
             (&["serve", "--retention-raw", "long"], "a time such as"),
-            (&["token", "create"], "--role"),
             (&["token", "create", "--role", "god"], "god"),
             (&["join-token", "create", "--uses", "0"], "--uses"),
             (&["join-token", "create", "--agent-id", "a/b"], "a/b"),

@@ -3,11 +3,11 @@
 //! It is signed under a key that comes from the master key, so this works before the first `serve` and beside
 //! a running hub, and leaves nothing in any database.
 
-use super::{CliError, PlaceArguments, print};
+use super::{CliError, PlaceArguments, print, said_or};
 use crate::{
     auth::{Role, token::Tokens},
     clock::Clock,
-    settings::Span,
+    settings::{Span, TokenKeys},
     storage::DataFolder,
 };
 use clap::{
@@ -20,6 +20,8 @@ use std::time::Duration;
 const NAME_BYTES_MAX: usize = 128;
 /// The longest that a token may live, days. It cannot be called back, so not for ever.
 const TTL_DAYS_MAX: u64 = 3_650;
+/// How long one lives unless said otherwise.
+const TTL: Duration = Duration::from_secs(30 * 24 * 3_600);
 
 /// The words for what a token can allow.
 const ROLES: [&str; 4] =
@@ -34,20 +36,20 @@ pub(super) enum TokenCommand {
 #[derive(clap::Args)]
 pub(super) struct CreateArguments {
     /// What it allows; each role allows what the ones before it do
-    #[arg(long, env = "PINGUP_ROLE", value_parser = PossibleValuesParser::new(ROLES).try_map(role))]
-    role: Role,
+    #[arg(long, env = "PINGUP_ROLE", value_parser = PossibleValuesParser::new(ROLES).try_map(|word| role(&word)))]
+    role: Option<Role>,
     /// Whose it is, as it will stand beside what they change [default: the role]
     #[arg(long, env = "PINGUP_NAME", value_parser = name)]
     name: Option<String>,
-    /// How long it lives
-    #[arg(long, env = "PINGUP_TTL", default_value = "30d", value_name = "TIME", value_parser = ttl)]
-    ttl: Duration,
+    /// How long it lives [default: 30d]
+    #[arg(long, env = "PINGUP_TTL", value_name = "TIME", value_parser = ttl)]
+    ttl: Option<Duration>,
     #[command(flatten)]
     place: PlaceArguments,
 }
 
-fn role(word: String) -> Result<Role, String> {
-    Role::from_word(&word).ok_or(word)
+fn role(word: &str) -> Result<Role, String> {
+    Role::from_word(word).ok_or_else(|| format!("one of {} expected, not {word:?}", ROLES.join(", ")))
 }
 
 fn name(text: &str) -> Result<String, String> {
@@ -69,16 +71,23 @@ pub(super) fn ttl(text: &str) -> Result<Duration, String> {
 
 pub(super) fn run(command: TokenCommand, clock: &Clock) -> Result<(), CliError> {
     let TokenCommand::Create(arguments) = command;
-    print(&create(&arguments, clock)?)
+    print(&create(arguments, clock)?)
 }
 
-fn create(arguments: &CreateArguments, clock: &Clock) -> Result<String, CliError> {
-    let folder = DataFolder::open_or_create(&arguments.place.data_dir()?)?;
+fn create(arguments: CreateArguments, clock: &Clock) -> Result<String, CliError> {
+    let file = arguments.place.settings()?;
+    let TokenKeys { role: file_role, name: file_name, ttl: file_ttl } = &file.token;
+    let role = said_or(arguments.role, ("token", "role"), file_role.as_deref(), role)?
+        .ok_or_else(|| CliError::Usage(format!("--role is needed: one of {}", ROLES.join(", "))))?;
+    let name = said_or(arguments.name, ("token", "name"), file_name.as_deref(), name)?;
+    let ttl = said_or(arguments.ttl, ("token", "ttl"), file_ttl.as_deref(), ttl)?.unwrap_or(TTL);
+
+    let folder = DataFolder::open_or_create(&file.data_dir())?;
     let tokens = Tokens::new(&folder.master_or_create()?);
-    let name = arguments.name.as_deref().unwrap_or(arguments.role.as_str());
-    let seconds = i64::try_from(arguments.ttl.as_secs()).unwrap_or(i64::MAX);
+    let name = name.as_deref().unwrap_or(role.as_str());
+    let seconds = i64::try_from(ttl.as_secs()).unwrap_or(i64::MAX);
     tokens
-        .issue_operator(name, arguments.role, seconds, clock.now(), &random_id()?)
+        .issue_operator(name, role, seconds, clock.now(), &random_id()?)
         .map_err(|error| CliError::Failed(error.to_string()))
 }
 
@@ -111,12 +120,12 @@ mod tests {
         let data_dir = place.path().join("new");
         let clock = Clock::fixed(Timestamp::from_micros(1_800_000_000_000_000));
         let arguments = CreateArguments {
-            role: Role::Operator,
+            role: Some(Role::Operator),
             name: None,
-            ttl: Duration::from_secs(60),
+            ttl: Some(Duration::from_secs(60)),
             place: PlaceArguments { config: None, data_dir: Some(data_dir.clone()) },
         };
-        let token = create(&arguments, &clock).unwrap();
+        let token = create(arguments, &clock).unwrap();
         let tokens = Tokens::new(&DataFolder::open(&data_dir).unwrap().master().unwrap());
         assert_eq!(
             tokens.check_operator(&token, clock.now()).map(|operator| operator.role),

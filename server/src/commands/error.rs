@@ -10,6 +10,9 @@ pub enum CommandsError {
     /// Nobody to do it.
     #[error(transparent)]
     NotLiving(#[from] NotLiving),
+    /// The asker was removed while it waited.
+    #[error("agent {0:?} was removed while it waited")]
+    Revoked(String),
     /// No such command.
     #[error("there is no command {0:?}; GET /api/v1/commands lists those there are")]
     Unknown(String),

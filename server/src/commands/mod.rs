@@ -140,13 +140,16 @@ pub enum Verdict {
     Same,
     /// Another was kept, or the command can have none any more.
     Conflict,
+    /// The command was never handed out, so nobody can have run it.
+    NotIssued,
 }
 
 /// Judges a reported result by where its command stands and what was `kept` of it.
 pub fn judge(status: CommandStatus, kept: Option<&Outcome>, reported: &Outcome) -> Verdict {
     match kept {
         Some(kept) if kept == reported => Verdict::Same,
-        None if !status.is_final() => Verdict::Keep,
+        None if status == CommandStatus::Delivered => Verdict::Keep,
+        None if status == CommandStatus::Pending => Verdict::NotIssued,
         _ => Verdict::Conflict,
     }
 }
@@ -181,9 +184,8 @@ mod rules {
     #[test]
     fn the_first_result_counts_and_the_same_again_is_no_other() {
         use CommandStatus::{Cancelled, Delivered, Expired, Pending, Succeeded};
-        for status in [Pending, Delivered] {
-            assert_eq!(judge(status, None, &outcome("x")), Verdict::Keep);
-        }
+        assert_eq!(judge(Delivered, None, &outcome("x")), Verdict::Keep);
+        assert_eq!(judge(Pending, None, &outcome("x")), Verdict::NotIssued);
         assert_eq!(judge(Succeeded, Some(&outcome("x")), &outcome("x")), Verdict::Same);
         assert_eq!(judge(Succeeded, Some(&outcome("x")), &outcome("y")), Verdict::Conflict);
         for status in [Cancelled, Expired] {

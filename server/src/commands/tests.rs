@@ -206,7 +206,7 @@ async fn the_stop_and_another_rooms_call_answer_a_held_open_request_empty() {
         while house.room.waiting() == 0 {
             tokio::task::yield_now().await;
         }
-        house.room.wake(agent.keys.agent_id());
+        house.room.wake(agent.keys.agent_id().as_str());
     };
     let (commands, ()) = tokio::join!(house.pull(&agent, "wait=60"), call);
     assert_eq!(commands.unwrap(), json!([]));

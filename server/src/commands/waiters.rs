@@ -74,7 +74,7 @@ impl Waiters {
     }
 
     /// Calls the agent's waiter, if there is one.
-    pub fn wake(&self, agent_id: &AgentId) {
+    pub fn wake(&self, agent_id: &str) {
         if let Some(place) = self.places().by_agent.get(agent_id) {
             place.bell.send_replace(());
         }
@@ -134,8 +134,8 @@ mod tests {
     async fn a_call_between_registering_and_waiting_is_not_lost() {
         let (_stop, waiters) = waiters();
         let mut waiter = waiters.register(&agent("a")).unwrap();
-        waiters.wake(&agent("b"));
-        waiters.wake(&agent("a"));
+        waiters.wake("b");
+        waiters.wake("a");
         assert_eq!(waiter.wait(LONG).await, Woken::Called);
     }
 
@@ -143,7 +143,7 @@ mod tests {
     async fn a_waiter_that_waits_is_called() {
         let (_stop, waiters) = waiters();
         let mut waiter = waiters.register(&agent("a")).unwrap();
-        let (woken, ()) = tokio::join!(waiter.wait(LONG), async { waiters.wake(&agent("a")) });
+        let (woken, ()) = tokio::join!(waiter.wait(LONG), async { waiters.wake("a") });
         assert_eq!(woken, Woken::Called);
     }
 

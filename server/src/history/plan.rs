@@ -15,6 +15,8 @@ pub const PAGE_ITEMS_MAX: u64 = 10_000;
 pub const BUCKETS_MAX: i64 = 50_000;
 /// The shortest bucket.
 pub const STEP_SECONDS_MIN: u64 = 1;
+/// The longest: a hundred years, beyond which no sample lies beside another.
+pub const STEP_SECONDS_MAX: u64 = 100 * 365 * 24 * 3_600;
 /// Measurements that may be asked for by name.
 pub const FIELDS_MAX: usize = 128;
 /// How far back a question without `from` reaches.
@@ -201,8 +203,10 @@ fn range(question: &Question<'_>, now: Timestamp) -> Result<(Timestamp, Timestam
 }
 
 fn step_micros(step: Duration) -> Result<i64, PlanError> {
-    let micros = i64::try_from(step.as_micros()).ok().filter(|_| step.as_secs() >= STEP_SECONDS_MIN);
-    micros.ok_or_else(|| PlanError::new("step", format!("a span of at least {STEP_SECONDS_MIN}s expected")))
+    let fits = (STEP_SECONDS_MIN..=STEP_SECONDS_MAX).contains(&step.as_secs());
+    i64::try_from(step.as_micros()).ok().filter(|_| fits).ok_or_else(|| {
+        PlanError::new("step", format!("a span of {STEP_SECONDS_MIN}s to {STEP_SECONDS_MAX}s expected"))
+    })
 }
 
 fn check_buckets(from: Timestamp, to: Timestamp, step_micros: i64) -> Result<(), PlanError> {

@@ -68,9 +68,10 @@ fn further<'a>(there: impl Iterator<Item = &'a str>, fields: &'a Fields) -> Vec<
     fields.further().unwrap_or_else(|| there.collect::<BTreeSet<_>>().into_iter().collect())
 }
 
-/// Text of the agents' own that a spreadsheet might take for a formula.
+/// Text of the agents' own that a spreadsheet might take for a formula gets an apostrophe before it; so does
+/// text that begins with one, so that taking the first one away always gives what was said.
 fn guard(text: &str) -> String {
-    match text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+    match text.starts_with(['=', '+', '-', '@', '\t', '\r', '\'']) {
         true => format!("'{text}"),
         false => text.to_owned(),
     }

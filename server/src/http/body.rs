@@ -2,19 +2,21 @@
 
 use super::{problem::Refusal, single};
 use axum::{body::Body, extract::Request};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use pingup_protocol::problem::ProblemType;
 use std::time::Duration;
+use tokio::time::timeout;
 
-/// How long a body may take to arrive, whole.
-const BODY_DEADLINE: Duration = Duration::from_secs(30);
+/// How long a body may take to arrive, whole: a full batch over a line of 15 kB a second.
+const BODY_DEADLINE: Duration = Duration::from_secs(300);
+/// How long a body may pause.
+const PAUSE_MAX: Duration = Duration::from_secs(30);
 
 /// Refuses a body that is not JSON by its own account, or larger than `bytes_max` by its own account.
 pub fn check_headers(headers: &HeaderMap, bytes_max: usize) -> Result<(), Refusal> {
-    let media_type = single(headers, &header::CONTENT_TYPE).and_then(|text| text.split(';').next());
-    if !media_type.is_some_and(|text| text.trim().eq_ignore_ascii_case("application/json")) {
+    if !single(headers, &header::CONTENT_TYPE).is_some_and(is_json) {
         return Err(Refusal::new(ProblemType::UnsupportedMediaType, "send Content-Type: application/json"));
     }
     if headers.contains_key(header::CONTENT_ENCODING) {
@@ -30,21 +32,51 @@ pub fn check_headers(headers: &HeaderMap, bytes_max: usize) -> Result<(), Refusa
     Ok(())
 }
 
-/// Reads a body of at most `bytes_max`.
-pub async fn read(request: Request, bytes_max: usize) -> Result<Bytes, Refusal> {
-    collect(request.into_body(), bytes_max, BODY_DEADLINE).await
+/// `application/json`, and no charset but the only one that JSON has.
+fn is_json(content_type: &str) -> bool {
+    let mut parts = content_type.split(';').map(str::trim);
+    let charset =
+        |parameter: &str| parameter.to_ascii_lowercase().strip_prefix("charset=").map(str::to_owned);
+    parts.next().is_some_and(|media_type| media_type.eq_ignore_ascii_case("application/json"))
+        && parts.filter_map(charset).all(|charset| charset.trim_matches('"') == "utf-8")
 }
 
-async fn collect(body: Body, bytes_max: usize, deadline: Duration) -> Result<Bytes, Refusal> {
-    match tokio::time::timeout(deadline, Limited::new(body, bytes_max).collect()).await {
-        Ok(Ok(whole)) => Ok(whole.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large(bytes_max)),
-        Ok(Err(_)) => Err(Refusal::new(ProblemType::MalformedJson, "the body broke off")),
-        Err(_) => {
-            let detail = format!("the body did not arrive within {} s", deadline.as_secs());
-            Err(Refusal::new(ProblemType::MalformedJson, detail))
+/// Reads a body of at most `bytes_max`.
+pub async fn read(request: Request, bytes_max: usize) -> Result<Bytes, Refusal> {
+    collect(request.into_body(), bytes_max).await
+}
+
+async fn collect(body: Body, bytes_max: usize) -> Result<Bytes, Refusal> {
+    let mut body = Limited::new(body, bytes_max);
+    let mut whole = BytesMut::new();
+    let arriving = async {
+        loop {
+            match timeout(PAUSE_MAX, body.frame()).await {
+                Ok(Some(Ok(frame))) => {
+                    if let Ok(data) = frame.into_data() {
+                        whole.extend_from_slice(&data);
+                    }
+                }
+                Ok(None) => return Ok(()),
+                Ok(Some(Err(error))) if error.is::<LengthLimitError>() => return Err(too_large(bytes_max)),
+                Ok(Some(Err(_))) => {
+                    return Err(Refusal::new(ProblemType::MalformedJson, "the body broke off"));
+                }
+                Err(_) => return Err(too_slow(PAUSE_MAX)),
+            }
         }
+    };
+    match timeout(BODY_DEADLINE, arriving).await {
+        Ok(arrived) => arrived.map(|()| whole.freeze()),
+        Err(_) => Err(too_slow(BODY_DEADLINE)),
     }
+}
+
+/// Not the sender's fault, so it may try again.
+fn too_slow(within: Duration) -> Refusal {
+    let detail =
+        format!("the body did not arrive within {} s; send less at once, or again", within.as_secs());
+    Refusal::new(ProblemType::Overloaded, detail)
 }
 
 fn too_large(bytes_max: usize) -> Refusal {
@@ -60,7 +92,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_is_read_up_to_its_limit_and_no_further() {
-        let read = |bytes: usize| collect(Body::from(vec![b' '; bytes]), 8, BODY_DEADLINE);
+        let read = |bytes: usize| collect(Body::from(vec![b' '; bytes]), 8);
         assert_eq!(read(8).await.unwrap().len(), 8);
         assert_eq!(read(9).await.unwrap_err().kind(), ProblemType::PayloadTooLarge);
     }
@@ -69,7 +101,7 @@ mod tests {
     async fn a_body_that_never_ends_is_given_up() {
         let (_sender, endless) = http_body_util::channel::Channel::<Bytes>::new(1);
         let endless = Body::new(endless);
-        let refusal = collect(endless, 8, BODY_DEADLINE).await.unwrap_err();
+        let refusal = collect(endless, 8).await.unwrap_err();
         assert!(refusal.problem().detail.contains("30 s"), "{refusal:?}");
     }
 }

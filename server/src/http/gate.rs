@@ -5,7 +5,7 @@
 //! strict JSON, a signature of the right form (400, 422) · the signature (401). What was checked is left in
 //! the request's extensions for the handler's extractors (`auth::extract`).
 
-use super::{Porch, body, problem::Refusal, query::Params, respond::Representation, single};
+use super::{Porch, body, no_such_method, problem::Refusal, query::Params, respond::Representation, single};
 use crate::auth::{
     AgentCaller, AgentKeys, AgentMessage, Caller, Keyring, Operator, OperatorBody, RawBody, Role, Standing,
     keyring::revoked,
@@ -13,14 +13,14 @@ use crate::auth::{
     token::{AgentToken, TokenError},
 };
 use axum::{
-    extract::{RawPathParams, Request, State},
+    extract::{RawPathParams, Request, State, rejection::RawPathParamsRejection},
     middleware::Next,
-    response::Response,
+    response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use http::{HeaderMap, header};
+use http::{HeaderMap, Method, header};
 use pingup_protocol::{
-    canonical,
+    canonical::{self, JsonError},
     problem::ProblemType,
     signing::{self, Key},
 };
@@ -71,13 +71,19 @@ pub struct Gate {
 /// Checks a request by its row's rules and passes it on.
 pub async fn check(
     State(gate): State<Gate>,
-    path: RawPathParams,
+    path: Result<RawPathParams, RawPathParamsRejection>,
     mut request: Request,
     next: Next,
 ) -> Result<Response, Refusal> {
     let rules = gate.rules;
+    if request.method() == Method::HEAD && matches!(rules.auth, Auth::Agent(_)) {
+        return Ok(([(header::ALLOW, "GET")], no_such_method().await).into_response());
+    }
+    let path = path.map_err(|_| Refusal::new(ProblemType::NotFound, "the path is not UTF-8"))?;
     Params::parse(request.uri().query().unwrap_or_default()).check(rules.query)?;
-    let offer = Representation::choose(single(request.headers(), &header::ACCEPT), rules.offers)?;
+    let accept: Vec<_> =
+        request.headers().get_all(header::ACCEPT).iter().filter_map(|v| v.to_str().ok()).collect();
+    let offer = Representation::choose(&accept.join(","), rules.offers)?;
     request.extensions_mut().insert(offer);
     if let Some(bytes_max) = rules.body_bytes_max {
         body::check_headers(request.headers(), bytes_max)?;
@@ -192,17 +198,17 @@ impl Gate {
                 request.extensions_mut().insert(RawBody(bytes));
             }
             Known::Operator(operator) => {
-                strict_json(&bytes)?;
+                let body = signable_json(&bytes)?;
                 let extensions = request.extensions_mut();
                 extensions.insert(operator);
-                extensions.insert(RawBody(bytes.clone()));
-                extensions.insert(OperatorBody(bytes));
+                extensions.insert(RawBody(body.clone()));
+                extensions.insert(OperatorBody(body));
             }
             Known::Agent(_, keys) => {
                 // An agent that was never known is taken through the same work, and told the same.
                 let key = keys.as_ref().map_or_else(|| self.keyring.nobody(), |keys| keys.up()).clone();
-                let verified = verify(bytes.clone(), key).await?;
-                let Some(keys) = keys.filter(|_| verified) else {
+                let verified = verify(bytes, key).await?;
+                let (Some(keys), Some(bytes)) = (keys, verified) else {
                     let detail =
                         "the signature does not verify with this agent's key over the canonical body";
                     return Err(Refusal::new(ProblemType::SignatureInvalid, detail));
@@ -214,28 +220,39 @@ impl Gate {
     }
 }
 
-async fn verify(bytes: Bytes, key: Key) -> Result<bool, Refusal> {
+/// The canonical form of a body that verifies; `None` for one that does not.
+async fn verify(bytes: Bytes, key: Key) -> Result<Option<Bytes>, Refusal> {
     if bytes.len() <= INLINE_BYTES_MAX {
-        return scan_and_verify(&bytes, &key);
+        return scan_and_verify(bytes, &key);
     }
-    tokio::task::spawn_blocking(move || scan_and_verify(&bytes, &key))
+    tokio::task::spawn_blocking(move || scan_and_verify(bytes, &key))
         .await
         .unwrap_or_else(|error| Err(Refusal::internal("a body could not be verified", &error)))
 }
 
-fn scan_and_verify(bytes: &[u8], key: &Key) -> Result<bool, Refusal> {
-    match signing::scan(bytes) {
-        Ok(scanned) => Ok(scanned.verify(key)),
-        Err(error) => Err(Refusal::new(error.problem(), error.to_string())),
+fn scan_and_verify(bytes: Bytes, key: &Key) -> Result<Option<Bytes>, Refusal> {
+    let scanned = signing::scan(&bytes).map_err(|error| Refusal::new(error.problem(), error.to_string()))?;
+    if !scanned.verify(key) {
+        return Ok(None);
     }
+    let rewritten = scanned.into_rewritten();
+    Ok(Some(rewritten.map_or(bytes, Bytes::from)))
 }
 
-/// Bodies that are not signed here are held to the same strictness.
-fn strict_json(bytes: &[u8]) -> Result<(), Refusal> {
-    match canonical::rewrite(bytes) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(Refusal::new(error.problem(), error.to_string())),
-    }
+/// Bodies that are not signed here are held to the same strictness; this is their canonical form.
+fn strict_json(bytes: &[u8]) -> Result<Bytes, Refusal> {
+    let refuse = |error: JsonError| Refusal::new(error.problem(), error.to_string());
+    Ok(Bytes::from(canonical::rewrite(bytes).map_err(refuse)?.bytes))
+}
+
+/// What operators write is handed to agents inside signed answers, so it must be writable there.
+fn signable_json(bytes: &[u8]) -> Result<Bytes, Refusal> {
+    let canonical = strict_json(bytes)?;
+    canonical::rewrite(&canonical).map_err(|_| {
+        let detail = "a whole number beyond 2^53-1 cannot be signed for an agent; write it as text";
+        Refusal::new(ProblemType::NumberOutOfRange, detail)
+    })?;
+    Ok(canonical)
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {

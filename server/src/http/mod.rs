@@ -22,12 +22,13 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use futures_util::FutureExt;
 use pingup_protocol::{
     limits::HEADER_BYTES_MAX,
     problem::{MEDIA_TYPE, ProblemType},
 };
 use problem::Refusal;
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, panic::AssertUnwindSafe, sync::Arc};
 
 /// Where a request came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +46,13 @@ pub struct Porch {
 /// The outermost layer: refuses oversized header blocks, and finishes every answer.
 pub async fn finish(State(porch): State<Porch>, request: Request, next: Next) -> Response {
     let mut response = match header_bytes(&request) {
-        ..=HEADER_BYTES_MAX => next.run(request).await,
+        // What panics here is a defect, but its asker is answered, and the connection lives.
+        ..=HEADER_BYTES_MAX => {
+            AssertUnwindSafe(next.run(request)).catch_unwind().await.unwrap_or_else(|_| {
+                Refusal::internal("a handler panicked", &"the panic's own message stands above")
+                    .into_response()
+            })
+        }
         _ => too_large_headers().into_response(),
     };
     if let Some(refusal) = response.extensions_mut().remove::<Refusal>() {

@@ -7,7 +7,7 @@ use crate::{
 };
 use axum::{extract::State, response::Response};
 use http::StatusCode;
-use pingup_protocol::problem::ProblemType;
+use pingup_protocol::{limits::INTEGER_MAX, problem::ProblemType};
 use std::sync::Arc;
 
 /// Bodies above this are read off the threads that serve connections: a full batch takes milliseconds.
@@ -57,7 +57,9 @@ impl From<IngestError> for Refusal {
             IngestError::InFuture { .. } => Self::new(ProblemType::TimestampInFuture, detail),
             IngestError::SequenceConflict { .. } => Self::new(ProblemType::SequenceConflict, detail),
             IngestError::BootRetired { min_boot, .. } => {
-                Self::new(ProblemType::BootRetired, detail).min_boot(min_boot)
+                let refusal = Self::new(ProblemType::BootRetired, detail);
+                // Beyond it there is no boot that a body could name.
+                if min_boot <= INTEGER_MAX { refusal.min_boot(min_boot) } else { refusal }
             }
             IngestError::QueueFull | IngestError::Stopping | IngestError::NotCommitted => {
                 Self::new(ProblemType::Overloaded, detail)

@@ -7,8 +7,10 @@
 //! Refuses, in one plain line and before anything is opened: what cannot be read, keys that do not exist,
 //! values out of their range, and plain HTTP on an address that others can reach.
 
+mod made;
 mod words;
 
+pub use self::made::{JoinTokenKeys, TokenKeys};
 pub use self::words::{Bytes, MemoryLimit, Span};
 
 use pingup_protocol::limits::ENROLMENTS_PER_MINUTE_MAX;
@@ -109,6 +111,12 @@ pub struct Layer {
     /// What is logged: error, warn, info, debug, trace, also by module [default: info]
     #[arg(long, env = "PINGUP_LOG", value_name = "FILTER")]
     pub log: Option<String>,
+    /// In the file only: what `token create` takes.
+    #[arg(skip)]
+    pub token: TokenKeys,
+    /// In the file only: what `join-token create` takes.
+    #[arg(skip)]
+    pub join_token: JoinTokenKeys,
 }
 
 /// Why the settings cannot be used; its text is one line that says what to change.
@@ -174,6 +182,8 @@ impl Layer {
             connections_max: self.connections_max.or(below.connections_max),
             enrolments_per_minute: self.enrolments_per_minute.or(below.enrolments_per_minute),
             log: self.log.or(below.log),
+            token: below.token,
+            join_token: below.join_token,
         }
     }
 

@@ -81,6 +81,15 @@ impl DataFolder {
     /// same.
     pub fn master_or_create(&self) -> Result<Secret, StorageError> {
         let path = self.master_path();
+        let missing = !path.try_exists().map_err(StorageError::file("look for", &path))?;
+        if missing && self.sqlite_path().exists() {
+            return Err(StorageError::Folder(format!(
+                "there are records in {} but no master key {}; put it back from a backup: every agent's key and every \
+                 token comes from it, and with a new one none would be known any more",
+                self.path().display(),
+                path.display()
+            )));
+        }
         master::create_if_missing(&path)?;
         master::read(&path)
     }

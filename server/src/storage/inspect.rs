@@ -8,7 +8,13 @@ use std::path::Path;
 /// The records, read-only; works beside a running hub.
 pub fn open_records(path: &Path) -> Result<rusqlite::Connection, StorageError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    Ok(rusqlite::Connection::open_with_flags(path, flags)?)
+    if path.with_extension("db-wal").exists() {
+        return Ok(rusqlite::Connection::open_with_flags(path, flags)?);
+    }
+    // Without a log nobody has it open, and saying so keeps SQLite from making the files that go with one.
+    let escaped = path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+    let uri = format!("file:{escaped}?immutable=1");
+    Ok(rusqlite::Connection::open_with_flags(uri, flags | OpenFlags::SQLITE_OPEN_URI)?)
 }
 
 /// The history, read-only; impossible while a hub has it open, for DuckDB is one process's alone.

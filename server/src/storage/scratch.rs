@@ -21,6 +21,7 @@ impl Scratch {
     pub(crate) fn with_reserve(reserve_bytes: u64) -> Self {
         let place = tempfile::tempdir().expect("a folder for scratch data");
         let folder = DataFolder::open_or_create(&place.path().join("data")).expect("a data folder in it");
+        folder.master_or_create().expect("its master key");
         let disk = DiskSpace::watch(folder.path(), reserve_bytes).expect("the folder's free space");
         Self { _place: place, folder, disk }
     }

@@ -95,6 +95,37 @@ fn a_waiting_request_is_woken_by_a_command_and_only_by_its_own() {
 }
 
 #[test]
+fn a_removed_agent_is_told_so_in_the_middle_of_its_wait() {
+    let hub = Hub::start();
+    let agent = hub.register("A");
+    let admin = hub.operator("admin");
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| agent.wire.get("/api/v1/commands/pending/A?nonce=n&wait=60"));
+        crate::harness::eventually("the agent is removed", || {
+            // Beats first, so that the request is there before the removal in all likelihood; either way it ends.
+            (agent.heartbeat("online").status == 200).then(|| admin.delete("/api/v1/agents/A").expect(200))
+        });
+        let begun = Instant::now();
+        refused(&waiting.join().unwrap(), 403, "agent-revoked");
+        assert!(begun.elapsed() < Duration::from_secs(30), "at once, not when the wait ends");
+    });
+}
+
+#[test]
+fn a_result_before_the_command_was_handed_out_is_nobodys() {
+    let hub = Hub::start();
+    let agent = hub.register("A");
+    let operator = hub.operator("operator");
+    let command = queue(&operator, "ping");
+    refused(
+        &agent.post(&path(&command, "/result"), &result(&agent, &command, "succeeded")),
+        403,
+        "agent-mismatch",
+    );
+    assert_eq!(operator.get(&path(&command, "")).expect(200)["status"], "pending");
+}
+
+#[test]
 fn only_pending_commands_can_be_cancelled_and_old_ones_expire() {
     let hub = Hub::start();
     let agent = hub.register("A");

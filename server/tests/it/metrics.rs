@@ -98,6 +98,18 @@ fn sequence_rules_are_kept() {
 }
 
 #[test]
+fn any_json_form_of_a_body_means_the_same() {
+    let hub = Hub::start();
+    let agent = hub.register("A");
+    let canonical = String::from_utf8(agent.sign(&agent.sequenced(100, 7, now().plus_seconds(-10)))).unwrap();
+    let other = canonical.replace("\"seq\":7", " \"seq\" : 70e-1 ").replace("\"boot\":100", "\"boot\":1.0E2");
+    assert_ne!(canonical, other);
+    assert_eq!(agent.wire.post_bytes("/api/v1/metrics", other.as_bytes()).expect(200)["accepted"], 1);
+    let again = agent.wire.post_bytes("/api/v1/metrics", canonical.as_bytes()).expect(200);
+    assert_eq!((&again["duplicates"], &again["highWater"]), (&json!(1), &json!(7)));
+}
+
+#[test]
 fn a_batch_stores_what_it_can_and_lists_the_rest() {
     let hub = Hub::start();
     let agent = hub.register("A");

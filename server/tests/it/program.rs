@@ -88,6 +88,36 @@ fn flags_win_over_environment_over_file() {
 }
 
 #[test]
+fn what_the_commands_make_can_be_set_in_the_file_too() {
+    let hub = Hub::start();
+    let file = hub.beside().join("hub.toml");
+    std::fs::write(&file, "[token]\nrole = \"viewer\"\nttl = \"1h\"\n[join_token]\nuses = 2\n").unwrap();
+    let file = file.to_str().unwrap();
+    let viewer = hub.wire.with_token(&hub.line(&["token", "create", "--config", file]));
+    viewer.get("/api/v1/agents").expect(200);
+    refused(&viewer.post("/api/v1/commands", &serde_json::json!({})), 403, "scope-denied");
+    let token = hub.line(&["join-token", "create", "--config", file]);
+    for machine in ["m-1", "m-2"] {
+        let body = crate::harness::agent::enrolment(&token, |body| body["machineId"] = machine.into()).0;
+        hub.wire.post_bytes("/api/v1/agents", &body).expect(201);
+    }
+    for arguments in [&["--agent-id", "X", "--uses", "2"][..], &["--agent-id", "X", "--replace", "X"]] {
+        plain_line(&hub.run(&[&["join-token", "create"], arguments].concat()), 64);
+    }
+}
+
+#[test]
+fn records_without_their_master_key_are_not_given_a_new_one() {
+    let mut hub = Hub::start();
+    hub.stop();
+    fs::remove_file(hub.folder().join("master.key")).unwrap();
+    for output in [hub.serve_command().output().unwrap(), hub.run(&["token", "create", "--role", "admin"])] {
+        assert!(plain_line(&output, 1).contains("master.key"));
+    }
+    assert!(!hub.folder().join("master.key").exists());
+}
+
+#[test]
 fn tokens_and_join_tokens_are_made_beside_a_running_hub() {
     let hub = Hub::start();
     hub.operator("viewer").get("/api/v1/agents").expect(200);
@@ -110,6 +140,14 @@ fn check_says_what_it_finds_and_migrate_is_idempotent() {
     for word in ["pingup.db", "analytics.duckdb", "metrics", "agents"] {
         assert!(text.contains(word), "{word} in {text}");
     }
+    let mut names: Vec<_> =
+        fs::read_dir(hub.folder()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(
+        names,
+        ["analytics.duckdb", "hub.lock", "master.key", "pingup.db"],
+        "check leaves nothing behind"
+    );
     assert!(hub.run(&["migrate"]).status.success());
     fs::write(hub.folder().join("analytics.duckdb"), b"not a database").unwrap();
     assert_eq!(hub.run(&["check"]).status.code(), Some(1));

@@ -214,6 +214,49 @@ fn signatures() {
 }
 
 #[test]
+fn paths_and_methods_that_lead_nowhere() {
+    let door = Door::open();
+    for path in ["/api/v1/agents/%FF", "/api/v1/metrics/%ff", "/api/v1/commands/pending/%ff?nonce=a"] {
+        refused(&door.agent.wire.get(path), 404, "not-found");
+    }
+    // A command must not be marked as handed out by a request whose answer has no body.
+    let operator = door.hub.operator("operator");
+    let queued = operator.post("/api/v1/commands", &json!({"agentId": "A", "action": "ping"})).expect(201);
+    let head = door.agent.wire.send("HEAD", "/api/v1/commands/pending/A?nonce=a", &[], None);
+    assert_eq!((head.status, head.header("allow")), (405, Some("GET")));
+    let path = format!("/api/v1/commands/{}", queued["commandId"].as_str().unwrap());
+    assert_eq!(operator.get(&path).expect(200)["status"], "pending");
+    door.nothing_stored();
+}
+
+#[test]
+fn what_could_not_be_signed_for_an_agent_is_not_taken_from_an_operator() {
+    let door = Door::open();
+    let operator = door.hub.operator("operator");
+    for (path, body) in [
+        ("/api/v1/commands", &br#"{"agentId":"A","action":"custom","params":{"x":1e16}}"#[..]),
+        ("/api/v1/config/A", br#"{"config":{"x":1e16}}"#),
+    ] {
+        refused(&operator.post_bytes(path, body), 422, "number-out-of-range");
+    }
+    assert_eq!(door.agent.pending("")["commands"], json!([]));
+    assert_eq!(door.agent.get_signed("/api/v1/config/A?nonce=a")["version"], 0);
+}
+
+#[test]
+fn moments_that_cannot_be_written_again_are_not_taken() {
+    let door = Door::open();
+    for moment in ["0000-01-01T00:00:00+01:00", "9999-12-31T23:59:59-01:00"] {
+        let beat = json!({"agentId": "A", "timestamp": moment, "status": "online", "metrics": {"cpu": 3}});
+        refused(&door.agent.post("/api/v1/agents/A/heartbeat", &beat), 422, "schema-invalid");
+    }
+    let old = json!({"agentId": "A", "timestamp": "0000-01-01T00:00:00Z", "status": "online", "metrics": {"cpu": 3}});
+    door.agent.post("/api/v1/agents/A/heartbeat", &old).expect(200);
+    let seen = door.hub.operator("viewer").get("/api/v1/agents").expect(200);
+    assert_eq!(seen["items"][0]["latest"]["timestamp"], "0000-01-01T00:00:00Z");
+}
+
+#[test]
 fn bodies_of_another_kind() {
     let door = Door::open();
     let beat = json!({"agentId": "A", "timestamp": now(), "status": "online"});

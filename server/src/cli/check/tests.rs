@@ -19,6 +19,7 @@ fn expect(scratch: &Scratch, has_trouble: bool, lines: &[&str]) {
 #[test]
 fn an_empty_folder_is_no_trouble() {
     let scratch = Scratch::new();
+    std::fs::remove_file(scratch.folder.master_path()).unwrap();
     let expected = [
         "ok       master key: not there yet",
         "ok       pingup.db: not there yet",

@@ -1,6 +1,6 @@
 //! The agents' side of commands: pulled signed, reported once.
 
-use super::Commands;
+use super::{Commands, Neighbours};
 use crate::{
     auth::{AgentCaller, AgentKeys, AgentMessage},
     commands::{
@@ -9,6 +9,7 @@ use crate::{
         waiters::Woken,
     },
     http::{problem::Refusal, query::Params, respond},
+    standing::Standing,
 };
 use axum::{
     extract::{Path, State},
@@ -81,10 +82,14 @@ impl Commands {
     /// its configuration is in force.
     async fn hand_out(&self, keys: &AgentKeys, after: u64) -> Result<(Vec<Value>, u64), Refusal> {
         let (agent_id, now) = (keys.agent_id().clone(), self.clock.now());
-        let config_version = self.neighbours.config_version;
+        let Neighbours { standing, config_version } = self.neighbours;
         let (due, version) = self
             .sqlite
             .read(move |connection| {
+                // The key that this is signed with may have died while the request waited.
+                if standing(connection, agent_id.as_str())? != Standing::Living {
+                    return Err(CommandsError::Revoked(agent_id.to_string()));
+                }
                 let due = store::deliverable(connection, &agent_id, after, now)?;
                 Ok::<_, CommandsError>((due, config_version(connection, agent_id.as_str())?))
             })

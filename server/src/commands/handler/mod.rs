@@ -27,7 +27,7 @@ use axum::{
     response::Response,
 };
 use http::StatusCode;
-use pingup_protocol::{command::CommandStatus, ids::AgentId, problem::ProblemType, schema::SchemaError};
+use pingup_protocol::{command::CommandStatus, problem::ProblemType, schema::SchemaError};
 use rusqlite::Connection;
 use std::{fmt, sync::Arc};
 use tokio::sync::watch;
@@ -70,7 +70,7 @@ impl Commands {
     }
 
     /// Answers the agent's held-open request, if there is one: something changed that it should know.
-    pub fn wake(&self, agent_id: &AgentId) {
+    pub fn wake(&self, agent_id: &str) {
         self.waiters.wake(agent_id);
     }
 
@@ -97,7 +97,7 @@ pub async fn create(
         })
         .await?;
     if new {
-        room.wake(&agent_id);
+        room.wake(agent_id.as_str());
         let (command, action, operator) = (&view.command_id, &view.action, &operator.name);
         tracing::info!(agent = %agent_id, command, action, ?operator, "command queued");
     }
@@ -170,6 +170,7 @@ impl From<CommandsError> for Refusal {
             }
             CommandsError::TooManyWaiters => Self::new(ProblemType::Overloaded, detail),
             CommandsError::KeyReused => SchemaError::at("/idempotencyKey", detail).into(),
+            CommandsError::Revoked(_) => Self::new(ProblemType::AgentRevoked, detail),
             CommandsError::NotIssued => Self::new(ProblemType::AgentMismatch, detail),
             CommandsError::NotPending(_) | CommandsError::ResultConflict(_) => {
                 Self::new(ProblemType::ResultConflict, detail)

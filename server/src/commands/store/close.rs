@@ -18,6 +18,7 @@ pub fn keep_result(
         .ok_or(CommandsError::NotIssued)?;
     match judge(command.status, command.result.as_ref(), outcome) {
         Verdict::Same => Ok(command.status),
+        Verdict::NotIssued => Err(CommandsError::NotIssued),
         Verdict::Conflict => Err(CommandsError::ResultConflict(command.status)),
         Verdict::Keep => write_result(connection, command_id, outcome),
     }

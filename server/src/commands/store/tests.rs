@@ -163,8 +163,8 @@ fn an_agent_that_goes_takes_what_is_open_with_it() {
         started_at: NOW,
         finished_at: NOW,
     };
-    mark_delivered(&records, &[Delivery { command_id: ids[1].clone(), signature: "s".to_owned() }], NOW)
-        .unwrap();
+    let delivery = |id: &String| Delivery { command_id: id.clone(), signature: "s".to_owned() };
+    mark_delivered(&records, &[delivery(&ids[1]), delivery(&ids[3])], NOW).unwrap();
     keep_result(&records, &agent("a"), (&ids[3], 4), &outcome, NOW).unwrap();
     let now = NOW.plus_seconds(1);
     assert_eq!(cancel_open(&records, "a", now).unwrap(), 3);

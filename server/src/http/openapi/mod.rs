@@ -21,10 +21,11 @@ use std::{
 use utoipa::openapi::{
     self, ComponentsBuilder, Content, InfoBuilder, OpenApi, OpenApiBuilder, Paths, Ref, RefOr, Required,
     Schema,
+    header::{Header, HeaderBuilder},
     path::{HttpMethod, Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn},
     request_body::{RequestBody, RequestBodyBuilder},
     response::ResponseBuilder,
-    schema::{AllOfBuilder, ObjectBuilder, Type},
+    schema::{ObjectBuilder, Type},
     security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
 };
 
@@ -74,7 +75,11 @@ fn operation(route: &Route, doc: Doc, schemas: &mut Schemas) -> Operation {
         operation = operation.parameter(parameter);
     }
     for scheme in schemes(route.rules.auth) {
-        operation = operation.security(SecurityRequirement::new::<_, [&str; 0], &str>(*scheme, []));
+        let requirement = match *scheme {
+            "" => SecurityRequirement::default(),
+            scheme => SecurityRequirement::new::<_, [&str; 0], &str>(scheme, []),
+        };
+        operation = operation.security(requirement);
     }
     if let Some(request) = doc.request {
         operation = operation.request_body(Some(request_body(&request(schemas), &route.rules)));
@@ -84,13 +89,20 @@ fn operation(route: &Route, doc: Doc, schemas: &mut Schemas) -> Operation {
         operation = operation.response(status, success(answer, &route.rules, schemas));
     }
     let mut refusals: BTreeMap<u16, BTreeSet<&str>> = BTreeMap::new();
-    for kind in general_refusals(&route.rules).iter().chain(doc.refusals) {
+    let described = |kind: &&ProblemType| doc.answers.iter().all(|answer| answer.status != kind.status());
+    for kind in general_refusals(&route.rules).iter().chain(doc.refusals).filter(described) {
         refusals.entry(kind.status()).or_default().insert(kind.name());
     }
     for (status, names) in refusals {
         let names = names.into_iter().collect::<Vec<_>>().join(", ");
         let content = Content::new(Some(Ref::from_schema_name("Problem")));
-        let response = ResponseBuilder::new().description(names).content(MEDIA_TYPE, content);
+        let mut response = ResponseBuilder::new().description(names).content(MEDIA_TYPE, content);
+        response = match status {
+            401 => response.header("WWW-Authenticate", header("The scheme that is asked for: Bearer")),
+            405 => response.header("Allow", header("The methods of this path")),
+            429 | 503 => response.header("Retry-After", header("Seconds to wait")),
+            _ => response,
+        };
         operation = operation.response(status.to_string(), response.build());
     }
     operation.build()
@@ -99,7 +111,9 @@ fn operation(route: &Route, doc: Doc, schemas: &mut Schemas) -> Operation {
 const fn schemes(auth: Auth) -> &'static [&'static str] {
     match auth {
         Auth::Open => &[],
-        Auth::Operator(_) | Auth::Enrol(_) => &["operator"],
+        Auth::Operator(_) => &["operator"],
+        // Or nobody's: a join token signs the body instead.
+        Auth::Enrol(_) => &["operator", ""],
         Auth::Agent(_) => &["agent"],
         Auth::AgentOr(..) => &["operator", "agent"],
     }
@@ -119,7 +133,11 @@ fn parameters(route: &Route) -> Vec<Parameter> {
     };
     let path = route.path.split('{').skip(1).filter_map(|rest| rest.split('}').next());
     let path = path.map(|name| one(name, ParameterIn::Path, Required::True));
-    path.chain(route.rules.query.iter().map(|name| one(name, ParameterIn::Query, Required::False))).collect()
+    let needed = |name: &str| match (name, route.rules.auth) {
+        ("nonce", Auth::Agent(_)) => Required::True,
+        _ => Required::False,
+    };
+    path.chain(route.rules.query.iter().map(|name| one(name, ParameterIn::Query, needed(name)))).collect()
 }
 
 fn request_body(schema: &RefOr<Schema>, rules: &Rules) -> RequestBody {
@@ -130,18 +148,27 @@ fn request_body(schema: &RefOr<Schema>, rules: &Rules) -> RequestBody {
         .required(Some(Required::True))
         .content(
             "application/json",
-            Content::new(Some(if signed { with_signature(schema) } else { schema.clone() })),
+            Content::new(Some(if signed { routes::signed_by(schema.clone()) } else { schema.clone() })),
         )
         .build()
 }
 
+fn header(what: &str) -> Header {
+    let text = ObjectBuilder::new().schema_type(Type::String);
+    HeaderBuilder::new().schema(Some(text)).description(Some(what)).build()
+}
+
 fn success(answer: &Answer, rules: &Rules, schemas: &mut Schemas) -> openapi::Response {
     let mut response = ResponseBuilder::new().description(answer.what);
+    if rules.offers.len() > 1 {
+        response =
+            response.header("X-Next-Cursor", header("nextCursor of NDJSON and CSV, where there is more"));
+    }
     for offer in rules.offers {
         let content = match (offer, answer.schema) {
             (Representation::Json, Some(schema)) => {
                 let schema = schema(schemas);
-                Content::new(Some(if answer.signed { with_signature(&schema) } else { schema }))
+                Content::new(Some(if answer.signed { routes::signed_by(schema) } else { schema }))
             }
             _ => Content::new(Some(RefOr::<Schema>::from(
                 ObjectBuilder::new().schema_type(Type::String).build(),
@@ -159,11 +186,6 @@ fn signed_member() -> Schema {
         .min_length(Some(44))
         .max_length(Some(44));
     ObjectBuilder::new().property("signature", signature).required("signature").into()
-}
-
-fn with_signature(schema: &RefOr<Schema>) -> RefOr<Schema> {
-    let signed = RefOr::<Schema>::Ref(Ref::from_schema_name("Signed"));
-    RefOr::T(AllOfBuilder::new().item(schema.clone()).item(signed).into())
 }
 
 /// The refusals that follow from a row of the table.

@@ -13,7 +13,7 @@ use pingup_protocol::{
     command::{PendingAnswer, ResultBody},
     config::{ConfigAnswer, ConfigBody},
     discovery::DiscoveryBody,
-    enrol::{EnrolBody, RegisterBody},
+    enrol::{EnrolAnswer, EnrolBody, RegisterBody},
     heartbeat::{HeartbeatAnswer, HeartbeatBody},
     metrics::{PushAnswer, Sample, SingleBody},
     problem::ProblemType::{self, *},
@@ -23,7 +23,7 @@ use utoipa::{
     ToSchema,
     openapi::{
         Ref, RefOr, Schema,
-        schema::{ArrayBuilder, ObjectBuilder, OneOfBuilder, SchemaType, Type},
+        schema::{AllOfBuilder, ArrayBuilder, ObjectBuilder, OneOfBuilder, SchemaType, Type},
     },
 };
 
@@ -98,16 +98,25 @@ fn one_or_batch(schemas: &mut Schemas) -> RefOr<Schema> {
     RefOr::T(OneOfBuilder::new().item(schemas.register::<SingleBody>()).item(batch).into())
 }
 
+/// A schema with the member that a signature adds.
+pub(super) fn signed_by(schema: RefOr<Schema>) -> RefOr<Schema> {
+    let signed = RefOr::<Schema>::Ref(Ref::from_schema_name("Signed"));
+    RefOr::T(AllOfBuilder::new().item(schema).item(signed).into())
+}
+
 fn operator_or_join_token(schemas: &mut Schemas) -> RefOr<Schema> {
-    let either =
-        OneOfBuilder::new().item(schemas.register::<RegisterBody>()).item(schemas.register::<EnrolBody>());
-    RefOr::T(either.into())
+    let by_join_token = signed_by(schemas.register::<EnrolBody>());
+    RefOr::T(OneOfBuilder::new().item(schemas.register::<RegisterBody>()).item(by_join_token).into())
+}
+
+fn registered(schemas: &mut Schemas) -> RefOr<Schema> {
+    let by_join_token = signed_by(schemas.register::<EnrolAnswer>());
+    RefOr::T(OneOfBuilder::new().item(schemas.register::<Registered>()).item(by_join_token).into())
 }
 
 fn config_view_or_signed(schemas: &mut Schemas) -> RefOr<Schema> {
-    let either =
-        OneOfBuilder::new().item(schemas.register::<ConfigView>()).item(schemas.register::<ConfigAnswer>());
-    RefOr::T(either.into())
+    let for_agent = signed_by(schemas.register::<ConfigAnswer>());
+    RefOr::T(OneOfBuilder::new().item(schemas.register::<ConfigView>()).item(for_agent).into())
 }
 
 fn object(_: &mut Schemas) -> RefOr<Schema> {
@@ -139,12 +148,12 @@ macro_rules! doc {
 #[rustfmt::skip]
 pub(super) fn doc(method: &Method, path: &str) -> Option<Doc> {
     match (method.as_str(), path) {
-        ("GET", "/health") => doc!("How the hub does; 503 with the same body when a check fails", None, [ok("Well", of::<HealthView>)], &[]),
+        ("GET", "/health") => doc!("How the hub does; 503 with the same body when a check fails", None, [ok("Well", of::<HealthView>), Answer { status: 503, what: "A check fails", schema: Some(of::<HealthView>), signed: false }], &[]),
         ("GET", "/metrics") => doc!("The hub's own figures, in Prometheus's text format", None, [Answer { status: 200, what: "Figures", schema: None, signed: false }], &[]),
         ("GET", "/api/v1/openapi.json") => doc!("This document", None, [ok("OpenAPI 3.1", object)], &[]),
         ("GET", "/api/v1/agents") => doc!("Agents, by id", None, [ok("A page", page_of::<AgentView>)], &[]),
         ("POST", "/api/v1/agents") => doc!("Registers an agent: by an operator, or signed with a join token's key", Some(operator_or_join_token),
-            [created("Registered; credentials are shown this once", of::<Registered>)],
+            [created("Registered; credentials are shown this once", registered)],
             &[RateLimited, JoinTokenInvalid, JoinTokenExhausted, JoinTokenExpired, TimestampInFuture, MachineAlreadyEnrolled, AgentIdRetired, SignatureMissing, SignatureMalformed]),
         ("GET", "/api/v1/agents/{id}") => doc!("One agent", None, [ok("The agent", of::<AgentView>)], ONE_AGENT),
         ("PATCH", "/api/v1/agents/{id}") => doc!("Changes name and metadata", Some(of::<PatchBody>), [ok("As it is now", of::<AgentView>)], ONE_AGENT),

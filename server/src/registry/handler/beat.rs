@@ -40,7 +40,7 @@ pub async fn heartbeat(
         })?;
     let agent_id = body.agent_id.to_string();
     let beat = Beat { agent_id, timestamp: body.timestamp, presence: body.status, info };
-    let neighbours = room.neighbours;
+    let neighbours = room.neighbours.clone();
     let heard = room.sqlite.write(move |connection| {
         let agent_id = &beat.agent_id;
         Ok(Heard {

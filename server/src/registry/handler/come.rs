@@ -96,7 +96,8 @@ impl Registry {
         let key = Key::new(&derive_enrolment(token.as_ref().map_or(&nobody, |token| &token.secret)));
         let verified = scanned.verify(&key);
         let token = token.filter(|_| verified).ok_or(RegistryError::JoinTokenInvalid)?;
-        let body: EnrolBody = schema::read(body)?;
+        let rewritten = scanned.into_rewritten();
+        let body: EnrolBody = schema::read(rewritten.as_deref().unwrap_or(body))?;
         let now = self.clock.now();
         check_enrolment_time(body.timestamp, now)?;
         self.admit(token_id, token, body, &key).await
@@ -139,7 +140,7 @@ impl Registry {
             })
             .await?;
         if let Some(replaced) = &replaced {
-            self.keyring.forget(replaced);
+            self.gone(replaced);
         }
         tracing::info!(agent = %record.id, replaced = replaced.as_deref(), "agent enrolled");
         let answer = EnrolAnswer {

@@ -36,8 +36,8 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-/// What this room needs of others. Each runs inside this room's transaction.
-#[derive(Clone, Copy)]
+/// What this room needs of others. What takes a connection runs inside this room's transaction.
+#[derive(Clone)]
 pub struct Neighbours {
     /// Cancels what is open for an agent; says how many commands that were.
     pub cancel_open: fn(&Connection, &str, Timestamp) -> rusqlite::Result<usize>,
@@ -45,6 +45,8 @@ pub struct Neighbours {
     pub count_pending: fn(&Connection, &str, Timestamp) -> rusqlite::Result<u64>,
     /// The version of an agent's configuration; 0 when it has none.
     pub config_version: fn(&Connection, &str) -> rusqlite::Result<u64>,
+    /// Told of every agent that was removed, once that is on disk and its keys are dead.
+    pub removed: Arc<dyn Fn(&str) + Send + Sync>,
 }
 
 /// The room of agents.
@@ -77,6 +79,12 @@ impl Registry {
         Self { sqlite, keyring, clock, latest, enrolments, neighbours }
     }
 
+    /// Ends what a removed agent still holds; to be called before its remover is answered.
+    fn gone(&self, agent_id: &str) {
+        self.keyring.forget(agent_id);
+        (self.neighbours.removed)(agent_id);
+    }
+
     fn view(&self, record: AgentRecord) -> AgentView {
         let held = self.latest.get(record.id.as_str());
         let held = held.map(|sample| Newest {
@@ -91,8 +99,9 @@ impl Registry {
 /// `GET /api/v1/agents`: those that live, by id; removed ones with `status=revoked`.
 pub async fn list(State(room): State<Arc<Registry>>, params: Params) -> Result<Response, Refusal> {
     let limit = params.number("limit", LIST_LIMIT, LIST_LIMIT_DEFAULT)?;
+    let status = params.text("status").map(status_of).transpose()?;
     let filter = Filter {
-        status: params.text("status").map(status_of).transpose()?,
+        status,
         text: params.text("q").map(str::to_owned),
         after: params.text("cursor").map(cursor::decode::<String>).transpose()?,
     };
@@ -101,7 +110,9 @@ pub async fn list(State(room): State<Arc<Registry>>, params: Params) -> Result<R
         .read(move |connection| Ok::<_, RegistryError>(store::list(connection, filter, limit + 1)?))
         .await?;
     let Page { items, next_cursor } = Page::cut(found, limit, |last| cursor::encode(&last.id));
-    let items: Vec<_> = items.into_iter().map(|record| room.view(record)).collect();
+    // A sample of this second may know better than the records, by which was filtered.
+    let fits = |view: &AgentView| status.is_none_or(|status| view.status == status);
+    let items: Vec<_> = items.into_iter().map(|record| room.view(record)).filter(fits).collect();
     Ok(respond::json(StatusCode::OK, &Page { items, next_cursor }))
 }
 
@@ -142,7 +153,7 @@ pub async fn remove(
     let (now, cancel_open) = (room.clock.now(), room.neighbours.cancel_open);
     let record =
         room.sqlite.write(move |connection| store::remove(connection, &id, now, cancel_open)).await?;
-    room.keyring.forget(record.id.as_str());
+    room.gone(record.id.as_str());
     tracing::info!(agent = %record.id, operator = ?operator.name, "agent removed");
     Ok(respond::json(StatusCode::OK, &room.view(record)))
 }

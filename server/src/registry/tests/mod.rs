@@ -71,6 +71,7 @@ impl House {
             cancel_open: |_, _, _| Ok(0),
             count_pending: |_, _, _| Ok(PENDING_COMMANDS),
             config_version: |_, _| Ok(CONFIG_VERSION),
+            removed: Arc::new(|_| ()),
         };
         let (records, keys, newest) = (sqlite.clone(), keyring.clone(), Arc::clone(&latest));
         let room = Arc::new(Registry::new(records, keys, clock.clone(), newest, per_minute_max, neighbours));
