@@ -15,7 +15,7 @@ use crate::{
     auth::Keyring,
     clock::Clock,
     figures::Figures,
-    http::{Porch, router, serve::serve},
+    http::{Porch, body::Budget, router, serve::serve},
     ingest::{DuckStore, Queue, Writer, writer::WriterError},
     latest::Latest,
     settings::Settings,
@@ -92,7 +92,11 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
     let writer = spawn_blocking(move || Writer::start(for_writer, for_store, latest, figures)).await??;
 
     let rooms = rooms::build(&settings, &cellar, &common, &queue);
-    let porch = Porch { clock: common.clock.clone(), figures: Arc::clone(&common.figures) };
+    let porch = Porch {
+        clock: common.clock.clone(),
+        figures: Arc::clone(&common.figures),
+        bodies: Budget::default(),
+    };
     let router = router::router(rooms.clone(), &cellar.keyring, &porch);
     let listener = TcpListener::bind(settings.listen)
         .await
@@ -115,6 +119,8 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
     }
     spawn_blocking(move || writer.stop()).await?;
     sweep.await?;
+    // The rooms hold the databases open too; the lock must outlive the last who does.
+    drop(rooms);
     close(cellar, &common.latest).await
 }
 

@@ -11,12 +11,15 @@ use crate::{
     http::router::Rooms,
     ingest::{Ingest, Queue},
     registry::{self, Registry},
-    settings::Settings,
+    settings::{CONNECTIONS_MAX_DEFAULT, Settings},
     storage::{Duck, StorageError},
 };
 use pingup_protocol::ids::AgentId;
 use std::sync::Arc;
 use tokio::task::spawn_blocking;
+
+// Those who wait must leave places for those who push, and for operators.
+const _: () = assert!((commands::WAITERS_MAX as u64) < CONNECTIONS_MAX_DEFAULT);
 
 pub(super) fn build(settings: &Settings, cellar: &Cellar, common: &Common, queue: &Arc<Queue>) -> Rooms {
     let Cellar { sqlite, duck, keyring, .. } = cellar;
@@ -71,7 +74,7 @@ fn probes(cellar: &Cellar, queue: &Arc<Queue>) -> Vec<Probe> {
     let (sqlite, duck, queue) = (cellar.sqlite.clone(), cellar.duck.clone(), Arc::clone(queue));
     let ask_sqlite = move || {
         let sqlite = sqlite.clone();
-        async move { sqlite.probe().await }
+        async move { sqlite.probe().await.map_err(|error| outward(&error)) }
     };
     let ask_queue = move || {
         let taking = queue.is_taking();
@@ -86,6 +89,13 @@ fn probes(cellar: &Cellar, queue: &Arc<Queue>) -> Vec<Probe> {
     ]
 }
 
-async fn probe_duck(duck: Duck) -> Result<(), StorageError> {
-    spawn_blocking(move || duck.probe()).await.unwrap_or(Err(StorageError::Panicked))
+async fn probe_duck(duck: Duck) -> Result<(), &'static str> {
+    let probed = spawn_blocking(move || duck.probe()).await.unwrap_or(Err(StorageError::Panicked));
+    probed.map_err(|error| outward(&error))
+}
+
+/// Health is for everyone to read.
+fn outward(error: &StorageError) -> &'static str {
+    tracing::debug!(%error, "a probe failed");
+    error.outward()
 }

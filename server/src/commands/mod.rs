@@ -34,6 +34,7 @@ pub mod waiters;
 pub use error::CommandsError;
 pub use handler::{Commands, Neighbours};
 pub use order::{CommandBody, IDEMPOTENCY_KEY_CHARS_MAX, Order, PARAMS_BYTES_MAX, PARAMS_DEPTH_MAX};
+pub use waiters::WAITERS_MAX;
 
 use pingup_protocol::{
     command::{CommandStatus, ResultBody, ResultStatus},
@@ -81,6 +82,14 @@ pub struct CommandView {
     pub finished_at: Option<Timestamp>,
     /// What the agent reported.
     pub result: Option<Outcome>,
+}
+
+impl CommandView {
+    /// What it takes in an answer, by its large parts.
+    pub fn bytes(&self) -> usize {
+        let params = serde_json::to_vec(&self.params).map_or(0, |json| json.len());
+        params + self.result.as_ref().and_then(|result| result.output.as_ref()).map_or(0, String::len)
+    }
 }
 
 /// What an agent reported of a command.

@@ -14,7 +14,7 @@ use std::{
 use tokio::sync::watch;
 
 /// Requests held open at once: one for each agent of a large fleet. Each costs a connection and under a kilobyte.
-pub const WAITERS_MAX: usize = 16_384;
+pub const WAITERS_MAX: usize = 12_288;
 
 /// All waiters of the hub.
 #[derive(Debug)]

@@ -139,9 +139,9 @@ pub async fn versions(
     let limit = params.number("limit", LIST_LIMIT, LIST_LIMIT_DEFAULT)?;
     let before = params.text("cursor").map(cursor::decode::<i64>).transpose()?;
     let found = room
-        .read_of_living(&agent_id, move |connection, id| store::versions(connection, id, before, limit + 1))
+        .read_of_living(&agent_id, move |connection, id| store::versions(connection, id, before, limit))
         .await?;
-    Ok(respond::json(StatusCode::OK, &Page::cut(found, limit, |last| cursor::encode(&last.version))))
+    Ok(respond::json(StatusCode::OK, &Page::new(found, |last| cursor::encode(&last.version))))
 }
 
 /// The agent that a path names. What cannot be an id was never given out.

@@ -1,6 +1,7 @@
 //! Configurations in SQLite. Every function runs inside the transaction of whoever calls it.
 
 use super::{ConfigError, ConfigView, Draft, VERSIONS_MAX};
+use crate::storage::{Found, take_page};
 use pingup_protocol::{ids::AgentId, time::Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, types::Type};
 
@@ -30,14 +31,13 @@ pub fn versions(
     agent_id: &AgentId,
     before: Option<i64>,
     limit: u64,
-) -> rusqlite::Result<Vec<ConfigView>> {
-    connection
-        .prepare_cached(&format!(
-            "SELECT {COLUMNS} FROM configs WHERE agent_id = ?1 AND (?2 IS NULL OR version < ?2)
-             ORDER BY version DESC LIMIT ?3"
-        ))?
-        .query_map((agent_id.as_str(), before, limit), |row| view(row, agent_id))?
-        .collect()
+) -> rusqlite::Result<Found<ConfigView>> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM configs WHERE agent_id = ?1 AND (?2 IS NULL OR version < ?2)
+             ORDER BY version DESC"
+    ))?;
+    let rows = statement.query_map((agent_id.as_str(), before), |row| view(row, agent_id))?;
+    take_page(rows, limit, |version| serde_json::to_vec(&version.config).map_or(0, |json| json.len()))
 }
 
 /// Makes `draft` the version in force, and lets go of the oldest beyond [`VERSIONS_MAX`].
@@ -97,7 +97,7 @@ mod tests {
         let (records, agent) = records();
         assert_eq!(version(&records, "a").unwrap(), 0);
         assert_eq!(current(&records, &agent).unwrap(), ConfigView::unset(agent.clone()));
-        assert_eq!(versions(&records, &agent, None, 10).unwrap(), []);
+        assert_eq!(versions(&records, &agent, None, 10).unwrap().items, []);
     }
 
     #[test]
@@ -113,7 +113,7 @@ mod tests {
         }
         assert_eq!(current(&records, &agent).unwrap().config, Map::from_iter([("n".to_owned(), json!(3))]));
         let page = versions(&records, &agent, Some(3), 1).unwrap();
-        assert_eq!(page.iter().map(|v| v.version).collect::<Vec<_>>(), [2]);
+        assert_eq!(page.items.iter().map(|v| v.version).collect::<Vec<_>>(), [2]);
     }
 
     #[test]
@@ -132,7 +132,7 @@ mod tests {
             set(&records, &agent, &draft(json!({}), None), "ada", NOW).unwrap();
         }
         let kept = versions(&records, &agent, None, 1_000).unwrap();
-        assert_eq!(kept.len() as u64, VERSIONS_MAX);
-        assert_eq!(kept.last().map(|v| v.version), Some(6));
+        assert_eq!(kept.items.len() as u64, VERSIONS_MAX);
+        assert_eq!(kept.items.last().map(|v| v.version), Some(6));
     }
 }

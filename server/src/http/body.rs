@@ -6,8 +6,11 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use pingup_protocol::problem::ProblemType;
-use std::time::Duration;
-use tokio::time::timeout;
+use std::{sync::Arc, time::Duration};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
 
 /// How long a body may take to arrive, whole: a full batch over a line of 15 kB a second.
 const BODY_DEADLINE: Duration = Duration::from_secs(300);
@@ -41,19 +44,54 @@ fn is_json(content_type: &str) -> bool {
         && parts.filter_map(charset).all(|charset| charset.trim_matches('"') == "utf-8")
 }
 
-/// Reads a body of at most `bytes_max`.
-pub async fn read(request: Request, bytes_max: usize) -> Result<Bytes, Refusal> {
-    collect(request.into_body(), bytes_max).await
+/// What all bodies that are being read or answered may take together. Strangers send bodies too (registration),
+/// so this, not the number of connections, bounds the memory they can fill.
+pub const BODIES_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// The memory for bodies, shared by all requests.
+#[derive(Clone, Debug)]
+pub struct Budget(Arc<Semaphore>);
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(BODIES_BYTES_MAX)))
+    }
 }
 
-async fn collect(body: Body, bytes_max: usize) -> Result<Bytes, Refusal> {
+/// What of the budget a body takes, until this is dropped.
+#[derive(Debug, Default)]
+pub struct Share(Option<OwnedSemaphorePermit>);
+
+impl Share {
+    fn grow(&mut self, budget: &Budget, bytes: usize) -> Result<(), Refusal> {
+        let more = u32::try_from(bytes)
+            .ok()
+            .and_then(|bytes| Arc::clone(&budget.0).try_acquire_many_owned(bytes).ok());
+        let more = more.ok_or_else(|| {
+            Refusal::new(ProblemType::Overloaded, "too many bodies arrive at once; try again")
+        })?;
+        match &mut self.0 {
+            Some(share) => share.merge(more),
+            None => self.0 = Some(more),
+        }
+        Ok(())
+    }
+}
+
+/// Reads a body of at most `bytes_max`, and what it takes of the budget.
+pub async fn read(request: Request, bytes_max: usize, budget: &Budget) -> Result<(Bytes, Share), Refusal> {
+    collect(request.into_body(), bytes_max, budget).await
+}
+
+async fn collect(body: Body, bytes_max: usize, budget: &Budget) -> Result<(Bytes, Share), Refusal> {
     let mut body = Limited::new(body, bytes_max);
-    let mut whole = BytesMut::new();
+    let (mut whole, mut share) = (BytesMut::new(), Share::default());
     let arriving = async {
         loop {
             match timeout(PAUSE_MAX, body.frame()).await {
                 Ok(Some(Ok(frame))) => {
                     if let Ok(data) = frame.into_data() {
+                        share.grow(budget, data.len())?;
                         whole.extend_from_slice(&data);
                     }
                 }
@@ -67,7 +105,7 @@ async fn collect(body: Body, bytes_max: usize) -> Result<Bytes, Refusal> {
         }
     };
     match timeout(BODY_DEADLINE, arriving).await {
-        Ok(arrived) => arrived.map(|()| whole.freeze()),
+        Ok(arrived) => arrived.map(|()| (whole.freeze(), share)),
         Err(_) => Err(too_slow(BODY_DEADLINE)),
     }
 }
@@ -92,8 +130,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_is_read_up_to_its_limit_and_no_further() {
-        let read = |bytes: usize| collect(Body::from(vec![b' '; bytes]), 8);
-        assert_eq!(read(8).await.unwrap().len(), 8);
+        let budget = Budget::default();
+        let read = |bytes: usize| collect(Body::from(vec![b' '; bytes]), 8, &budget);
+        assert_eq!(read(8).await.unwrap().0.len(), 8);
         assert_eq!(read(9).await.unwrap_err().kind(), ProblemType::PayloadTooLarge);
     }
 
@@ -101,7 +140,18 @@ mod tests {
     async fn a_body_that_never_ends_is_given_up() {
         let (_sender, endless) = http_body_util::channel::Channel::<Bytes>::new(1);
         let endless = Body::new(endless);
-        let refusal = collect(endless, 8).await.unwrap_err();
+        let refusal = collect(endless, 8, &Budget::default()).await.unwrap_err();
         assert!(refusal.problem().detail.contains("30 s"), "{refusal:?}");
+    }
+
+    #[tokio::test]
+    async fn bodies_together_stay_within_the_budget() {
+        let budget = Budget(Arc::new(Semaphore::new(10)));
+        let read = |bytes: usize| collect(Body::from(vec![b' '; bytes]), 100, &budget);
+        let first = read(8).await.unwrap();
+        assert_eq!(read(3).await.unwrap_err().kind(), ProblemType::Overloaded);
+        assert_eq!(read(2).await.unwrap().0.len(), 2);
+        drop(first);
+        assert_eq!(read(10).await.unwrap().0.len(), 10);
     }
 }

@@ -97,13 +97,26 @@ pub async fn check(
     }
     let Some(bytes_max) = rules.body_bytes_max else {
         caller.admit(&mut request)?;
-        return Ok(next.run(request).await);
+        return Ok(match *request.method() {
+            Method::DELETE => to_the_end(next.run(request)).await,
+            _ => next.run(request).await,
+        });
     };
     let (parts, body) = request.into_parts();
-    let bytes = body::read(Request::new(body), bytes_max).await?;
+    // Held until the answer is there: so long is the body in memory.
+    let (bytes, _share) = body::read(Request::new(body), bytes_max, &gate.porch.bodies).await?;
     let mut request = Request::from_parts(parts, axum::body::Body::empty());
     gate.admit_body(caller, bytes, &mut request).await?;
-    Ok(next.run(request).await)
+    Ok(to_the_end(next.run(request)).await)
+}
+
+/// Runs a handler that changes something to its end, also when its client hangs up: what follows a commit (a key
+/// that must die, an agent that must be woken) would else be lost.
+async fn to_the_end(handler: impl Future<Output = Response> + Send + 'static) -> Response {
+    match tokio::spawn(handler).await {
+        Ok(response) => response,
+        Err(error) => Refusal::internal("a handler did not come to its end", &error).into_response(),
+    }
 }
 
 /// Who comes, by the bearer token alone.
@@ -204,14 +217,18 @@ impl Gate {
                 extensions.insert(RawBody(body.clone()));
                 extensions.insert(OperatorBody(body));
             }
-            Known::Agent(_, keys) => {
+            Known::Agent(token, keys) => {
                 // An agent that was never known is taken through the same work, and told the same.
                 let key = keys.as_ref().map_or_else(|| self.keyring.nobody(), |keys| keys.up()).clone();
                 let verified = verify(bytes, key).await?;
-                let (Some(keys), Some(bytes)) = (keys, verified) else {
+                let (Some(_), Some(bytes)) = (keys, verified) else {
                     let detail =
                         "the signature does not verify with this agent's key over the canonical body";
                     return Err(Refusal::new(ProblemType::SignatureInvalid, detail));
+                };
+                // Its key may have died while the body was on its way.
+                let Standing::Alive(keys) = self.keyring.find(&token).await? else {
+                    return Err(revoked(&token.agent_id));
                 };
                 request.extensions_mut().insert(AgentMessage::verified(keys, bytes));
             }

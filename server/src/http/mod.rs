@@ -41,6 +41,8 @@ pub struct Porch {
     pub clock: Clock,
     /// For counting them.
     pub figures: Arc<Figures>,
+    /// For the bodies of all requests together.
+    pub bodies: body::Budget,
 }
 
 /// The outermost layer: refuses oversized header blocks, and finishes every answer.

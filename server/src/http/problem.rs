@@ -93,8 +93,8 @@ impl From<StorageError> for Refusal {
         if !error.is_transient() {
             return Self::internal("storage failed", &error);
         }
-        tracing::warn!(%error, "storage cannot take this now");
-        Self::new(ProblemType::Overloaded, format!("{error}; try again"))
+        tracing::debug!(%error, "storage cannot take this now");
+        Self::new(ProblemType::Overloaded, format!("{}; try again", error.outward()))
     }
 }
 

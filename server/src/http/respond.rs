@@ -1,6 +1,7 @@
 //! Answers: JSON, signed JSON, pages; and which representation the asker accepts.
 
 use super::problem::Refusal;
+use crate::storage::Found;
 use axum::{
     extract::FromRequestParts,
     response::{IntoResponse, Response},
@@ -28,13 +29,10 @@ pub struct Page<T> {
 }
 
 impl<T> Page<T> {
-    /// Makes a page of `limit` items out of what was `found`, which is one more where there is a next page.
-    pub fn cut(mut found: Vec<T>, limit: u64, cursor: impl FnOnce(&T) -> String) -> Self {
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let more = found.len() > limit;
-        found.truncate(limit);
-        let next_cursor = found.last().filter(|_| more).map(cursor);
-        Self { items: found, next_cursor }
+    /// The page of what was `found`; `cursor` writes the place of its last item.
+    pub fn new(found: Found<T>, cursor: impl FnOnce(&T) -> String) -> Self {
+        let next_cursor = found.items.last().filter(|_| found.more).map(cursor);
+        Self { items: found.items, next_cursor }
     }
 }
 

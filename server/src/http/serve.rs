@@ -12,6 +12,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
 };
+use tokio_io_timeout::TimeoutStream;
 use tower::ServiceExt;
 
 /// How long a request's header block may take to arrive; also how long a kept-alive connection may idle.
@@ -21,6 +22,8 @@ const HEADER_DEADLINE: Duration = Duration::from_secs(75);
 const HEADER_BUFFER_BYTES_MAX: usize = 64 * 1024;
 /// How long connections get to finish what they are at when the hub stops.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(10);
+/// How long an answer may wait for its reader to take more of it.
+const WRITE_DEADLINE: Duration = Duration::from_secs(30);
 /// A pause after `accept` failed for want of file descriptors, so that failing costs no processor.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -72,6 +75,8 @@ fn attend(stream: TcpStream, place: OwnedSemaphorePermit, router: Router, gracef
     if stream.set_nodelay(true).is_err() {
         return;
     }
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(WRITE_DEADLINE));
     let service = service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(Peer(peer));
@@ -81,7 +86,7 @@ fn attend(stream: TcpStream, place: OwnedSemaphorePermit, router: Router, gracef
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_DEADLINE)
         .max_buf_size(HEADER_BUFFER_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Box::pin(stream)), service);
     let watched = graceful.watch(connection);
     tokio::spawn(async move {
         // A client that hangs up or times out is its own affair.

@@ -7,7 +7,11 @@ use crate::{
 };
 use axum::{extract::State, response::Response};
 use http::StatusCode;
-use pingup_protocol::{limits::INTEGER_MAX, problem::ProblemType};
+use pingup_protocol::{
+    limits::{BODY_BYTES_MAX, INTEGER_MAX},
+    metrics::MetricsBody,
+    problem::ProblemType,
+};
 use std::sync::Arc;
 
 /// Bodies above this are read off the threads that serve connections: a full batch takes milliseconds.
@@ -20,7 +24,14 @@ pub async fn post_metrics(
 ) -> Result<Response, Refusal> {
     let window = room.window();
     let body_bytes = message.body_bytes();
-    let read = move || Ok(accept::metrics(message.read_metrics()?, &window)?);
+    let read = move || {
+        let body = message.read_metrics()?;
+        if matches!(body, MetricsBody::Single(_)) && body_bytes > BODY_BYTES_MAX {
+            let detail = format!("one sample may take {BODY_BYTES_MAX} bytes; only a batch may take more");
+            return Err(Refusal::new(ProblemType::PayloadTooLarge, detail));
+        }
+        Ok(accept::metrics(body, &window)?)
+    };
     commit(&room, body_bytes, read).await
 }
 

@@ -108,11 +108,6 @@ pub fn is_newer_beat(last: Option<Timestamp>, timestamp: Timestamp) -> bool {
     last.is_none_or(|last| timestamp > last)
 }
 
-/// A pattern of SQL's LIKE, with `\` as its escape, that finds `text` anywhere.
-pub fn like_pattern(text: &str) -> String {
-    format!("%{}%", text.replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_"))
-}
-
 #[cfg(test)]
 mod rules {
     use super::*;
@@ -162,6 +157,5 @@ mod rules {
     fn ids_made_here_are_ids_and_patterns_are_literal() {
         assert_eq!(made_id([0; MADE_ID_CHARS]), "agt-aaaaaaaaaaaa");
         assert!((0..=u8::MAX).all(|byte| AgentId::parse(&made_id([byte; MADE_ID_CHARS])).is_ok()));
-        assert_eq!(like_pattern(r"50%_\"), r"%50\%\_\\%");
     }
 }

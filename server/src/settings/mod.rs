@@ -39,6 +39,8 @@ const RETENTION_SECONDS: RangeInclusive<u64> = HOUR..=100 * 365 * DAY;
 const QUEUE_JOBS: RangeInclusive<u64> = 1..=1_000_000;
 /// What they may take in memory; below this a single full batch would have the queue to itself.
 const QUEUE_BYTES: RangeInclusive<u64> = 4 * MIB..=16 * 1024 * MIB;
+/// Connections unless said otherwise: an agent holds two, one of them waiting for commands.
+pub const CONNECTIONS_MAX_DEFAULT: u64 = 16_384;
 /// How many connections may be open; each needs a file descriptor.
 const CONNECTIONS: RangeInclusive<u64> = 1..=1_000_000;
 
@@ -102,7 +104,7 @@ pub struct Layer {
     /// Disk space to keep free; below it nothing more is taken in [default: 64MiB]
     #[arg(long, env = "PINGUP_DISK_RESERVE_BYTES", value_name = "SIZE")]
     pub disk_reserve_bytes: Option<Bytes>,
-    /// Connections open at once [default: 4096]
+    /// Connections open at once [default: 16384]
     #[arg(long, env = "PINGUP_CONNECTIONS_MAX", value_name = "N")]
     pub connections_max: Option<u64>,
     /// Registrations by join token that one address may try in a minute [default: 5]
@@ -211,7 +213,11 @@ impl Settings {
             queue_bytes: within("queue_bytes", said.queue_bytes.map_or(32 * MIB, Bytes::get), QUEUE_BYTES)?,
             duckdb_memory: said.duckdb_memory.unwrap_or_default().into_text(),
             disk_reserve_bytes: said.disk_reserve_bytes.map_or(64 * MIB, Bytes::get),
-            connections_max: within("connections_max", said.connections_max.unwrap_or(4_096), CONNECTIONS)?,
+            connections_max: within(
+                "connections_max",
+                said.connections_max.unwrap_or(CONNECTIONS_MAX_DEFAULT),
+                CONNECTIONS,
+            )?,
             enrolments_per_minute: within("enrolments_per_minute", enrolments, ENROLMENTS)?,
             log: said.log.unwrap_or_else(|| "info".to_owned()),
         };

@@ -50,6 +50,17 @@ pub enum StorageError {
 }
 
 impl StorageError {
+    /// What a stranger may hear of it; the whole of it is for the log.
+    pub fn outward(&self) -> &'static str {
+        match self {
+            Self::Full => "the hub has no disk space; it goes on by itself when there is some",
+            Self::Busy => "too much work waits for the database",
+            Self::Closed => "the hub is stopping",
+            Self::Timeout => "the query took too long and was stopped; ask for less",
+            _ => "the database cannot do this now",
+        }
+    }
+
     /// Whether the same work may succeed later without anyone changing it: answered "come back", not
     /// "broken".
     pub fn is_transient(&self) -> bool {

@@ -22,6 +22,7 @@ mod folder;
 pub mod inspect;
 mod master;
 pub mod migrate;
+mod page;
 #[cfg(test)]
 pub(crate) mod scratch;
 mod sqlite;
@@ -32,5 +33,6 @@ pub use self::{
     error::StorageError,
     folder::{DataFolder, FolderLock},
     migrate::MigrationError,
+    page::{Found, PAGE_BYTES_MAX, take_page},
     sqlite::Sqlite,
 };

@@ -216,6 +216,49 @@ fn a_removed_agent_is_dead_at_once_and_its_id_is_never_used_again() {
 }
 
 #[test]
+fn a_removal_is_whole_though_its_client_hangs_up() {
+    let hub = Hub::start();
+    let admin = hub.operator("admin");
+    for round in 0..12 {
+        let agent = hub.register(&format!("A-{round}"));
+        agent.post("/api/v1/metrics", &agent.sample(now(), 5.0)).expect(200);
+        let head = format!(
+            "DELETE /api/v1/agents/A-{round} HTTP/1.1\r\nhost: hub\r\nauthorization: Bearer {}\r\n\r\n",
+            admin.token()
+        );
+        admin.hang_up_after(head.as_bytes());
+        eventually("the agent is removed, if the request arrived", || {
+            let status = admin.get(&format!("/api/v1/agents/A-{round}")).status;
+            // A hub that never read the request has removed nobody; then ask it properly.
+            (status == 410)
+                .then_some(())
+                .or_else(|| (admin.delete(&format!("/api/v1/agents/A-{round}")).status == 200).then_some(()))
+        });
+        refused(&agent.post("/api/v1/metrics", &agent.sample(now(), 5.0)), 403, "agent-revoked");
+    }
+}
+
+#[test]
+fn a_body_that_arrives_after_its_agent_was_removed_is_refused() {
+    let hub = Hub::start();
+    let agent = hub.register("A");
+    let body = agent.sign(&agent.sample(now(), 1.0));
+    let head = format!(
+        "POST /api/v1/metrics HTTP/1.1\r\nhost: hub\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nexpect: 100-continue\r\n\r\n",
+        agent.wire.token(),
+        body.len()
+    );
+    // The hub says "continue" once it has let the head in and asks for the body.
+    let answer = agent.wire.raw_in_two(
+        head.as_bytes(),
+        || drop(hub.operator("admin").delete("/api/v1/agents/A").expect(200)),
+        &body,
+    );
+    refused(&answer, 403, "agent-revoked");
+    assert_eq!(hub.operator("viewer").get("/api/v1/metrics/A").expect(200)["items"], json!([]));
+}
+
+#[test]
 fn agents_are_listed_by_page_status_and_words() {
     let hub = Hub::start();
     let operator = hub.operator("operator");

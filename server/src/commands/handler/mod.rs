@@ -117,10 +117,9 @@ pub async fn list(State(room): State<Arc<Commands>>, params: Params) -> Result<R
     let now = room.clock.now();
     let found = room
         .sqlite
-        .read(move |connection| Ok::<_, CommandsError>(store::list(connection, filter, limit + 1, now)?))
+        .read(move |connection| Ok::<_, CommandsError>(store::list(connection, filter, limit, now)?))
         .await?;
-    let page =
-        Page::cut(found, limit, |last| cursor::encode(&(last.created_at.as_micros(), &last.command_id)));
+    let page = Page::new(found, |last| cursor::encode(&(last.created_at.as_micros(), &last.command_id)));
     Ok(respond::json(StatusCode::OK, &page))
 }
 

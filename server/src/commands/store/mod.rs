@@ -16,6 +16,7 @@ pub use lapse::expire;
 pub use queue::queue;
 
 use super::{CommandView, status_at};
+use crate::storage::{Found, take_page};
 use pingup_protocol::{command::CommandStatus, ids::AgentId, time::Timestamp};
 use rusqlite::{
     Connection, OptionalExtension, Row,
@@ -66,18 +67,16 @@ pub fn list(
     filter: Filter,
     limit: u64,
     now: Timestamp,
-) -> rusqlite::Result<Vec<CommandView>> {
-    let (conditions, mut values) = conditions(filter, now);
-    values.push(Value::Integer(i64::try_from(limit).unwrap_or(i64::MAX)));
+) -> rusqlite::Result<Found<CommandView>> {
+    let (conditions, values) = conditions(filter, now);
     // Ids of one year differ in length before they differ in text.
     let sql = format!(
         "SELECT {COLUMNS} FROM commands WHERE {conditions}
-         ORDER BY created_at DESC, length(id) DESC, id DESC LIMIT ?"
+         ORDER BY created_at DESC, length(id) DESC, id DESC"
     );
-    connection
-        .prepare_cached(&sql)?
-        .query_map(rusqlite::params_from_iter(values), |row| view(row, now))?
-        .collect()
+    let mut statement = connection.prepare_cached(&sql)?;
+    let rows = statement.query_map(rusqlite::params_from_iter(values), |row| view(row, now))?;
+    take_page(rows, limit, CommandView::bytes)
 }
 
 /// How many commands there are of each status, as written down.

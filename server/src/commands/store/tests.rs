@@ -41,9 +41,9 @@ fn pages(records: &Connection, filter: &Filter, limit: u64, now: Timestamp) -> V
     let (mut pages, mut filter) = (Vec::new(), filter.clone());
     loop {
         let page = list(records, filter.clone(), limit, now).unwrap();
-        let Some(last) = page.last() else { return pages };
+        let Some(last) = page.items.last() else { return pages };
         filter.after = Some((last.created_at.as_micros(), last.command_id.clone()));
-        pages.push(page.into_iter().map(|view| view.command_id).collect());
+        pages.push(page.items.into_iter().map(|view| view.command_id).collect());
     }
 }
 

@@ -107,9 +107,9 @@ pub async fn list(State(room): State<Arc<Registry>>, params: Params) -> Result<R
     };
     let found = room
         .sqlite
-        .read(move |connection| Ok::<_, RegistryError>(store::list(connection, filter, limit + 1)?))
+        .read(move |connection| Ok::<_, RegistryError>(store::list(connection, filter, limit)?))
         .await?;
-    let Page { items, next_cursor } = Page::cut(found, limit, |last| cursor::encode(&last.id));
+    let Page { items, next_cursor } = Page::new(found, |last| cursor::encode(&last.id));
     // A sample of this second may know better than the records, by which was filtered.
     let fits = |view: &AgentView| status.is_none_or(|status| view.status == status);
     let items: Vec<_> = items.into_iter().map(|record| room.view(record)).filter(fits).collect();

@@ -11,8 +11,11 @@ pub use change::{Beat, beat, newest_word, patch, remove};
 pub use come::{Enrolment, FIRST_GENERATION, JoinTokenRow, NewAgent, enrol, join_token, register};
 pub use lapse::mark_offline;
 
-use super::{AgentRecord, AgentStatus, Newest, like_pattern};
-use crate::standing::{NotLiving, Standing};
+use super::{AgentRecord, AgentStatus, Newest};
+use crate::{
+    standing::{NotLiving, Standing},
+    storage::{Found, take_page},
+};
 use pingup_protocol::{ids::AgentId, time::Timestamp};
 use rusqlite::{
     Connection, OptionalExtension, Row,
@@ -63,24 +66,24 @@ pub fn find_living(connection: &Connection, agent_id: &str) -> Result<AgentRecor
 }
 
 /// Up to `limit` agents that `filter` lets through, ordered by id.
-pub fn list(connection: &Connection, filter: Filter, limit: u64) -> rusqlite::Result<Vec<AgentRecord>> {
+pub fn list(connection: &Connection, filter: Filter, limit: u64) -> rusqlite::Result<Found<AgentRecord>> {
     let mut conditions = vec![status_condition(filter.status).to_owned()];
     let mut values: Vec<Value> = Vec::new();
     if let Some(text) = filter.text {
+        // Unlike LIKE, this knows no pattern and does not end at a NUL.
         let columns = ["a.id", "a.name", "a.info ->> '$.hostname'"];
-        conditions
-            .push(format!("({})", columns.map(|column| format!(r"{column} LIKE ? ESCAPE '\'")).join(" OR ")));
-        values.extend(columns.map(|_| like_pattern(&text).into()));
+        let found = columns.map(|column| format!("instr(lower({column}), ?) > 0"));
+        conditions.push(format!("({})", found.join(" OR ")));
+        values.extend(columns.map(|_| text.to_ascii_lowercase().into()));
     }
     if let Some(after) = filter.after {
         conditions.push("a.id > ?".to_owned());
         values.push(after.into());
     }
-    values.push(i64::try_from(limit).unwrap_or(i64::MAX).into());
-    connection
-        .prepare_cached(&format!("{SELECT} WHERE {} ORDER BY a.id LIMIT ?", conditions.join(" AND ")))?
-        .query_map(rusqlite::params_from_iter(values), record)?
-        .collect()
+    let mut statement =
+        connection.prepare_cached(&format!("{SELECT} WHERE {} ORDER BY a.id", conditions.join(" AND ")))?;
+    let rows = statement.query_map(rusqlite::params_from_iter(values), record)?;
+    take_page(rows, limit, |agent| agent.info.get().len() + agent.metadata.get().len())
 }
 
 /// How many agents there are of each status, tombstones included.

@@ -77,8 +77,10 @@ impl Sqlite {
     {
         self.0.disk.check()?;
         let answer = self.0.writer.submit(work)?.await.unwrap_or(Err(StorageError::Closed));
-        let failed = matches!(answer, Err(StorageError::Full | StorageError::Commit(_)));
-        self.0.last_commit_failed.store(failed, Ordering::Relaxed);
+        // Only a probe clears it: a group that changed nothing commits on a full disk too.
+        if matches!(answer, Err(StorageError::Full | StorageError::Commit(_))) {
+            self.0.last_commit_failed.store(true, Ordering::Relaxed);
+        }
         answer?
     }
 
@@ -102,9 +104,10 @@ impl Sqlite {
         if self.0.last_commit_failed.load(Ordering::Relaxed) {
             // Sets what is set already: changes nothing, yet goes all the way to the disk.
             let sql = "UPDATE schema_migrations SET name = name";
-            return self
-                .write(move |connection| connection.execute(sql, []).map(drop).map_err(StorageError::from))
-                .await;
+            self.write(move |connection| connection.execute(sql, []).map(drop).map_err(StorageError::from))
+                .await?;
+            self.0.last_commit_failed.store(false, Ordering::Relaxed);
+            return Ok(());
         }
         self.read(|connection| connection.execute_batch("SELECT 1").map_err(StorageError::from)).await
     }

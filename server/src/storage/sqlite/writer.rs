@@ -61,9 +61,10 @@ where
 
     fn answer(self: Box<Self>, committed: Committed) {
         let answer = match (self.outcome, committed) {
-            (Some(Ok(Err(own))), _) => Ok(Err(own)),
             (Some(Err(_panic)), _) => Err(StorageError::Panicked),
+            // Also who was refused: by a neighbour's row, perhaps, that is now not there.
             (_, Err(error)) => Err(error.into()),
+            (Some(Ok(Err(own))), Ok(())) => Ok(Err(own)),
             (Some(Ok(Ok(value))), Ok(())) => Ok(Ok(value)),
             (None, Ok(())) => Err(StorageError::Closed),
         };

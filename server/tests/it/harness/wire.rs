@@ -105,12 +105,34 @@ impl Wire {
         Ok(Answer { status: response.status().as_u16(), headers, body })
     }
 
+    /// Sends raw bytes and leaves without waiting for an answer.
+    pub fn hang_up_after(&self, bytes: &[u8]) {
+        TcpStream::connect(self.address).unwrap().write_all(bytes).unwrap();
+    }
+
+    /// Sends a head that expects `100 Continue`, does something once that came, and sends the body.
+    pub fn raw_in_two(&self, head: &[u8], between: impl FnOnce(), body: &[u8]) -> Answer {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(super::PATIENCE)).unwrap();
+        stream.write_all(head).unwrap();
+        let mut told = [0; b"HTTP/1.1 100 Continue\r\n\r\n".len()];
+        stream.read_exact(&mut told).unwrap();
+        assert!(told.starts_with(b"HTTP/1.1 100"), "{}", String::from_utf8_lossy(&told));
+        between();
+        stream.write_all(body).unwrap();
+        Self::read_answer(&mut stream)
+    }
+
     /// Sends raw bytes and reads until the hub closes or the answer is whole.
     pub fn raw(&self, bytes: &[u8]) -> Answer {
         let mut stream = TcpStream::connect(self.address).unwrap();
         stream.set_read_timeout(Some(super::PATIENCE)).unwrap();
         // A hub that refuses early may close before it has read everything.
         let _ = stream.write_all(bytes);
+        Self::read_answer(&mut stream)
+    }
+
+    fn read_answer(stream: &mut TcpStream) -> Answer {
         let mut text = Vec::new();
         let mut chunk = [0; 4096];
         loop {
