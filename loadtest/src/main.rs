@@ -8,6 +8,7 @@
 //! not be made, 64 for bad settings. Whatever goes wrong is one plain line on standard error.
 
 mod client;
+mod draft;
 mod fleet;
 mod ingest;
 mod open_files;
@@ -17,10 +18,10 @@ mod schedule;
 mod settings;
 mod tally;
 
+use draft::Draft;
 use settings::{IngestSettings, Parsed};
 use std::{
     fmt::Display,
-    fs::File,
     io::{self, Write},
     process::ExitCode,
 };
@@ -41,12 +42,9 @@ fn main() -> ExitCode {
 
 /// Runs the ingest scenario and tells how it went.
 fn ingest(settings: &IngestSettings) -> ExitCode {
-    // Opened before the run: nobody wants to learn after an hour that its result has no place to go.
-    let file = match settings.json.as_deref().map(|path| (path, File::create(path))) {
-        Some((path, Err(error))) => {
-            return fail(EXIT_BAD_SETTINGS, &format!("--json {}: {error}", path.display()));
-        }
-        Some((_, Ok(file))) => Some(file),
+    let draft = match settings.json.as_deref().map(Draft::open) {
+        Some(Err(error)) => return fail(EXIT_BAD_SETTINGS, &error),
+        Some(Ok(draft)) => Some(draft),
         None => None,
     };
     open_files::raise_limit();
@@ -61,7 +59,7 @@ fn ingest(settings: &IngestSettings) -> ExitCode {
     };
     let written = report
         .write_table(&mut io::stdout().lock())
-        .and_then(|()| file.map_or(Ok(()), |file| report.write_json(file)));
+        .and_then(|()| draft.map_or(Ok(()), |draft| draft.finish(|file| report.write_json(file))));
     match written {
         Ok(()) if report.passed() => ExitCode::SUCCESS,
         Ok(()) => ExitCode::FAILURE,

@@ -133,8 +133,9 @@ struct IngestArguments {
     #[arg(long, env = "PINGUP_JSON", value_name = "FILE")]
     json: Option<PathBuf>,
     /// Send tokens in the clear to a hub that is not on this machine
-    #[arg(long, env = "PINGUP_INSECURE_HTTP")]
-    insecure_http: bool,
+    #[arg(long, env = "PINGUP_INSECURE_HTTP", value_name = "YES", num_args = 0..=1, require_equals = true,
+          default_missing_value = "true", value_parser = clap::builder::BoolishValueParser::new())]
+    insecure_http: Option<bool>,
 }
 
 /// Reads a command line (with the program's name first) and the environment.
@@ -162,7 +163,7 @@ impl IngestArguments {
             HeaderValue::from_str(&format!("Bearer {}", self.token)).map_err(|_| SettingsError::Token)?;
         bearer.set_sensitive(true);
         Ok(IngestSettings {
-            hub: read_hub(&self.hub, self.insecure_http)?,
+            hub: read_hub(&self.hub, self.insecure_http.unwrap_or(false))?,
             bearer,
             agents: count(self.agents),
             connections: count(self.connections),

@@ -1,7 +1,7 @@
 //! Commands: what an operator may ask of an agent, how it is asked for, and what comes back.
 
 use crate::{
-    ids::{AgentId, is_name},
+    ids::{AgentId, is_name, is_scannable},
     limits::{OUTPUT_BYTES_MAX, SCAN_HOSTS_MAX},
     schema::{Checked, SchemaError},
     time::Timestamp,
@@ -240,6 +240,9 @@ impl Action {
             "run_discovery" => {
                 let RunDiscoveryParams { cidr, ports } = typed(params)?;
                 check_ports(ports.as_deref())?;
+                if cidr.as_deref().is_some_and(|cidr| !is_scannable(cidr)) {
+                    return Err(SchemaError::at("/params/cidr", "an IPv4 network of a /16 at most expected"));
+                }
                 Ok(Some(Self::RunDiscovery { cidr, ports }))
             }
             "restart_service" => {
@@ -335,6 +338,7 @@ mod tests {
             ("restart_service", json!({})),
             ("restart_service", json!({"service": "--now x"})),
             ("run_discovery", json!({"ports": [0]})),
+            ("run_discovery", json!({"cidr": "0.0.0.0/0"})),
             ("run_discovery", json!({"ports": [70000]})),
             ("Ping", json!({})),
         ] {

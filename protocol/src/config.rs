@@ -1,7 +1,7 @@
 //! Configuration that the hub keeps for an agent: versioned, and only ever a narrowing of what the agent allows.
 
 use crate::{
-    ids::{AgentId, is_name},
+    ids::{AgentId, is_name, is_scannable},
     schema::{Checked, SchemaError},
     time::Timestamp,
 };
@@ -72,6 +72,11 @@ impl AgentConfig {
                     "60 to 2592000 seconds expected",
                 ));
             }
+            let cidrs = discovery.cidrs.as_deref();
+            if cidrs.is_some_and(|cidrs| cidrs.is_empty() || !cidrs.iter().all(|cidr| is_scannable(cidr))) {
+                let detail = "IPv4 networks of a /16 at most expected, at least one";
+                return Err(SchemaError::at("/config/discovery/cidrs", detail));
+            }
             if discovery.ports.as_ref().is_some_and(|ports| ports.is_empty() || ports.contains(&0)) {
                 return Err(SchemaError::at("/config/discovery/ports", "ports from 1 to 65535 expected"));
             }
@@ -136,6 +141,8 @@ mod tests {
             json!({"allow": ["rm -rf"]}),
             json!({"discovery": {"everySeconds": 1}}),
             json!({"discovery": {"ports": [0]}}),
+            json!({"discovery": {"cidrs": ["10.0.0.0/8"]}}),
+            json!({"discovery": {"cidrs": []}}),
         ] {
             assert!(read(bad.clone()).is_err(), "{bad}");
         }

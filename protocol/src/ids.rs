@@ -2,7 +2,7 @@
 
 use crate::limits::{AGENT_ID_CHARS_MAX, NAME_CHARS_MAX, NONCE_CHARS_MAX};
 use serde::{Deserialize, Deserializer, Serialize, de};
-use std::fmt;
+use std::{fmt, net::Ipv4Addr};
 
 /// An agent's identifier: 1–64 characters of `A–Z a–z 0–9 . _ : -`. Never reused.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -63,6 +63,16 @@ pub fn is_nonce(nonce: &str) -> bool {
     !nonce.is_empty() && nonce.len() <= NONCE_CHARS_MAX && nonce.bytes().all(|b| b.is_ascii_graphic())
 }
 
+/// The widest network that may be scanned, as a prefix: a /16 has 65 536 addresses.
+pub const SCAN_PREFIX_MIN: u8 = 16;
+
+/// Whether `text` names a network that may be scanned: an IPv4 address, alone or with a prefix of 16 to 32.
+pub fn is_scannable(text: &str) -> bool {
+    let (address, prefix) = text.split_once('/').unwrap_or((text, "32"));
+    let prefix = prefix.parse::<u8>().ok().filter(|_| prefix.bytes().all(|b| b.is_ascii_digit()));
+    address.parse::<Ipv4Addr>().is_ok() && prefix.is_some_and(|bits| (SCAN_PREFIX_MIN..=32).contains(&bits))
+}
+
 /// A command's identifier, `CMD-<year>-<number>`, the number at least three digits wide.
 pub fn command_id(year: i32, number: u64) -> String {
     format!("CMD-{year}-{number:03}")
@@ -87,6 +97,25 @@ mod tests {
         assert!(is_name("load1") && is_name("a") && is_name(&"a".repeat(64)));
         for bad in ["", "1a", "_a", "A", "a-b", "é", &"a".repeat(65)] {
             assert!(!is_name(bad), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn only_small_networks_may_be_scanned() {
+        for good in ["10.0.0.0/16", "192.168.1.0/24", "127.0.0.1", "127.0.0.1/32"] {
+            assert!(is_scannable(good), "{good}");
+        }
+        for bad in [
+            "",
+            "nonsense",
+            "10.0.0.0/8",
+            "10.0.0.0/33",
+            "10.0.0.0/+24",
+            "10.0.0.0/",
+            "fe80::/64",
+            "1.2.3/24",
+        ] {
+            assert!(!is_scannable(bad), "{bad}");
         }
     }
 
