@@ -1,6 +1,6 @@
 //! Refusals: `application/problem+json` (RFC 9457), each with a name that programs can rely on.
 
-use crate::{schema::SchemaError, time::Timestamp};
+use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// What every problem type starts with.
@@ -180,14 +180,6 @@ impl Problem {
     /// Which kind it is, if this version knows it.
     pub fn problem_type(&self) -> Option<ProblemType> {
         ProblemType::from_name(self.kind.strip_prefix(TYPE_PREFIX)?)
-    }
-}
-
-impl From<SchemaError> for Problem {
-    fn from(error: SchemaError) -> Self {
-        let mut problem = Self::new(ProblemType::SchemaInvalid, error.to_string());
-        problem.errors = error.errors;
-        problem
     }
 }
 

@@ -1,6 +1,6 @@
 //! From verified JSON to types: reading, and saying where a body is not as it should be.
 
-use crate::problem::PointedError;
+use crate::problem::{PointedError, Problem, ProblemType};
 use serde::de::DeserializeOwned;
 use serde_path_to_error::{Path, Segment};
 use std::fmt;
@@ -32,6 +32,14 @@ impl fmt::Display for SchemaError {
 }
 
 impl std::error::Error for SchemaError {}
+
+impl From<SchemaError> for Problem {
+    fn from(error: SchemaError) -> Self {
+        let mut problem = Self::new(ProblemType::SchemaInvalid, error.to_string());
+        problem.errors = error.errors;
+        problem
+    }
+}
 
 /// A rule over a body that its shape alone cannot tell.
 pub trait Checked: DeserializeOwned {
