@@ -51,6 +51,11 @@ impl Clock {
         self.offset.get().sample_time(machine_time())
     }
 
+    /// What the hub's clock says, as far as it is known.
+    pub fn hub_now(&self) -> Timestamp {
+        self.offset.get().hub_time(machine_time())
+    }
+
     /// Takes note of the hub's clock, read just now.
     pub fn learn(&self, hub: Timestamp) {
         self.offset.set(Offset::between(hub, machine_time()));

@@ -2,7 +2,8 @@
 //!
 //! It can only narrow what the machine's own settings allow. The highest version that was applied is kept; a
 //! lower one is refused, so nobody who recorded an old one can bring it back. One that cannot be read is
-//! refused as a whole, and the one before stays.
+//! refused as a whole, and the one before stays. One that was kept and cannot be read any more leaves only what
+//! does nothing, until another was fetched: what the hub took away does not come back by a restart.
 
 use crate::{
     backoff::{Backoff, random},
@@ -25,6 +26,9 @@ use tokio::sync::{Notify, watch};
 
 /// The wait after a first failure to fetch, and the longest.
 const BACKOFF: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
+
+/// What may run while it is not known what the hub took away.
+const HARMLESS: &str = "ping";
 
 /// Why a configuration is not applied.
 #[derive(Debug, thiserror::Error)]
@@ -75,6 +79,11 @@ impl Effective {
         }
     }
 
+    /// These while the hub's configuration is not known.
+    fn closed(&self) -> Self {
+        Self { allow: self.allow.narrowed(&[HARMLESS.to_owned()]), ..self.clone() }
+    }
+
     /// These under `config`.
     fn under(&self, config: &AgentConfig) -> Result<Self, ConfigError> {
         let mut narrowed = self.clone();
@@ -110,12 +119,16 @@ struct Kept {
 pub struct ConfigKeeper {
     path: PathBuf,
     own: Effective,
-    applied: Cell<u64>,
+    /// The highest version that was ever applied: no lower one is.
+    floor: Cell<u64>,
+    /// The version in force; none when the one that was kept cannot be read any more.
+    applied: Cell<Option<u64>>,
     /// The highest version the hub spoke of.
     heard: Cell<u64>,
     /// The highest version that could not be applied: it is not fetched again.
-    refused: Cell<u64>,
+    refused: Cell<Option<u64>>,
     newer: Notify,
+    decided: Notify,
     current: watch::Sender<Rc<Effective>>,
 }
 
@@ -125,17 +138,28 @@ impl ConfigKeeper {
         let kept: Kept = read_json(&path)?.unwrap_or_default();
         let applied =
             AgentConfig::read(&kept.config).map_err(ConfigError::from).and_then(|read| own.under(&read));
-        let effective = applied.unwrap_or_else(|error| {
-            tracing::warn!(version = kept.version, "the kept configuration does not fit any more: {error}");
-            own.clone()
-        });
+        let (in_force, effective) = match applied {
+            Ok(effective) => (Some(kept.version), effective),
+            Err(error) => {
+                tracing::error!(
+                    version = kept.version,
+                    "the kept configuration does not fit any more: {error}. Until it was fetched again, nothing \
+                     but {HARMLESS} may run"
+                );
+                (None, own.closed())
+            }
+        };
+        let newer = Notify::new();
+        newer.notify_one();
         Ok(Self {
             path,
             own,
-            applied: Cell::new(kept.version),
+            floor: Cell::new(kept.version),
+            applied: Cell::new(in_force),
             heard: Cell::new(kept.version),
-            refused: Cell::new(0),
-            newer: Notify::new(),
+            refused: Cell::new(None),
+            newer,
+            decided: Notify::new(),
             current: watch::Sender::new(Rc::new(effective)),
         })
     }
@@ -152,27 +176,72 @@ impl ConfigKeeper {
 
     /// The hub says that `version` is in force.
     pub fn hear(&self, version: u64) {
-        if version > self.applied.get() && version != self.refused.get() {
+        if self.is_newer(version) {
             self.heard.set(version);
             self.newer.notify_one();
         }
     }
 
+    /// Whether `version` would change what is in force: it was neither applied nor refused yet.
+    pub fn is_newer(&self, version: u64) -> bool {
+        let unknown = self.applied.get().is_none_or(|applied| version > applied);
+        unknown && version >= self.floor.get() && self.refused.get() != Some(version)
+    }
+
+    /// Waits until `version` was applied or refused, by whoever [`run`]s this.
+    pub async fn decided(&self, version: u64) {
+        loop {
+            let decided = self.decided.notified();
+            if !self.is_newer(version) {
+                return;
+            }
+            decided.await;
+        }
+    }
+
     /// Applies what the hub handed out, verified: now, and after every start to come.
     pub fn apply(&self, answer: ConfigAnswer) -> Result<(), ConfigError> {
-        let (offered, applied) = (answer.version, self.applied.get());
+        let (offered, applied) = (answer.version, self.floor.get());
         if offered < applied {
             return Err(ConfigError::Older { offered, applied });
         }
         let effective = self.own.under(&AgentConfig::read(&answer.config)?)?;
         write_json(&self.path, &Kept { version: offered, config: answer.config })?;
-        self.applied.set(offered);
+        self.floor.set(offered);
+        self.applied.set(Some(offered));
         self.current.send_replace(Rc::new(effective));
         Ok(())
     }
 
     fn is_wanting(&self) -> bool {
-        self.heard.get() > self.applied.get() && self.heard.get() != self.refused.get()
+        self.is_newer(self.heard.get())
+    }
+
+    /// Applies or refuses what was fetched; whether that decides what the hub spoke of.
+    fn decide(&self, answer: ConfigAnswer) -> bool {
+        let (version, heard) = (answer.version, self.heard.get());
+        // Should the hub hand out less than it announced: that is all there is for now.
+        self.heard.set(heard.min(version.max(self.floor.get())));
+        let is_decided = match self.apply(answer) {
+            Ok(()) => {
+                tracing::info!(version, "applied a new configuration");
+                version >= heard
+            }
+            // It is the disk that does not take it: another time it may.
+            Err(error @ ConfigError::State(_)) => {
+                tracing::error!(version, "a configuration is not applied: {error}");
+                false
+            }
+            Err(error) => {
+                tracing::warn!(version, "refused a configuration, the one before stays: {error}");
+                if version >= heard {
+                    self.refused.set(Some(heard));
+                }
+                version >= heard
+            }
+        };
+        self.decided.notify_waiters();
+        is_decided
     }
 }
 
@@ -181,26 +250,19 @@ pub async fn run(keeper: &ConfigKeeper, session: &mut Session, stop: &Stop) -> R
     let mut backoff = BACKOFF;
     while stop.or(keeper.newer.notified()).await.is_some() {
         while keeper.is_wanting() && !stop.is_set() {
-            match fetch(session).await {
-                Ok(answer) => {
+            let retry_after = match fetch(session).await.map(|answer| keeper.decide(answer)) {
+                Ok(true) => {
                     backoff.reset();
-                    let version = answer.version;
-                    match keeper.apply(answer) {
-                        Ok(()) => tracing::info!(version, "applied a new configuration"),
-                        Err(error) => {
-                            tracing::warn!(version, "refused a configuration, the one before stays: {error}");
-                            keeper.refused.set(keeper.heard.get());
-                        }
-                    }
-                    // Should the hub hand out less than it announced: that is all there is for now.
-                    keeper.heard.set(keeper.heard.get().min(version.max(keeper.applied.get())));
+                    continue;
                 }
+                Ok(false) => None,
                 Err(failure) if failure.is_revoked() => return Err(Revoked::because(&failure)),
                 Err(failure) => {
                     failure.log_unexpected("config");
-                    stop.sleep(backoff.after_failure(failure.retry_after(), random())).await;
+                    failure.retry_after()
                 }
-            }
+            };
+            stop.sleep(backoff.after_failure(retry_after, random())).await;
         }
     }
     Ok(())
@@ -267,6 +329,33 @@ mod tests {
         assert_eq!(keeper.current().ports, [80]);
         let refusal = keeper.apply(answer(6, json!({})));
         assert!(matches!(refusal, Err(ConfigError::Older { offered: 6, applied: 7 })));
+    }
+
+    #[test]
+    fn what_was_kept_and_cannot_be_read_any_more_does_not_open_the_machine() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("config.json");
+        write_json(&path, &json!({"version": 4, "config": {"allow": "everything"}})).unwrap();
+        let keeper = ConfigKeeper::open(path, own()).unwrap();
+        assert_eq!(keeper.current().allow.to_string(), "ping");
+        assert!(keeper.is_wanting(), "it is fetched without being spoken of");
+        assert!(matches!(keeper.apply(answer(3, json!({}))), Err(ConfigError::Older { .. })));
+        keeper.apply(answer(4, json!({"allow": ["collect_now"]}))).unwrap();
+        assert_eq!(keeper.current().allow.to_string(), "collect_now");
+        assert!(!keeper.is_wanting());
+    }
+
+    #[test]
+    fn what_was_announced_is_open_until_that_was_applied_or_refused() {
+        let home = tempfile::tempdir().unwrap();
+        let keeper = ConfigKeeper::open(home.path().join("config.json"), own()).unwrap();
+        keeper.hear(3);
+        assert!(!keeper.decide(answer(2, json!({}))), "less than what was announced");
+        assert!(keeper.is_newer(3) && !keeper.is_newer(2) && !keeper.is_wanting());
+        keeper.hear(3);
+        assert!(keeper.decide(answer(3, json!({"intervalSeconds": 0}))));
+        assert!(!keeper.is_newer(3), "refused");
+        assert!(keeper.is_newer(4));
     }
 
     #[test]

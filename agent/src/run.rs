@@ -151,8 +151,13 @@ impl Agent {
     }
 
     async fn work(&self, signals: &mut Signals, stopper: Stopper, stop: &Stop) -> Result<(), Revoked> {
-        let mut pusher =
-            Pusher::new(self.link.session("push"), Rc::clone(&self.spool), Rc::clone(&self.clock));
+        let (copy_found, copied) = stop::channel();
+        let mut pusher = Pusher::new(
+            self.link.session("push"),
+            Rc::clone(&self.spool),
+            Rc::clone(&self.clock),
+            copy_found,
+        );
         let results = Rc::clone(&self.results);
         let mut reporter = Reporter::new(self.link.session("report"), results, Rc::clone(&self.clock));
         let stopping = async {
@@ -169,7 +174,7 @@ impl Agent {
                 reporter.run(stop),
                 Box::pin(self.beat(stop)),
                 Box::pin(self.configure(stop)),
-                Box::pin(self.pull(stop)),
+                Box::pin(self.pull(copied, stop)),
                 self.sample(stop),
                 Box::pin(self.discover(stop)),
             )?;
@@ -189,10 +194,10 @@ impl Agent {
         config::run(&self.config, &mut self.link.session("config"), stop).await
     }
 
-    async fn pull(&self, stop: &Stop) -> Result<(), Revoked> {
+    async fn pull(&self, copied: Stop, stop: &Stop) -> Result<(), Revoked> {
         let executor = Executor::new(Rc::clone(&self.recorder));
         let (results, config) = (Rc::clone(&self.results), Rc::clone(&self.config));
-        Puller::new(self.link.session("pull"), results, config, executor).run(stop).await
+        Puller::new(self.link.session("pull"), results, config, executor, copied).run(stop).await
     }
 
     /// A sample at once, then one at every interval, on a steady grid that begins anew when the interval changes.

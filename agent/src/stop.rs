@@ -22,6 +22,11 @@ impl Stopper {
     pub fn stop(&self) {
         self.0.send_replace(true);
     }
+
+    /// Whether it was said.
+    pub fn is_set(&self) -> bool {
+        *self.0.borrow()
+    }
 }
 
 impl Stop {

@@ -261,24 +261,25 @@ class Agent:
 
     def obey(self, command, now):
         """Runs one command at most once, or reports why not; a command that is not for us leaves only a log line."""
-        why_ignored = self.why_ignored(command, now)
+        why_ignored = self.why_ignored(command)
         if why_ignored:
             return log(f"a command was ignored: {why_ignored}")
         began = write_time(self.now())
+        expired = now >= read_time(command["expiresAt"])
         running = {"commandId": command["commandId"], "commandSeq": command["commandSeq"], "startedAt": began}
         # On disk before anything runs: that is what makes it at most once.
         self.state.update(commandSeq=command["commandSeq"], running=running)
+        if expired:
+            return self.finished(running, "rejected", f"it expired at {command['expiresAt']}")
         self.finished(running, *run(command["action"], command["params"]))
 
-    def why_ignored(self, command, now):
+    def why_ignored(self, command):
         try:
             check_signature(self.down, command)
         except Refused as error:
             return str(error)
         if command["agentId"] != self.id:
             return "it is for another agent"
-        if now >= read_time(command["expiresAt"]):
-            return "it has expired"
         if command["commandSeq"] <= self.state["commandSeq"]:
             return "it was here before"
         return None

@@ -119,8 +119,11 @@ class Commands(unittest.TestCase):
         tampered = {**self.command(), "action": "exec"}
         for command in [tampered, self.command(agentId="B"), self.command(commandSeq=4)]:
             self.agent.obey(command, self.now)
-        self.agent.obey(self.command(), self.now + timedelta(seconds=1))
         self.assertEqual((self.results(), agent.State(self.path)["commandSeq"]), ([], 4))
+
+    def test_what_came_too_late_is_rejected(self):
+        self.agent.obey(self.command(), self.now + timedelta(seconds=1))
+        self.assertEqual((self.results(), agent.State(self.path)["commandSeq"]), ([("rejected", 5)], 5))
 
     def test_the_state_is_its_owners_alone(self):
         self.assertEqual(stat.S_IMODE(os.stat(self.path).st_mode), 0o600)

@@ -1,10 +1,17 @@
 //! Running a program: argv, never a shell; nothing on stdin; both outputs into one pipe, so that they stand in
-//! the order they were written; in a process group of its own, which is ended whole.
+//! the order they were written; in a process group of its own, which is ended whole when its time is up.
+//!
+//! What a program leaves running when it ends by itself goes on, and is read for as long as it writes: nothing dies
+//! of a pipe that was closed.
 
 use super::output::Output;
 use crate::stop::Stop;
 use rustix::process::{Pid, Signal, kill_process_group};
-use std::{io, process::Stdio, time::Duration};
+use std::{
+    io,
+    process::{ExitStatus, Stdio},
+    time::Duration,
+};
 use tokio::{
     net::unix::pipe,
     process::{Child, Command},
@@ -41,15 +48,16 @@ pub(super) async fn run(argv: &[String], within: Duration, stop: &Stop) -> Resul
     let mut group = Group::of(child);
     let mut output = Output::default();
     let deadline = Instant::now() + within;
-    let finished = tokio::select! {
+    let exited = tokio::select! {
         biased;
         () = stop.wait() => Err(Interrupted::Stopped),
+        status = exit(&mut group.child, &reader, &mut output) => Ok(status),
         () = sleep_until(deadline) => Err(Interrupted::Overdue),
-        status = finish(&mut group.child, &reader, &mut output) => Ok(status),
     };
-    match finished {
+    match exited {
         Ok(status) => {
             group.leave();
+            read_rest(reader, &mut output).await;
             let status = status.map_err(|error| format!("cannot wait for {program:?}: {error}"))?;
             if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
                 output.push(format!("\n[pingup-agent: it was ended by signal {signal}]").as_bytes());
@@ -58,8 +66,8 @@ pub(super) async fn run(argv: &[String], within: Duration, stop: &Stop) -> Resul
         }
         Err(why) => {
             group.kill();
-            // What it wrote until now is in the pipe; nobody is left to write more.
-            let _ = timeout(LINGER, read_all(&reader, &mut output)).await;
+            // What it wrote until now is in the pipe; at most what left its group is there to write more.
+            read_rest(reader, &mut output).await;
             let _ = timeout(LINGER, group.child.wait()).await;
             let seconds = within.as_secs();
             let mut text = match why {
@@ -90,31 +98,35 @@ fn spawn(program: &str, arguments: &[String]) -> io::Result<(pipe::Receiver, Chi
     Ok((pipe::Receiver::from_owned_fd(reader.into())?, child))
 }
 
-/// Reads until the program has ended and its output with it. What it left running may hold the pipe open:
-/// that is not waited for.
-async fn finish(
-    child: &mut Child,
-    reader: &pipe::Receiver,
-    output: &mut Output,
-) -> io::Result<std::process::ExitStatus> {
-    let status = tokio::select! {
-        status = child.wait() => status?,
-        () = read_all(reader, output) => return child.wait().await,
-    };
-    let _ = timeout(LINGER, read_all(reader, output)).await;
-    Ok(status)
+/// Waits until the program has ended, and reads meanwhile.
+async fn exit(child: &mut Child, reader: &pipe::Receiver, output: &mut Output) -> io::Result<ExitStatus> {
+    tokio::select! {
+        biased;
+        status = child.wait() => status,
+        () = read_all(reader, |bytes| output.push(bytes)) => child.wait().await,
+    }
 }
 
-/// Reads to the end, keeping what there is room for.
-async fn read_all(reader: &pipe::Receiver, output: &mut Output) {
+/// Reads what is left in the pipe. What the program left running may hold it open: that is not waited for, but read
+/// on until it ends, and let go.
+async fn read_rest(reader: pipe::Receiver, output: &mut Output) {
+    if timeout(LINGER, read_all(&reader, |bytes| output.push(bytes))).await.is_err() {
+        tokio::spawn(async move { read_all(&reader, |_| ()).await });
+    }
+}
+
+/// Reads to the end.
+async fn read_all(reader: &pipe::Receiver, mut keep: impl FnMut(&[u8])) {
     let mut buffer = vec![0; READ_BYTES];
     loop {
+        // Whoever writes without end does not keep the others from their turn.
+        tokio::task::coop::consume_budget().await;
         if reader.readable().await.is_err() {
             return;
         }
         match reader.try_read(&mut buffer) {
             Ok(0) => return,
-            Ok(count) => output.push(&buffer[..count]),
+            Ok(count) => keep(&buffer[..count]),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(_) => return,
         }
@@ -226,6 +238,37 @@ mod tests {
             stopper.stop();
         });
         assert!(ended.unwrap().output.contains("since the agent was stopped"));
+    }
+
+    #[tokio::test]
+    async fn a_program_that_ended_in_time_did_so_whoever_holds_its_output() {
+        let ended = shell("sleep 600 & echo $!; exit 4", LINGER - Duration::from_millis(50)).await;
+        assert_eq!(ended.exit_code, Some(4), "{}", ended.output);
+        let left = Pid::from_raw(ended.output.trim().parse().unwrap()).unwrap();
+        rustix::process::kill_process(left, Signal::KILL).unwrap();
+    }
+
+    #[tokio::test]
+    async fn output_without_end_does_not_outlast_the_deadline() {
+        let ended = shell("exec yes", Duration::from_millis(300)).await;
+        assert!(ended.exit_code.is_none() && ended.output.contains("it was ended after"));
+    }
+
+    #[tokio::test]
+    async fn what_a_program_leaves_running_may_go_on_writing() {
+        let home = tempfile::tempdir().unwrap();
+        let (done, (_stopper, stop)) = (home.path().join("done"), stop::channel());
+        let script = "(sleep 1; head -c 1000000 /dev/zero && echo late && : > \"$0\") & echo begun";
+        let argv = ["sh", "-c", script, done.to_str().unwrap()].map(String::from);
+        let ended = run(&argv, AMPLE, &stop).await.unwrap();
+        assert_eq!((ended.exit_code, ended.output.as_str()), (Some(0), "begun\n"));
+        timeout(AMPLE, async {
+            while !done.exists() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        })
+        .await
+        .expect("it was not ended by its pipe");
     }
 
     #[tokio::test]

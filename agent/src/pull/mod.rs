@@ -1,5 +1,8 @@
 //! Pulling: a request is held open until the hub has commands; each is judged ([`admit`]), taken down in the
 //! journal, and only then run, one after the other, in their order.
+//!
+//! An answer names the configuration that was in force when it was made: until that is in force here, no command of
+//! it is run or taken down. Once this state turns out to be a copy of another machine's, none is pulled any more.
 
 mod admit;
 
@@ -23,11 +26,14 @@ use std::{
     rc::Rc,
     time::{Duration, Instant},
 };
+use tokio::time::timeout;
 
 /// How long the hub is asked to hold the request open: below what proxies commonly allow.
 const WAIT: Duration = Duration::from_secs(50);
 /// An empty answer that comes sooner was not held open.
 const HELD_LEAST: Duration = Duration::from_secs(1);
+/// How long the commands of an answer wait for a newer configuration that it speaks of; then they are asked for anew.
+const CONFIG_WITHIN: Duration = Duration::from_secs(10);
 /// The wait after a first failure, and the longest.
 const BACKOFF: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
 
@@ -37,6 +43,8 @@ pub struct Puller {
     results: Rc<Results>,
     config: Rc<ConfigKeeper>,
     executor: Executor,
+    /// Says that this state is a copy.
+    copied: Stop,
     backoff: Backoff,
 }
 
@@ -49,22 +57,33 @@ struct Handled {
     done: usize,
 }
 
+impl Handled {
+    /// Whether to ask again at once, after an answer that was `held` so long and spoke of a new configuration or
+    /// not. Commands that nothing came of will be handed out again at once; and a hub, or something before it, that
+    /// does not hold the request open will not hold the next one either, unless there was news to tell.
+    fn is_progress(&self, held: Duration, is_config_new: bool) -> bool {
+        self.done > 0 || (self.offered == 0 && (held >= HELD_LEAST || is_config_new))
+    }
+}
+
 impl Puller {
-    /// A puller over `session`.
+    /// A puller over `session`, until `copied` says that somebody else pulls as well.
     pub const fn new(
         session: Session,
         results: Rc<Results>,
         config: Rc<ConfigKeeper>,
         executor: Executor,
+        copied: Stop,
     ) -> Self {
-        Self { session, results, config, executor, backoff: BACKOFF }
+        Self { session, results, config, executor, copied, backoff: BACKOFF }
     }
 
     /// Pulls until told to stop.
     pub async fn run(&mut self, stop: &Stop) -> Result<(), Revoked> {
-        while !stop.is_set() {
+        let copied = self.copied.clone();
+        while !stop.is_set() && !copied.is_set() {
             let began = Instant::now();
-            let Some(asked) = stop.or(self.ask()).await else { break };
+            let Some(asked) = stop.or(copied.or(self.ask())).await.flatten() else { break };
             let wait = match asked {
                 Ok(answer) => self.answered(answer, began.elapsed(), stop).await,
                 Err(failure) if failure.is_revoked() => return Err(Revoked::because(&failure)),
@@ -96,8 +115,14 @@ impl Puller {
 
     /// Carries out an answer; how long to wait before asking again, if at all.
     async fn answered(&mut self, answer: PendingAnswer, held: Duration, stop: &Stop) -> Option<Duration> {
-        self.config.hear(answer.config_version);
         let offset = Offset::between(answer.server_time, machine_time());
+        let version = answer.config_version;
+        let is_config_new = self.config.is_newer(version);
+        self.config.hear(version);
+        if let Some(Err(_)) = stop.or(timeout(CONFIG_WITHIN, self.config.decided(version))).await {
+            tracing::warn!(version, "no command is run before the configuration it came with is fetched");
+            return Some(self.backoff.after_failure(None, random()));
+        }
         let handled = match self.handle(&answer, offset, stop).await {
             Ok(handled) => handled,
             Err(error) => {
@@ -105,9 +130,7 @@ impl Puller {
                 return Some(self.backoff.after_failure(None, random()));
             }
         };
-        // Commands that nothing came of will be handed out again at once; and a hub, or something before it, that
-        // does not hold the request open will not hold the next one either.
-        if handled.done == 0 && (handled.offered > 0 || held < HELD_LEAST) {
+        if !handled.is_progress(held, is_config_new) {
             return Some(self.backoff.after_failure(None, random()));
         }
         self.backoff.reset();
@@ -122,7 +145,7 @@ impl Puller {
     ) -> Result<Handled, StateError> {
         let mut handled = Handled { offered: answer.commands.len(), done: 0 };
         for offered in &answer.commands {
-            if stop.is_set() {
+            if stop.is_set() || self.copied.is_set() {
                 break;
             }
             let link = Rc::clone(self.session.link());
@@ -171,5 +194,21 @@ impl Puller {
         };
         debug_assert!(status != ResultStatus::Unknown, "what is known is told");
         self.results.add(finished)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_asked_again_at_once_only_where_something_came_of_it() {
+        let at_once = Duration::ZERO;
+        let handled = |offered, done| Handled { offered, done };
+        assert!(handled(2, 1).is_progress(at_once, false));
+        assert!(handled(0, 0).is_progress(HELD_LEAST, false));
+        assert!(handled(0, 0).is_progress(at_once, true), "a burst of configurations holds no command up");
+        assert!(!handled(0, 0).is_progress(at_once, false));
+        assert!(!handled(2, 0).is_progress(HELD_LEAST, true));
     }
 }

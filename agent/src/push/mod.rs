@@ -8,10 +8,10 @@ mod verdict;
 
 use crate::{
     backoff::{Backoff, random},
-    clock::{Clock, machine_time},
+    clock::{Clock, Offset, machine_time},
     record::SharedSpool,
     spool::{Record, SpoolError},
-    stop::Stop,
+    stop::{Stop, Stopper},
     transport::{Failure, Revoked, Session, for_log},
 };
 use body::{Outgoing, is_ahead};
@@ -34,8 +34,8 @@ pub struct Pusher {
     backoff: Backoff,
     /// Samples in the next request at most: less after a refusal, to find the one that is refused.
     batch_max: usize,
-    /// Somebody else sends under this identity: nothing is pushed any more.
-    halted: bool,
+    /// Says that somebody else works under this identity: from then on nothing is pushed, and nothing pulled.
+    copy_found: Stopper,
 }
 
 /// What became of one request.
@@ -49,9 +49,14 @@ enum Step {
 }
 
 impl Pusher {
-    /// A pusher from `spool` over `session`.
-    pub const fn new(session: Session, spool: Rc<SharedSpool>, clock: Rc<Clock>) -> Self {
-        Self { session, spool, clock, backoff: BACKOFF, batch_max: BATCH_SAMPLES_MAX, halted: false }
+    /// A pusher from `spool` over `session`, which says so once it finds that this state is a copy.
+    pub const fn new(
+        session: Session,
+        spool: Rc<SharedSpool>,
+        clock: Rc<Clock>,
+        copy_found: Stopper,
+    ) -> Self {
+        Self { session, spool, clock, backoff: BACKOFF, batch_max: BATCH_SAMPLES_MAX, copy_found }
     }
 
     /// Pushes until told to stop.
@@ -75,7 +80,7 @@ impl Pusher {
     }
 
     async fn step(&mut self) -> Result<Step, Revoked> {
-        if self.halted {
+        if self.copy_found.is_set() {
             return Ok(Step::Idle);
         }
         let oldest = self.spool.spool.borrow().oldest(self.batch_max, BATCH_BYTES_MAX);
@@ -86,9 +91,10 @@ impl Pusher {
         let (Some(first), Some(last)) = (records.first(), records.last()) else { return Ok(Step::Idle) };
         let sent = {
             let spool = self.spool.spool.borrow();
-            Sent { first: spool.seq_of(first), last: spool.seq_of(last), last_given: spool.last_seq() }
+            let (first, last) = (spool.seq_of(first), spool.seq_of(last));
+            Sent { boot: spool.boot(), at: self.clock.hub_now(), first, last, last_given: spool.last_seq() }
         };
-        let boot = self.spool.spool.borrow().boot();
+        let boot = sent.boot;
         let agent_id = self.session.link().identity().agent_id.clone();
         let Some(outgoing) = Outgoing::read(&agent_id, boot, sent.first, &records) else {
             tracing::error!(number = first.number, "a record in the spool cannot be read; it is dropped");
@@ -122,7 +128,7 @@ impl Pusher {
             Verdict::Ahead { server_time } => {
                 self.clock.learn(server_time);
                 tracing::warn!(hub = %server_time, "this machine's clock is ahead of the hub's; going by the hub's");
-                let appended = records.iter().try_for_each(|record| self.append_at(record, server_time));
+                let appended = records.iter().try_for_each(|record| self.append_again(record, server_time));
                 let discarded = appended.and_then(|()| {
                     let through = records.last().map_or(0, |record| record.number);
                     self.spool.spool.borrow_mut().acknowledge_number(through)
@@ -136,6 +142,18 @@ impl Pusher {
                     "the hub knows a later boot; began a new one"
                 );
                 Ok(self.remedied(begun))
+            }
+            Verdict::Implausible { min_boot } => {
+                tracing::error!(
+                    min_boot,
+                    "a refusal asks for a boot that cannot be one; it is ignored. If the hub made it, its record of \
+                     this agent is damaged: remove the agent there, and enrol this machine anew"
+                );
+                Ok(Step::Wait(self.backoff.after_failure(None, random())))
+            }
+            Verdict::TooMuch { retry_after } => {
+                self.batch_max = (records.len() / 2).max(1);
+                Ok(Step::Wait(self.backoff.after_failure(retry_after, random())))
             }
             Verdict::Refused { why } if records.len() > 1 => {
                 tracing::debug!("sending less at a time: {why}");
@@ -151,10 +169,10 @@ impl Pusher {
             Verdict::Conflict { why } => {
                 tracing::error!(
                     "{why}: another machine uses this agent's identity, or its state was rolled back. Nothing is \
-                     pushed any more. Give each machine an identity of its own: empty the state directory of the \
+                     pushed and no command is run any more. Give each machine an identity of its own: empty the state directory of the \
                      copy and enrol it with a new join token (for this machine one made with --replace)"
                 );
-                self.halted = true;
+                self.copy_found.stop();
                 Ok(Step::Idle)
             }
             Verdict::Later { retry_after } => {
@@ -173,7 +191,7 @@ impl Pusher {
             match records.iter().find(seq_of) {
                 Some(record) if is_ahead(rejected) => {
                     ahead += 1;
-                    if let Err(error) = self.append_at(record, answer.server_time) {
+                    if let Err(error) = self.append_again(record, answer.server_time) {
                         tracing::error!("a sample is lost: {error}");
                     }
                 }
@@ -191,7 +209,8 @@ impl Pusher {
         }
     }
 
-    fn append_at(&self, record: &Record, timestamp: Timestamp) -> Result<(), SpoolError> {
+    fn append_again(&self, record: &Record, server_time: Timestamp) -> Result<(), SpoolError> {
+        let timestamp = at_hubs_time(record.timestamp, server_time, machine_time());
         self.spool.append(record.kind, timestamp, record.json.clone()).map(drop)
     }
 
@@ -221,3 +240,23 @@ impl Pusher {
 
 /// What an attempt to push ended with.
 type Answered = Result<PushAnswer, Failure>;
+
+/// When something was measured, by the clock of a hub that said `server_time` when the machine's said `here`: as far
+/// from what was measured before it as it was, and not in the hub's future.
+fn at_hubs_time(measured: Timestamp, server_time: Timestamp, here: Timestamp) -> Timestamp {
+    Offset::between(server_time, here).hub_time(measured).min(server_time)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_measured_ahead_of_the_hub_keeps_its_distances() {
+        let hub = Timestamp::from_micros(1_800_000_000_000_000);
+        let here = hub.plus_seconds(7_200);
+        let moved = [-60, -30, 0].map(|ago| at_hubs_time(here.plus_seconds(ago), hub, here));
+        assert_eq!(moved, [hub.plus_seconds(-60), hub.plus_seconds(-30), hub]);
+        assert_eq!(at_hubs_time(here.plus_seconds(90), hub, here), hub, "the clock was set back in between");
+    }
+}

@@ -5,9 +5,18 @@ use crate::transport::Failure;
 use pingup_protocol::{problem::ProblemType, time::Timestamp};
 use std::time::Duration;
 
+/// The greatest boot there can be: the greatest integer that JSON carries unharmed everywhere (2^53 − 1).
+const BOOT_MAX: u64 = (1 << 53) - 1;
+/// Boots are moments in milliseconds. One that lies further ahead of the hub's clock than this is none.
+const BOOT_AHEAD_MILLIS_MAX: u64 = 24 * 3_600 * 1_000;
+
 /// What was sent, in sequence numbers of its boot.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sent {
+    /// The boot.
+    pub(super) boot: u64,
+    /// When, by the hub's clock as far as it is known.
+    pub(super) at: Timestamp,
     /// The first number of the request.
     pub(super) first: u64,
     /// The last number of the request.
@@ -25,8 +34,12 @@ pub(super) enum Verdict {
     Ahead { server_time: Timestamp },
     /// The boot is too old: begin one that is not before this.
     Retired { min_boot: u64 },
-    /// It will never be taken as it is.
+    /// The boot is said to be too old, and what is asked for instead can be none.
+    Implausible { min_boot: u64 },
+    /// The hub will never take it as it is.
     Refused { why: String },
+    /// Something before the hub takes less at a time: that is no reason to give anything up.
+    TooMuch { retry_after: Option<Duration> },
     /// Someone else sends under this identity, or our state went back in time.
     Conflict { why: String },
     /// Try again.
@@ -60,17 +73,32 @@ fn judge_failure(failure: &Failure, sent: Sent) -> Verdict {
     match refusal.kind {
         Some(ProblemType::AgentRevoked) => Verdict::Revoked { detail: refusal.detail.clone() },
         Some(ProblemType::SequenceConflict) => Verdict::Conflict { why: why() },
-        Some(ProblemType::BootRetired) => Verdict::Retired { min_boot: refusal.min_boot.unwrap_or_default() },
+        Some(ProblemType::BootRetired) => judge_boot(
+            refusal.min_boot.unwrap_or_default(),
+            refusal.server_time.unwrap_or(sent.at),
+            sent.boot,
+        ),
         Some(ProblemType::TimestampInFuture) => match refusal.server_time {
             Some(server_time) if sent.first == sent.last => Verdict::Ahead { server_time },
             _ => Verdict::Refused { why: why() },
         },
-        // The body itself is what is wrong. Everything else that is no is about who we are or where we ask,
-        // and nothing that was measured is thrown away for it.
-        _ if !refusal.is_passing() && matches!(refusal.status, 400 | 413 | 422) => {
+        // The hub says that the body itself is what is wrong. Everything else that is no is about who we are or
+        // where we ask, or does not come from the hub, and nothing that was measured is thrown away for it.
+        Some(kind) if !kind.retryable() && matches!(kind.status(), 400 | 413 | 422) => {
             Verdict::Refused { why: why() }
         }
+        None if refusal.status == 413 => Verdict::TooMuch { retry_after: refusal.retry_after },
         _ => later,
+    }
+}
+
+/// A boot that is taken stays: one that cannot be one would stop this agent for good.
+fn judge_boot(min_boot: u64, hub: Timestamp, own: u64) -> Verdict {
+    let hub_millis = u64::try_from(hub.as_micros() / 1_000).unwrap_or_default();
+    let is_ahead = min_boot > hub_millis.saturating_add(BOOT_AHEAD_MILLIS_MAX) && min_boot > own;
+    match min_boot > BOOT_MAX || is_ahead {
+        true => Verdict::Implausible { min_boot },
+        false => Verdict::Retired { min_boot },
     }
 }
 
@@ -80,8 +108,9 @@ mod tests {
     use crate::transport::Refusal;
     use pingup_protocol::{metrics::PushAnswer, problem::Problem};
 
-    const SENT: Sent = Sent { first: 5, last: 8, last_given: 10 };
     const NOON: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
+    const NOON_MILLIS: u64 = 1_800_000_000_000;
+    const SENT: Sent = Sent { boot: NOON_MILLIS, at: NOON, first: 5, last: 8, last_given: 10 };
 
     fn committed(high_water: Option<u64>) -> Answered {
         let rejected = Vec::new();
@@ -120,8 +149,34 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_problem_of_the_hubs_costs_nothing() {
+        let bare = |status, body: &[u8]| {
+            judge(&Err(Failure::Refused(Box::new(Refusal::read(status, None, body)))), SENT)
+        };
+        for status in [301, 400, 403, 404, 409, 422, 500] {
+            for body in [&b"<html>"[..], b"{}", br#"{"type":"urn:pingup:problem:unheard-of"}"#] {
+                assert_eq!(bare(status, body), Verdict::Later { retry_after: None }, "{status}");
+            }
+        }
+        assert_eq!(bare(413, b"<html>"), Verdict::TooMuch { retry_after: None });
+    }
+
+    #[test]
+    fn a_boot_that_can_be_none_is_not_begun() {
+        let tomorrow = NOON_MILLIS + BOOT_AHEAD_MILLIS_MAX;
+        for min_boot in [0, NOON_MILLIS, tomorrow] {
+            assert_eq!(judge_boot(min_boot, NOON, NOON_MILLIS), Verdict::Retired { min_boot });
+        }
+        for min_boot in [tomorrow + 1, BOOT_MAX, BOOT_MAX + 1, u64::MAX] {
+            assert_eq!(judge_boot(min_boot, NOON, NOON_MILLIS), Verdict::Implausible { min_boot });
+        }
+        let own = Verdict::Retired { min_boot: BOOT_MAX };
+        assert_eq!(judge_boot(BOOT_MAX, NOON, BOOT_MAX), own, "this machine went as far itself");
+    }
+
+    #[test]
     fn refusals_with_a_remedy_name_it() {
-        let one = Sent { first: 5, last: 5, last_given: 10 };
+        let one = Sent { last: 5, ..SENT };
         assert_eq!(
             judge(&refused(ProblemType::TimestampInFuture), one),
             Verdict::Ahead { server_time: NOON }

@@ -32,6 +32,11 @@ const SEGMENT_BYTES_MAX: u64 = 1 << 20;
 /// A full spool has at least this many segments, so that making room costs at most this part of it.
 const SEGMENTS_LEAST: u64 = 16;
 
+/// A segment spans at most this part of what a record may age, so that age takes little at once, too.
+const AGE_PARTS: u32 = 16;
+/// And at least this long: files are not made for single records.
+const SPAN_LEAST: Duration = Duration::from_secs(1);
+
 /// How much may wait for the hub.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
@@ -116,8 +121,7 @@ impl Spool {
         let bytes = record.encode().ok_or(SpoolError::TooLarge(record.json.len()))?;
         self.drop_expired(now)?;
         self.make_room(bytes.len() as u64)?;
-        let full = self.bounds.bytes_max.div_ceil(SEGMENTS_LEAST).min(SEGMENT_BYTES_MAX);
-        if self.segments.back().is_none_or(|segment| segment.bytes >= full) {
+        if self.segments.back().is_none_or(|segment| self.is_full(segment, timestamp)) {
             let created = Segment::create(&self.directory, record.number - 1);
             let (segment, file) = created.map_err(|error| self.io(error))?;
             self.segments.push_back(segment);
@@ -219,6 +223,15 @@ impl Spool {
 
     fn last_number(&self) -> u64 {
         self.segments.back().map_or(0, |segment| segment.last).max(self.stream.floor)
+    }
+
+    /// Whether a record of `timestamp` goes into another segment than `segment`.
+    fn is_full(&self, segment: &Segment, timestamp: Timestamp) -> bool {
+        let bytes = self.bounds.bytes_max.div_ceil(SEGMENTS_LEAST).min(SEGMENT_BYTES_MAX);
+        let span = (self.bounds.age_max / AGE_PARTS).max(SPAN_LEAST);
+        let spanned =
+            segment.first.map_or(0, |first| timestamp.as_micros().saturating_sub(first.as_micros()));
+        segment.bytes >= bytes || u128::try_from(spanned).is_ok_and(|micros| micros > span.as_micros())
     }
 
     fn make_room(&mut self, bytes: u64) -> Result<(), SpoolError> {

@@ -22,6 +22,8 @@ pub(super) struct Segment {
     pub(super) before: u64,
     /// Bytes of whole records.
     pub(super) bytes: u64,
+    /// The timestamp of its first record.
+    pub(super) first: Option<Timestamp>,
     /// The newest timestamp in it.
     pub(super) newest: Timestamp,
 }
@@ -32,7 +34,12 @@ impl Segment {
         let path = directory.join(format!("{before:020}.{EXTENSION}"));
         let file = open_for_append(&path)?;
         crate::state::sync_directory(directory)?;
-        Ok((Self { path, last: before, before, bytes: 0, newest: Timestamp::from_micros(i64::MIN) }, file))
+        Ok((Self::empty(before, path), file))
+    }
+
+    const fn empty(before: u64, path: PathBuf) -> Self {
+        let newest = Timestamp::from_micros(i64::MIN);
+        Self { path, last: before, before, bytes: 0, first: None, newest }
     }
 
     /// The segments of `directory`, by their names, in order.
@@ -53,8 +60,7 @@ impl Segment {
     /// Reads a segment through. Whatever follows its last whole record is cut off; says whether there was
     /// anything.
     pub(super) fn open(before: u64, path: PathBuf) -> io::Result<(Self, bool)> {
-        let newest = Timestamp::from_micros(i64::MIN);
-        let mut segment = Self { path, last: before, before, bytes: 0, newest };
+        let mut segment = Self::empty(before, path);
         let mut reader = BufReader::new(File::open(&segment.path)?);
         let torn = loop {
             match read(&mut reader)? {
@@ -94,6 +100,7 @@ impl Segment {
     fn note(&mut self, record: &Record) {
         self.last = record.number;
         self.bytes += record.disk_bytes();
+        self.first.get_or_insert(record.timestamp);
         self.newest = self.newest.max(record.timestamp);
     }
 

@@ -39,7 +39,7 @@ impl Stream {
 
     /// Begins a boot that is new to the hub: later than this one, and not before `min_boot`.
     pub(super) fn begin_boot(&mut self, min_boot: u64, now: Timestamp) {
-        self.boot = boot_at(now).max(min_boot).max(self.boot + 1);
+        self.boot = boot_at(now).max(min_boot).max(self.boot.saturating_add(1));
         self.base = self.floor;
     }
 }

@@ -104,6 +104,25 @@ fn what_is_too_old_goes_and_numbers_go_on() {
 }
 
 #[test]
+fn a_spool_that_never_fills_a_segment_still_forgets_what_is_too_old() {
+    let home = tempfile::tempdir().unwrap();
+    let bounds = Bounds { age_max: Duration::from_secs(160), ..AMPLE };
+    let mut spool = open(&home, bounds);
+    for second in 0..1_000 {
+        let now = NOON.plus_seconds(second);
+        spool.append(Kind::Sample, now, b"x".to_vec(), now).unwrap();
+        let oldest = spool.oldest(1, usize::MAX).unwrap()[0].timestamp;
+        assert!(now <= oldest.plus_seconds(160 + 12), "{oldest} still waits at {now}");
+        assert!(spool.segments.len() <= AGE_PARTS as usize + 2);
+    }
+    assert_eq!(waiting(&spool).len() as u64 + spool.dropped(), 1_000, "each is either there or counted");
+    assert!(waiting(&spool).len() >= 160, "only what is too old goes");
+    drop(spool);
+    let spool = Spool::open(home.path(), bounds, NOON.plus_seconds(999)).unwrap();
+    assert!(waiting(&spool).len() >= 160, "the same after a restart");
+}
+
+#[test]
 fn damage_in_the_middle_costs_what_is_damaged_and_is_counted_once() {
     let home = tempfile::tempdir().unwrap();
     let bounds = Bounds { bytes_max: 16 * 1024, ..AMPLE };

@@ -1,7 +1,7 @@
 //! The hub's configuration, applied while the agent works.
 
-use crate::harness::{Agent, Hub};
-use pingup_protocol::command::ResultStatus;
+use crate::harness::{Agent, Hub, Reply};
+use pingup_protocol::{command::ResultStatus, problem::ProblemType};
 use serde_json::json;
 
 #[test]
@@ -55,4 +55,25 @@ fn a_configuration_that_cannot_be_read_is_refused_once() {
     let (_, log) = agent.terminate();
     assert_eq!(log.matches("refused a configuration").count(), 1, "{log}");
     assert_eq!(hub.state.lock().result(1).unwrap().status, ResultStatus::Succeeded);
+}
+
+#[test]
+fn what_was_taken_away_before_a_command_was_queued_does_not_run() {
+    let hub = Hub::start();
+    let home = tempfile::tempdir().unwrap();
+    let agent = Agent::start_with(&hub, home.path(), &["--allow", "ping,exec"]);
+    hub.state.change(|hub| hub.offer(1, "exec", json!({"argv": ["true"]})));
+    hub.until("a result", |hub| hub.result(1).is_some());
+    hub.state.change(|hub| {
+        // It cannot even be fetched at once.
+        hub.reply("config", Reply::problem(ProblemType::Overloaded));
+        hub.config = (1, json!({"allow": ["ping"]}));
+        hub.offer(2, "exec", json!({"argv": ["true"]}));
+        hub.offer(3, "ping", json!({}));
+    });
+    hub.until("the other results", |hub| hub.result(3).is_some());
+    assert!(agent.terminate().0.success());
+    let hub = hub.state.lock();
+    let statuses = [1, 2, 3].map(|seq| hub.result(seq).unwrap().status);
+    assert_eq!(statuses, [ResultStatus::Succeeded, ResultStatus::Rejected, ResultStatus::Succeeded]);
 }

@@ -2,6 +2,7 @@
 
 use crate::harness::{Agent, Hub, HubState, Reply, spooled_bytes, until};
 use pingup_protocol::problem::{Problem, ProblemType};
+use serde_json::json;
 
 /// Every sample once, none missing, in order, within each boot.
 fn assert_unbroken(hub: &HubState) {
@@ -90,6 +91,21 @@ fn a_refusal_that_passes_is_waited_out() {
 }
 
 #[test]
+fn a_refusal_that_is_not_the_hubs_costs_no_sample() {
+    let hub = Hub::start();
+    let home = tempfile::tempdir().unwrap();
+    hub.state.change(|hub| {
+        for status in [400, 413, 422] {
+            hub.reply("metrics", Reply::Body(status, b"<html>a proxy's word".to_vec()));
+        }
+    });
+    let agent = Agent::start(&hub, home.path());
+    hub.until("samples after all", |hub| hub.samples.len() >= 3);
+    assert_unbroken(&hub.state.lock());
+    assert!(!agent.terminate().1.contains("dropped"));
+}
+
+#[test]
 fn a_copied_identity_stops_pushing_and_goes_on_beating() {
     for conflict in [None, Some(Reply::problem(ProblemType::SequenceConflict))] {
         let hub = Hub::start();
@@ -108,6 +124,10 @@ fn a_copied_identity_stops_pushing_and_goes_on_beating() {
         let before = spooled_bytes(home.path());
         until("more samples in the spool", || spooled_bytes(home.path()) > before * 3 / 2);
         assert_eq!(hub.state.lock().batches.len(), batches, "nothing is pushed any more");
+        hub.state.change(|hub| hub.offer(1, "ping", json!({})));
+        let before = spooled_bytes(home.path());
+        until("one more sample", || spooled_bytes(home.path()) > before);
+        assert!(hub.state.lock().results.is_empty(), "no command is run any more");
         let (status, log) = agent.terminate();
         assert!(status.success() && log.contains("another machine uses this agent's identity"), "{log}");
         assert!(hub.state.lock().beats.len() > 1, "it says goodbye");
@@ -118,13 +138,17 @@ fn a_copied_identity_stops_pushing_and_goes_on_beating() {
 fn a_retired_boot_is_left_behind_and_nothing_with_it() {
     let hub = Hub::start();
     let home = tempfile::tempdir().unwrap();
-    let later = u64::MAX >> 12;
-    let mut problem = Problem::new(ProblemType::BootRetired, "a later one is known");
-    problem.min_boot = Some(later);
-    hub.state.change(|hub| hub.reply("metrics", Reply::Problem(problem)));
+    let later = u64::try_from(hub.state.lock().now().as_micros() / 1_000).unwrap() + 3_600_000;
+    hub.state.change(|hub| {
+        for min_boot in [u64::MAX, later] {
+            let mut problem = Problem::new(ProblemType::BootRetired, "a later one is known");
+            problem.min_boot = Some(min_boot);
+            hub.reply("metrics", Reply::Problem(problem));
+        }
+    });
     let agent = Agent::start(&hub, home.path());
     hub.until("samples of the new boot", |hub| hub.samples.len() >= 2);
-    assert!(agent.terminate().0.success());
+    assert!(agent.terminate().1.contains("cannot be one"));
     let hub = hub.state.lock();
     assert_eq!(hub.marks.keys().copied().collect::<Vec<_>>(), [later]);
     assert_unbroken(&hub);
