@@ -95,7 +95,8 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
     let porch = Porch {
         clock: common.clock.clone(),
         figures: Arc::clone(&common.figures),
-        bodies: Budget::default(),
+        bodies: Budget::known(),
+        strangers_bodies: Budget::strangers(),
     };
     let router = router::router(rooms.clone(), &cellar.keyring, &porch);
     let listener = TcpListener::bind(settings.listen)

@@ -64,12 +64,14 @@ pub enum Caller {
 pub struct AgentMessage {
     keys: Arc<AgentKeys>,
     body: Bytes,
+    received_bytes: usize,
 }
 
 impl AgentMessage {
     /// To be called with bytes that were verified with these keys, and with no others.
-    pub(crate) const fn verified(keys: Arc<AgentKeys>, body: Bytes) -> Self {
-        Self { keys, body }
+    /// `received_bytes` is how long it was as it came; `body` is its canonical form.
+    pub(crate) const fn verified(keys: Arc<AgentKeys>, body: Bytes, received_bytes: usize) -> Self {
+        Self { keys, body, received_bytes }
     }
 
     /// Who sent it.
@@ -82,9 +84,9 @@ impl AgentMessage {
         &self.keys
     }
 
-    /// How long the body is.
+    /// How long the body was as it came.
     pub const fn body_bytes(&self) -> usize {
-        self.body.len()
+        self.received_bytes
     }
 
     /// The body as a `T` that names the same agent as the bearer token.

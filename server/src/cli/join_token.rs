@@ -57,6 +57,13 @@ pub(super) fn run(command: JoinTokenCommand, clock: &Clock) -> Result<(), CliErr
     print(&create(arguments, clock)?.to_text())
 }
 
+/// Checks what the file says, for commands that do not use it.
+pub(super) fn check_keys(keys: &JoinTokenKeys) -> Result<(), CliError> {
+    let place = PlaceArguments { config: None, data_dir: None };
+    let unsaid = CreateArguments { uses: None, ttl: None, agent_id: None, replace: None, place };
+    Order::new(unsaid, keys).map(drop)
+}
+
 /// What was asked for, by flags over the file over the defaults.
 struct Order {
     uses: i64,

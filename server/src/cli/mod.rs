@@ -176,6 +176,10 @@ fn said_or<T, E: Display>(
 
 impl SettingsArguments {
     fn resolve(self) -> Result<Settings, CliError> {
+        // The whole file counts, also what only other commands would use.
+        let file = self.config.as_deref().map(Layer::from_file).transpose()?.unwrap_or_default();
+        token::check_keys(&file.token)?;
+        join_token::check_keys(&file.join_token)?;
         Ok(Settings::resolve(self.layer, self.config.as_deref())?)
     }
 }

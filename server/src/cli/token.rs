@@ -74,6 +74,14 @@ pub(super) fn run(command: TokenCommand, clock: &Clock) -> Result<(), CliError> 
     print(&create(arguments, clock)?)
 }
 
+/// Checks what the file says, for commands that do not use it.
+pub(super) fn check_keys(keys: &TokenKeys) -> Result<(), CliError> {
+    said_or(None, ("token", "role"), keys.role.as_deref(), role)?;
+    said_or(None, ("token", "name"), keys.name.as_deref(), name)?;
+    said_or(None, ("token", "ttl"), keys.ttl.as_deref(), ttl)?;
+    Ok(())
+}
+
 fn create(arguments: CreateArguments, clock: &Clock) -> Result<String, CliError> {
     let file = arguments.place.settings()?;
     let TokenKeys { role: file_role, name: file_name, ttl: file_ttl } = &file.token;

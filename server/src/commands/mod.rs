@@ -85,10 +85,9 @@ pub struct CommandView {
 }
 
 impl CommandView {
-    /// What it takes in an answer, by its large parts.
+    /// What it takes in an answer.
     pub fn bytes(&self) -> usize {
-        let params = serde_json::to_vec(&self.params).map_or(0, |json| json.len());
-        params + self.result.as_ref().and_then(|result| result.output.as_ref()).map_or(0, String::len)
+        serde_json::to_vec(self).map_or(0, |json| json.len())
     }
 }
 

@@ -103,7 +103,8 @@ impl House {
     }
 
     async fn report(&self, agent: &Agent, path: &str, body: Value) -> Result<Value, Refusal> {
-        let message = AgentMessage::verified(Arc::clone(&agent.keys), body.to_string().into());
+        let message =
+            AgentMessage::verified(Arc::clone(&agent.keys), body.to_string().into(), body.to_string().len());
         let path = Path(path.to_owned());
         Ok(read(handler::result(State(Arc::clone(&self.room)), path, message).await?).await.1)
     }

@@ -44,17 +44,24 @@ fn is_json(content_type: &str) -> bool {
         && parts.filter_map(charset).all(|charset| charset.trim_matches('"') == "utf-8")
 }
 
-/// What all bodies that are being read or answered may take together. Strangers send bodies too (registration),
-/// so this, not the number of connections, bounds the memory they can fill.
+/// What all bodies of callers with a token, being read or answered, may take together.
 pub const BODIES_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// The same for strangers, who may only enrol: a pool of their own, so that filling it silences nobody else.
+pub const STRANGERS_BODIES_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// The memory for bodies, shared by all requests.
+/// The memory for bodies, shared by all requests: this, not the number of connections, bounds what they fill.
 #[derive(Clone, Debug)]
 pub struct Budget(Arc<Semaphore>);
 
-impl Default for Budget {
-    fn default() -> Self {
+impl Budget {
+    /// For callers whose token was checked.
+    pub fn known() -> Self {
         Self(Arc::new(Semaphore::new(BODIES_BYTES_MAX)))
+    }
+
+    /// For everyone else.
+    pub fn strangers() -> Self {
+        Self(Arc::new(Semaphore::new(STRANGERS_BODIES_BYTES_MAX)))
     }
 }
 
@@ -130,7 +137,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_is_read_up_to_its_limit_and_no_further() {
-        let budget = Budget::default();
+        let budget = Budget::known();
         let read = |bytes: usize| collect(Body::from(vec![b' '; bytes]), 8, &budget);
         assert_eq!(read(8).await.unwrap().0.len(), 8);
         assert_eq!(read(9).await.unwrap_err().kind(), ProblemType::PayloadTooLarge);
@@ -140,7 +147,7 @@ mod tests {
     async fn a_body_that_never_ends_is_given_up() {
         let (_sender, endless) = http_body_util::channel::Channel::<Bytes>::new(1);
         let endless = Body::new(endless);
-        let refusal = collect(endless, 8, &Budget::default()).await.unwrap_err();
+        let refusal = collect(endless, 8, &Budget::known()).await.unwrap_err();
         assert!(refusal.problem().detail.contains("30 s"), "{refusal:?}");
     }
 

@@ -104,7 +104,11 @@ pub async fn check(
     };
     let (parts, body) = request.into_parts();
     // Held until the answer is there: so long is the body in memory.
-    let (bytes, _share) = body::read(Request::new(body), bytes_max, &gate.porch.bodies).await?;
+    let budget = match caller {
+        Known::Nobody => &gate.porch.strangers_bodies,
+        Known::Operator(_) | Known::Agent(..) => &gate.porch.bodies,
+    };
+    let (bytes, _share) = body::read(Request::new(body), bytes_max, budget).await?;
     let mut request = Request::from_parts(parts, axum::body::Body::empty());
     gate.admit_body(caller, bytes, &mut request).await?;
     Ok(to_the_end(next.run(request)).await)
@@ -220,6 +224,7 @@ impl Gate {
             Known::Agent(token, keys) => {
                 // An agent that was never known is taken through the same work, and told the same.
                 let key = keys.as_ref().map_or_else(|| self.keyring.nobody(), |keys| keys.up()).clone();
+                let received = bytes.len();
                 let verified = verify(bytes, key).await?;
                 let (Some(_), Some(bytes)) = (keys, verified) else {
                     let detail =
@@ -230,7 +235,7 @@ impl Gate {
                 let Standing::Alive(keys) = self.keyring.find(&token).await? else {
                     return Err(revoked(&token.agent_id));
                 };
-                request.extensions_mut().insert(AgentMessage::verified(keys, bytes));
+                request.extensions_mut().insert(AgentMessage::verified(keys, bytes, received));
             }
         }
         Ok(())

@@ -41,8 +41,10 @@ pub struct Porch {
     pub clock: Clock,
     /// For counting them.
     pub figures: Arc<Figures>,
-    /// For the bodies of all requests together.
+    /// For the bodies of all callers with a token.
     pub bodies: body::Budget,
+    /// For the bodies of everyone else.
+    pub strangers_bodies: body::Budget,
 }
 
 /// The outermost layer: refuses oversized header blocks, and finishes every answer.

@@ -45,8 +45,12 @@ fn bad_settings_are_one_plain_line_before_anything_is_opened() {
     let file = hub.beside().join("bad.toml");
     fs::write(&file, "listne = \"127.0.0.1:0\"\n").unwrap();
     let file = file.to_str().unwrap();
+    let made = hub.beside().join("made.toml");
+    fs::write(&made, "[token]\nrole = \"god\"\n").unwrap();
+    let made = made.to_str().unwrap();
     for arguments in [
         &["serve", "--listen", "nowhere"][..],
+        &["serve", "--config", made],
         &["serve", "--listen", "0.0.0.0:0"],
         &["serve", "--lisen", "127.0.0.1:0"],
         &["serve", "--config", "/does/not/exist.toml"],

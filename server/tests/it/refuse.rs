@@ -5,12 +5,14 @@ use crate::harness::{
     Hub,
     agent::{Agent, now},
     eventually, refused,
+    wire::Wire,
 };
 use pingup_protocol::{
     keys::Secret,
     limits::{BATCH_BODY_BYTES_MAX, BODY_BYTES_MAX, HEADER_BYTES_MAX},
     signing::{self, Key},
 };
+use pingup_server::http::body::BODIES_BYTES_MAX;
 use serde_json::{Value, json};
 use std::thread;
 
@@ -289,6 +291,21 @@ fn a_full_queue_says_when_to_come_back() {
     });
     assert_eq!(refused(&full, 503, "overloaded")["retryable"], true);
     assert!(full.header("retry-after").unwrap().parse::<u64>().unwrap() >= 1);
+}
+
+#[test]
+fn strangers_bodies_silence_nobody_else() {
+    let door = Door::open();
+    // Half-sent enrolments, more than all bodies of everyone else may take together.
+    let head = "POST /api/v1/agents HTTP/1.1\r\nhost: hub\r\ncontent-type: application/json\r\ncontent-length: 262144\r\n\r\n";
+    let half: Vec<u8> = [head.as_bytes(), &[b' '; 262_000]].concat();
+    let held = BODIES_BYTES_MAX / half.len() + 8;
+    let _held: Vec<_> = (0..held).map(|_| door.hub.wire.half_sent(&half)).collect();
+    // On connections of their own: one whose body was refused halfway is closed by the hub.
+    let wire = Wire::new(door.hub.wire.address);
+    door.agent.at(&wire).post("/api/v1/metrics", &door.sample()).expect(200);
+    let order = json!({"agentId": "A", "action": "ping"});
+    wire.with_token(&door.hub.token("operator")).post("/api/v1/commands", &order).expect(201);
 }
 
 #[test]

@@ -68,11 +68,13 @@ pub fn list(
     limit: u64,
     now: Timestamp,
 ) -> rusqlite::Result<Found<CommandView>> {
-    let (conditions, values) = conditions(filter, now);
+    let (conditions, mut values) = conditions(filter, now);
+    // Named, or SQLite would sort all there is through a file. One more tells whether the list goes on.
+    values.push(Value::Integer(i64::try_from(limit).unwrap_or(i64::MAX - 1) + 1));
     // Ids of one year differ in length before they differ in text.
     let sql = format!(
         "SELECT {COLUMNS} FROM commands WHERE {conditions}
-         ORDER BY created_at DESC, length(id) DESC, id DESC"
+         ORDER BY created_at DESC, length(id) DESC, id DESC LIMIT ?"
     );
     let mut statement = connection.prepare_cached(&sql)?;
     let rows = statement.query_map(rusqlite::params_from_iter(values), |row| view(row, now))?;

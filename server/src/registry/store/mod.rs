@@ -80,10 +80,15 @@ pub fn list(connection: &Connection, filter: Filter, limit: u64) -> rusqlite::Re
         conditions.push("a.id > ?".to_owned());
         values.push(after.into());
     }
-    let mut statement =
-        connection.prepare_cached(&format!("{SELECT} WHERE {} ORDER BY a.id", conditions.join(" AND ")))?;
+    // One more tells whether the list goes on.
+    values.push((i64::try_from(limit).unwrap_or(i64::MAX - 1) + 1).into());
+    let mut statement = connection
+        .prepare_cached(&format!("{SELECT} WHERE {} ORDER BY a.id LIMIT ?", conditions.join(" AND ")))?;
     let rows = statement.query_map(rusqlite::params_from_iter(values), record)?;
-    take_page(rows, limit, |agent| agent.info.get().len() + agent.metadata.get().len())
+    take_page(rows, limit, |agent| {
+        let name = serde_json::to_vec(&agent.name).map_or(0, |json| json.len());
+        name + agent.info.get().len() + agent.metadata.get().len()
+    })
 }
 
 /// How many agents there are of each status, tombstones included.

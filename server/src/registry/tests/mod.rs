@@ -151,7 +151,7 @@ impl House {
 
     async fn beat(&self, id: &str, body: Value) -> Result<Value, Refusal> {
         let KeyStanding::Alive(keys) = self.key_standing(id).await else { panic!("{id} lives") };
-        let message = AgentMessage::verified(keys, body.to_string().into());
+        let message = AgentMessage::verified(keys, body.to_string().into(), body.to_string().len());
         Ok(read(handler::heartbeat(State(Arc::clone(&self.room)), message).await?).await.1)
     }
 }

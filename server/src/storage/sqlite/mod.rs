@@ -10,7 +10,7 @@ mod writer;
 use self::{readers::Readers, writer::Writer};
 use super::{DiskSpace, StorageError, migrate};
 use pingup_protocol::time::Timestamp;
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 use std::{
     fmt,
     path::Path,
@@ -18,11 +18,13 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// How long a statement waits for another process, such as `join-token create`, to finish its write.
 const BUSY_WAIT: Duration = Duration::from_secs(5);
+/// The pause between two tries of what SQLite does not wait for.
+const BUSY_PAUSE: Duration = Duration::from_millis(20);
 /// How long a read waits for a reader to be free.
 const FREE_READER_WAIT: Duration = Duration::from_secs(5);
 /// Statements a connection keeps prepared; the rooms together have fewer.
@@ -130,9 +132,18 @@ fn connect(path: &Path) -> Result<Connection, StorageError> {
     let connection = Connection::open(path)?;
     connection.busy_timeout(BUSY_WAIT)?;
     connection.set_prepared_statement_cache_capacity(PREPARED_STATEMENTS_MAX);
-    connection.execute_batch(
-        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;",
-    )?;
+    let set_up = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
+                  PRAGMA trusted_schema = OFF;";
+    // Switching to the log is the one step for which SQLite does not wait by itself: two programs may meet there.
+    let begun = Instant::now();
+    while let Err(error) = connection.execute_batch(set_up) {
+        let busy =
+            matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked));
+        if !busy || begun.elapsed() > BUSY_WAIT {
+            return Err(error.into());
+        }
+        std::thread::sleep(BUSY_PAUSE);
+    }
     Ok(connection)
 }
 

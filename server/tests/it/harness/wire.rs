@@ -30,6 +30,8 @@ impl Wire {
     pub fn new(address: SocketAddr) -> Self {
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
+            // A connection of its own for each request: one that a refusal closed must not fail the next.
+            .max_idle_connections(0)
             .timeout_global(Some(super::PATIENCE * 3))
             .build();
         Self { address, token: None, client: config.into() }
@@ -108,6 +110,14 @@ impl Wire {
     /// Sends raw bytes and leaves without waiting for an answer.
     pub fn hang_up_after(&self, bytes: &[u8]) {
         TcpStream::connect(self.address).unwrap().write_all(bytes).unwrap();
+    }
+
+    /// Sends what is given and keeps the connection open, unanswered, for as long as it is held.
+    pub fn half_sent(&self, bytes: &[u8]) -> TcpStream {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        // A hub that refuses at once may close while this is being sent.
+        let _ = stream.write_all(bytes);
+        stream
     }
 
     /// Sends a head that expects `100 Continue`, does something once that came, and sends the body.
