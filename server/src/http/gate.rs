@@ -2,8 +2,9 @@
 //!
 //! query (422) · Accept (406) · Content-Type (415) · announced length (413) · bearer token (401) · role or
 //! revocation (403) · path and token name one agent (403) · the body, no longer than it may be (413) ·
-//! strict JSON, a signature of the right form (400, 422) · the signature (401). What was checked is left in
-//! the request's extensions for the handler's extractors (`auth::extract`).
+//! strict JSON, a signature of the right form (400, 422) · the signature (401) · whether the key still lives, for
+//! the body may have taken minutes (403). What was checked is left in the request's extensions for the
+//! handler's extractors (`auth::extract`).
 
 use super::{Porch, body, no_such_method, problem::Refusal, query::Params, respond::Representation, single};
 use crate::auth::{

@@ -196,6 +196,28 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn only_a_probe_forgets_that_a_commit_failed() {
+        let scratch = Scratch::new();
+        let sqlite = scratch.sqlite();
+        let run = |sql: &'static str| {
+            sqlite.write(move |connection: &Connection| {
+                connection.execute_batch(sql).map_err(StorageError::from)
+            })
+        };
+        run("CREATE TABLE parent (id INTEGER PRIMARY KEY);
+             CREATE TABLE child (id INTEGER REFERENCES parent (id) DEFERRABLE INITIALLY DEFERRED)")
+        .await
+        .unwrap();
+        // A deferred constraint is checked by COMMIT itself.
+        assert!(matches!(run("INSERT INTO child VALUES (9)").await, Err(StorageError::Commit(_))));
+        run("SELECT 1").await.unwrap();
+        let failed = || sqlite.0.last_commit_failed.load(Ordering::Relaxed);
+        assert!(failed(), "a commit of nothing proves nothing");
+        sqlite.probe().await.unwrap();
+        assert!(!failed());
+    }
+
+    #[tokio::test]
     async fn writes_work_again_as_soon_as_there_is_room_again() {
         let scratch = Scratch::new();
         let sqlite = scratch.sqlite();
