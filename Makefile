@@ -7,7 +7,7 @@ CARGO ?= cargo
 FLAGS ?= --locked
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run check test fmt lint deny clean
+.PHONY: help setup build run check test bench fmt lint deny clean
 
 help: ## List the targets, one line each
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -26,6 +26,9 @@ check: setup ## Type-check everything, the quickest feedback
 
 test: setup ## Run all tests in one go, as CI does, doc tests included
 	$(CARGO) test --workspace $(FLAGS)
+
+bench: setup ## Measure the hot path of the protocol, about two minutes
+	$(CARGO) bench -p pingup-benches $(FLAGS)
 
 fmt: ## Format the Rust code
 	$(CARGO) fmt --all
