@@ -10,13 +10,16 @@
 //! (no fraction, no exponent) beyond ±(2^53−1), numbers that overflow a double, trailing bytes, and
 //! whatever passes a limit of [`crate::limits`].
 
+mod decimal;
 mod number;
 mod recognise;
 mod rewrite;
 mod scanner;
 
+pub(crate) use decimal::Decimal;
 pub use recognise::{Recognised, recognise};
 pub use rewrite::{Canonical, SignatureMember, rewrite};
+pub(crate) use scanner::ordinary_end;
 
 use crate::problem::ProblemType;
 

@@ -1,5 +1,6 @@
 //! Numbers: JSON's grammar, I-JSON's range, ECMAScript's way of writing them (RFC 8785 §3.2.2.3).
 
+use super::decimal::Decimal;
 use crate::limits::INTEGER_MAX;
 
 /// A number as it stands in a text.
@@ -50,8 +51,27 @@ pub(super) fn value(text: &str, integer: bool) -> Option<f64> {
     text.parse::<f64>().ok().filter(|value| value.is_finite())
 }
 
-/// Whether a measured number is written as ECMAScript would write it, and in range.
-pub(super) fn is_canonical(text: &str, integer: bool) -> bool {
+/// Measures the number that `text` starts with, if it is written as ECMAScript would write it, and in range.
+#[inline]
+pub(super) fn measure_canonical(text: &str) -> Option<usize> {
+    measure_evident(text).or_else(|| measure_printed(text))
+}
+
+/// Measures the number that `text` starts with, if its digits alone tell that it is canonical.
+#[inline]
+pub(super) fn measure_evident(text: &str) -> Option<usize> {
+    Decimal::read(text.as_bytes()).filter(|decimal| decimal.is_evidently_canonical()).map(Decimal::len)
+}
+
+/// What [`measure_canonical`] does with a number of which the digits alone do not tell.
+#[cold]
+fn measure_printed(text: &str) -> Option<usize> {
+    let found = measure(text.as_bytes())?;
+    is_printed_so(&text[..found.len], found.integer).then_some(found.len)
+}
+
+/// Whether a measured number, read as a double and printed again, is `text`.
+pub(super) fn is_printed_so(text: &str, integer: bool) -> bool {
     if integer {
         return text != "-0" && text.parse::<i64>().is_ok_and(|whole| whole.unsigned_abs() <= INTEGER_MAX);
     }

@@ -5,7 +5,7 @@
 
 use super::{
     SIGNATURE_MEMBER, number,
-    scanner::{name_order, read_string},
+    scanner::{name_order, ordinary_end, read_string},
 };
 use crate::limits::{DEPTH_MAX, MEMBERS_MAX, STRING_BYTES_MAX};
 use std::ops::Range;
@@ -67,9 +67,8 @@ impl Look<'_> {
     }
 
     fn number(&mut self) -> Option<()> {
-        let found = number::measure(&self.input.as_bytes()[self.at..])?;
-        let text = &self.input[self.at..self.at + found.len];
-        number::is_canonical(text, found.integer).then(|| self.at += found.len)
+        self.at += number::measure_canonical(&self.input[self.at..])?;
+        Some(())
     }
 
     /// Passes a string in its canonical form; whether it is plain ASCII without escapes.
@@ -78,6 +77,7 @@ impl Look<'_> {
         self.take(b'"')?;
         let (start, mut escaped, mut plain) = (self.at, 0, true);
         loop {
+            self.at = ordinary_end(bytes, self.at);
             match bytes.get(self.at)? {
                 b'"' => break,
                 b'\\' => {
@@ -86,12 +86,11 @@ impl Look<'_> {
                     escaped += taken;
                     self.at += 1 + taken;
                 }
-                0..=0x1f => return None,
                 0x80.. => {
                     plain = false;
-                    self.at += 1;
+                    self.at += bytes[self.at..].iter().take_while(|b| !b.is_ascii()).count();
                 }
-                _ => self.at += 1,
+                _ => return None,
             }
         }
         let said = self.at - start - escaped;
@@ -155,7 +154,7 @@ impl Look<'_> {
 
     fn in_order(&self, before: &Name, name: &Name) -> bool {
         if before.plain && name.plain {
-            return self.inner(before) < self.inner(name);
+            return name_order(self.inner(before), self.inner(name)).is_lt();
         }
         let said = |name: &Name| read_string(self.input, name.quoted.start).ok().map(|text| text.said);
         match (said(before), said(name)) {

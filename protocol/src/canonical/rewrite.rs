@@ -44,6 +44,7 @@ pub fn rewrite(bytes: &[u8]) -> Result<Canonical<'_>, JsonError> {
         at: 0,
         out: Vec::with_capacity(bytes.len()),
         scratch: Vec::new(),
+        members: Vec::new(),
         signature: SignatureMember::Absent,
         slot: 0,
     };
@@ -61,6 +62,8 @@ struct Rewriter<'a> {
     at: usize,
     out: Vec<u8>,
     scratch: Vec<u8>,
+    /// Those of all open objects, the innermost last.
+    members: Vec<Member<'a>>,
     signature: SignatureMember<'a>,
     slot: usize,
 }
@@ -92,9 +95,7 @@ impl<'a> Rewriter<'a> {
             Some(b'{') => self.object(depth),
             Some(b'[') => self.array(depth),
             Some(b'"') => {
-                let text = read_string(self.input, self.at)?;
-                self.at = text.end;
-                write_string(&text.said, &mut self.out);
+                self.text()?;
                 Ok(())
             }
             Some(b't') => self.word("true"),
@@ -102,6 +103,17 @@ impl<'a> Rewriter<'a> {
             Some(b'n') => self.word("null"),
             _ => self.number(),
         }
+    }
+
+    /// Reads a string and writes it; what was said without an escape is written as it stands.
+    fn text(&mut self) -> Result<Cow<'a, str>, JsonError> {
+        let text = read_string(self.input, self.at)?;
+        match &text.said {
+            Cow::Borrowed(_) => self.out.extend_from_slice(&self.input.as_bytes()[self.at..text.end]),
+            Cow::Owned(said) => write_string(said, &mut self.out),
+        }
+        self.at = text.end;
+        Ok(text.said)
     }
 
     fn word(&mut self, word: &'static str) -> Result<(), JsonError> {
@@ -114,6 +126,11 @@ impl<'a> Rewriter<'a> {
     }
 
     fn number(&mut self) -> Result<(), JsonError> {
+        if let Some(len) = number::measure_evident(&self.input[self.at..]) {
+            self.out.extend_from_slice(&self.input.as_bytes()[self.at..self.at + len]);
+            self.at += len;
+            return Ok(());
+        }
         let Some(found) = number::measure(&self.input.as_bytes()[self.at..]) else {
             return self.malformed("a value");
         };
@@ -150,7 +167,7 @@ impl<'a> Rewriter<'a> {
         let start = self.at;
         self.at += 1;
         self.out.push(b'{');
-        let mut members = Vec::new();
+        let first = self.members.len();
         let mut count = 0;
         self.skip_space();
         if self.peek() != Some(b'}') {
@@ -159,7 +176,7 @@ impl<'a> Rewriter<'a> {
                 if count > MEMBERS_MAX {
                     return Err(JsonError::TooManyMembers { at: start });
                 }
-                self.member(depth, &mut members)?;
+                self.member(depth, first)?;
                 match self.peek() {
                     Some(b',') => self.at += 1,
                     Some(b'}') => break,
@@ -168,42 +185,43 @@ impl<'a> Rewriter<'a> {
                 self.skip_space();
             }
         }
-        self.put_in_order(&mut members)?;
+        self.put_in_order(first)?;
         if depth == 1 {
-            self.slot = slot_of(&members, self.out.len());
+            self.slot = slot_of(&self.members, self.out.len());
         }
+        self.members.truncate(first);
         self.at += 1;
         self.out.push(b'}');
         Ok(())
     }
 
-    /// Reads one member and the space behind it. The top-level signature is kept apart, not written.
-    fn member(&mut self, depth: usize, members: &mut Vec<Member<'a>>) -> Result<(), JsonError> {
+    /// Reads one member, of an object whose members begin with the `first`, and the space behind it. The top-level
+    /// signature is kept apart, not written.
+    fn member(&mut self, depth: usize, first: usize) -> Result<(), JsonError> {
         if self.peek() != Some(b'"') {
             return self.malformed("a member name");
         }
-        let name = read_string(self.input, self.at)?;
-        self.at = name.end;
+        let alone = self.members.len() == first;
+        if !alone {
+            self.out.push(b',');
+        }
+        let from = self.out.len();
+        let name = self.text()?;
         self.skip_space();
         if self.peek() != Some(b':') {
             return self.malformed("a colon");
         }
         self.at += 1;
-        self.skip_space();
-        if !members.is_empty() {
-            self.out.push(b',');
-        }
-        let from = self.out.len();
-        write_string(&name.said, &mut self.out);
         self.out.push(b':');
+        self.skip_space();
         let (value_at, value_out) = (self.at, self.out.len());
         self.value(depth + 1)?;
-        if depth == 1 && name.said == SIGNATURE_MEMBER {
+        if depth == 1 && name == SIGNATURE_MEMBER {
             self.keep_signature(value_at)?;
-            self.out.truncate(if members.is_empty() { from } else { from - 1 });
+            self.out.truncate(if alone { from } else { from - 1 });
             debug_assert!(value_out >= from);
         } else {
-            members.push(Member { name: name.said, written: from..self.out.len() });
+            self.members.push(Member { name, written: from..self.out.len() });
         }
         self.skip_space();
         Ok(())
@@ -220,8 +238,9 @@ impl<'a> Rewriter<'a> {
         Ok(())
     }
 
-    /// Orders the members where they were written; a name that stands twice is refused.
-    fn put_in_order(&mut self, members: &mut [Member<'a>]) -> Result<(), JsonError> {
+    /// Orders the members from the `first` on where they were written; a name that stands twice is refused.
+    fn put_in_order(&mut self, first: usize) -> Result<(), JsonError> {
+        let members = &mut self.members[first..];
         if members.is_sorted_by(|a, b| name_order(&a.name, &b.name).is_lt()) {
             return Ok(());
         }
