@@ -1,16 +1,24 @@
 //! Samples: one, or a spooled batch (`POST /api/v1/metrics`), and what the hub answers.
+//!
+//! Two ways lead from bytes to a [`MetricsBody`], and they say the same:
+//! - `plain` reads, in one pass, the form that canonical bytes from an agent have; it refuses nothing, it only does
+//!   not read;
+//! - `general` reads any JSON, and says precisely what is wrong with a bad body.
+
+mod general;
+mod plain;
+#[cfg(test)]
+mod tests;
 
 pub use crate::measurements::Measurements;
 
 use crate::{
     ids::AgentId,
-    limits::{BATCH_SAMPLES_MAX, INTEGER_MAX, STATUS_BYTES_MAX},
-    problem::ProblemType,
-    schema::{self, Checked, SchemaError},
+    limits::{INTEGER_MAX, STATUS_BYTES_MAX},
+    schema::{Checked, SchemaError},
     time::Timestamp,
 };
-use serde::{Deserialize, Serialize, de::IgnoredAny};
-use serde_json::value::RawValue;
+use serde::{Deserialize, Serialize};
 
 /// One sample of a batch, as an agent spools and sends it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -129,16 +137,9 @@ pub struct Rejected {
 impl MetricsBody {
     /// Reads a verified body; a body with `samples` is a batch.
     pub fn read(json: &[u8]) -> Result<Self, SchemaError> {
-        if let Ok(single) = serde_json::from_slice::<SingleBody>(json)
-            && !has_samples(json)
-        {
-            single.check()?;
-            return Ok(Self::Single(single));
-        }
-        if has_samples(json) {
-            read_batch(json).map(Self::Batch)
-        } else {
-            schema::read(json).map(Self::Single)
+        match plain::read(json) {
+            Some(body) => Ok(body),
+            None => general::read(json),
         }
     }
 
@@ -148,76 +149,6 @@ impl MetricsBody {
             Self::Single(body) => &body.agent_id,
             Self::Batch(body) => &body.agent_id,
         }
-    }
-}
-
-fn has_samples(json: &[u8]) -> bool {
-    #[derive(Deserialize)]
-    struct Peek {
-        samples: Option<IgnoredAny>,
-    }
-    serde_json::from_slice::<Peek>(json).is_ok_and(|peek| peek.samples.is_some())
-}
-
-fn read_batch(json: &[u8]) -> Result<ReadBatch, SchemaError> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct RawBatch<'a> {
-        agent_id: AgentId,
-        boot: u64,
-        #[serde(borrow)]
-        samples: Vec<&'a RawValue>,
-    }
-    let raw: RawBatch<'_> =
-        serde_json::from_slice(json).map_err(|e| SchemaError::at("", schema::plain(&e)))?;
-    check_integer("/boot", raw.boot)?;
-    if raw.samples.is_empty() || raw.samples.len() > BATCH_SAMPLES_MAX {
-        return Err(SchemaError::at("/samples", format!("1 to {BATCH_SAMPLES_MAX} samples expected")));
-    }
-    let mut entries = Vec::with_capacity(raw.samples.len());
-    let mut last = 0;
-    for (index, text) in raw.samples.iter().enumerate() {
-        let entry = read_entry(text.get(), index)?;
-        if entry.seq() <= last {
-            return Err(SchemaError::at(format!("/samples/{index}/seq"), "numbers must rise within a batch"));
-        }
-        last = entry.seq();
-        entries.push(entry);
-    }
-    Ok(ReadBatch { agent_id: raw.agent_id, boot: raw.boot, entries })
-}
-
-/// Reads one entry. Without a number of its own it cannot even be rejected: then the batch is refused.
-fn read_entry(json: &str, index: usize) -> Result<BatchEntry, SchemaError> {
-    #[derive(Deserialize)]
-    struct Numbered {
-        seq: u64,
-    }
-    if let Ok(sample) = serde_json::from_str::<Sample>(json)
-        && sample.check().is_ok()
-    {
-        return Ok(BatchEntry::Good(sample));
-    }
-    let pointer = format!("/samples/{index}/seq");
-    let seq = serde_json::from_str::<Numbered>(json)
-        .map_err(|_| SchemaError::at(pointer.clone(), "an integer from 1 expected"))?
-        .seq;
-    check_sequence("", seq).map_err(|_| SchemaError::at(pointer, "an integer from 1 to 2^53-1 expected"))?;
-    let why = match schema::read::<Explained>(json.as_bytes()) {
-        Err(error) => error.to_string(),
-        Ok(_) => "not a sample".to_owned(),
-    };
-    Ok(BatchEntry::Bad(Rejected { seq, problem: ProblemType::SchemaInvalid.name().to_owned(), detail: why }))
-}
-
-/// A sample read once more, to say what is wrong with it.
-#[derive(Deserialize)]
-#[serde(transparent)]
-struct Explained(Sample);
-
-impl Checked for Explained {
-    fn check(&self) -> Result<(), SchemaError> {
-        self.0.check()
     }
 }
 
