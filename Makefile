@@ -7,10 +7,10 @@ CARGO ?= cargo
 FLAGS ?= --locked
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run check test bench fmt lint deny clean
+.PHONY: help setup build run loadtest check test bench fmt lint deny clean
 
 help: ## List the targets, one line each
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: ## Fetch the prebuilt libduckdb, once (checksum pinned)
 	@scripts/setup-duckdb
@@ -20,6 +20,9 @@ build: setup ## Build every program, optimised, into target/release
 
 run: ## Build, then run a hub and an agent for this machine; Ctrl-C stops both
 	@scripts/run
+
+loadtest: build ## Build, then load a hub in a few minutes and print what must hold beside what does
+	@"$${CARGO_TARGET_DIR:-target}/release/pingup-loadtest" all --short
 
 check: setup ## Type-check everything, the quickest feedback
 	$(CARGO) check --workspace --all-targets $(FLAGS)

@@ -1,36 +1,37 @@
 //! One keep-alive HTTP/1.1 connection to the hub, with one request in flight.
 //!
-//! It reconnects when it is told to send and has no connection; it never sends twice on its own account.
-//! Whoever calls knows what may be sent again, and counts it.
+//! Written by hand, because it shares the machine with what it measures: one write and one read a request,
+//! answers borrowed from the connection's own buffer, one timer a connection that is only set anew when it
+//! rings. It knows answers with a Content-Length and nothing else; anything unexpected is an error and ends
+//! the connection. It reconnects when it is told to send and has none, and never sends twice on its own
+//! account: whoever calls knows what may be sent again, and counts it.
 
-use crate::settings::Hub;
-use bytes::Bytes;
-use http::{
-    HeaderValue, Request, StatusCode,
-    header::{AUTHORIZATION, CONTENT_TYPE, HOST, RETRY_AFTER},
+use crate::{
+    answer::{Answer, Head, Unexpected},
+    settings::Hub,
 };
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper_util::rt::TokioIo;
-use pingup_protocol::{
-    limits::BATCH_BODY_BYTES_MAX,
-    problem::{Problem, ProblemType},
+use std::{
+    future::{Future, poll_fn},
+    io,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
 };
-use std::{sync::Arc, time::Duration};
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::{Instant, Sleep, sleep, timeout},
+};
 
-/// An answer: the longest lists every sample of the longest batch as rejected.
-const ANSWER_BYTES_MAX: usize = BATCH_BODY_BYTES_MAX;
+/// An answer's bytes with its head: a page of history, and far more than that.
+pub(crate) const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// What a buffer for answers begins with: an ordinary answer with its head fits.
+const ANSWER_BYTES_USUAL: usize = 1024;
 /// How long a connection may take to open.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long an answer may take; a hub that is slower than this is as good as gone.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
-/// The wait after a retryable refusal that names none.
-const RETRY_AFTER_DEFAULT: Duration = Duration::from_secs(1);
-/// The least wait before a retry: a hub that says "0" is not to be hammered in a tight loop.
-const RETRY_AFTER_MIN: Duration = Duration::from_millis(20);
-/// The longest wait that a hub can ask of us.
-const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
+pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Why there was no answer.
 #[derive(Debug, thiserror::Error)]
@@ -41,7 +42,7 @@ pub(crate) enum ClientError {
         /// Where to.
         hub: String,
         /// What the system said.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// Nobody took the connection or gave an answer in time.
     #[error("{hub} did not answer within {} s", .after.as_secs())]
@@ -51,133 +52,201 @@ pub(crate) enum ClientError {
         /// How long it was given.
         after: Duration,
     },
-    /// The connection broke, or what came was not HTTP.
+    /// The connection broke.
     #[error("the connection broke: {0}")]
-    Broken(#[from] hyper::Error),
-    /// An answer without an end.
+    Broken(#[from] io::Error),
+    /// What came was not what is understood here.
     #[error("the answer could not be read: {0}")]
-    Unreadable(Box<dyn std::error::Error + Send + Sync>),
-    /// The request itself cannot be put into HTTP.
-    #[error("the request cannot be made: {0}")]
-    Request(#[from] http::Error),
-}
-
-/// What the hub said.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    /// The HTTP status.
-    pub(crate) status: StatusCode,
-    /// The body, whatever it is.
-    pub(crate) body: Bytes,
-    retry_after: Option<Duration>,
-}
-
-impl Answer {
-    /// The refusal in it, if it is one of the protocol's.
-    pub(crate) fn problem(&self) -> Option<Problem> {
-        serde_json::from_slice(&self.body).ok()
-    }
-
-    /// How long to wait before the same request may be sent again; `None` when that is of no use.
-    pub(crate) fn retry_after(&self, problem: Option<ProblemType>) -> Option<Duration> {
-        let overloaded =
-            matches!(self.status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS);
-        (overloaded || problem.is_some_and(ProblemType::retryable))
-            .then(|| self.retry_after.unwrap_or(RETRY_AFTER_DEFAULT).clamp(RETRY_AFTER_MIN, RETRY_AFTER_MAX))
-    }
+    Unreadable(#[from] Unexpected),
 }
 
 /// The connection, open or to be opened.
 pub(crate) struct Client {
     hub: Arc<Hub>,
-    sender: Option<SendRequest<Full<Bytes>>>,
+    stream: Option<TcpStream>,
+    input: Vec<u8>,
+    /// Of the answer in `input`.
+    head: Option<Head>,
+    timer: Pin<Box<Sleep>>,
+    patience: Duration,
 }
 
 impl Client {
-    /// Opens a connection to `hub`.
-    pub(crate) async fn connect(hub: Arc<Hub>) -> Result<Self, ClientError> {
-        let sender = Some(open(&hub).await?);
-        Ok(Self { hub, sender })
+    /// A connection to `hub`, to be opened with the first request.
+    pub(crate) fn new(hub: Arc<Hub>) -> Self {
+        let timer = Box::pin(sleep(Duration::ZERO));
+        Self {
+            hub,
+            stream: None,
+            input: vec![0; ANSWER_BYTES_USUAL],
+            head: None,
+            timer,
+            patience: ANSWER_TIMEOUT,
+        }
     }
 
-    /// Posts `body` and reads the whole answer. After an error the next call opens a new connection.
+    /// Gives answers `patience` and no longer.
+    pub(crate) fn with_patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// Whether it is a connection to this very hub.
+    pub(crate) fn talks_to(&self, hub: &Arc<Hub>) -> bool {
+        Arc::ptr_eq(&self.hub, hub)
+    }
+
+    /// Opens the connection, if it is not open.
+    pub(crate) async fn open(&mut self) -> Result<(), ClientError> {
+        if self.stream.is_none() {
+            self.stream = Some(open(&self.hub).await?);
+        }
+        Ok(())
+    }
+
+    /// Sends a whole `request` and reads the whole answer. After an error the next call opens a new connection.
     ///
     /// Not safe to cancel and go on: a call that was dropped leaves no connection behind, and nobody knows
     /// whether the hub acted.
-    pub(crate) async fn post(
-        &mut self,
-        path: &str,
-        bearer: &HeaderValue,
-        body: Bytes,
-    ) -> Result<Answer, ClientError> {
-        let request = Request::post(path)
-            .header(HOST, &self.hub.authority)
-            .header(AUTHORIZATION, bearer)
-            .header(CONTENT_TYPE, "application/json")
-            .body(Full::new(body))?;
-        let mut sender = match self.sender.take().filter(|sender| !sender.is_closed()) {
-            Some(sender) => sender,
-            None => open(&self.hub).await?,
+    pub(crate) async fn exchange(&mut self, request: &[u8]) -> Result<Answer<'_>, ClientError> {
+        self.head = None;
+        self.open().await?;
+        let Some(mut stream) = self.stream.take() else { return Err(io::Error::other("not open").into()) };
+        let deadline = Instant::now() + self.patience;
+        let exchanged = {
+            let talk = pin!(talk(&mut stream, request, &mut self.input));
+            by(deadline, &mut self.timer, talk).await
         };
-        let answer = timeout(ANSWER_TIMEOUT, exchange(&mut sender, request))
-            .await
-            .map_err(|_| ClientError::Timeout { hub: self.hub.url(), after: ANSWER_TIMEOUT })??;
-        self.sender = Some(sender);
-        Ok(answer)
+        let head = match exchanged {
+            Some(head) => head?,
+            None => return Err(ClientError::Timeout { hub: self.hub.url(), after: self.patience }),
+        };
+        if !head.closes() {
+            self.stream = Some(stream);
+        }
+        Ok(self.head.insert(head).over(&self.input))
+    }
+
+    /// The last answer, if the last exchange brought one.
+    pub(crate) fn last(&self) -> Option<Answer<'_>> {
+        self.head.as_ref().map(|head| head.over(&self.input))
     }
 }
 
-async fn open(hub: &Hub) -> Result<SendRequest<Full<Bytes>>, ClientError> {
-    let stream = timeout(CONNECT_TIMEOUT, TcpStream::connect((hub.host.as_str(), hub.port)))
+async fn open(hub: &Hub) -> Result<TcpStream, ClientError> {
+    timeout(CONNECT_TIMEOUT, TcpStream::connect((hub.host.as_str(), hub.port)))
         .await
         .map_err(|_| ClientError::Timeout { hub: hub.url(), after: CONNECT_TIMEOUT })?
         .and_then(|stream| stream.set_nodelay(true).map(|()| stream))
-        .map_err(|source| ClientError::Connect { hub: hub.url(), source })?;
-    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    // It ends with its sender, and what breaks it also reaches the request that waits on it.
-    tokio::spawn(connection);
-    Ok(sender)
+        .map_err(|source| ClientError::Connect { hub: hub.url(), source })
 }
 
-async fn exchange(
-    sender: &mut SendRequest<Full<Bytes>>,
-    request: Request<Full<Bytes>>,
-) -> Result<Answer, ClientError> {
-    sender.ready().await?;
-    let (head, body) = sender.send_request(request).await?.into_parts();
-    let body =
-        Limited::new(body, ANSWER_BYTES_MAX).collect().await.map_err(ClientError::Unreadable)?.to_bytes();
-    let seconds = head.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-    Ok(Answer { status: head.status, body, retry_after: seconds.map(Duration::from_secs) })
+async fn talk(stream: &mut TcpStream, request: &[u8], input: &mut Vec<u8>) -> Result<Head, ClientError> {
+    stream.write_all(request).await?;
+    let mut filled = 0;
+    let mut head: Option<Head> = None;
+    loop {
+        if filled == input.len() {
+            let more = head.as_ref().map_or(0, Head::bytes).max(2 * input.len());
+            input.resize(more.min(ANSWER_BYTES_MAX), 0);
+        }
+        match stream.read(&mut input[filled..]).await? {
+            0 if filled == input.len() => return Err(Unexpected::TooLong.into()),
+            0 => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
+            read => filled += read,
+        }
+        if head.is_none() {
+            head = Head::parse(&input[..filled])?;
+        }
+        match &head {
+            Some(whole) if whole.bytes() > ANSWER_BYTES_MAX => return Err(Unexpected::TooLong.into()),
+            Some(whole) if whole.bytes() < filled => return Err(Unexpected::MoreThanAsked.into()),
+            Some(whole) if whole.bytes() == filled => return head.ok_or(Unexpected::NotHttp.into()),
+            _ => {}
+        }
+    }
+}
+
+/// What `work` comes to; `None` if it takes beyond `deadline`. The timer stays set from one call to the next,
+/// and is set anew only when it rings: setting a timer for every request costs more than the whole rest here.
+async fn by<T>(
+    deadline: Instant,
+    timer: &mut Pin<Box<Sleep>>,
+    mut work: Pin<&mut impl Future<Output = T>>,
+) -> Option<T> {
+    poll_fn(|context: &mut Context<'_>| {
+        if let Poll::Ready(done) = work.as_mut().poll(context) {
+            return Poll::Ready(Some(done));
+        }
+        while timer.as_mut().poll(context).is_ready() {
+            if Instant::now() >= deadline {
+                return Poll::Ready(None);
+            }
+            timer.as_mut().reset(deadline);
+        }
+        Poll::Pending
+    })
+    .await
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tokio::net::TcpListener;
 
-    fn answer(status: u16, retry_after: Option<u64>) -> Answer {
-        Answer {
-            status: StatusCode::from_u16(status).unwrap(),
-            body: Bytes::new(),
-            retry_after: retry_after.map(Duration::from_secs),
+    async fn client(answers: Vec<Vec<u8>>) -> Client {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            for answer in answers {
+                let mut request = [0; 4];
+                stream.read_exact(&mut request).await.unwrap();
+                for piece in answer.chunks(700) {
+                    stream.write_all(piece).await.unwrap();
+                    tokio::task::yield_now().await;
+                }
+            }
+            // Held open: whether the answer is whole must not depend on the end of the connection.
+            let _ = stream.read_u8().await;
+        });
+        Client::new(Arc::new(Hub { host: "127.0.0.1".to_owned(), port, authority: "hub".to_owned() }))
+    }
+
+    fn answer(body: &[u8]) -> Vec<u8> {
+        [format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len()).as_bytes(), body].concat()
+    }
+
+    #[tokio::test]
+    async fn answers_of_any_length_come_whole_and_in_order() {
+        let bodies = [vec![b'a'; 3], vec![b'b'; 100_000], Vec::new(), vec![b'c'; 5]];
+        let mut client = client(bodies.iter().map(|body| answer(body)).collect()).await;
+        for body in &bodies {
+            assert_eq!(client.exchange(b"ping").await.unwrap().body, body);
         }
     }
 
-    #[test]
-    fn only_what_may_succeed_later_is_sent_again() {
-        assert_eq!(answer(503, Some(2)).retry_after(None), Some(Duration::from_secs(2)));
-        assert_eq!(answer(429, None).retry_after(None), Some(RETRY_AFTER_DEFAULT));
-        assert_eq!(
-            answer(500, None).retry_after(Some(ProblemType::InternalError)),
-            Some(RETRY_AFTER_DEFAULT)
-        );
-        assert_eq!(answer(409, Some(2)).retry_after(Some(ProblemType::SequenceConflict)), None);
-        assert_eq!(answer(400, None).retry_after(None), None);
+    #[tokio::test(start_paused = true)]
+    async fn patience_ends() {
+        let mut client = client(vec![answer(b"ok"), b"HTTP/1.1 200 OK\r\n".to_vec()]).await;
+        assert_eq!(client.exchange(b"ping").await.unwrap().body, b"ok");
+        let started = Instant::now();
+        let slow = client.exchange(b"ping").await.map(|answer| answer.status);
+        assert!(matches!(slow, Err(ClientError::Timeout { .. })), "{slow:?}");
+        assert!(started.elapsed() >= ANSWER_TIMEOUT);
     }
 
-    #[test]
-    fn waits_have_a_floor_and_a_ceiling() {
-        assert_eq!(answer(503, Some(0)).retry_after(None), Some(RETRY_AFTER_MIN));
-        assert_eq!(answer(503, Some(86_400)).retry_after(None), Some(RETRY_AFTER_MAX));
+    #[tokio::test]
+    async fn what_is_too_much_ends_the_connection() {
+        let mut long = client(vec![b"HTTP/1.1 200 OK\r\ncontent-length: 99999999999\r\n\r\n".to_vec()]).await;
+        assert!(matches!(
+            long.exchange(b"ping").await.map(|answer| answer.status),
+            Err(ClientError::Unreadable(Unexpected::TooLong))
+        ));
+        let mut twice = client(vec![[answer(b"one"), answer(b"two")].concat()]).await;
+        assert!(matches!(
+            twice.exchange(b"ping").await.map(|answer| answer.status),
+            Err(ClientError::Unreadable(Unexpected::MoreThanAsked))
+        ));
     }
 }

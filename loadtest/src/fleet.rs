@@ -1,129 +1,168 @@
 //! The agents of a run: registered with the hub over the wire, each with its own key, token and stream.
 //!
-//! They stay in the hub's list afterwards, named `loadtest-<run>-<number>`, for whoever wants to look at
+//! They stay in the hub's list afterwards, named `<label>-<run>-<number>`, for whoever wants to look at
 //! their history; removing them takes an admin.
 
 use crate::{
-    client::{Client, ClientError},
-    settings::Hub,
+    body::{self, Author},
+    client::Client,
+    error::LoadError,
+    measured::mix,
+    request,
+    settings::{Bearer, Hub},
 };
-use bytes::Bytes;
-use http::{HeaderValue, StatusCode};
 use indicatif::ProgressBar;
 use pingup_protocol::{
     enrol::{Credentials, RegisterBody},
-    ids::AgentId,
     keys::Secret,
-    metrics::{BatchBody, Measurements, Sample, SingleBody},
-    signing::{self, Key, SignError},
+    signing::Key,
     time::Timestamp,
 };
 use serde::Deserialize;
-use std::{sync::Arc, time::SystemTime};
+use std::{ops::RangeInclusive, sync::Arc, time::SystemTime};
 use tokio::{task::JoinSet, time::sleep};
 
+/// Where samples go.
+pub(crate) const METRICS: &str = "/api/v1/metrics";
+/// Where scans go.
+pub(crate) const DISCOVERY: &str = "/api/v1/discovery";
 /// Registrations under way at once: quick, and still not what is being measured.
-const REGISTRATIONS_IN_FLIGHT: usize = 4;
+const REGISTRATIONS_IN_FLIGHT: usize = 16;
 /// Times that one registration is tried when the hub asks to wait.
 const REGISTRATION_TRIES_MAX: u32 = 10;
-/// The status that every sample carries.
-const STATUS: &str = "online";
+/// Characters of a made-up token: as many as a hub's own.
+const TOKEN_CHARS: usize = 241;
 
-/// Why there is no fleet.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum FleetError {
-    /// No answer.
-    #[error("registering agents: {0}")]
-    Client(#[from] ClientError),
-    /// An answer that says no.
-    #[error("registering agents: the hub answered {status}: {detail}")]
-    Refused {
-        /// The HTTP status.
-        status: StatusCode,
-        /// What it said.
-        detail: String,
+/// When samples were taken.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Moments {
+    /// When they are sent; no two of an agent at the same moment, not even in one batch.
+    Now,
+    /// At equal steps from a first moment on, one for each number of the stream.
+    Spaced {
+        /// The moment of number 1.
+        first: Timestamp,
+        /// From one to the next.
+        step_micros: i64,
     },
-    /// An answer that is not the protocol's.
-    #[error("registering agents: the hub answered 201 without credentials that can be used: {0}")]
-    Credentials(String),
-    /// A task of ours died.
-    #[error("registering agents: {0}")]
-    Task(#[from] tokio::task::JoinError),
-}
-
-/// One signed request, and how many samples are in it.
-pub(crate) struct Push {
-    /// Canonical JSON, signed.
-    pub(crate) body: Bytes,
-    /// Samples in it.
-    pub(crate) rows: usize,
 }
 
 /// An agent that exists only in this program and in the hub.
 pub(crate) struct FleetAgent {
-    /// `Bearer <token>`.
-    pub(crate) bearer: HeaderValue,
-    id: AgentId,
+    author: Author,
+    bearer: Bearer,
     key: Key,
-    boot: u64,
     last_seq: u64,
     last_taken: Timestamp,
 }
 
 impl FleetAgent {
     /// Takes an agent's credentials and starts its stream `boot`.
-    pub(crate) fn new(credentials: Credentials, boot: u64) -> Result<Self, FleetError> {
+    pub(crate) fn new(credentials: &Credentials, boot: u64, seed: u64) -> Result<Self, LoadError> {
+        let unusable = |what: &str| LoadError::Credentials(what.to_owned());
         let key = Secret::from_base64(&credentials.keys.up)
-            .ok_or_else(|| FleetError::Credentials("keys.up is not base64 of 32 bytes".to_owned()))?;
-        let mut bearer = HeaderValue::from_str(&format!("Bearer {}", credentials.token))
-            .map_err(|_| FleetError::Credentials("the token does not fit a header".to_owned()))?;
-        bearer.set_sensitive(true);
-        let (id, key) = (credentials.agent_id, Key::new(&key));
-        Ok(Self { bearer, id, key, boot, last_seq: 0, last_taken: Timestamp::default() })
+            .ok_or_else(|| unusable("keys.up is not base64 of 32 bytes"))?;
+        let bearer =
+            Bearer::new(&credentials.token).ok_or_else(|| unusable("the token does not fit a header"))?;
+        let author = Author { id: credentials.agent_id.as_str().to_owned(), boot, seed };
+        Ok(Self { author, bearer, key: Key::new(&key), last_seq: 0, last_taken: Timestamp::default() })
     }
 
-    /// Takes the next `rows` samples of the stream at `now` and signs them: alone if it is one, else as a batch.
-    pub(crate) fn push(&mut self, rows: usize, now: Timestamp) -> Result<Push, SignError> {
-        let samples: Vec<Sample> = (0..rows).map(|_| self.sample(now)).collect();
-        let body = match <[Sample; 1]>::try_from(samples) {
-            Ok([sample]) => signing::sign(&self.key, &self.single(sample))?,
-            Err(samples) => {
-                let batch = BatchBody { agent_id: &self.id, boot: self.boot, samples: &samples };
-                signing::sign(&self.key, &batch)?
+    /// An agent that no hub knows, for a handler that does not ask.
+    pub(crate) fn made_up(number: usize, boot: u64) -> Self {
+        let author = Author { id: format!("agt-{number:012}"), boot, seed: mix(number as u64) };
+        let bearer = Bearer::new(&"t".repeat(TOKEN_CHARS));
+        let bearer = bearer.unwrap_or_else(|| unreachable!("letters fit a header"));
+        let key = Key::new(&Secret::new([7; 32]));
+        Self { author, bearer, key, last_seq: 0, last_taken: Timestamp::default() }
+    }
+
+    /// Its id.
+    pub(crate) fn id(&self) -> &str {
+        &self.author.id
+    }
+
+    /// The seed of its figures.
+    pub(crate) const fn seed(&self) -> u64 {
+        self.author.seed
+    }
+
+    /// The last number that it gave out.
+    pub(crate) const fn last_seq(&self) -> u64 {
+        self.last_seq
+    }
+
+    /// The head of its requests to `path`.
+    pub(crate) fn head(&self, hub: &Hub, path: &str) -> Vec<u8> {
+        request::post(hub, path, Some(&self.bearer))
+    }
+
+    /// Takes the next `rows` samples of the stream and writes the request that brings them into `out`: alone if
+    /// it is one, else as a batch.
+    pub(crate) fn push(&mut self, out: &mut Vec<u8>, head: &[u8], rows: usize, moments: Moments) {
+        let first = self.last_seq + 1;
+        self.last_seq += rows as u64;
+        match moments {
+            Moments::Now => {
+                let taken = now().max(Timestamp::from_micros(self.last_taken.as_micros() + 1));
+                self.last_taken = Timestamp::from_micros(taken.as_micros() + rows as i64 - 1);
+                self.write(
+                    out,
+                    head,
+                    first..=self.last_seq,
+                    Moments::Spaced { first: taken, step_micros: 1 },
+                    first,
+                );
             }
-        };
-        Ok(Push { body: body.into(), rows })
-    }
-
-    fn single(&self, sample: Sample) -> SingleBody {
-        SingleBody {
-            agent_id: self.id.clone(),
-            boot: Some(self.boot),
-            seq: Some(sample.seq),
-            timestamp: sample.timestamp,
-            metrics: sample.metrics,
-            status: sample.status,
+            Moments::Spaced { .. } => self.write(out, head, first..=self.last_seq, moments, 1),
         }
     }
 
-    /// The next sample. No two of an agent share a moment, not even in one batch.
-    fn sample(&mut self, now: Timestamp) -> Sample {
+    /// Writes the request that brings the samples numbered `range` again, byte for byte.
+    pub(crate) fn write_again(
+        &self,
+        out: &mut Vec<u8>,
+        head: &[u8],
+        range: RangeInclusive<u64>,
+        moments: Moments,
+    ) {
+        self.write(out, head, range, moments, 1);
+    }
+
+    /// Writes the request that brings the next number as a scan.
+    pub(crate) fn scan(&mut self, out: &mut Vec<u8>, head: &[u8], at: Timestamp) {
         self.last_seq += 1;
-        self.last_taken = now.max(Timestamp::from_micros(self.last_taken.as_micros() + 1));
-        let metrics = measurements(self.last_seq);
-        Sample { seq: self.last_seq, timestamp: self.last_taken, metrics, status: STATUS.to_owned() }
+        out.clear();
+        out.extend_from_slice(head);
+        body::write_scan(out, &self.author, &self.key, self.last_seq, at);
+        request::close(out, head.len());
+    }
+
+    fn write(&self, out: &mut Vec<u8>, head: &[u8], range: RangeInclusive<u64>, moments: Moments, base: u64) {
+        out.clear();
+        out.extend_from_slice(head);
+        match range.start() == range.end() {
+            true => {
+                let seq = *range.start();
+                body::write_single(out, &self.author, &self.key, seq, moment(moments, seq - base));
+            }
+            false => {
+                let samples = range.map(|seq| (seq, moment(moments, seq - base)));
+                body::write_batch(out, &self.author, &self.key, samples);
+            }
+        }
+        request::close(out, head.len());
     }
 }
 
-/// Figures that look like a machine's: in range, with a fraction, and different from one sample to the next.
-fn measurements(seq: u64) -> Measurements {
-    let wave = |step: u64, steps: u64| (seq.wrapping_mul(step) % steps) as f64 / 10.0;
-    Measurements {
-        cpu: Some(wave(7, 1_000)),
-        ram: Some(40.0 + wave(3, 200)),
-        disk: Some(70.0 + wave(1, 20)),
-        latency: Some(1.0 + wave(11, 300)),
-        further: Vec::new(),
+/// The moment of the sample that comes `after` others.
+fn moment(moments: Moments, after: u64) -> Timestamp {
+    match moments {
+        Moments::Now => now(),
+        Moments::Spaced { first, step_micros } => {
+            let after = i64::try_from(after).unwrap_or(i64::MAX).saturating_mul(step_micros);
+            Timestamp::from_micros(first.as_micros().saturating_add(after))
+        }
     }
 }
 
@@ -133,32 +172,37 @@ pub(crate) fn now() -> Timestamp {
     Timestamp::from_micros(i64::try_from(since_1970.as_micros()).unwrap_or(i64::MAX))
 }
 
-/// Registers `agents` with `hub`, a few at once; `bearer` is an operator's.
+/// Registers `agents` with `hub`, a few at once; `bearer` is an operator's. Their figures follow from `seed`.
 pub(crate) async fn register(
     hub: &Arc<Hub>,
-    bearer: &HeaderValue,
+    bearer: &Bearer,
+    label: &'static str,
     agents: usize,
+    seed: u64,
     bar: &ProgressBar,
-) -> Result<Vec<FleetAgent>, FleetError> {
+) -> Result<Vec<FleetAgent>, LoadError> {
     let run = u64::try_from(now().as_micros() / 1_000).unwrap_or_default();
     let mut clerks = JoinSet::new();
     for clerk in 0..REGISTRATIONS_IN_FLIGHT.min(agents) {
         let numbers = (clerk..agents).step_by(REGISTRATIONS_IN_FLIGHT);
         let (hub, bearer, bar) = (Arc::clone(hub), bearer.clone(), bar.clone());
         clerks.spawn(async move {
-            let mut client = Client::connect(hub).await?;
+            let mut client = Client::new(Arc::clone(&hub));
             let mut registered = Vec::with_capacity(numbers.len());
             for number in numbers {
-                registered.push(register_one(&mut client, &bearer, run, number).await?);
+                let credentials =
+                    register_one(&mut client, &hub, &bearer, format!("{label}-{run}-{number}")).await?;
+                registered.push(FleetAgent::new(&credentials, run, mix(seed ^ number as u64))?);
                 bar.inc(1);
             }
-            Ok::<_, FleetError>(registered)
+            Ok::<_, LoadError>(registered)
         });
     }
     let mut fleet = Vec::with_capacity(agents);
     while let Some(registered) = clerks.join_next().await {
         fleet.extend(registered??);
     }
+    bar.finish_and_clear();
     Ok(fleet)
 }
 
@@ -170,29 +214,27 @@ struct Registered {
 
 async fn register_one(
     client: &mut Client,
-    bearer: &HeaderValue,
-    run: u64,
-    number: usize,
-) -> Result<FleetAgent, FleetError> {
-    let name = Some(format!("loadtest-{run}-{number}"));
-    let wanted = RegisterBody { id: None, name, metadata: None };
-    let body: Bytes = serde_json::to_vec(&wanted).map_err(|e| FleetError::Credentials(e.to_string()))?.into();
+    hub: &Hub,
+    bearer: &Bearer,
+    name: String,
+) -> Result<Credentials, LoadError> {
+    const CREATED: u16 = 201;
+    let wanted = RegisterBody { id: None, name: Some(name), metadata: None };
+    let body = serde_json::to_vec(&wanted).map_err(|error| LoadError::Credentials(error.to_string()))?;
+    let request = request::post_with(hub, "/api/v1/agents", Some(bearer), &body);
     let mut tries = 0;
     loop {
         tries += 1;
-        let answer = client.post("/api/v1/agents", bearer, body.clone()).await?;
-        if answer.status == StatusCode::CREATED {
-            let registered: Registered = serde_json::from_slice(&answer.body)
-                .map_err(|error| FleetError::Credentials(error.to_string()))?;
-            return FleetAgent::new(registered.credentials, run);
+        let answer = client.exchange(&request).await?;
+        if answer.status == CREATED {
+            return serde_json::from_slice(answer.body)
+                .map(|Registered { credentials }| credentials)
+                .map_err(|error| LoadError::Credentials(error.to_string()));
         }
         let problem = answer.problem();
         match answer.retry_after(problem.as_ref().and_then(|problem| problem.problem_type())) {
             Some(wait) if tries < REGISTRATION_TRIES_MAX => sleep(wait).await,
-            _ => {
-                let detail = problem.map_or_else(|| "no more is known".to_owned(), |problem| problem.detail);
-                return Err(FleetError::Refused { status: answer.status, detail });
-            }
+            _ => return Err(LoadError::refused("registering agents", &answer)),
         }
     }
 }
@@ -200,37 +242,47 @@ async fn register_one(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pingup_protocol::{enrol::KeyPair, metrics::MetricsBody};
-
-    fn agent(secret: &Secret) -> FleetAgent {
-        let keys = KeyPair { up: secret.to_base64(), down: String::new() };
-        let agent_id = AgentId::parse("A").unwrap();
-        FleetAgent::new(Credentials { agent_id, generation: 1, keys, token: "t".to_owned() }, 7).unwrap()
-    }
+    use pingup_protocol::{enrol::KeyPair, ids::AgentId, metrics::MetricsBody, signing};
 
     #[test]
     fn pushes_verify_and_continue_one_stream() {
         let secret = Secret::new([5; 32]);
-        let (mut agent, key, now) = (agent(&secret), Key::new(&secret), Timestamp::from_micros(1_000_000));
-        let mut seen = Vec::new();
+        let keys = KeyPair { up: secret.to_base64(), down: String::new() };
+        let agent_id = AgentId::parse("A").unwrap();
+        let credentials = Credentials { agent_id, generation: 1, keys, token: "t".to_owned() };
+        let mut agent = FleetAgent::new(&credentials, 7, 0).unwrap();
+        let head = agent.head(&Hub::read("http://127.0.0.1:9", false).unwrap(), METRICS);
+        let (mut seen, mut moments, mut out) = (Vec::new(), Vec::new(), Vec::new());
         for rows in [1, 3, 1] {
-            let push = agent.push(rows, now).unwrap();
-            assert!(signing::scan(&push.body).unwrap().verify(&key));
-            match MetricsBody::read(&push.body).unwrap() {
-                MetricsBody::Single(body) => seen.push((body.boot, body.seq.unwrap())),
+            agent.push(&mut out, &head, rows, Moments::Now);
+            let body = &out[head.len()..];
+            assert!(signing::scan(body).unwrap().verify(&Key::new(&secret)));
+            match MetricsBody::read(body).unwrap() {
+                MetricsBody::Single(body) => {
+                    seen.push((body.boot, body.seq.unwrap()));
+                    moments.push(body.timestamp);
+                }
                 MetricsBody::Batch(body) => {
                     seen.extend(body.entries.iter().map(|entry| (Some(body.boot), entry.seq())));
                 }
             }
         }
         assert_eq!(seen, (1..=5).map(|seq| (Some(7), seq)).collect::<Vec<_>>());
-        assert_eq!(agent.last_taken, Timestamp::from_micros(1_000_004), "each moment is its own");
+        assert!(moments[1].as_micros() >= moments[0].as_micros() + 4, "each moment is its own");
     }
 
     #[test]
-    fn figures_stay_in_range() {
-        for seq in (0..5_000).chain([u64::MAX]) {
-            assert_eq!(measurements(seq).check(""), Ok(()));
+    fn what_is_written_again_is_the_same() {
+        let hub = Hub::read("http://127.0.0.1:9", false).unwrap();
+        let mut agent = FleetAgent::made_up(3, 1);
+        let head = agent.head(&hub, METRICS);
+        let moments = Moments::Spaced { first: Timestamp::from_micros(5_000_000), step_micros: 250_000 };
+        let (mut once, mut again) = (Vec::new(), Vec::new());
+        for rows in [4, 1] {
+            agent.push(&mut once, &head, rows, moments);
+            let range = agent.last_seq() - rows as u64 + 1..=agent.last_seq();
+            agent.write_again(&mut again, &head, range, moments);
+            assert_eq!(once, again);
         }
     }
 }

@@ -1,25 +1,44 @@
 //! Load for a pingup hub, over the wire only: what an agent could do, done by many at once.
 //!
-//! The road of a run: [`settings`] → a scenario (one file each; [`ingest`] is the first) → [`fleet`] (agents
-//! registered with the hub) → [`client`] (one keep-alive connection) → [`tally`] (counts and latencies) →
-//! [`report`] (a table for people, JSON for programs).
+//! The road of a run: [`settings`] → a [`scenario`] (one file each) → [`hub`] (a running one, or a process of our
+//! own) → [`fleet`] (agents registered with it) → [`lanes`] (the engine: connections that push, each a
+//! [`client`]) → [`board`] and [`tally`] (counts and latencies) → [`report`] (a table for people, JSON for
+//! programs) with [`verdict`]s (what must hold). Scenarios that break the hub push from a [`spool`] instead and
+//! read everything back through the [`api`].
 //!
-//! Exit codes: 0 when every row that was sent is stored, 1 when rows were lost or refused or the run could
-//! not be made, 64 for bad settings. Whatever goes wrong is one plain line on standard error.
+//! Exit codes: 0 when every row that was sent is stored and nothing that must hold was missed, 1 when not or when
+//! the run could not be made, 64 for bad settings. Whatever goes wrong is one plain line on standard error.
 
+mod answer;
+mod api;
+mod board;
+mod body;
 mod client;
+mod disk;
 mod draft;
+mod error;
 mod fleet;
-mod ingest;
+mod hub;
+mod lanes;
+mod load_report;
+mod measured;
+mod memory;
 mod open_files;
 mod progress;
 mod report;
+mod request;
+mod scenario;
 mod schedule;
 mod settings;
+mod spool;
 mod tally;
+mod verdict;
 
 use draft::Draft;
-use settings::{IngestSettings, Parsed};
+use error::LoadError;
+use report::Told;
+use scenario::{Scenario, ceiling};
+use settings::{Command, Parsed, Run, Target};
 use std::{
     fmt::Display,
     io::{self, Write},
@@ -31,7 +50,7 @@ const EXIT_BAD_SETTINGS: u8 = 64;
 
 fn main() -> ExitCode {
     match settings::parse(std::env::args_os()) {
-        Ok(Parsed::Ingest(settings)) => ingest(&settings),
+        Ok(Parsed::Run(run)) => start(&run),
         Ok(Parsed::Shown(text)) => match io::stdout().write_all(text.as_bytes()) {
             Ok(()) => ExitCode::SUCCESS,
             Err(_) => ExitCode::FAILURE,
@@ -40,30 +59,52 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs the ingest scenario and tells how it went.
-fn ingest(settings: &IngestSettings) -> ExitCode {
-    let draft = match settings.json.as_deref().map(Draft::open) {
+/// Runs a scenario and tells how it went.
+fn start(run: &Run) -> ExitCode {
+    let draft = match run.json.as_deref().map(Draft::open) {
         Some(Err(error)) => return fail(EXIT_BAD_SETTINGS, &error),
         Some(Ok(draft)) => Some(draft),
         None => None,
     };
     open_files::raise_limit();
-    let outcome = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(ingest::IngestError::Runtime)
-        .and_then(|runtime| runtime.block_on(ingest::run(settings)));
-    let report = match outcome {
-        Ok(report) => report,
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(1, &LoadError::Runtime(error)),
+    };
+    if matches!(run.scenario, Command::Bare) {
+        return match runtime.block_on(ceiling::serve()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(1, &error),
+        };
+    }
+    let told = match runtime.block_on(play(&run.scenario, &run.target, run.seed)) {
+        Ok(told) => told,
         Err(error) => return fail(1, &error),
     };
-    let written = report
+    let written = told
         .write_table(&mut io::stdout().lock())
-        .and_then(|()| draft.map_or(Ok(()), |draft| draft.finish(|file| report.write_json(file))));
+        .and_then(|()| draft.map_or(Ok(()), |draft| draft.finish(|file| told.write_json(file))));
     match written {
-        Ok(()) if report.passed() => ExitCode::SUCCESS,
+        Ok(()) if told.passed() => ExitCode::SUCCESS,
         Ok(()) => ExitCode::FAILURE,
         Err(error) => fail(1, &format!("the report cannot be written: {error}")),
+    }
+}
+
+async fn play(command: &Command, target: &Target, seed: u64) -> Result<Told, LoadError> {
+    match command {
+        Command::Ingest(scenario) => scenario.run(target, seed).await,
+        Command::IngestSingle(scenario) => scenario.run(target, seed).await,
+        Command::IngestBatch(scenario) => scenario.run(target, seed).await,
+        Command::Steady(scenario) => scenario.run(target, seed).await,
+        Command::Stall(scenario) => scenario.run(target, seed).await,
+        Command::Crash(scenario) => scenario.run(target, seed).await,
+        Command::QueryMix(scenario) => scenario.run(target, seed).await,
+        Command::Ceiling(scenario) => scenario.run(target, seed).await,
+        Command::Fill(scenario) => scenario.run(target, seed).await,
+        Command::Start(scenario) => scenario.run(target, seed).await,
+        Command::All(scenario) => scenario.run(target, seed).await,
+        Command::Bare => Err(LoadError::Nothing("the bare handler is no scenario")),
     }
 }
 

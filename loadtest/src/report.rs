@@ -1,189 +1,136 @@
-//! How a run went: the same figures as a table for people and as JSON for programs.
+//! What a scenario tells: text for people, the same figures as JSON for programs, and what it found of the table.
 
 use crate::{
-    settings::IngestSettings,
-    tally::{Rows, Tally},
+    memory::Memory,
+    verdict::{self, Finding, Must},
 };
-use indicatif::HumanCount;
 use serde::Serialize;
-use std::{
-    io::{self, Write},
-    time::Duration,
-};
+use serde_json::{Map, Value, json};
+use std::io::{self, Write};
+
+/// The bytes of the megabyte that people mean.
+const MEGABYTE: f64 = 1e6;
 
 /// Everything there is to say about a run.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Report {
-    scenario: &'static str,
-    hub: String,
-    agents: usize,
-    connections: usize,
-    batch: usize,
-    /// Rows a second asked for; null: a closed loop.
-    rate: Option<u64>,
-    /// From the first push to the last answer.
-    seconds: f64,
-    rows_per_second: f64,
-    requests_per_second: f64,
-    latency_milliseconds: Latency,
-    rows: RowCounts,
-    /// Answers of every kind, by status and problem.
-    answers: Vec<AnswerCount>,
-    /// Requests sent again because the hub asked for it.
-    retries: u64,
-    /// Requests whose connection broke or whose answer never came.
-    broken: u64,
-    passed: bool,
+#[derive(Clone, Debug)]
+pub(crate) struct Told {
+    text: String,
+    json: Map<String, Value>,
+    findings: Vec<Finding>,
+    sound: bool,
+    whole_table: bool,
 }
 
-#[derive(Debug, Serialize)]
-struct Latency {
-    p50: f64,
-    p90: f64,
-    p99: f64,
-    #[serde(rename = "p99.9")]
-    p999: f64,
-    max: f64,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct RowCounts {
-    accepted: u64,
-    duplicates: u64,
-    rejected: u64,
-    refused: u64,
-    never_stored: u64,
-    unanswered: u64,
-    unsent: u64,
-    lost: u64,
-}
-
-#[derive(Debug, Serialize)]
-struct AnswerCount {
-    status: u16,
-    problem: Option<&'static str>,
-    count: u64,
-}
-
-impl Report {
-    /// Sums a run up.
-    pub(crate) fn new(settings: &IngestSettings, tally: &Tally, elapsed: Duration) -> Self {
-        let seconds = elapsed.as_secs_f64();
-        let Rows { accepted, duplicates, never_stored, rejected, refused, unanswered } = tally.rows;
-        let answers = tally.answers.iter().map(|(&(status, problem), &count)| {
-            let problem = problem.map(|kind| kind.name());
-            AnswerCount { status, problem, count }
-        });
-        let lost = tally.rows.lost();
-        Self {
-            scenario: "ingest",
-            hub: settings.hub.url(),
-            agents: settings.agents,
-            connections: settings.connections,
-            batch: settings.batch,
-            rate: settings.rate,
-            seconds,
-            rows_per_second: (accepted + duplicates) as f64 / seconds,
-            requests_per_second: tally.requests() as f64 / seconds,
-            latency_milliseconds: Latency::of(tally),
-            rows: RowCounts {
-                accepted,
-                duplicates,
-                rejected,
-                refused,
-                never_stored,
-                unanswered,
-                unsent: tally.unsent,
-                lost,
-            },
-            answers: answers.collect(),
-            retries: tally.retries,
-            broken: tally.broken,
-            passed: lost == 0,
+impl Told {
+    /// The figures of scenario `name`, and `text` that says the same. `sound`: no row was lost or doubled.
+    pub(crate) fn new(name: &'static str, figures: &impl Serialize, text: String, sound: bool) -> Self {
+        let mut json = Map::new();
+        json.insert("scenario".to_owned(), name.into());
+        // Figures are structs of ours; what is no object would have no place here.
+        if let Ok(Value::Object(members)) = serde_json::to_value(figures) {
+            json.extend(members);
         }
+        Self { text, json, findings: Vec::new(), sound, whole_table: false }
     }
 
-    /// Whether every row that was sent is stored.
-    pub(crate) const fn passed(&self) -> bool {
-        self.passed
+    /// Several scenarios as one, with the whole table.
+    pub(crate) fn all(name: &'static str, parts: Vec<(&'static str, Self)>) -> Self {
+        let mut whole = Self::new(name, &json!({}), String::new(), true);
+        whole.whole_table = true;
+        let mut scenarios = Map::new();
+        for (name, part) in parts {
+            whole.text += &part.text;
+            whole.text.push('\n');
+            whole.sound &= part.sound;
+            for finding in part.findings {
+                whole.merge(finding);
+            }
+            scenarios.insert(name.to_owned(), Value::Object(part.json));
+        }
+        whole.json.insert("scenarios".to_owned(), Value::Object(scenarios));
+        whole
+    }
+
+    /// Adds what was found of the table.
+    pub(crate) fn with(mut self, findings: impl IntoIterator<Item = Finding>) -> Self {
+        self.findings.extend(findings);
+        self
+    }
+
+    /// Adds what the hub took in memory.
+    pub(crate) fn with_memory(mut self, memory: Memory) -> Self {
+        if let Ok(value) = serde_json::to_value(memory) {
+            self.json.insert("hubMemory".to_owned(), value);
+        }
+        match memory.resident_peak_bytes {
+            Some(bytes) => {
+                let megabytes = bytes as f64 / MEGABYTE;
+                self.text += &format!("\n  hub's resident memory, peak  {megabytes:>8.1} MB\n");
+                self.findings.push(Finding::new(Must::Memory, megabytes));
+            }
+            None => self.text += "\n  hub's resident memory: unknown\n",
+        }
+        self
+    }
+
+    /// Whether every row is where it should be, and nothing of the table was missed.
+    pub(crate) fn passed(&self) -> bool {
+        self.sound && verdict::hold(&verdict::judge(&self.findings, false))
     }
 
     /// Writes the report as one JSON object.
     pub(crate) fn write_json(&self, mut to: impl Write) -> io::Result<()> {
-        serde_json::to_writer_pretty(&mut to, self)?;
+        let mut json = self.json.clone();
+        json.insert(
+            "verdicts".to_owned(),
+            serde_json::to_value(verdict::judge(&self.findings, self.whole_table))?,
+        );
+        json.insert("passed".to_owned(), self.passed().into());
+        serde_json::to_writer_pretty(&mut to, &json)?;
         writeln!(to)
     }
 
     /// Writes the report for people.
     pub(crate) fn write_table(&self, to: &mut impl Write) -> io::Result<()> {
-        let Self { agents, connections, batch, .. } = self;
-        let pace = match self.rate {
-            Some(rate) => format!("{} rows/s on schedule", HumanCount(rate)),
-            None => "as fast as answers come".to_owned(),
-        };
-        writeln!(to, "{} on {} for {:.1} s", self.scenario, self.hub, self.seconds)?;
-        writeln!(to, "{agents} agents, {connections} connections, {batch} a request, {pace}\n")?;
-        writeln!(to, "  rows/s      {:>12}", HumanCount(self.rows_per_second as u64))?;
-        writeln!(to, "  requests/s  {:>12}", HumanCount(self.requests_per_second as u64))?;
-        self.write_latency(to)?;
-        self.write_rows(to)?;
-        self.write_answers(to)?;
-        match self.passed {
-            true => writeln!(to, "\nevery row that was sent is stored"),
-            false => writeln!(to, "\n{} rows were not stored", HumanCount(self.rows.lost)),
-        }
+        to.write_all(self.text.as_bytes())?;
+        verdict::write(&verdict::judge(&self.findings, self.whole_table), to)
     }
 
-    fn write_latency(&self, to: &mut impl Write) -> io::Result<()> {
-        let Latency { p50, p90, p99, p999, max } = self.latency_milliseconds;
-        writeln!(to, "\n  latency, ms      p50       p90       p99     p99.9       max")?;
-        writeln!(to, "            {p50:>9.2} {p90:>9.2} {p99:>9.2} {p999:>9.2} {max:>9.2}")
-    }
-
-    fn write_rows(&self, to: &mut impl Write) -> io::Result<()> {
-        writeln!(to, "\n  rows")?;
-        let rows = &self.rows;
-        writeln!(to, "    accepted      {:>12}", HumanCount(rows.accepted))?;
-        for (name, count) in [
-            ("duplicates", rows.duplicates),
-            ("rejected", rows.rejected),
-            ("refused", rows.refused),
-            ("never stored", rows.never_stored),
-            ("unanswered", rows.unanswered),
-            ("due, not sent", rows.unsent),
-        ] {
-            if count > 0 {
-                writeln!(to, "    {name:<13} {:>12}", HumanCount(count))?;
-            }
+    /// A line of the table that several parts found something of: the most that any of them saw.
+    fn merge(&mut self, finding: Finding) {
+        match self.findings.iter_mut().find(|known| known.must == finding.must) {
+            Some(known) if known.value < finding.value => *known = finding,
+            Some(_) => {}
+            None => self.findings.push(finding),
         }
-        Ok(())
-    }
-
-    fn write_answers(&self, to: &mut impl Write) -> io::Result<()> {
-        writeln!(to, "\n  answers")?;
-        for AnswerCount { status, problem, count } in &self.answers {
-            writeln!(to, "    {status} {:<24} {:>9}", problem.unwrap_or("-"), HumanCount(*count))?;
-        }
-        for (name, count) in [("sent again", self.retries), ("broken connections", self.broken)] {
-            if count > 0 {
-                writeln!(to, "    {name:<28} {:>9}", HumanCount(count))?;
-            }
-        }
-        Ok(())
     }
 }
 
-impl Latency {
-    fn of(tally: &Tally) -> Self {
-        let at = |quantile| tally.latency.value_at_quantile(quantile) as f64 / 1_000.0;
-        Self {
-            p50: at(0.5),
-            p90: at(0.9),
-            p99: at(0.99),
-            p999: at(0.999),
-            max: tally.latency.max() as f64 / 1_000.0,
-        }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(megabytes: u64, sound: bool) -> Told {
+        let memory = Memory { resident_peak_bytes: Some(megabytes * 1_000_000), resident_seen_bytes: None };
+        Told::new("part", &json!({"rows": 3}), "text".to_owned(), sound).with_memory(memory)
+    }
+
+    #[test]
+    fn the_whole_is_as_good_as_its_worst_part() {
+        let whole =
+            |parts: Vec<Told>| Told::all("all", parts.into_iter().map(|told| ("part", told)).collect());
+        assert!(whole(vec![part(10, true), part(20, true)]).passed());
+        assert!(!whole(vec![part(10, true), part(101, true)]).passed());
+        assert!(!whole(vec![part(101, true), part(10, true)]).passed());
+        assert!(!whole(vec![part(10, false), part(20, true)]).passed());
+    }
+
+    #[test]
+    fn json_has_the_figures_and_the_verdicts() {
+        let mut text = Vec::new();
+        part(10, true).write_json(&mut text).unwrap();
+        let json: Value = serde_json::from_slice(&text).unwrap();
+        assert_eq!((&json["rows"], &json["passed"]), (&json!(3), &json!(true)));
+        assert_eq!(json["verdicts"][0]["measured"], json!(10.0));
     }
 }

@@ -5,16 +5,18 @@
 
 use http_body_util::{BodyExt, Full};
 use hyper::{
-    Request, Response,
+    Method, Request, Response,
     body::{Bytes, Incoming},
     server::conn::http1,
     service::service_fn,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
 use pingup_protocol::{
+    discovery::DiscoveryBody,
     keys::Secret,
     metrics::{MetricsBody, PushAnswer, Rejected},
     problem::{Problem, ProblemType},
+    schema,
     signing::{self, Key},
     time::Timestamp,
 };
@@ -112,10 +114,13 @@ async fn answer(
 ) -> Result<Answer, HangUp> {
     let bearer = request.headers()["authorization"].to_str().unwrap().to_owned();
     let path = request.uri().path().to_owned();
+    if request.method() == Method::GET {
+        return Ok(tell(&state, &path));
+    }
     let body = request.into_body().collect().await.unwrap().to_bytes();
     match path.as_str() {
         "/api/v1/agents" => Ok(register(&state, &bearer)),
-        "/api/v1/metrics" => {
+        "/api/v1/metrics" | "/api/v1/discovery" => {
             let id = bearer.strip_prefix("Bearer token-of-").unwrap().to_owned();
             let first = enter(&state, &id);
             if let Fault::StallsFirst(pause) = fault
@@ -167,6 +172,21 @@ fn register(state: &Mutex<State>, bearer: &str) -> Answer {
     json_answer(201, &json!({"agent": {"id": id}, "credentials": credentials}))
 }
 
+/// Answers an operator's question: the list of agents, one newest moment for all, and an empty history. It has no
+/// scans, and no route about the whole fleet.
+fn tell(state: &Mutex<State>, path: &str) -> Answer {
+    let rest = path.strip_prefix("/api/v1/").unwrap();
+    match rest.split('/').collect::<Vec<_>>()[..] {
+        ["agents"] => {
+            let ids: Vec<_> = state.lock().unwrap().keys.keys().map(|id| json!({"id": id})).collect();
+            json_answer(200, &json!({"items": ids, "nextCursor": null}))
+        }
+        ["metrics", _, "latest"] => json_answer(200, &json!({"timestamp": "2026-02-25T10:00:00Z"})),
+        ["metrics", id] if id != "top" => json_answer(200, &json!({"items": [], "nextCursor": null})),
+        _ => refuse(ProblemType::NotFound),
+    }
+}
+
 fn metrics(state: &Mutex<State>, fault: Fault, id: &str, first: bool, body: &[u8]) -> Result<Answer, HangUp> {
     let mut state = state.lock().unwrap();
     if !signing::scan(body).unwrap().verify(&Key::new(&state.keys[id])) {
@@ -210,6 +230,9 @@ fn metrics(state: &Mutex<State>, fault: Fault, id: &str, first: bool, body: &[u8
 }
 
 fn numbers(body: &[u8]) -> Vec<u64> {
+    if let Ok(scan) = schema::read::<DiscoveryBody>(body) {
+        return vec![scan.seq.unwrap()];
+    }
     match MetricsBody::read(body).unwrap() {
         MetricsBody::Single(body) => vec![body.seq.unwrap()],
         MetricsBody::Batch(body) => body.entries.iter().map(|entry| entry.seq()).collect(),

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test ends where something goes wrong")]
 
 mod fake_hub;
+mod scenarios;
 
 use fake_hub::{FakeHub, Fault};
 use serde_json::Value;
@@ -47,13 +48,17 @@ fn program() -> Command {
 
 /// Runs `ingest` for a second against `hub`, with three connections for seven agents.
 fn ingest(hub: &FakeHub, more: &[&str]) -> Run {
+    play(hub, &[&["ingest", "--agents", "7", "--connections", "3", "--seconds", "1"], more].concat())
+}
+
+/// Runs a scenario against `hub`.
+fn play(hub: &FakeHub, line: &[&str]) -> Run {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("report.json");
     let output = program()
-        .args(["ingest", "--hub", &hub.url, "--token", "operator", "--agents", "7", "--connections", "3"])
-        .args(["--seconds", "1", "--json"])
+        .args(line)
+        .args(["--hub", &hub.url, "--token", "operator", "--json"])
         .arg(&file)
-        .args(more)
         .output()
         .unwrap();
     let json = serde_json::from_slice(&std::fs::read(&file).unwrap())

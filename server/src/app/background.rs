@@ -4,27 +4,17 @@ use super::{Cellar, Common};
 use crate::{
     commands, history,
     http::router::Rooms,
-    ingest::DuckStore,
     latest::LatestSample,
     registry,
-    settings::Settings,
-    storage::StorageError,
     sweep::{self, Job, Sweep, TICK},
 };
 use pingup_protocol::ids::AgentId;
 use std::{convert::Infallible, sync::Arc};
-use tokio::task::spawn_blocking;
 
 /// Writes an agent's newest sample down, unless a newer one is.
 pub(super) const NOTE_NEWEST: sweep::latest::Upsert<(AgentId, LatestSample)> = history::note;
 
-pub(super) fn sweep(
-    settings: &Settings,
-    cellar: &Cellar,
-    common: &Common,
-    rooms: &Rooms,
-    history: DuckStore,
-) -> Sweep {
+pub(super) fn sweep(cellar: &Cellar, common: &Common, rooms: &Rooms) -> Sweep {
     let (sqlite, clock) = (&cellar.sqlite, &common.clock);
     let latest = Arc::clone(&common.latest);
     let health = Arc::clone(&rooms.health);
@@ -35,17 +25,10 @@ pub(super) fn sweep(
             Ok::<_, Infallible>(())
         }
     };
-    let forget = move |oldest| {
-        let history = history.clone();
-        async move {
-            spawn_blocking(move || history.delete_before(oldest)).await.unwrap_or(Err(StorageError::Panicked))
-        }
-    };
     Sweep::new()
         .with(sweep::disk::job(cellar.disk.clone()))
         .with(Job::new("health", TICK, examine))
         .with(sweep::offline::job(sqlite.clone(), clock.clone(), registry::store::mark_offline))
         .with(sweep::expire::job(sqlite.clone(), clock.clone(), commands::store::expire))
         .with(sweep::latest::job(sqlite.clone(), move || latest.take_dirty(), NOTE_NEWEST))
-        .with(sweep::retention::job(clock.clone(), settings.retention_raw, forget))
 }

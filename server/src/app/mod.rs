@@ -1,12 +1,12 @@
 //! The composition root: the one room that knows every other. It opens the cellar, builds the rooms
 //! ([`rooms`]), starts what runs, and stops it in order.
 //!
-//! Start: folder and lock → master key → SQLite → DuckDB → marks and writer → rooms → listener → first look at
-//! health → `listening on http://…` on standard output: only now is the hub ready.
+//! Start: folder and lock → master key → SQLite → DuckDB → the history, its journal read back → writer and keeper
+//! → rooms → listener → first look at health → `listening on http://…` on standard output: only now is the hub ready.
 //!
 //! Stop: waiting requests are answered and no connection is accepted any more → open requests finish → the
-//! queue is closed and what is in it committed → the sweep ends → the newest samples are written down → the
-//! databases close → the lock goes. Whoever had to be left behind is named.
+//! queue is closed and what is in it committed → the keeper and the sweep end → the newest samples are written
+//! down → the databases close → the lock goes. Whoever had to be left behind is named.
 
 mod background;
 mod rooms;
@@ -16,11 +16,14 @@ use crate::{
     clock::Clock,
     figures::Figures,
     http::{Porch, body::Budget, router, serve::serve},
-    ingest::{DuckStore, Queue, Writer, writer::WriterError},
+    ingest::{Queue, Writer, writer::WriterError},
     latest::Latest,
     settings::Settings,
-    storage::{DataFolder, DiskSpace, Duck, DuckSettings, FolderLock, Sqlite, StorageError},
+    storage::{
+        DataFolder, DiskSpace, Duck, DuckSettings, Faults, FaultsError, FolderLock, Sqlite, StorageError,
+    },
     sweep,
+    tsdb::{Appender, Opened, Places, Retention, Tsdb, TsdbError, keeper::Keeper},
 };
 use std::{
     future::Future,
@@ -40,9 +43,18 @@ pub enum AppError {
     /// The data folder or a database.
     #[error(transparent)]
     Storage(#[from] StorageError),
+    /// The history.
+    #[error("the history cannot be opened: {0}")]
+    History(#[from] TsdbError),
     /// The ingest's writer.
     #[error(transparent)]
     Writer(#[from] WriterError),
+    /// The threads that keep the history in order.
+    #[error("the history's keeper cannot be started: {0}")]
+    Keeper(io::Error),
+    /// Faults that were asked for in words nobody understands.
+    #[error(transparent)]
+    Faults(#[from] FaultsError),
     /// The address.
     #[error("cannot listen on {address}: {source}")]
     Listen {
@@ -61,8 +73,10 @@ pub enum AppError {
 
 /// What lies on disk, and the keys to it.
 struct Cellar {
+    folder: DataFolder,
     sqlite: Sqlite,
     duck: Duck,
+    tsdb: Tsdb,
     disk: DiskSpace,
     keyring: Keyring,
     _lock: FolderLock,
@@ -83,13 +97,13 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
     let common = Common { clock: Clock::system(), figures: Arc::default(), latest: Arc::default(), stopping };
     let (settings, clock) = (Arc::new(settings), common.clock.clone());
     let opening = Arc::clone(&settings);
-    let cellar = spawn_blocking(move || open(&opening, &clock)).await??;
+    let (cellar, appender) = spawn_blocking(move || open(&opening, &clock)).await??;
 
     let queue = Arc::new(Queue::new(settings.queue_jobs, settings.queue_bytes, Arc::clone(&common.figures)));
-    let store = DuckStore::new(cellar.duck.clone());
-    let (for_writer, for_store) = (Arc::clone(&queue), store.clone());
+    let for_writer = Arc::clone(&queue);
     let (latest, figures) = (Arc::clone(&common.latest), Arc::clone(&common.figures));
-    let writer = spawn_blocking(move || Writer::start(for_writer, for_store, latest, figures)).await??;
+    let writer = spawn_blocking(move || Writer::start(for_writer, appender, latest, figures)).await??;
+    let keeper = Keeper::start(cellar.tsdb.clone(), cellar.folder.clone()).map_err(AppError::Keeper)?;
 
     let rooms = rooms::build(&settings, &cellar, &common, &queue);
     let porch = Porch {
@@ -102,7 +116,7 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
     let listener = TcpListener::bind(settings.listen)
         .await
         .map_err(|source| AppError::Listen { address: settings.listen, source })?;
-    let sweep = background::sweep(&settings, &cellar, &common, &rooms, store);
+    let sweep = background::sweep(&cellar, &common, &rooms);
     let mut ended = common.stopping.clone();
     let sweep = tokio::spawn(sweep.run(async move {
         let _ = ended.wait_for(|stopping| *stopping).await;
@@ -118,7 +132,11 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
     if left > 0 {
         tracing::warn!(connections = left, "open requests did not finish in time and were left");
     }
-    spawn_blocking(move || writer.stop()).await?;
+    spawn_blocking(move || {
+        writer.stop();
+        keeper.stop();
+    })
+    .await?;
     sweep.await?;
     // The rooms hold the databases open too; the lock must outlive the last who does.
     drop(rooms);
@@ -126,7 +144,7 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
 }
 
 /// Opens everything that lies on disk. Blocks.
-fn open(settings: &Settings, clock: &Clock) -> Result<Cellar, StorageError> {
+fn open(settings: &Settings, clock: &Clock) -> Result<(Cellar, Appender), AppError> {
     let folder = DataFolder::open_or_create(&settings.data_dir)?;
     let lock = folder.lock()?;
     let exposed = folder.exposed_mode()?;
@@ -134,13 +152,24 @@ fn open(settings: &Settings, clock: &Clock) -> Result<Cellar, StorageError> {
         let folder = folder.path().display();
         tracing::warn!(%folder, "the data folder is open to others; run chmod 700 on it");
     }
+    let faults = Faults::from_env()?;
     let master = folder.master_or_create()?;
     let disk = DiskSpace::watch(folder.path(), settings.disk_reserve_bytes)?;
     let sqlite = Sqlite::open(&folder.sqlite_path(), disk.clone(), clock.now())?;
+    let places = Places::below(folder.path());
+    places.create()?;
     let duckdb = DuckSettings { memory: settings.duckdb_memory.clone(), ..DuckSettings::default() };
-    let duck = Duck::open(&folder.duckdb_path(), duckdb, disk.clone(), clock.now())?;
+    let duck = Duck::open(duckdb, &places.scratch, std::slice::from_ref(&places.parts))?;
+    let retention = Retention {
+        raw: settings.retention_raw,
+        minute: settings.retention_minute,
+        hour: settings.retention_hour,
+    };
+    let opened =
+        Tsdb::open(places, sqlite.clone(), duck.clone(), clock.clone(), retention, disk.clone(), faults)?;
+    let Opened { tsdb, appender } = opened;
     let keyring = Keyring::new(master, sqlite.clone(), clock.clone());
-    Ok(Cellar { sqlite, duck, disk, keyring, _lock: lock })
+    Ok((Cellar { folder, sqlite, duck, tsdb, disk, keyring, _lock: lock }, appender))
 }
 
 /// The one line on standard output.

@@ -13,6 +13,7 @@ use crate::{
     registry::{self, Registry},
     settings::{CONNECTIONS_MAX_DEFAULT, Settings},
     storage::{Duck, StorageError},
+    tsdb::Tsdb,
 };
 use pingup_protocol::ids::AgentId;
 use std::sync::Arc;
@@ -22,7 +23,7 @@ use tokio::task::spawn_blocking;
 const _: () = assert!((commands::WAITERS_MAX as u64) < CONNECTIONS_MAX_DEFAULT);
 
 pub(super) fn build(settings: &Settings, cellar: &Cellar, common: &Common, queue: &Arc<Queue>) -> Rooms {
-    let Cellar { sqlite, duck, keyring, .. } = cellar;
+    let Cellar { sqlite, duck, tsdb, keyring, .. } = cellar;
     let Common { clock, figures, latest, stopping } = common;
     let standing = registry::store::standing;
     let config_version = config::store::version;
@@ -55,10 +56,11 @@ pub(super) fn build(settings: &Settings, cellar: &Cellar, common: &Common, queue
     Rooms {
         commands,
         configs: Arc::new(configs),
-        discovery: Arc::new(Discovery::new(duck.clone(), sqlite.clone(), standing)),
+        discovery: Arc::new(Discovery::new(tsdb.clone(), duck.clone(), sqlite.clone(), standing)),
         figures: Arc::new(figures),
         health: Arc::new(Health::new(probes(cellar, queue))),
         history: Arc::new(History::new(
+            tsdb.clone(),
             duck.clone(),
             sqlite.clone(),
             clock.clone(),
@@ -71,7 +73,8 @@ pub(super) fn build(settings: &Settings, cellar: &Cellar, common: &Common, queue
 }
 
 fn probes(cellar: &Cellar, queue: &Arc<Queue>) -> Vec<Probe> {
-    let (sqlite, duck, queue) = (cellar.sqlite.clone(), cellar.duck.clone(), Arc::clone(queue));
+    let (sqlite, queue) = (cellar.sqlite.clone(), Arc::clone(queue));
+    let (duck, tsdb) = (cellar.duck.clone(), cellar.tsdb.clone());
     let ask_sqlite = move || {
         let sqlite = sqlite.clone();
         async move { sqlite.probe().await.map_err(|error| outward(&error)) }
@@ -84,13 +87,14 @@ fn probes(cellar: &Cellar, queue: &Arc<Queue>) -> Vec<Probe> {
     };
     vec![
         Probe::new("sqlite", ask_sqlite),
-        Probe::new("duckdb", move || probe_duck(duck.clone())),
+        Probe::new("history", move || probe_history(duck.clone(), tsdb.clone())),
         Probe::new("queue", ask_queue),
     ]
 }
 
-async fn probe_duck(duck: Duck) -> Result<(), &'static str> {
-    let probed = spawn_blocking(move || duck.probe()).await.unwrap_or(Err(StorageError::Panicked));
+async fn probe_history(duck: Duck, tsdb: Tsdb) -> Result<(), &'static str> {
+    let probe = move || tsdb.probe().and_then(|()| duck.probe());
+    let probed = spawn_blocking(probe).await.unwrap_or(Err(StorageError::Panicked));
     probed.map_err(|error| outward(&error))
 }
 

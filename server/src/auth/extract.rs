@@ -1,5 +1,5 @@
 //! How handlers get hold of what the gate checked. A handler that asks for what its row of the route table
-//! does not provide gets a 500, in every test of that route.
+//! does not provide gets a 500, in every test of that route. It is taken, not copied: nobody asks twice.
 
 use super::{AgentCaller, AgentMessage, Caller, Operator, OperatorBody, RawBody};
 use crate::http::problem::Refusal;
@@ -13,7 +13,7 @@ macro_rules! from_the_gate {
             type Rejection = Refusal;
 
             async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
-                parts.extensions.get::<Self>().cloned().ok_or_else(|| {
+                parts.extensions.remove::<Self>().ok_or_else(|| {
                     Refusal::internal("the route table does not provide", &stringify!($checked))
                 })
             }

@@ -1,10 +1,12 @@
 //! Agents' keys: derived from the master key and the salt in the agent's row, kept ready in memory.
 //!
-//! The cache is only ever a copy of what the database said: a removal commits first and is told here
-//! ([`Keyring::forget`]) before it is answered, so a key is dead before its remover hears of it. A load that
-//! a removal overtook is thrown away (the epoch tells).
+//! What is kept is only ever a copy of what the database said: a removal commits first and is told here
+//! ([`Keyring::forget`]) before it is answered, so a key is dead before its remover hears of it.
 
-use super::token::{AgentToken, Tokens};
+use super::{
+    passes::{CACHED_TOKENS_MAX, Pass, Passes},
+    token::{AgentToken, TokenError, Tokens},
+};
 use crate::{
     clock::Clock,
     http::problem::Refusal,
@@ -20,14 +22,7 @@ use pingup_protocol::{
 };
 use rusqlite::{Connection, OptionalExtension};
 use serde::Serialize;
-use std::{
-    collections::HashMap,
-    fmt,
-    sync::{Arc, PoisonError, RwLock},
-};
-
-/// Agents whose keys are kept ready; past that, the cache starts anew.
-const CACHED_AGENTS_MAX: usize = 65_536;
+use std::{fmt, sync::Arc};
 
 /// The keys of one generation of an agent.
 #[derive(Debug)]
@@ -39,6 +34,17 @@ pub struct AgentKeys {
 }
 
 impl AgentKeys {
+    /// The keys that come from the master key and an agent's salt.
+    pub(super) fn derived(
+        master: &Secret,
+        agent_id: &AgentId,
+        generation: u32,
+        salt: &[u8; SALT_BYTES],
+    ) -> Self {
+        let key = |direction| Key::new(&derive(master, salt, direction, agent_id.as_str(), generation));
+        Self { agent_id: agent_id.clone(), generation, up: key(Direction::Up), down: key(Direction::Down) }
+    }
+
     /// Whose they are.
     pub const fn agent_id(&self) -> &AgentId {
         &self.agent_id
@@ -102,15 +108,9 @@ struct Inner {
     tokens: Tokens,
     sqlite: Sqlite,
     clock: Clock,
-    cache: RwLock<Cache>,
+    passes: Passes,
     /// Takes a key's place where there is none, so that an unknown agent costs what a known one does.
     nobody: Key,
-}
-
-#[derive(Default)]
-struct Cache {
-    alive: HashMap<(AgentId, u32), Arc<AgentKeys>>,
-    epoch: u64,
 }
 
 impl fmt::Debug for Keyring {
@@ -124,7 +124,14 @@ impl Keyring {
     pub fn new(master: Secret, sqlite: Sqlite, clock: Clock) -> Self {
         let tokens = Tokens::new(&master);
         let nobody = Key::new(&Secret::new([0; KEY_BYTES]));
-        Self(Arc::new(Inner { master, tokens, sqlite, clock, cache: RwLock::default(), nobody }))
+        Self(Arc::new(Inner {
+            master,
+            tokens,
+            sqlite,
+            clock,
+            passes: Passes::new(CACHED_TOKENS_MAX),
+            nobody,
+        }))
     }
 
     /// The hub's bearer tokens.
@@ -137,36 +144,42 @@ impl Keyring {
         &self.0.nobody
     }
 
-    /// Looks whether the generation that `token` names lives.
+    /// Checks an agent's bearer token. Whether its generation lives is another question ([`Self::standing`]).
+    pub fn check(&self, token: &str) -> Result<Arc<Pass>, TokenError> {
+        self.0.passes.of(token, self.0.clock.now(), || self.0.tokens.read_agent(token))
+    }
+
+    /// Whether the generation of a checked token lives now.
+    pub async fn standing(&self, pass: &Pass) -> Result<Standing, StorageError> {
+        if let Some(keys) = pass.keys() {
+            return Ok(Standing::Alive(Arc::clone(keys)));
+        }
+        // In a box: it is the rare case, and every request would have to hold the room for it.
+        let standing = Box::pin(self.find(pass.token())).await?;
+        if let Standing::Alive(keys) = &standing {
+            self.0.passes.remember(pass, Arc::clone(keys));
+        }
+        Ok(standing)
+    }
+
+    /// Asks the database whether the generation that `token` names lives.
     pub async fn find(&self, token: &AgentToken) -> Result<Standing, StorageError> {
-        let wanted = (token.agent_id.clone(), token.generation);
-        let epoch = {
-            let cache = self.0.cache.read().unwrap_or_else(PoisonError::into_inner);
-            if let Some(keys) = cache.alive.get(&wanted) {
-                return Ok(Standing::Alive(Arc::clone(keys)));
-            }
-            cache.epoch
-        };
-        let (id, generation) = wanted.clone();
+        let (id, generation) = (token.agent_id.clone(), token.generation);
         let row = self
             .0
             .sqlite
             .read(move |connection| Ok::<_, StorageError>(load(connection, &id, generation)?))
             .await?;
-        let salt = match row {
-            None => return Ok(Standing::Unknown),
-            Some(None) => return Ok(Standing::Revoked),
-            Some(Some(salt)) => salt,
-        };
-        let keys = Arc::new(self.derive(&wanted.0, wanted.1, &salt));
-        let mut cache = self.0.cache.write().unwrap_or_else(PoisonError::into_inner);
-        if cache.epoch == epoch {
-            if cache.alive.len() >= CACHED_AGENTS_MAX {
-                cache.alive.clear();
-            }
-            cache.alive.insert(wanted, Arc::clone(&keys));
-        }
-        Ok(Standing::Alive(keys))
+        Ok(match row {
+            None => Standing::Unknown,
+            Some(None) => Standing::Revoked,
+            Some(Some(salt)) => Standing::Alive(Arc::new(AgentKeys::derived(
+                &self.0.master,
+                &token.agent_id,
+                generation,
+                &salt,
+            ))),
+        })
     }
 
     /// Makes the first or next credentials of an agent. They live once the salt is stored with the agent.
@@ -188,20 +201,7 @@ impl Keyring {
 
     /// Drops every key of an agent. Call it once the removal is committed, before it is answered.
     pub fn forget(&self, agent_id: &str) {
-        let mut cache = self.0.cache.write().unwrap_or_else(PoisonError::into_inner);
-        cache.epoch += 1;
-        cache.alive.retain(|(id, _), _| id.as_str() != agent_id);
-    }
-
-    fn derive(&self, agent_id: &AgentId, generation: u32, salt: &[u8; SALT_BYTES]) -> AgentKeys {
-        let key =
-            |direction| Key::new(&derive(&self.0.master, salt, direction, agent_id.as_str(), generation));
-        AgentKeys {
-            agent_id: agent_id.clone(),
-            generation,
-            up: key(Direction::Up),
-            down: key(Direction::Down),
-        }
+        self.0.passes.forget(agent_id);
     }
 }
 

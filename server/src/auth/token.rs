@@ -66,6 +66,17 @@ pub struct AgentToken {
     pub generation: u32,
 }
 
+/// When a token ends, in seconds since 1970.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Expiry(i64);
+
+impl Expiry {
+    /// Whether it has not come yet.
+    pub const fn check(self, now: Timestamp) -> Result<(), TokenError> {
+        if now.as_micros() / 1_000_000 < self.0 { Ok(()) } else { Err(TokenError::Expired) }
+    }
+}
+
 /// Makes and checks the hub's tokens.
 #[derive(Clone)]
 pub struct Tokens {
@@ -131,16 +142,16 @@ impl Tokens {
     /// Checks an operator's token.
     pub fn check_operator(&self, token: &str, now: Timestamp) -> Result<Operator, TokenError> {
         let claims: OperatorClaims = check(token, &self.operator.1, OPERATOR_AUDIENCE)?;
-        in_time(claims.exp, now)?;
+        Expiry(claims.exp).check(now)?;
         Ok(Operator { name: claims.sub, role: claims.role })
     }
 
-    /// Checks an agent's token; whether its generation lives is for the keyring to say.
-    pub fn check_agent(&self, token: &str, now: Timestamp) -> Result<AgentToken, TokenError> {
+    /// Reads an agent's token. When it ends is for the asker to check, at every use; whether its generation lives
+    /// is for the keyring to say.
+    pub fn read_agent(&self, token: &str) -> Result<(AgentToken, Expiry), TokenError> {
         let claims: AgentClaims = check(token, &self.agent.1, AGENT_AUDIENCE)?;
-        in_time(claims.exp, now)?;
         let agent_id = AgentId::parse(&claims.sub).map_err(|_| TokenError::Invalid)?;
-        Ok(AgentToken { agent_id, generation: claims.r#gen })
+        Ok((AgentToken { agent_id, generation: claims.r#gen }, Expiry(claims.exp)))
     }
 }
 
@@ -156,13 +167,9 @@ fn check<T: DeserializeOwned>(token: &str, key: &DecodingKey, audience: &str) ->
     rules.set_audience(&[audience]);
     rules.set_issuer(&[ISSUER]);
     rules.set_required_spec_claims(&["aud", "iss", "sub", "exp"]);
-    // The hub's own clock decides, in `in_time`.
+    // The hub's own clock decides, in `Expiry`.
     rules.validate_exp = false;
     decode::<T>(token, key, &rules).map(|token| token.claims).map_err(|_| TokenError::Invalid)
-}
-
-const fn in_time(expires: i64, now: Timestamp) -> Result<(), TokenError> {
-    if now.as_micros() / 1_000_000 < expires { Ok(()) } else { Err(TokenError::Expired) }
 }
 
 #[cfg(test)]
@@ -182,14 +189,17 @@ mod tests {
         assert_eq!(tokens(1).check_operator(&token, NOW), Ok(ada));
         assert_eq!(tokens(1).check_operator(&token, NOW.plus_seconds(60)), Err(TokenError::Expired));
         assert_eq!(tokens(2).check_operator(&token, NOW), Err(TokenError::Invalid));
-        assert_eq!(tokens(1).check_agent(&token, NOW), Err(TokenError::Invalid));
+        assert_eq!(tokens(1).read_agent(&token), Err(TokenError::Invalid));
     }
 
     #[test]
     fn an_agents_token_names_its_generation() {
         let agent_id = AgentId::parse("AGENT-001").unwrap();
         let token = tokens(1).issue_agent(&agent_id, 3, NOW).unwrap();
-        assert_eq!(tokens(1).check_agent(&token, NOW), Ok(AgentToken { agent_id, generation: 3 }));
+        let (read, expiry) = tokens(1).read_agent(&token).unwrap();
+        assert_eq!(read, AgentToken { agent_id, generation: 3 });
+        assert_eq!(expiry.check(NOW), Ok(()));
+        assert_eq!(expiry.check(NOW.plus_seconds(AGENT_TOKEN_SECONDS)), Err(TokenError::Expired));
         assert_eq!(tokens(1).check_operator(&token, NOW), Err(TokenError::Invalid));
     }
 

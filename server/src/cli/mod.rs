@@ -1,12 +1,15 @@
-//! The command line: `serve`, `token`, `join-token`, `migrate`, `check`.
+//! The command line: `serve`, `token`, `join-token`, `migrate`, `check`, `backup`, `restore`, `export`.
 //!
 //! What a command makes goes to standard output, everything else to standard error. Exit codes are a
 //! contract: 0 done; 1 it could not be done; 64 it was asked for wrongly, which is said in one plain line
 //! before anything was opened. Files that any command makes are their owner's alone.
 
+mod backup;
 mod check;
+mod export;
 mod join_token;
 mod migrate;
+mod progress;
 mod serve;
 mod token;
 
@@ -15,6 +18,7 @@ use crate::{
     clock::Clock,
     settings::{Layer, Settings, SettingsError},
     storage::StorageError,
+    tsdb::{TsdbError, backup::BackupError, export::ExportError},
 };
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind};
 use rustix::fs::Mode;
@@ -51,6 +55,12 @@ enum Command {
     Migrate(SettingsArguments),
     /// Look at everything in the data folder, change nothing, and say what there is
     Check(PlaceArguments),
+    /// Copy everything that a hub needs into a new folder, beside a running hub or without one
+    Backup(backup::BackupArguments),
+    /// Make a data folder from a backup
+    Restore(backup::RestoreArguments),
+    /// Write an agent's samples as CSV or Parquet, beside a running hub or without one
+    Export(export::ExportArguments),
 }
 
 /// Everything that can be set.
@@ -85,6 +95,12 @@ enum CliError {
     Storage(#[from] StorageError),
     #[error(transparent)]
     App(#[from] AppError),
+    #[error(transparent)]
+    Backup(#[from] BackupError),
+    #[error(transparent)]
+    Export(#[from] ExportError),
+    #[error(transparent)]
+    History(#[from] TsdbError),
     #[error("{0}")]
     Failed(String),
     #[error("cannot write to standard output: {0}")]
@@ -125,6 +141,9 @@ fn run(command: Command) -> Result<(), CliError> {
         Command::JoinToken(command) => join_token::run(command, &clock),
         Command::Migrate(arguments) => migrate::migrate(&arguments.resolve()?, &clock),
         Command::Check(place) => check::check(&place.data_dir()?),
+        Command::Backup(arguments) => backup::backup(&arguments, &clock),
+        Command::Restore(arguments) => backup::restore(&arguments),
+        Command::Export(arguments) => export::export(arguments, &clock),
     }
 }
 
@@ -226,6 +245,11 @@ mod tests {
             (&["token", "create", "--role", "god"], "god"),
             (&["join-token", "create", "--uses", "0"], "--uses"),
             (&["join-token", "create", "--agent-id", "a/b"], "a/b"),
+            (&["backup"], "DIR"),
+            (&["restore"], "DIR"),
+            (&["export", "--format", "csv"], "--agent"),
+            (&["export", "--agent", "A", "--format", "xls"], "xls"),
+            (&["export", "--agent", "A", "--format", "csv", "--from", "then"], "then"),
         ] {
             let line = usage(arguments);
             assert!(

@@ -1,6 +1,6 @@
 //! `GET /api/v1/discovery/:agentId` and `…/latest`.
 
-use super::{Discovery, Listing, PAGE_SCANS_DEFAULT, PAGE_SCANS_MAX, Place, Range, store};
+use super::{Discovery, DiscoveryError, Listing, PAGE_SCANS_DEFAULT, PAGE_SCANS_MAX, Place, Range};
 use crate::{
     http::{
         cursor,
@@ -16,7 +16,7 @@ use axum::{
     response::Response,
 };
 use http::StatusCode;
-use pingup_protocol::problem::ProblemType;
+use pingup_protocol::{ids::AgentId, problem::ProblemType};
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -56,12 +56,25 @@ impl Discovery {
         let (standing, id) = (self.standing, agent_id.clone());
         let found =
             self.sqlite.read(move |connection| Ok::<_, StorageError>(standing(connection, &id)?)).await?;
-        // What a removed agent left behind can still be read.
-        if found == Standing::Unknown {
-            let error = NotLiving::Unknown(agent_id);
-            return Err(Refusal::new(error.problem(), error.to_string()));
+        match (found, AgentId::parse(&agent_id)) {
+            // What a removed agent left behind can still be read.
+            (Standing::Living | Standing::Removed, Ok(agent)) => Ok(self.page(agent, range).await?),
+            _ => {
+                let error = NotLiving::Unknown(agent_id);
+                Err(Refusal::new(error.problem(), error.to_string()))
+            }
         }
-        Ok(self.duck.read(move |connection| store::page(connection, &agent_id, &range)).await?)
+    }
+}
+
+impl From<DiscoveryError> for Refusal {
+    fn from(error: DiscoveryError) -> Self {
+        match error {
+            DiscoveryError::Storage(error) => error.into(),
+            DiscoveryError::Columns | DiscoveryError::Hosts(_) => {
+                Self::internal("scans could not be read", &error)
+            }
+        }
     }
 }
 

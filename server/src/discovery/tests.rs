@@ -1,81 +1,109 @@
-//! Scans as the ingest stores them, read back from a real DuckDB.
+//! Scans as the ingest stores them, read back from a real store: in memory, in files, and half and half.
 
-use super::{store, *};
-use crate::{http::query::Params, storage::scratch::Scratch};
+use super::{page::Query, *};
+use crate::{
+    http::query::Params,
+    tsdb::{
+        record::{OwnedRows, OwnedScan},
+        testing::{Bench, agent_id},
+    },
+};
 use axum::{
     body::to_bytes,
     extract::{Path, State},
     response::Response,
 };
-use duckdb::Connection;
-use pingup_protocol::problem::ProblemType;
-use std::sync::Arc;
+use pingup_protocol::{discovery::Scan, problem::ProblemType};
+use std::sync::{Arc, LazyLock};
+use tokio::runtime::Runtime;
 
-const NONE: i64 = -1;
-
-fn insert(connection: &Connection, micros: i64, (boot, seq): (i64, i64), hosts: &[&str]) {
-    let number = |number: i64| if number == NONE { "NULL".to_owned() } else { number.to_string() };
-    let stream = format!("{}, {}", number(boot), number(seq));
-    let scan =
-        format!("INSERT INTO scans VALUES ('a', make_timestamp({micros}), 1.5, {}, {stream})", hosts.len());
-    connection.execute_batch(&scan).unwrap();
-    for host in hosts {
-        let host = format!(
-            "INSERT INTO discovery VALUES
-             ('a', make_timestamp({micros}), '{host}', 0.25, '[22,443]', 1.5, 'name of {host}', NULL, {stream})"
-        );
-        connection.execute_batch(&host).unwrap();
-    }
+/// Answers come on a runtime; a bench's own work blocks, and so does not.
+fn wait<T>(answer: impl Future<Output = T>) -> T {
+    static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
+    RUNTIME.block_on(answer)
 }
 
-/// Each scan as its timestamp and its hosts' last numbers.
+fn scan(micros: i64, stream: Option<(u64, u64)>, hosts: &[&str]) -> OwnedScan {
+    let host = |ip: &&str| Host {
+        ip: ip.parse().unwrap(),
+        latency: Some(0.25),
+        ports: vec![22, 443],
+        hostname: Some(format!("name of {ip}")),
+        mac: None,
+    };
+    let scan = Scan { hosts: hosts.iter().map(host).collect(), duration: 1.5 };
+    OwnedScan { agent_id: agent_id("a"), stream, timestamp: Timestamp::from_micros(micros), scan }
+}
+
+/// Five scans on two days, the first `sealed` of them in files.
+fn bench(sealed: usize) -> Bench {
+    let mut bench = Bench::new();
+    let all = [
+        scan(-10, None, &["::1", "10.0.0.9", "10.0.0.1"]),
+        scan(30, Some((5, 3)), &["10.0.0.4"]),
+        scan(20, Some((5, 1)), &["10.0.0.2"]),
+        scan(20, None, &[]),
+        scan(20, Some((5, 2)), &["10.0.0.3"]),
+    ];
+    for (place, scan) in all.into_iter().enumerate() {
+        if place == sealed && sealed > 0 {
+            bench.seal_all();
+        }
+        bench.append(&OwnedRows { scans: vec![scan], ..OwnedRows::default() }).unwrap();
+    }
+    if sealed == 5 {
+        bench.seal_all();
+    }
+    bench
+}
+
+/// A page, as the room reads it.
+fn page(bench: &Bench, agent: &str, range: Range, page_bytes_max: usize) -> Listing {
+    let query = Query::new(bench.tsdb.view(), agent_id(agent), range);
+    if !query.reads_files() {
+        return query.run(None, page_bytes_max).unwrap();
+    }
+    bench.engine.run_blocking(move |connection| query.run(Some(connection), page_bytes_max)).unwrap()
+}
+
+/// Each scan as its timestamp and its hosts.
 fn told(listing: &Listing) -> Vec<(i64, String)> {
-    let hosts =
-        |scan: &FoundScan| scan.hosts.iter().map(|host| format!("{}", host.ip)).collect::<Vec<_>>().join(" ");
+    let hosts = |scan: &FoundScan| {
+        let hosts: Vec<Host> = serde_json::from_str(scan.hosts.get()).unwrap();
+        hosts.iter().map(|host| host.ip.to_string()).collect::<Vec<_>>().join(" ")
+    };
     listing.items.iter().map(|scan| (scan.timestamp.as_micros(), hosts(scan))).collect()
 }
 
-fn with_scans(check: impl FnOnce(&Connection)) {
-    let scratch = Scratch::new();
-    scratch
-        .duck()
-        .write_blocking(|connection| {
-            insert(connection, 10, (NONE, NONE), &["::1", "10.0.0.9", "10.0.0.1"]);
-            insert(connection, 20, (NONE, NONE), &[]);
-            insert(connection, 20, (5, 1), &["10.0.0.2"]);
-            insert(connection, 20, (5, 2), &["10.0.0.3"]);
-            insert(connection, 30, (5, 3), &["10.0.0.4"]);
-            check(connection);
-            Ok(())
-        })
-        .unwrap();
-}
+const MANY: Range = Range { limit: 100, ..Range::ALL };
 
 #[test]
 fn the_newest_comes_first_and_scans_of_one_moment_never_mix() {
-    with_scans(|connection| {
-        let all = store::page(connection, "a", &Range { limit: 100, ..Range::ALL }).unwrap();
+    for sealed in [0, 2, 5] {
+        let bench = bench(sealed);
+        let all = page(&bench, "a", MANY, PAGE_BYTES_MAX);
         let wanted =
-            [(30, "10.0.0.4"), (20, "10.0.0.3"), (20, "10.0.0.2"), (20, ""), (10, "::1 10.0.0.9 10.0.0.1")];
-        assert_eq!(told(&all), wanted.map(|(micros, hosts)| (micros, hosts.to_owned())));
+            [(30, "10.0.0.4"), (20, "10.0.0.3"), (20, "10.0.0.2"), (20, ""), (-10, "::1 10.0.0.9 10.0.0.1")];
+        assert_eq!(told(&all), wanted.map(|(micros, hosts)| (micros, hosts.to_owned())), "{sealed}");
         assert_eq!(all.next, None);
-        let host = &all.items[0].hosts[0];
-        assert_eq!((host.latency, &host.ports[..], host.mac.as_deref()), (Some(0.25), &[22, 443][..], None));
-        assert_eq!(host.hostname.as_deref(), Some("name of 10.0.0.4"));
-        assert!(store::page(connection, "b", &Range::ALL).unwrap().items.is_empty());
-    });
+        let hosts: Vec<Host> = serde_json::from_str(all.items[0].hosts.get()).unwrap();
+        assert_eq!((hosts[0].latency, &hosts[0].ports[..]), (Some(0.25), &[22, 443][..]));
+        assert_eq!(hosts[0].hostname.as_deref(), Some("name of 10.0.0.4"));
+        assert!(page(&bench, "b", Range::ALL, PAGE_BYTES_MAX).items.is_empty());
+    }
 }
 
 #[test]
 fn pages_of_any_size_tell_every_scan_once() {
-    with_scans(|connection| {
-        let all = told(&store::page(connection, "a", &Range { limit: 100, ..Range::ALL }).unwrap());
+    for sealed in [0, 1, 3, 5] {
+        let bench = bench(sealed);
+        let all = told(&page(&bench, "a", MANY, PAGE_BYTES_MAX));
         for (limit, page_bytes_max) in
-            [(1, usize::MAX), (2, usize::MAX), (5, usize::MAX), (100, 1), (100, 250)]
+            [(1, PAGE_BYTES_MAX), (2, PAGE_BYTES_MAX), (5, PAGE_BYTES_MAX), (100, 1), (100, 100)]
         {
             let (mut pages, mut range) = (Vec::new(), Range { limit, ..Range::ALL });
             loop {
-                let page = store::scans(connection, "a", &range, page_bytes_max).unwrap();
+                let page = page(&bench, "a", range, page_bytes_max);
                 assert!(!page.items.is_empty());
                 pages.extend(told(&page));
                 match page.next {
@@ -83,25 +111,26 @@ fn pages_of_any_size_tell_every_scan_once() {
                     None => break,
                 }
             }
-            assert_eq!(pages, all, "{limit} scans, {page_bytes_max} bytes a page");
+            assert_eq!(pages, all, "{sealed} in files, {limit} scans, {page_bytes_max} bytes a page");
         }
-    });
+    }
 }
 
 #[test]
 fn a_range_is_half_open() {
-    with_scans(|connection| {
+    for sealed in [0, 3, 5] {
+        let bench = bench(sealed);
         let at = Timestamp::from_micros;
-        let range = Range { from: at(10), to: at(20), limit: 100, ..Range::ALL };
-        assert_eq!(store::page(connection, "a", &range).unwrap().items.len(), 1);
-        let range = Range { from: at(20), to: at(31), limit: 100, ..Range::ALL };
-        assert_eq!(store::page(connection, "a", &range).unwrap().items.len(), 4);
-    });
+        let range = Range { from: at(-10), to: at(20), ..MANY };
+        assert_eq!(page(&bench, "a", range, PAGE_BYTES_MAX).items.len(), 1);
+        let range = Range { from: at(20), to: at(31), ..MANY };
+        assert_eq!(page(&bench, "a", range, PAGE_BYTES_MAX).items.len(), 4);
+    }
 }
 
-#[tokio::test]
-async fn the_handlers_tell_pages_the_latest_and_what_is_not_there() {
-    let scratch = Scratch::new();
+#[test]
+fn the_handlers_tell_pages_the_latest_and_what_is_not_there() {
+    let mut bench = Bench::new();
     let standing: StandingOf = |_, agent_id| {
         Ok(match agent_id {
             "a" => Standing::Removed,
@@ -109,34 +138,33 @@ async fn the_handlers_tell_pages_the_latest_and_what_is_not_there() {
             _ => Standing::Unknown,
         })
     };
-    let room = Arc::new(Discovery::new(scratch.duck(), scratch.sqlite(), standing));
-    let fill = |connection: &Connection| {
-        insert(connection, 10_000_000, (NONE, NONE), &["10.0.0.1"]);
-        insert(connection, 20_000_000, (5, 1), &[]);
-        Ok(())
-    };
-    room.duck.write_blocking(fill).unwrap();
+    let room = Discovery::new(bench.tsdb.clone(), bench.engine.clone(), bench.sqlite.clone(), standing);
+    let room = Arc::new(room);
+    for scan in [scan(10_000_000, None, &["10.0.0.1"]), scan(20_000_000, Some((5, 1)), &[])] {
+        bench.append(&OwnedRows { scans: vec![scan], ..OwnedRows::default() }).unwrap();
+        bench.seal_all();
+    }
     let get = |agent: &str, query: &str| {
-        handler::get(State(Arc::clone(&room)), Path(agent.to_owned()), Params::parse(query))
+        wait(handler::get(State(Arc::clone(&room)), Path(agent.to_owned()), Params::parse(query)))
     };
-    let latest = |agent: &str| handler::latest(State(Arc::clone(&room)), Path(agent.to_owned()));
-    let page = text(get("a", "limit=1").await.unwrap()).await;
+    let latest = |agent: &str| wait(handler::latest(State(Arc::clone(&room)), Path(agent.to_owned())));
+    let page = text(get("a", "limit=1").unwrap());
     let (newest, cursor) = page.split_once(r#"],"nextCursor":""#).unwrap();
     let empty = r#"{"timestamp":"1970-01-01T00:00:20Z","duration":1.5,"hosts":[]}"#;
     assert_eq!(newest, format!(r#"{{"items":[{empty}"#));
-    let rest = text(get("a", &format!("cursor={}", cursor.trim_end_matches("\"}"))).await.unwrap()).await;
+    let rest = text(get("a", &format!("cursor={}", cursor.trim_end_matches("\"}"))).unwrap());
     let wanted = r#"{"items":[{"timestamp":"1970-01-01T00:00:10Z","duration":1.5,"hosts":[{"ip":"10.0.0.1","latency":0.25,"ports":[22,443],"hostname":"name of 10.0.0.1"}]}],"nextCursor":null}"#;
     assert_eq!(rest, wanted);
-    assert_eq!(text(latest("a").await.unwrap()).await, empty);
+    assert_eq!(text(latest("a").unwrap()), empty);
     for agent in ["a-silent", "nobody"] {
-        assert_eq!(latest(agent).await.unwrap_err().kind(), ProblemType::NotFound, "{agent}");
+        assert_eq!(latest(agent).unwrap_err().kind(), ProblemType::NotFound, "{agent}");
     }
-    assert_eq!(get("nobody", "").await.unwrap_err().kind(), ProblemType::NotFound);
+    assert_eq!(get("nobody", "").unwrap_err().kind(), ProblemType::NotFound);
     for query in ["limit=101", "cursor=x", "from=1970-01-01T00:00:10Z&to=1970-01-01T00:00:10Z"] {
-        assert_eq!(get("a", query).await.unwrap_err().kind(), ProblemType::SchemaInvalid, "{query}");
+        assert_eq!(get("a", query).unwrap_err().kind(), ProblemType::SchemaInvalid, "{query}");
     }
 }
 
-async fn text(response: Response) -> String {
-    String::from_utf8(to_bytes(response.into_body(), 1 << 20).await.unwrap().to_vec()).unwrap()
+fn text(response: Response) -> String {
+    String::from_utf8(wait(to_bytes(response.into_body(), 1 << 20)).unwrap().to_vec()).unwrap()
 }

@@ -124,7 +124,7 @@ pub struct HealthView {
     pub version: &'static str,
     /// How long it has been running.
     pub uptime_seconds: u64,
-    /// How each of its parts does: `sqlite`, `duckdb`, `queue`.
+    /// How each of its parts does: `sqlite`, `history`, `queue`.
     pub checks: BTreeMap<&'static str, PartView>,
 }
 

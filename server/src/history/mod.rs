@@ -1,26 +1,39 @@
-//! Metrics out: an agent's raw rows, or buckets of them, page by page; and its newest sample.
+//! Metrics out: an agent's raw rows, or buckets of them, page by page; its newest sample; the fleet's buckets, and
+//! the agents that stand out.
 //!
-//! A question is planned ([`plan`]) before anything is asked of DuckDB, so that what one request can cost has
-//! bounds: rows and buckets a page, buckets a range, measurements a page. `store` asks, `table` writes
-//! CSV. What an agent left behind stays readable after its removal; only an id that never was is not found.
+//! A question is planned ([`plan`]) before anything is read, so that what one request can cost has bounds: rows
+//! and buckets a page, buckets a range, measurements a page. Each answer is read from one [view](crate::tsdb::View) of the store:
+//! files by DuckDB, memory in place ([`sources`]), every sample once; where no file can hold a row, DuckDB is
+//! not asked. [`table`] writes CSV, [`frame`] Arrow and Parquet. What an agent left behind stays readable after
+//! its removal; only an id that never was is not found.
 
+mod buckets;
+mod frame;
 pub mod handler;
+mod newest;
 pub mod plan;
-mod store;
+mod rows;
+mod sources;
 mod table;
+mod top;
 
-pub use store::note;
+pub use newest::note;
+pub use top::TopAgent;
 
 use crate::{
     clock::Clock,
     latest::Latest,
     standing::Standing,
-    storage::{Duck, Sqlite},
+    storage::{Duck, Sqlite, StorageError},
+    tsdb::{Tier, Tsdb, retain, rollup},
 };
-use pingup_protocol::{limits::MEASUREMENTS_MAX, metrics::Measurements, time::Timestamp};
-use plan::Place;
+use duckdb::Connection;
+use pingup_protocol::{ids::AgentId, limits::MEASUREMENTS_MAX, metrics::Measurements, time::Timestamp};
+use plan::{BucketsPlan, Place, PlanError, RowsPlan, TopPlan};
 use serde::{Serialize, Serializer, ser::SerializeMap};
-use std::sync::Arc;
+use sources::fleet::FleetHours;
+use std::{collections::BTreeSet, sync::Arc};
+use tokio::task::spawn_blocking;
 
 /// Measurements on one page, whatever the rows: an agent may send 68 with each. The page ends early then.
 pub const PAGE_MEASUREMENTS_MAX: usize = 200_000;
@@ -66,6 +79,14 @@ pub struct Aggregate {
     pub avg: f64,
     /// The newest.
     pub last: f64,
+    /// Samples that had it.
+    pub count: u64,
+}
+
+impl From<&rollup::Aggregate> for Aggregate {
+    fn from(sum: &rollup::Aggregate) -> Self {
+        Self { min: sum.min, max: sum.max, avg: sum.avg(), last: sum.last, count: sum.count }
+    }
 }
 
 impl Serialize for Aggregates {
@@ -78,13 +99,55 @@ impl Serialize for Aggregates {
     }
 }
 
-/// A page of an answer, and where the next one begins.
+/// The tiers that an answer was read from, sorted by name; memory counts as raw.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Tiers(BTreeSet<&'static str>);
+
+impl Tiers {
+    /// Samples alone.
+    fn raw() -> Self {
+        Self([Tier::Raw.as_str()].into())
+    }
+
+    fn note(&mut self, tier: Tier) {
+        self.0.insert(tier.as_str());
+    }
+
+    /// Their names, separated by commas.
+    pub fn joined(&self) -> String {
+        self.0.iter().copied().collect::<Vec<_>>().join(",")
+    }
+}
+
+/// A page of an answer, where the next one begins, and where it was read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Listing<T> {
     /// What is on it.
     pub items: Vec<T>,
     /// The last place on it, if there is more.
     pub next: Option<Place>,
+    /// Where it comes from.
+    pub tiers: Tiers,
+}
+
+/// Why a page could not be read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum HistoryError {
+    /// The question has to be asked otherwise.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// Storage failed.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// An answer's columns are not those that were asked for.
+    #[error("the engine answered other columns than were asked for")]
+    Columns,
+}
+
+impl From<duckdb::Error> for HistoryError {
+    fn from(error: duckdb::Error) -> Self {
+        Self::Storage(error.into())
+    }
 }
 
 /// Where an agent id stands, as the registry knows.
@@ -92,23 +155,72 @@ pub type StandingOf = fn(&rusqlite::Connection, &str) -> rusqlite::Result<Standi
 
 /// The room.
 pub struct History {
-    duck: Duck,
+    tsdb: Tsdb,
+    engine: Duck,
     sqlite: Sqlite,
     clock: Clock,
     latest: Arc<Latest>,
     standing: StandingOf,
+    fleet: Arc<FleetHours>,
 }
 
 impl History {
     /// The room over what the ingest stored.
-    pub const fn new(
-        duck: Duck,
+    pub fn new(
+        tsdb: Tsdb,
+        engine: Duck,
         sqlite: Sqlite,
         clock: Clock,
         latest: Arc<Latest>,
         standing: StandingOf,
     ) -> Self {
-        Self { duck, sqlite, clock, latest, standing }
+        Self { tsdb, engine, sqlite, clock, latest, standing, fleet: Arc::default() }
+    }
+
+    /// A page of an agent's raw rows.
+    async fn rows(&self, agent: AgentId, plan: RowsPlan) -> Result<Listing<Row>, HistoryError> {
+        let query = rows::Query::new(self.tsdb.view(), agent, plan);
+        self.run(query.reads_files(), move |connection| query.run(connection)).await
+    }
+
+    /// A page of buckets, of an agent or of all.
+    async fn buckets(
+        &self,
+        agent: Option<AgentId>,
+        plan: BucketsPlan,
+    ) -> Result<Listing<Bucket>, HistoryError> {
+        let view = self.tsdb.view();
+        let kept_from = retain::before(self.clock.now(), self.tsdb.retention().raw);
+        let id = agent.as_ref().map(AgentId::as_str);
+        let reaches = plan::reaches(&plan, |range| {
+            // Of a day whose samples have been let go, nobody can say that any more.
+            let end_of_day = Tier::Raw.end(rollup::day(range.start.as_micros()));
+            let none_in = |tier, range| view.parts_for(tier, id, range).is_empty();
+            let minute = rollup::bucket(range.start.as_micros(), rollup::MINUTE);
+            let minutes = Timestamp::from_micros(minute)..range.end;
+            let none_left = none_in(Tier::Raw, range) && none_in(Tier::Minute, &minutes);
+            end_of_day > kept_from.as_micros() && none_left
+        });
+        let query = buckets::Query::new(view, agent, plan, &reaches, Arc::clone(&self.fleet));
+        self.run(query.reads_files(), move |connection| query.run(connection)).await
+    }
+
+    /// The agents that stand out.
+    async fn top(&self, plan: TopPlan) -> Result<(Vec<TopAgent>, Tiers), HistoryError> {
+        let query = top::Query::new(self.tsdb.view(), plan);
+        self.run(query.reads_files(), move |connection| query.run(connection)).await
+    }
+
+    /// Works where it may block: with a connection of the engine's, or, where no file is read, without.
+    async fn run<T: Send + 'static>(
+        &self,
+        reads_files: bool,
+        work: impl FnOnce(Option<&Connection>) -> Result<T, HistoryError> + Send + 'static,
+    ) -> Result<T, HistoryError> {
+        if reads_files {
+            return self.engine.read(move |connection| work(Some(connection))).await;
+        }
+        spawn_blocking(move || work(None)).await.unwrap_or(Err(StorageError::Panicked.into()))
     }
 }
 

@@ -3,6 +3,16 @@
 //! A time range is half open, [from, to). Without `to` it reaches to now and as far beyond as an agent's clock
 //! may be ahead; without `from` it begins an hour before its end or before now, whichever is earlier.
 
+mod fleet;
+mod reach;
+
+pub use crate::tsdb::schema::OWN_COLUMNS;
+pub use fleet::{
+    FLEET_FIELDS_MAX, FLEET_RAW_MAX, Of, Order, TOP_ITEMS_DEFAULT, TOP_ITEMS_MAX, TOP_WINDOW_MAX, TopPlan,
+    TopQuestion,
+};
+pub use reach::{Reach, reaches};
+
 use pingup_protocol::{ids::is_name, limits::FUTURE_SECONDS_MAX, time::Timestamp};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeSet, time::Duration};
@@ -22,9 +32,6 @@ pub const FIELDS_MAX: usize = 128;
 /// How far back a question without `from` reaches.
 const RANGE_SECONDS_DEFAULT: i64 = 3_600;
 const MICROS: i64 = 1_000_000;
-
-/// The measurements that have columns of their own, in the order they are told.
-pub const OWN_COLUMNS: [&str; 4] = ["cpu", "ram", "disk", "latency"];
 
 /// What was asked.
 #[derive(Clone, Debug, Default)]
@@ -99,6 +106,15 @@ pub struct BucketsPlan {
     pub fields: Fields,
     /// Buckets on the page.
     pub limit: usize,
+}
+
+impl BucketsPlan {
+    /// Whether every bucket of the range fits on the page, were there a sample in each.
+    pub fn is_one_page(&self) -> bool {
+        let first = self.from.as_micros().div_euclid(self.step_micros);
+        let last = self.to.as_micros().saturating_sub(1).div_euclid(self.step_micros);
+        usize::try_from(last.saturating_sub(first)).is_ok_and(|buckets| buckets < self.limit)
+    }
 }
 
 /// A question that is not answered.

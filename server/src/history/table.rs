@@ -5,16 +5,15 @@
 use super::{Bucket, Row, plan::Fields};
 use std::{
     collections::{BTreeSet, HashMap},
-    fmt::Write,
+    fmt::{Display, Write},
 };
+
+/// What buckets tell of each measurement.
+const OF_EACH: [&str; 5] = ["min", "max", "avg", "last", "count"];
 
 /// Raw rows: `timestamp,status,cpu,ram,disk,latency`, then the others sorted; of named fields, those.
 pub(super) fn rows(rows: &[Row], fields: &Fields) -> String {
-    let further = further(
-        rows.iter().flat_map(|row| row.metrics.further.iter().map(|(name, _)| name.as_str())),
-        fields,
-    );
-    let own: Vec<_> = fields.own_columns().collect();
+    let (own, further) = row_names(rows, fields);
     let mut table = Table::default();
     table.line(["timestamp", "status"].into_iter().chain(own.iter().copied()).chain(further.iter().copied()));
     for Row { timestamp, status, metrics } in rows {
@@ -36,14 +35,11 @@ pub(super) fn rows(rows: &[Row], fields: &Fields) -> String {
     table.text
 }
 
-/// Buckets: `start,count`, then `_min`, `_max`, `_avg` and `_last` of each measurement.
+/// Buckets: `start,count`, then `_min`, `_max`, `_avg`, `_last` and `_count` of each measurement.
 pub(super) fn buckets(buckets: &[Bucket], fields: &Fields) -> String {
-    let own: Vec<_> = fields.own_columns().collect();
-    let told = buckets.iter().flat_map(|bucket| bucket.metrics.0.iter().map(|(name, _)| name.as_str()));
-    let further = further(told.filter(|name| !own.contains(name)), fields);
-    let names: Vec<_> = own.into_iter().chain(further).collect();
+    let names = bucket_names(buckets, fields);
     let mut table = Table::default();
-    let heads = names.iter().flat_map(|name| ["min", "max", "avg", "last"].map(|of| format!("{name}_{of}")));
+    let heads = names.iter().flat_map(|name| OF_EACH.map(|of| format!("{name}_{of}")));
     let heads: Vec<_> = ["start".to_owned(), "count".to_owned()].into_iter().chain(heads).collect();
     table.line(heads.iter().map(String::as_str));
     for Bucket { start, count, metrics } in buckets {
@@ -57,10 +53,26 @@ pub(super) fn buckets(buckets: &[Bucket], fields: &Fields) -> String {
             table.number(aggregate.map(|aggregate| aggregate.max));
             table.number(aggregate.map(|aggregate| aggregate.avg));
             table.number(aggregate.map(|aggregate| aggregate.last));
+            table.number(aggregate.map(|aggregate| aggregate.count));
         }
         table.end();
     }
     table.text
+}
+
+/// The measurements that rows have columns for: those with columns of their own, and the others.
+pub(super) fn row_names<'a>(rows: &'a [Row], fields: &'a Fields) -> (Vec<&'a str>, Vec<&'a str>) {
+    let there = rows.iter().flat_map(|row| row.metrics.further.iter().map(|(name, _)| name.as_str()));
+    (fields.own_columns().collect(), further(there, fields))
+}
+
+/// The measurements that buckets have columns for.
+pub(super) fn bucket_names<'a>(buckets: &'a [Bucket], fields: &'a Fields) -> Vec<&'a str> {
+    let mut names: Vec<_> = fields.own_columns().collect();
+    let told = buckets.iter().flat_map(|bucket| bucket.metrics.0.iter().map(|(name, _)| name.as_str()));
+    let further = further(told.filter(|name| !names.contains(name)), fields);
+    names.extend(further);
+    names
 }
 
 /// The columns beside the fixed ones: those that were named, else those that are there, sorted.
@@ -101,7 +113,7 @@ impl Table {
     }
 
     /// Nothing for what was not measured.
-    fn number(&mut self, value: Option<f64>) {
+    fn number(&mut self, value: Option<impl Display>) {
         self.separate();
         if let Some(value) = value {
             // Writing to a String cannot fail.
@@ -169,13 +181,14 @@ mod tests {
     }
 
     #[test]
-    fn buckets_have_four_columns_a_measurement() {
-        let aggregate = Aggregate { min: 1.0, max: 3.0, avg: 2.0, last: 2.5 };
+    fn buckets_have_five_columns_a_measurement() {
+        let aggregate = Aggregate { min: 1.0, max: 3.0, avg: 2.0, last: 2.5, count: 3 };
         let metrics = Aggregates(vec![("cpu".to_owned(), aggregate)]);
         let bucket = Bucket { start: Timestamp::from_micros(0), count: 4, metrics };
         let named = Fields::Named(["cpu", "swap"].map(str::to_owned).into());
-        let wanted = "start,count,cpu_min,cpu_max,cpu_avg,cpu_last,swap_min,swap_max,swap_avg,swap_last\r\n\
-                      1970-01-01T00:00:00Z,4,1,3,2,2.5,,,,\r\n";
+        let wanted = "start,count,cpu_min,cpu_max,cpu_avg,cpu_last,cpu_count,\
+                      swap_min,swap_max,swap_avg,swap_last,swap_count\r\n\
+                      1970-01-01T00:00:00Z,4,1,3,2,2.5,3,,,,,\r\n";
         assert_eq!(buckets(&[bucket], &named), wanted);
     }
 }

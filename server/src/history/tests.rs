@@ -1,112 +1,150 @@
-//! Questions to a real DuckDB, against what a plain walk over the same rows says.
+//! Questions to a real store, against what a plain walk over the same samples says.
 
 use super::{
     plan::{Plan, Question},
-    store::{self, HistoryError},
     *,
 };
-use crate::storage::scratch::Scratch;
-use duckdb::Connection;
-use std::time::Duration;
+use crate::tsdb::{
+    record::{OwnedRows, OwnedSample},
+    testing::{Bench, agent_id},
+};
+use std::{sync::LazyLock, time::Duration};
+use tokio::runtime::Runtime;
 
 mod answers;
+mod arrangements;
+mod fleet;
+mod speed;
 
 const SECOND: i64 = 1_000_000;
 
-/// A row every second from `first` on, every third without cpu, with `load1` and, on even seconds, `swap`.
-fn insert(connection: &Connection, first: i64, rows: i64) {
-    connection
-        .execute_batch(&format!(
-            "INSERT INTO metrics SELECT 'a', make_timestamp((n + {first}) * {SECOND}),
-                CASE WHEN n % 3 > 0 THEN n END, 50, NULL, NULL, 'online', 1, n + 1,
-                MAP {{'load1': n / 2.0}}::MAP(VARCHAR, DOUBLE) FROM range({rows}) AS t(n) WHERE n % 2 = 1
-             UNION ALL SELECT 'a', make_timestamp((n + {first}) * {SECOND}),
-                CASE WHEN n % 3 > 0 THEN n END, 50, NULL, NULL, 'online', 1, n + 1,
-                MAP {{'load1': n / 2.0, 'swap': 7}}::MAP(VARCHAR, DOUBLE) FROM range({rows}) AS t(n) WHERE n % 2 = 0"
-        ))
-        .unwrap();
+/// Answers come on a runtime; a bench's own work blocks, and so does not.
+fn wait<T>(answer: impl Future<Output = T>) -> T {
+    static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
+    RUNTIME.block_on(answer)
 }
 
-fn with_rows(first: i64, rows: i64, check: impl FnOnce(&Connection)) {
-    let scratch = Scratch::new();
-    scratch
-        .duck()
-        .write_blocking(|connection| {
-            insert(connection, first, rows);
-            check(connection);
-            Ok(())
-        })
-        .unwrap();
+const fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_micros(seconds * SECOND)
+}
+
+/// A sample of `a` every second from `first` on, every third without cpu, with `load1` and, on even seconds,
+/// `swap`.
+fn samples(first: i64, count: i64) -> Vec<OwnedSample> {
+    let one = |n: i64| {
+        let mut further = vec![("load1".to_owned(), n as f64 / 2.0)];
+        further.extend((n % 2 == 0).then(|| ("swap".to_owned(), 7.0)));
+        let cpu = (n % 3 > 0).then_some(n as f64);
+        let metrics = Measurements { cpu, ram: Some(50.0), further, ..Measurements::default() };
+        sample("a", Some((1, n.cast_unsigned() + 1)), at(first + n), "online", metrics)
+    };
+    (0..count).map(one).collect()
+}
+
+fn sample(
+    agent: &str,
+    stream: Option<(u64, u64)>,
+    timestamp: Timestamp,
+    status: &str,
+    metrics: Measurements,
+) -> OwnedSample {
+    OwnedSample { agent_id: agent_id(agent), stream, timestamp, status: status.to_owned(), metrics }
+}
+
+fn append(bench: &mut Bench, samples: Vec<OwnedSample>) {
+    bench.append(&OwnedRows { samples, ..OwnedRows::default() }).unwrap();
+}
+
+/// Agents that begin with `a` are known, one of them removed.
+fn standing(_: &rusqlite::Connection, agent_id: &str) -> rusqlite::Result<Standing> {
+    Ok(match agent_id {
+        "a-removed" => Standing::Removed,
+        known if known.starts_with('a') => Standing::Living,
+        _ => Standing::Unknown,
+    })
+}
+
+fn room(bench: &Bench, now: Timestamp) -> Arc<History> {
+    let (tsdb, engine, sqlite) = (bench.tsdb.clone(), bench.engine.clone(), bench.sqlite.clone());
+    Arc::new(History::new(tsdb, engine, sqlite, Clock::fixed(now), Arc::default(), standing))
+}
+
+fn range(from: i64, to: i64) -> Question<'static> {
+    Question { from: Some(at(from)), to: Some(at(to)), limit: 1_000, ..Question::default() }
+}
+
+fn rows_page(room: &History, question: &Question<'_>) -> Listing<Row> {
+    let Plan::Rows(plan) = Plan::new(question.clone(), room.clock.now()).unwrap() else { panic!("buckets") };
+    wait(room.rows(agent_id("a"), plan)).unwrap()
+}
+
+fn buckets_page(
+    room: &History,
+    agent: &str,
+    question: &Question<'_>,
+) -> Result<Listing<Bucket>, HistoryError> {
+    let Plan::Buckets(plan) = Plan::new(question.clone(), room.clock.now()).unwrap() else { panic!("rows") };
+    wait(room.buckets(Some(agent_id(agent)), plan))
 }
 
 /// The whole answer, page by page.
-fn ask<T>(question: &Question<'_>, page: impl Fn(Plan) -> Result<Listing<T>, HistoryError>) -> Vec<T> {
+fn rows(room: &History, question: &Question<'_>) -> Vec<Row> {
     let (mut all, mut question) = (Vec::new(), question.clone());
     loop {
-        let plan = Plan::new(question.clone(), Timestamp::from_micros(0)).unwrap();
-        let listing = page(plan).unwrap();
-        all.extend(listing.items);
-        match listing.next {
+        let page = rows_page(room, &question);
+        all.extend(page.items);
+        match page.next {
             Some(next) => question.after = Some(next),
             None => return all,
         }
     }
 }
 
-fn ask_rows(connection: &Connection, question: &Question<'_>) -> Vec<Row> {
-    ask(question, |plan| match plan {
-        Plan::Rows(plan) => store::rows(connection, "a", &plan),
-        Plan::Buckets(plan) => panic!("{plan:?}"),
-    })
-}
-
-fn ask_buckets(connection: &Connection, question: &Question<'_>) -> Vec<Bucket> {
-    ask(question, |plan| match plan {
-        Plan::Buckets(plan) => store::buckets(connection, "a", &plan),
-        Plan::Rows(plan) => panic!("{plan:?}"),
-    })
-}
-
-fn range(from: i64, to: i64) -> Question<'static> {
-    let at = |seconds| Some(Timestamp::from_micros(seconds * SECOND));
-    Question { from: at(from), to: at(to), limit: 1_000, ..Question::default() }
+/// The whole answer, page by page, and the tiers of all pages.
+fn buckets(room: &History, agent: &str, question: &Question<'_>) -> (Vec<Bucket>, String) {
+    let (mut all, mut tiers, mut question) = (Vec::new(), Tiers::default(), question.clone());
+    loop {
+        let page = buckets_page(room, agent, &question).unwrap();
+        all.extend(page.items);
+        tiers.0.extend(page.tiers.0);
+        match page.next {
+            Some(next) => question.after = Some(next),
+            None => return (all, tiers.joined()),
+        }
+    }
 }
 
 #[test]
 fn rows_come_in_order_and_every_page_size_tells_each_once() {
-    with_rows(0, 60, |connection| {
-        // Several rows of one moment: without numbers, of an older boot, of a newer.
-        connection
-            .execute_batch(
-                "INSERT INTO metrics (agent_id, timestamp, status, boot, seq) VALUES
-                 ('a', make_timestamp(5000000), 'old', 0, 3), ('a', make_timestamp(5000000), 'new', 2, 1),
-                 ('a', make_timestamp(5000000), 'none', NULL, NULL), ('a', make_timestamp(5000000), 'old2', 0, 4),
-                 ('b', make_timestamp(5000000), 'another', 1, 1)",
-            )
-            .unwrap();
-        let all = ask_rows(connection, &range(2, 9));
-        let statuses: Vec<_> = all.iter().map(|row| row.status.as_str()).collect();
-        assert_eq!(
-            statuses,
-            [
-                "online", "online", "online", "none", "old", "old2", "online", "new", "online", "online",
-                "online"
-            ]
-        );
-        assert!(all.is_sorted_by_key(|row| row.timestamp));
-        for limit in [1, 2, 3, 7] {
-            assert_eq!(ask_rows(connection, &Question { limit, ..range(2, 9) }), all, "{limit} a page");
-        }
-    });
+    let mut bench = Bench::new();
+    append(&mut bench, samples(0, 30));
+    // Several rows of one moment: without numbers, of an older boot, of a newer; some on disk, some not.
+    let moment = |agent, stream, status| sample(agent, stream, at(5), status, Measurements::default());
+    append(&mut bench, vec![moment("a", Some((0, 3)), "old"), moment("a", None, "none")]);
+    bench.seal_all();
+    append(&mut bench, vec![moment("a", Some((2, 1)), "new"), moment("a", Some((0, 4)), "old2")]);
+    append(&mut bench, vec![moment("b", Some((1, 1)), "another")]);
+    let room = room(&bench, at(100));
+    let all = rows(&room, &range(2, 9));
+    let statuses: Vec<_> = all.iter().map(|row| row.status.as_str()).collect();
+    let wanted = "online online online none old old2 online new online online online";
+    assert_eq!(statuses.join(" "), wanted);
+    assert!(all.is_sorted_by_key(|row| row.timestamp));
+    for limit in [1, 2, 3, 7] {
+        assert_eq!(rows(&room, &Question { limit, ..range(2, 9) }), all, "{limit} a page");
+    }
 }
 
 #[test]
 fn what_was_not_measured_is_left_out_and_fields_choose() {
-    with_rows(0, 4, |connection| {
-        let json = |fields| {
-            let rows = ask_rows(connection, &Question { fields, ..range(0, 2) });
-            serde_json::to_string(&rows).unwrap()
-        };
+    for is_sealed in [false, true] {
+        let mut bench = Bench::new();
+        append(&mut bench, samples(0, 4));
+        if is_sealed {
+            bench.seal_all();
+        }
+        let room = room(&bench, at(100));
+        let json = |fields| serde_json::to_string(&rows(&room, &Question { fields, ..range(0, 2) })).unwrap();
         assert_eq!(
             json(None),
             r#"[{"timestamp":"1970-01-01T00:00:00Z","status":"online","metrics":{"ram":50.0,"load1":0.0,"swap":7.0}},"#
@@ -118,90 +156,44 @@ fn what_was_not_measured_is_left_out_and_fields_choose() {
             r#"[{"timestamp":"1970-01-01T00:00:00Z","status":"online","metrics":{"load1":0.0}},"#.to_owned()
                 + r#"{"timestamp":"1970-01-01T00:00:01Z","status":"online","metrics":{"cpu":1.0,"load1":0.5}}]"#
         );
-    });
-}
-
-#[test]
-fn buckets_are_aligned_before_1970_too_and_hold_what_a_walk_finds() {
-    with_rows(-30, 100, |connection| {
-        let step = Some(Duration::from_secs(7));
-        let question = Question { step, ..range(-25, 61) };
-        let buckets = ask_buckets(connection, &question);
-        let rows = ask_rows(connection, &range(-25, 61));
-        let start = |row: &Row| row.timestamp.as_micros().div_euclid(7 * SECOND) * 7 * SECOND;
-        let mut counted = 0;
-        for bucket in &buckets {
-            let inside: Vec<_> = rows.iter().filter(|row| start(row) == bucket.start.as_micros()).collect();
-            assert_eq!(bucket.count, inside.len() as u64);
-            counted += inside.len();
-            let names: Vec<_> = bucket.metrics.0.iter().map(|(name, _)| name.as_str()).collect();
-            assert_eq!(names, ["cpu", "ram", "load1", "swap"]);
-            let walk = |value: &dyn Fn(&Row) -> Option<f64>| {
-                let values: Vec<f64> = inside.iter().filter_map(|row| value(row)).collect();
-                Aggregate {
-                    min: values.iter().copied().fold(f64::INFINITY, f64::min),
-                    max: values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
-                    avg: values.iter().sum::<f64>() / values.len() as f64,
-                    last: *values.last().unwrap(),
-                }
-            };
-            assert_eq!(bucket.metrics.0[0].1, walk(&|row| row.metrics.cpu));
-            assert_eq!(
-                bucket.metrics.0[2].1,
-                walk(&|row| row.metrics.further.first().map(|(_, value)| *value))
-            );
-        }
-        assert_eq!(counted, rows.len());
-        for limit in [1, 4] {
-            assert_eq!(ask_buckets(connection, &Question { limit, ..question.clone() }), buckets);
-        }
-        let named = ask_buckets(connection, &Question { fields: Some("swap,disk"), ..question });
-        assert!(named.iter().all(|bucket| bucket.metrics.0.len() == 1 && bucket.metrics.0[0].0 == "swap"));
-    });
+    }
 }
 
 #[test]
 fn a_page_ends_early_when_it_would_hold_too_many_measurements() {
-    let scratch = Scratch::new();
-    scratch
-        .duck()
-        .write_blocking(|connection| {
-            // Each row names 64 of its own: 4 000 rows are more than a page may tell.
-            connection.execute_batch(&format!(
-                "INSERT INTO metrics SELECT 'a', make_timestamp(n * {SECOND}), 1, 1, 1, 1, 'x', 1, n + 1,
-                    map_from_entries(list_transform(range(64), lambda i: (printf('m%d', n * 64 + i), i::DOUBLE)))
-                 FROM range(4000) AS t(n)"
-            ))?;
-            let question = Question { limit: 10_000, ..range(0, 4_000) };
-            let Plan::Rows(plan) = Plan::new(question.clone(), Timestamp::default()).unwrap() else { panic!("rows") };
-            let page = store::rows(connection, "a", &plan).unwrap();
-            assert_eq!(page.items.len(), PAGE_MEASUREMENTS_MAX.div_ceil(68));
-            assert!(page.next.is_some());
-            assert_eq!(ask_rows(connection, &question).len(), 4_000);
+    for is_sealed in [false, true] {
+        let mut bench = Bench::new();
+        // Each row names 64 of its own: 4 000 rows are more than a page may tell.
+        let one = |n: i64| {
+            let further = (0..64).map(|i| (format!("m{}", n * 64 + i), i as f64)).collect();
+            let (cpu, ram, disk, latency) = (Some(1.0), Some(1.0), Some(1.0), Some(1.0));
+            let stream = Some((1, n.cast_unsigned() + 1));
+            sample("a", stream, at(n), "x", Measurements { cpu, ram, disk, latency, further })
+        };
+        (0..4).for_each(|part| append(&mut bench, (part * 1_000..(part + 1) * 1_000).map(one).collect()));
+        if is_sealed {
+            bench.seal_all();
+        }
+        let room = room(&bench, at(100));
+        let question = Question { limit: 10_000, ..range(0, 4_000) };
+        let page = rows_page(&room, &question);
+        assert_eq!(page.items.len(), PAGE_MEASUREMENTS_MAX.div_ceil(68));
+        assert!(page.next.is_some());
+        assert_eq!(rows(&room, &question).len(), 4_000);
 
-            let by_minute = Question { step: Some(Duration::from_secs(60)), ..question.clone() };
-            let buckets = ask_buckets(connection, &by_minute);
-            assert_eq!(buckets.iter().map(|bucket| bucket.count).sum::<u64>(), 4_000);
-            assert_eq!(buckets.iter().map(|bucket| bucket.metrics.0.len() as u64 - 4).sum::<u64>(), 64 * 4_000);
+        let by_minute = Question { step: Some(Duration::from_secs(60)), ..question.clone() };
+        assert!(buckets_page(&room, "a", &by_minute).unwrap().next.is_some());
+        let (found, _) = buckets(&room, "a", &by_minute);
+        assert_eq!(found.iter().map(|bucket| bucket.count).sum::<u64>(), 4_000);
+        assert_eq!(found.iter().map(|bucket| bucket.metrics.0.len() as u64 - 4).sum::<u64>(), 64 * 4_000);
 
-            let in_one = Question { step: Some(Duration::from_secs(4_000)), ..question };
-            let Plan::Buckets(plan) = Plan::new(in_one, Timestamp::default()).unwrap() else { panic!("buckets") };
-            let refused = store::buckets(connection, "a", &plan).unwrap_err();
-            assert!(matches!(&refused, HistoryError::Plan(error) if error.parameter == "fields"), "{refused}");
-            Ok(())
-        })
-        .unwrap();
-}
-
-#[test]
-fn the_newest_row_is_the_newest_by_time_then_by_number() {
-    with_rows(0, 5, |connection| {
-        let newest = |from: i64| store::newest(connection, "a", Timestamp::from_micros(from)).unwrap();
-        assert_eq!(newest(-i64::MAX).unwrap().timestamp.as_micros(), 4 * SECOND);
-        assert_eq!(newest(4 * SECOND + 1), None);
-        connection
-            .execute_batch("INSERT INTO metrics (agent_id, timestamp, status, boot, seq) VALUES ('a', make_timestamp(4000000), 'later', 2, 1)")
-            .unwrap();
-        assert_eq!(newest(0).unwrap().status, "later");
-    });
+        for step in [Duration::from_secs(4_000), Duration::from_secs(7_200)] {
+            let in_one = Question { step: Some(step), ..question.clone() };
+            let refused = buckets_page(&room, "a", &in_one).unwrap_err();
+            assert!(
+                matches!(&refused, HistoryError::Plan(error) if error.parameter == "fields"),
+                "{refused}"
+            );
+        }
+    }
 }

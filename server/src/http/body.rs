@@ -1,22 +1,30 @@
 //! Reading bodies: no more than the route takes, no longer than a patient network needs.
+//!
+//! Most bodies are there, whole, when they are asked for: such a one is taken as it lies in the connection's
+//! buffer, without a copy and without a timer. Only one that has to be waited for is put under the deadlines.
 
 use super::{problem::Refusal, single};
-use axum::{body::Body, extract::Request};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, header};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::BodyExt;
+use hyper::body::{Body, Frame};
 use pingup_protocol::problem::ProblemType;
-use std::{sync::Arc, time::Duration};
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::timeout,
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::Poll,
+    time::Duration,
 };
+use tokio::time::timeout;
 
 /// How long a body may take to arrive, whole: a full batch over a line of 15 kB a second.
 const BODY_DEADLINE: Duration = Duration::from_secs(300);
 /// How long a body may pause.
 const PAUSE_MAX: Duration = Duration::from_secs(30);
-
 /// Refuses a body that is not JSON by its own account, or larger than `bytes_max` by its own account.
 pub fn check_headers(headers: &HeaderMap, bytes_max: usize) -> Result<(), Refusal> {
     if !single(headers, &header::CONTENT_TYPE).is_some_and(is_json) {
@@ -51,69 +59,131 @@ pub const STRANGERS_BODIES_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// The memory for bodies, shared by all requests: this, not the number of connections, bounds what they fill.
 #[derive(Clone, Debug)]
-pub struct Budget(Arc<Semaphore>);
+pub struct Budget(Arc<AtomicUsize>);
 
 impl Budget {
     /// For callers whose token was checked.
     pub fn known() -> Self {
-        Self(Arc::new(Semaphore::new(BODIES_BYTES_MAX)))
+        Self::of(BODIES_BYTES_MAX)
     }
 
     /// For everyone else.
     pub fn strangers() -> Self {
-        Self(Arc::new(Semaphore::new(STRANGERS_BODIES_BYTES_MAX)))
+        Self::of(STRANGERS_BODIES_BYTES_MAX)
+    }
+
+    fn of(bytes: usize) -> Self {
+        Self(Arc::new(AtomicUsize::new(bytes)))
     }
 }
 
 /// What of the budget a body takes, until this is dropped.
-#[derive(Debug, Default)]
-pub struct Share(Option<OwnedSemaphorePermit>);
+#[derive(Debug)]
+pub struct Share<'a> {
+    left: &'a AtomicUsize,
+    bytes: usize,
+}
 
-impl Share {
-    fn grow(&mut self, budget: &Budget, bytes: usize) -> Result<(), Refusal> {
-        let more = u32::try_from(bytes)
-            .ok()
-            .and_then(|bytes| Arc::clone(&budget.0).try_acquire_many_owned(bytes).ok());
-        let more = more.ok_or_else(|| {
-            Refusal::new(ProblemType::Overloaded, "too many bodies arrive at once; try again")
-        })?;
-        match &mut self.0 {
-            Some(share) => share.merge(more),
-            None => self.0 = Some(more),
-        }
+impl Share<'_> {
+    fn grow(&mut self, bytes: usize) -> Result<(), Refusal> {
+        // A count and nothing else: what is in the bodies is handed over by other means.
+        self.left
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes))
+            .map_err(|_| {
+                Refusal::new(ProblemType::Overloaded, "too many bodies arrive at once; try again")
+            })?;
+        self.bytes += bytes;
         Ok(())
     }
 }
 
-/// Reads a body of at most `bytes_max`, and what it takes of the budget.
-pub async fn read(request: Request, bytes_max: usize, budget: &Budget) -> Result<(Bytes, Share), Refusal> {
-    collect(request.into_body(), bytes_max, budget).await
+impl Drop for Share<'_> {
+    fn drop(&mut self) {
+        self.left.fetch_add(self.bytes, Ordering::Relaxed);
+    }
 }
 
-async fn collect(body: Body, bytes_max: usize, budget: &Budget) -> Result<(Bytes, Share), Refusal> {
-    let mut body = Limited::new(body, bytes_max);
-    let (mut whole, mut share) = (BytesMut::new(), Share::default());
-    let arriving = async {
+/// A body on its way.
+struct Arriving<'a, B> {
+    body: B,
+    bytes_max: usize,
+    share: Share<'a>,
+    /// Its first part, as long as that is all there is.
+    first: Bytes,
+    /// All of it, once there was a second part.
+    whole: BytesMut,
+}
+
+/// Reads a body of at most `bytes_max`, and what it takes of the budget.
+pub async fn read<B>(body: B, bytes_max: usize, budget: &Budget) -> Result<(Bytes, Share<'_>), Refusal>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let share = Share { left: &budget.0, bytes: 0 };
+    let mut arriving = Arriving { body, bytes_max, share, first: Bytes::new(), whole: BytesMut::new() };
+    if !arriving.take_what_is_there().await? {
+        // In a box: few bodies come this way, and every request would have to hold the room for it.
+        match Box::pin(timeout(BODY_DEADLINE, arriving.wait())).await {
+            Ok(arrived) => arrived?,
+            Err(_) => return Err(too_slow(BODY_DEADLINE)),
+        }
+    }
+    let Arriving { share, first, whole, .. } = arriving;
+    Ok((if whole.is_empty() { first } else { whole.freeze() }, share))
+}
+
+impl<B: Body<Data = Bytes> + Unpin> Arriving<'_, B> {
+    /// Takes what comes without waiting; true if that was the end.
+    async fn take_what_is_there(&mut self) -> Result<bool, Refusal> {
+        // A connection begins to read a body once it was asked for it: its first "not yet" means nothing.
+        let mut asked = false;
         loop {
-            match timeout(PAUSE_MAX, body.frame()).await {
-                Ok(Some(Ok(frame))) => {
-                    if let Ok(data) = frame.into_data() {
-                        share.grow(budget, data.len())?;
-                        whole.extend_from_slice(&data);
-                    }
+            let frame = poll_fn(|context| match Pin::new(&mut self.body).poll_frame(context) {
+                Poll::Ready(frame) => Poll::Ready(Some(frame)),
+                Poll::Pending if asked => Poll::Ready(None),
+                Poll::Pending => {
+                    asked = true;
+                    context.waker().wake_by_ref();
+                    Poll::Pending
                 }
-                Ok(None) => return Ok(()),
-                Ok(Some(Err(error))) if error.is::<LengthLimitError>() => return Err(too_large(bytes_max)),
-                Ok(Some(Err(_))) => {
-                    return Err(Refusal::new(ProblemType::MalformedJson, "the body broke off"));
-                }
-                Err(_) => return Err(too_slow(PAUSE_MAX)),
+            });
+            let Some(frame) = frame.await else { return Ok(false) };
+            if self.take(frame)? {
+                return Ok(true);
             }
         }
-    };
-    match timeout(BODY_DEADLINE, arriving).await {
-        Ok(arrived) => arrived.map(|()| (whole.freeze(), share)),
-        Err(_) => Err(too_slow(BODY_DEADLINE)),
+    }
+
+    /// Takes the rest, and gives up on one that pauses.
+    async fn wait(&mut self) -> Result<(), Refusal> {
+        loop {
+            let frame = timeout(PAUSE_MAX, self.body.frame()).await.map_err(|_| too_slow(PAUSE_MAX))?;
+            if self.take(frame)? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Takes a part; true if it was the last.
+    fn take(&mut self, frame: Option<Result<Frame<Bytes>, B::Error>>) -> Result<bool, Refusal> {
+        let frame = match frame {
+            None => return Ok(true),
+            Some(Ok(frame)) => frame,
+            Some(Err(_)) => return Err(Refusal::new(ProblemType::MalformedJson, "the body broke off")),
+        };
+        if let Ok(data) = frame.into_data() {
+            if data.len() > self.bytes_max - self.share.bytes {
+                return Err(too_large(self.bytes_max));
+            }
+            self.share.grow(data.len())?;
+            if self.first.is_empty() && self.whole.is_empty() {
+                self.first = data;
+            } else {
+                self.whole.extend_from_slice(&std::mem::take(&mut self.first));
+                self.whole.extend_from_slice(&data);
+            }
+        }
+        Ok(self.body.is_end_stream())
     }
 }
 
@@ -132,33 +202,4 @@ fn too_large(bytes_max: usize) -> Refusal {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn a_body_is_read_up_to_its_limit_and_no_further() {
-        let budget = Budget::known();
-        let read = |bytes: usize| collect(Body::from(vec![b' '; bytes]), 8, &budget);
-        assert_eq!(read(8).await.unwrap().0.len(), 8);
-        assert_eq!(read(9).await.unwrap_err().kind(), ProblemType::PayloadTooLarge);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_body_that_never_ends_is_given_up() {
-        let (_sender, endless) = http_body_util::channel::Channel::<Bytes>::new(1);
-        let endless = Body::new(endless);
-        let refusal = collect(endless, 8, &Budget::known()).await.unwrap_err();
-        assert!(refusal.problem().detail.contains("30 s"), "{refusal:?}");
-    }
-
-    #[tokio::test]
-    async fn bodies_together_stay_within_the_budget() {
-        let budget = Budget(Arc::new(Semaphore::new(10)));
-        let read = |bytes: usize| collect(Body::from(vec![b' '; bytes]), 100, &budget);
-        let first = read(8).await.unwrap();
-        assert_eq!(read(3).await.unwrap_err().kind(), ProblemType::Overloaded);
-        assert_eq!(read(2).await.unwrap().0.len(), 2);
-        drop(first);
-        assert_eq!(read(10).await.unwrap().0.len(), 10);
-    }
-}
+mod tests;

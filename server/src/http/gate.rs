@@ -5,30 +5,34 @@
 //! strict JSON, a signature of the right form (400, 422) · the signature (401) · whether the key still lives, for
 //! the body may have taken minutes (403). What was checked is left in the request's extensions for the
 //! handler's extractors (`auth::extract`).
+//!
+//! The common case (an agent that was here before, a small body that is there) passes without a wait, a timer or a
+//! task of its own. What is rare stands in a box, so that not every request holds the room for it.
 
-use super::{Porch, body, no_such_method, problem::Refusal, query::Params, respond::Representation, single};
+use super::{
+    Porch,
+    body::{self, Share},
+    no_such_method,
+    problem::Refusal,
+    query::Params,
+    respond::Representation,
+    single,
+    verify::{signable_json, strict_json, verify},
+};
 use crate::auth::{
-    AgentCaller, AgentKeys, AgentMessage, Caller, Keyring, Operator, OperatorBody, RawBody, Role, Standing,
-    keyring::revoked,
-    message::mismatch,
-    token::{AgentToken, TokenError},
+    AgentCaller, AgentKeys, AgentMessage, Caller, Keyring, Operator, OperatorBody, Pass, RawBody, Role,
+    Standing, keyring::revoked, message::mismatch, token::TokenError,
 };
 use axum::{
+    body::{Body, HttpBody},
     extract::{RawPathParams, Request, State, rejection::RawPathParamsRejection},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
 use http::{HeaderMap, Method, header};
-use pingup_protocol::{
-    canonical::{self, JsonError},
-    problem::ProblemType,
-    signing::{self, Key},
-};
+use pingup_protocol::{ids::AgentId, problem::ProblemType};
 use std::sync::Arc;
-
-/// Bodies above this are verified off the threads that serve connections: a batch takes milliseconds.
-const INLINE_BYTES_MAX: usize = 64 * 1024;
 
 /// Who may come in at a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,10 +60,12 @@ pub struct Rules {
     pub query: &'static [&'static str],
     /// What it can answer with.
     pub offers: &'static [Representation],
+    /// The handler runs to its end, also when its client hangs up.
+    pub to_the_end: bool,
 }
 
 /// What the gate works with.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Gate {
     /// The row's rules.
     pub rules: Rules,
@@ -69,50 +75,18 @@ pub struct Gate {
     pub porch: Porch,
 }
 
-/// Checks a request by its row's rules and passes it on.
+/// The gate as a layer of axum's, for rows whose path has parameters.
 pub async fn check(
-    State(gate): State<Gate>,
+    State(gate): State<Arc<Gate>>,
     path: Result<RawPathParams, RawPathParamsRejection>,
-    mut request: Request,
+    request: Request,
     next: Next,
 ) -> Result<Response, Refusal> {
-    let rules = gate.rules;
-    if request.method() == Method::HEAD && matches!(rules.auth, Auth::Agent(_)) {
+    if request.method() == Method::HEAD && matches!(gate.rules.auth, Auth::Agent(_)) {
         return Ok(([(header::ALLOW, "GET")], no_such_method().await).into_response());
     }
     let path = path.map_err(|_| Refusal::new(ProblemType::NotFound, "the path is not UTF-8"))?;
-    Params::parse(request.uri().query().unwrap_or_default()).check(rules.query)?;
-    let accept: Vec<_> =
-        request.headers().get_all(header::ACCEPT).iter().filter_map(|v| v.to_str().ok()).collect();
-    let offer = Representation::choose(&accept.join(","), rules.offers)?;
-    request.extensions_mut().insert(offer);
-    if let Some(bytes_max) = rules.body_bytes_max {
-        body::check_headers(request.headers(), bytes_max)?;
-    }
-    let caller = gate.identify(request.headers()).await?;
-    if let (Some(agent), Some(name)) = (caller.agent(), rules.auth.path_parameter()) {
-        let named = path.iter().find_map(|(key, value)| (key == name).then_some(value));
-        if named != Some(agent.agent_id.as_str()) {
-            return Err(mismatch("the path names another agent than the bearer token"));
-        }
-    }
-    let Some(bytes_max) = rules.body_bytes_max else {
-        caller.admit(&mut request)?;
-        return Ok(match *request.method() {
-            Method::DELETE => to_the_end(next.run(request)).await,
-            _ => next.run(request).await,
-        });
-    };
-    let (parts, body) = request.into_parts();
-    // Held until the answer is there: so long is the body in memory.
-    let budget = match caller {
-        Known::Nobody => &gate.porch.strangers_bodies,
-        Known::Operator(_) | Known::Agent(..) => &gate.porch.bodies,
-    };
-    let (bytes, _share) = body::read(Request::new(body), bytes_max, budget).await?;
-    let mut request = Request::from_parts(parts, axum::body::Body::empty());
-    gate.admit_body(caller, bytes, &mut request).await?;
-    Ok(to_the_end(next.run(request)).await)
+    gate.pass(Some(&path), request, |request| next.run(request)).await
 }
 
 /// Runs a handler that changes something to its end, also when its client hangs up: what follows a commit (a key
@@ -128,13 +102,13 @@ async fn to_the_end(handler: impl Future<Output = Response> + Send + 'static) ->
 enum Known {
     Nobody,
     Operator(Operator),
-    Agent(AgentToken, Option<Arc<AgentKeys>>),
+    Agent(Arc<Pass>, Option<Arc<AgentKeys>>),
 }
 
 impl Known {
-    const fn agent(&self) -> Option<&AgentToken> {
+    fn agent(&self) -> Option<&AgentId> {
         match self {
-            Self::Agent(token, _) => Some(token),
+            Self::Agent(pass, _) => Some(&pass.token().agent_id),
             Self::Nobody | Self::Operator(_) => None,
         }
     }
@@ -170,6 +144,77 @@ impl Auth {
 }
 
 impl Gate {
+    /// Checks a request by its row's rules and passes it on to the handler; `path` are its path's parameters.
+    pub(super) async fn pass<B, F>(
+        &self,
+        path: Option<&RawPathParams>,
+        request: http::Request<B>,
+        handler: impl FnOnce(Request) -> F,
+    ) -> Result<Response, Refusal>
+    where
+        B: HttpBody<Data = Bytes> + Unpin,
+        F: Future<Output = Response> + Send + 'static,
+    {
+        // The share is held until the answer is there: so long may the body be in memory.
+        let (request, _share) = self.admit(path, request).await?;
+        Ok(match self.rules.to_the_end {
+            true => to_the_end(handler(request)).await,
+            false => handler(request).await,
+        })
+    }
+
+    async fn admit<B: HttpBody<Data = Bytes> + Unpin>(
+        &self,
+        path: Option<&RawPathParams>,
+        request: http::Request<B>,
+    ) -> Result<(Request, Option<Share<'_>>), Refusal> {
+        let offer = self.check_head(&request)?;
+        let caller = self.identify(request.headers()).await?;
+        if let (Some(agent_id), Some(name)) = (caller.agent(), self.rules.auth.path_parameter()) {
+            let mut path = path.into_iter().flat_map(RawPathParams::iter);
+            let named = path.find_map(|(key, value)| (key == name).then_some(value));
+            if named != Some(agent_id.as_str()) {
+                return Err(mismatch("the path names another agent than the bearer token"));
+            }
+        }
+        let (parts, body) = request.into_parts();
+        // From here on there is no body but the one that was checked.
+        let mut request = Request::from_parts(parts, Body::empty());
+        if self.rules.offers.len() > 1 {
+            request.extensions_mut().insert(offer);
+        }
+        let Some(bytes_max) = self.rules.body_bytes_max else {
+            caller.admit(&mut request)?;
+            return Ok((request, None));
+        };
+        let budget = match caller {
+            Known::Nobody => &self.porch.strangers_bodies,
+            Known::Operator(_) | Known::Agent(..) => &self.porch.bodies,
+        };
+        let (bytes, share) = body::read(body, bytes_max, budget).await?;
+        self.admit_body(caller, bytes, &mut request).await?;
+        Ok((request, Some(share)))
+    }
+
+    /// All that can be told before anyone asks who comes.
+    fn check_head<B>(&self, request: &http::Request<B>) -> Result<Representation, Refusal> {
+        Params::parse(request.uri().query().unwrap_or_default()).check(self.rules.query)?;
+        let headers = request.headers();
+        let mut accepts = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+        let offer = match (accepts.next(), accepts.next()) {
+            (None, _) => Representation::choose("", self.rules.offers),
+            (Some(accept), None) => Representation::choose(accept, self.rules.offers),
+            (Some(first), Some(second)) => {
+                let all: Vec<_> = [first, second].into_iter().chain(accepts).collect();
+                Representation::choose(&all.join(","), self.rules.offers)
+            }
+        }?;
+        if let Some(bytes_max) = self.rules.body_bytes_max {
+            body::check_headers(headers, bytes_max)?;
+        }
+        Ok(offer)
+    }
+
     async fn identify(&self, headers: &HeaderMap) -> Result<Known, Refusal> {
         let token = bearer(headers);
         match self.rules.auth {
@@ -178,11 +223,11 @@ impl Gate {
             Auth::Operator(role) | Auth::Enrol(role) => {
                 self.operator(needed(token)?, role).map(Known::Operator)
             }
-            Auth::Agent(_) => self.agent(needed(token)?).await,
+            Auth::Agent(_) => self.agent(self.keyring.check(needed(token)?).map_err(invalid)?).await,
             Auth::AgentOr(_, role) => {
                 let token = needed(token)?;
-                match self.keyring.tokens().check_agent(token, self.porch.clock.now()) {
-                    Ok(_) => self.agent(token).await,
+                match self.keyring.check(token) {
+                    Ok(pass) => self.agent(pass).await,
                     Err(_) => self.operator(token, role).map(Known::Operator),
                 }
             }
@@ -200,12 +245,11 @@ impl Gate {
         Ok(operator)
     }
 
-    async fn agent(&self, token: &str) -> Result<Known, Refusal> {
-        let token = self.keyring.tokens().check_agent(token, self.porch.clock.now()).map_err(invalid)?;
-        match self.keyring.find(&token).await? {
-            Standing::Alive(keys) => Ok(Known::Agent(token, Some(keys))),
-            Standing::Revoked => Err(revoked(&token.agent_id)),
-            Standing::Unknown => Ok(Known::Agent(token, None)),
+    async fn agent(&self, pass: Arc<Pass>) -> Result<Known, Refusal> {
+        match self.keyring.standing(&pass).await? {
+            Standing::Alive(keys) => Ok(Known::Agent(pass, Some(keys))),
+            Standing::Revoked => Err(revoked(&pass.token().agent_id)),
+            Standing::Unknown => Ok(Known::Agent(pass, None)),
         }
     }
 
@@ -222,9 +266,9 @@ impl Gate {
                 extensions.insert(RawBody(body.clone()));
                 extensions.insert(OperatorBody(body));
             }
-            Known::Agent(token, keys) => {
+            Known::Agent(pass, keys) => {
                 // An agent that was never known is taken through the same work, and told the same.
-                let key = keys.as_ref().map_or_else(|| self.keyring.nobody(), |keys| keys.up()).clone();
+                let key = keys.as_ref().map_or_else(|| self.keyring.nobody(), |keys| keys.up());
                 let received = bytes.len();
                 let verified = verify(bytes, key).await?;
                 let (Some(_), Some(bytes)) = (keys, verified) else {
@@ -233,49 +277,14 @@ impl Gate {
                     return Err(Refusal::new(ProblemType::SignatureInvalid, detail));
                 };
                 // Its key may have died while the body was on its way.
-                let Standing::Alive(keys) = self.keyring.find(&token).await? else {
-                    return Err(revoked(&token.agent_id));
+                let Standing::Alive(keys) = self.keyring.standing(&pass).await? else {
+                    return Err(revoked(&pass.token().agent_id));
                 };
                 request.extensions_mut().insert(AgentMessage::verified(keys, bytes, received));
             }
         }
         Ok(())
     }
-}
-
-/// The canonical form of a body that verifies; `None` for one that does not.
-async fn verify(bytes: Bytes, key: Key) -> Result<Option<Bytes>, Refusal> {
-    if bytes.len() <= INLINE_BYTES_MAX {
-        return scan_and_verify(bytes, &key);
-    }
-    tokio::task::spawn_blocking(move || scan_and_verify(bytes, &key))
-        .await
-        .unwrap_or_else(|error| Err(Refusal::internal("a body could not be verified", &error)))
-}
-
-fn scan_and_verify(bytes: Bytes, key: &Key) -> Result<Option<Bytes>, Refusal> {
-    let scanned = signing::scan(&bytes).map_err(|error| Refusal::new(error.problem(), error.to_string()))?;
-    if !scanned.verify(key) {
-        return Ok(None);
-    }
-    let rewritten = scanned.into_rewritten();
-    Ok(Some(rewritten.map_or(bytes, Bytes::from)))
-}
-
-/// Bodies that are not signed here are held to the same strictness; this is their canonical form.
-fn strict_json(bytes: &[u8]) -> Result<Bytes, Refusal> {
-    let refuse = |error: JsonError| Refusal::new(error.problem(), error.to_string());
-    Ok(Bytes::from(canonical::rewrite(bytes).map_err(refuse)?.bytes))
-}
-
-/// What operators write is handed to agents inside signed answers, so it must be writable there.
-fn signable_json(bytes: &[u8]) -> Result<Bytes, Refusal> {
-    let canonical = strict_json(bytes)?;
-    canonical::rewrite(&canonical).map_err(|_| {
-        let detail = "a whole number beyond 2^53-1 cannot be signed for an agent; write it as text";
-        Refusal::new(ProblemType::NumberOutOfRange, detail)
-    })?;
-    Ok(canonical)
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {

@@ -3,6 +3,7 @@
 use super::problem::Refusal;
 use crate::storage::Found;
 use axum::{
+    body::Body,
     extract::FromRequestParts,
     response::{IntoResponse, Response},
 };
@@ -39,14 +40,17 @@ impl<T> Page<T> {
 /// `body` as JSON.
 pub fn json(status: StatusCode, body: &impl Serialize) -> Response {
     match serde_json::to_vec(body) {
-        Ok(bytes) => (status, [(header::CONTENT_TYPE, JSON)], bytes).into_response(),
+        Ok(bytes) => signed(status, bytes),
         Err(error) => Refusal::internal("an answer could not be written", &error).into_response(),
     }
 }
 
 /// Bytes that were signed, as they were signed.
 pub fn signed(status: StatusCode, bytes: Vec<u8>) -> Response {
-    (status, [(header::CONTENT_TYPE, JSON)], bytes).into_response()
+    let mut response = Response::new(Body::from(bytes));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, JSON);
+    response
 }
 
 /// A form in which a route can answer.
@@ -60,6 +64,10 @@ pub enum Representation {
     Csv,
     /// `text/plain`: the Prometheus text format.
     Text,
+    /// `application/vnd.apache.arrow.stream`: an Arrow IPC stream.
+    Arrow,
+    /// `application/vnd.apache.parquet`: a Parquet file.
+    Parquet,
 }
 
 impl Representation {
@@ -70,6 +78,8 @@ impl Representation {
             Self::NdJson => "application/x-ndjson",
             Self::Csv => "text/csv",
             Self::Text => "text/plain",
+            Self::Arrow => "application/vnd.apache.arrow.stream",
+            Self::Parquet => "application/vnd.apache.parquet",
         }
     }
 

@@ -1,11 +1,15 @@
 //! The route table: each row names its method, path, who may come, the body it takes, its query parameters,
 //! what it answers with, and its handler. What is not in the table does not exist.
+//!
+//! A handler that changes something runs to its end though its client hangs up. Rows that say
+//! [`Route::nothing_follows`] go without: all they do once their work is handed over is to wait for the answer.
 
 use super::{
-    Porch, finish,
+    Porch,
+    dispatch::Dispatch,
     gate::{self, Auth, Gate, Rules},
     no_such_method, no_such_path, openapi,
-    respond::Representation::{self, Csv, Json, NdJson, Text},
+    respond::Representation::{self, Arrow, Csv, Json, NdJson, Parquet, Text},
 };
 use crate::{
     auth::{Keyring, Role},
@@ -22,14 +26,15 @@ use Auth::{Agent, AgentOr, Enrol, Open, Operator};
 use Role::{Admin, Operator as Op, Scrape, Viewer};
 use axum::{
     Router,
-    extract::FromRef,
+    extract::{FromRef, Request},
     handler::Handler,
     middleware::from_fn_with_state,
+    response::Response,
     routing::{MethodFilter, MethodRouter, on},
 };
 use http::Method;
 use pingup_protocol::limits::{BATCH_BODY_BYTES_MAX, BODY_BYTES_MAX};
-use std::sync::Arc;
+use std::{pin::Pin, sync::Arc};
 
 /// A row of the table.
 pub struct Route {
@@ -39,14 +44,28 @@ pub struct Route {
     pub path: &'static str,
     /// What it asks of a request.
     pub rules: Rules,
-    handler: MethodRouter<Rooms>,
+    routed: MethodRouter<House>,
+    handler: BoxedHandler,
+}
+
+/// A handler, to be called without a router.
+pub(super) type BoxedHandler = Box<dyn Fn(Request, House) -> Answering + Send + Sync>;
+/// An answer that is being made.
+pub(super) type Answering = Pin<Box<dyn Future<Output = Response> + Send>>;
+
+impl Route {
+    /// Nothing that matters follows in the handler once its client has hung up: it needs no task of its own.
+    const fn nothing_follows(mut self) -> Self {
+        self.rules.to_the_end = false;
+        self
+    }
 }
 
 const NONE: Option<usize> = None;
 const BODY: Option<usize> = Some(BODY_BYTES_MAX);
 const BATCH: Option<usize> = Some(BATCH_BODY_BYTES_MAX);
 const JSON: &[Representation] = &[Json];
-const TABLE: &[Representation] = &[Json, NdJson, Csv];
+const TABLE: &[Representation] = &[Json, NdJson, Csv, Arrow, Parquet];
 const RANGE: &[&str] = &["from", "to", "limit", "cursor"];
 const HISTORY: &[&str] = &["from", "to", "step", "fields", "limit", "cursor"];
 
@@ -64,10 +83,12 @@ pub fn table() -> Vec<Route> {
         row(M::PATCH,  "/api/v1/agents/{id}",                Operator(Op),         BODY,  &[],                                      JSON,    registry::handler::patch),
         row(M::DELETE, "/api/v1/agents/{id}",                Operator(Admin),      NONE,  &[],                                      JSON,    registry::handler::remove),
         row(M::POST,   "/api/v1/agents/{id}/heartbeat",      Agent(Some("id")),    BODY,  &[],                                      JSON,    registry::handler::heartbeat),
-        row(M::POST,   "/api/v1/metrics",                    Agent(None),          BATCH, &[],                                      JSON,    ingest::handler::post_metrics),
+        row(M::POST,   "/api/v1/metrics",                    Agent(None),          BATCH, &[],                                      JSON,    ingest::handler::post_metrics).nothing_follows(),
         row(M::GET,    "/api/v1/metrics/{agentId}",          Operator(Viewer),     NONE,  HISTORY,                                  TABLE,   history::handler::get),
         row(M::GET,    "/api/v1/metrics/{agentId}/latest",   Operator(Viewer),     NONE,  &[],                                      JSON,    history::handler::latest),
-        row(M::POST,   "/api/v1/discovery",                  Agent(None),          BATCH, &[],                                      JSON,    ingest::handler::post_discovery),
+        row(M::GET,    "/api/v1/fleet/metrics",              Operator(Viewer),     NONE,  HISTORY,                                  TABLE,   history::handler::fleet),
+        row(M::GET,    "/api/v1/fleet/top",                  Operator(Viewer),     NONE,  &["field", "window", "of", "order", "limit"], JSON, history::handler::top),
+        row(M::POST,   "/api/v1/discovery",                  Agent(None),          BATCH, &[],                                      JSON,    ingest::handler::post_discovery).nothing_follows(),
         row(M::GET,    "/api/v1/discovery/{agentId}",        Operator(Viewer),     NONE,  RANGE,                                    JSON,    discovery::handler::get),
         row(M::GET,    "/api/v1/discovery/{agentId}/latest", Operator(Viewer),     NONE,  &[],                                      JSON,    discovery::handler::latest),
         row(M::POST,   "/api/v1/commands",                   Operator(Op),         BODY,  &[],                                      JSON,    commands::handler::create),
@@ -82,7 +103,7 @@ pub fn table() -> Vec<Route> {
     ]
 }
 
-fn row<H: Handler<T, Rooms>, T: 'static>(
+fn row<H: Handler<T, House> + Sync, T: 'static>(
     method: Method,
     path: &'static str,
     auth: Auth,
@@ -97,7 +118,12 @@ fn row<H: Handler<T, Rooms>, T: 'static>(
         Method::DELETE => MethodFilter::DELETE,
         _ => MethodFilter::GET,
     };
-    Route { method, path, rules: Rules { auth, body_bytes_max, query, offers }, handler: on(filter, handler) }
+    let to_the_end = method != Method::GET;
+    let rules = Rules { auth, body_bytes_max, query, offers, to_the_end };
+    let routed = on(filter, handler.clone());
+    let handler: BoxedHandler =
+        Box::new(move |request, house| Box::pin(handler.clone().call(request, house)));
+    Route { method, path, rules, routed, handler }
 }
 
 macro_rules! rooms {
@@ -107,8 +133,8 @@ macro_rules! rooms {
         #[expect(missing_docs, reason = "each field is the room of its type")]
         pub struct Rooms { $(pub $field: Arc<$room>,)* }
 
-        $(impl FromRef<Rooms> for Arc<$room> {
-            fn from_ref(rooms: &Rooms) -> Self { Arc::clone(&rooms.$field) }
+        $(impl FromRef<House> for Arc<$room> {
+            fn from_ref(house: &House) -> Self { Arc::clone(&house.0.$field) }
         })*
     };
 }
@@ -124,16 +150,23 @@ rooms! {
     registry: Registry,
 }
 
+/// All rooms, for handlers to find theirs: a request holds one reference, not one a room.
+#[derive(Clone)]
+pub(super) struct House(Arc<Rooms>);
+
 /// The table as a service: every row behind its gate.
-pub fn router(rooms: Rooms, keyring: &Keyring, porch: &Porch) -> Router {
+pub fn router(rooms: Rooms, keyring: &Keyring, porch: &Porch) -> Dispatch {
+    let house = House(Arc::new(rooms));
     let mut router = Router::new();
-    for route in table() {
-        let gate = Gate { rules: route.rules, keyring: keyring.clone(), porch: porch.clone() };
-        router = router.route(route.path, route.handler.route_layer(from_fn_with_state(gate, gate::check)));
+    let mut straight = Vec::new();
+    for Route { method, path, rules, routed, handler } in table() {
+        let gate = Arc::new(Gate { rules, keyring: keyring.clone(), porch: porch.clone() });
+        router = router.route(path, routed.route_layer(from_fn_with_state(Arc::clone(&gate), gate::check)));
+        if !path.contains('{') {
+            straight.push((method, path, gate, handler));
+        }
     }
-    router
-        .fallback(no_such_path)
-        .method_not_allowed_fallback(no_such_method)
-        .layer(from_fn_with_state(porch.clone(), finish))
-        .with_state(rooms)
+    let router =
+        router.fallback(no_such_path).method_not_allowed_fallback(no_such_method).with_state(house.clone());
+    Dispatch::new(router, straight, house, porch.clone())
 }

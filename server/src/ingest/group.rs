@@ -5,61 +5,15 @@
 
 use super::{
     Fate, Job, Load, Record, Stored,
-    marks::{self, MarkRow, Marks},
+    marks::{self, Marks},
     queue::Outcome,
-    unnumbered::{self, Kind, Lookup, Newest},
+    unnumbered::{self, Lookup, Newest, kind},
 };
-use crate::storage::StorageError;
-use pingup_protocol::{discovery::Scan, ids::AgentId, metrics::Measurements, time::Timestamp};
-
-/// Whose a row is, and what tells it from others.
-#[derive(Clone, Copy, Debug)]
-pub struct Origin<'a> {
-    /// The agent.
-    pub agent_id: &'a AgentId,
-    /// Boot and seq, if it has them.
-    pub stream: Option<(u64, u64)>,
-    /// When it was measured.
-    pub timestamp: Timestamp,
-}
-
-/// A sample to be stored.
-#[derive(Clone, Copy, Debug)]
-pub struct SampleRow<'a> {
-    /// Whose it is.
-    pub origin: Origin<'a>,
-    /// The agent's word for how its machine does.
-    pub status: &'a str,
-    /// What was measured.
-    pub metrics: &'a Measurements,
-}
-
-/// A scan to be stored.
-#[derive(Clone, Copy, Debug)]
-pub struct ScanRow<'a> {
-    /// Whose it is.
-    pub origin: Origin<'a>,
-    /// What was found.
-    pub scan: &'a Scan,
-}
-
-/// The rows of one transaction.
-#[derive(Debug, Default)]
-pub struct Rows<'a> {
-    /// Samples, in the order they came.
-    pub samples: Vec<SampleRow<'a>>,
-    /// Scans, in the order they came.
-    pub scans: Vec<ScanRow<'a>>,
-    /// The marks that make them exactly once.
-    pub marks: Vec<MarkRow>,
-}
-
-impl Rows<'_> {
-    /// Whether there is nothing to write.
-    pub fn is_empty(&self) -> bool {
-        self.samples.is_empty() && self.scans.is_empty() && self.marks.is_empty()
-    }
-}
+use crate::tsdb::{
+    TsdbError,
+    rows::{Mark, MarkRow, Origin, Rows, SampleRow, ScanRow},
+};
+use pingup_protocol::ids::AgentId;
 
 /// A decided group.
 #[derive(Debug)]
@@ -82,14 +36,12 @@ pub fn decide<'a>(
     marks: &Marks,
     newest: &Newest,
     lookup: &mut impl Lookup,
-) -> Result<Group<'a>, StorageError> {
+) -> Result<Group<'a>, TsdbError> {
     let mut decider =
         Decider { marks: marks.draft(), newest: newest.draft(), rows: Rows::default(), gaps: 0 };
     let outcomes = jobs.map(|job| decider.decide(job, lookup)).collect::<Result<_, _>>()?;
-    let Decider { marks, newest, mut rows, gaps } = decider;
-    let marks = marks.finish();
-    rows.marks = marks.rows();
-    Ok(Group { rows, outcomes, marks, newest: newest.finish(), gaps })
+    let Decider { marks, newest, rows, gaps } = decider;
+    Ok(Group { rows, outcomes, marks: marks.finish(), newest: newest.finish(), gaps })
 }
 
 struct Decider<'a, 'm> {
@@ -100,12 +52,12 @@ struct Decider<'a, 'm> {
 }
 
 impl<'a> Decider<'a, '_> {
-    fn decide(&mut self, job: &'a Job, lookup: &mut impl Lookup) -> Result<Outcome, StorageError> {
+    fn decide(&mut self, job: &'a Job, lookup: &mut impl Lookup) -> Result<Outcome, TsdbError> {
         match &job.load {
             Load::Stream { boot, entries } => Ok(self.stream(&job.agent_id, *boot, entries)),
             Load::Unnumbered(_, None) => Ok(Ok(Stored { expired: 1, ..Stored::default() })),
             Load::Unnumbered(at, Some(record)) => {
-                if !self.newest.is_new(lookup, &job.agent_id, Kind::from(record), *at)? {
+                if !self.newest.is_new(lookup, &job.agent_id, kind(record), *at)? {
                     return Ok(Ok(Stored { duplicates: 1, ..Stored::default() }));
                 }
                 self.store(Origin { agent_id: &job.agent_id, stream: None, timestamp: *at }, record);
@@ -133,6 +85,13 @@ impl<'a> Decider<'a, '_> {
                 Fate::Expired(_) => stored.expired += 1,
                 Fate::Rejected(rejected) => stored.rejected.push(rejected.clone()),
             }
+        }
+        // A row tells its number by itself; one that was consumed without a row has to be told.
+        if let Some((seq, fate @ (Fate::Expired(_) | Fate::Rejected(_)))) = entries.last()
+            && entries.len() > decision.duplicates
+        {
+            let mark = Mark { seq: *seq, timestamp: fate.timestamp() };
+            self.rows.marks.push(MarkRow { agent_id: agent_id.clone(), boot, mark });
         }
         Ok(stored)
     }

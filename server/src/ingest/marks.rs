@@ -12,31 +12,9 @@
 //! known. One that was let go is less than all that are left, so it is refused as retired, never stored twice.
 
 use super::IngestError;
+use crate::tsdb::rows::{BOOTS_PER_AGENT_MAX, Mark, MarkRow};
 use pingup_protocol::{ids::AgentId, time::Timestamp};
-use std::collections::{BTreeSet, HashMap};
-
-/// Streams known of one agent: an agent begins one when its state is new, so two or three in its life.
-pub const BOOTS_PER_AGENT_MAX: usize = 16;
-
-/// How far a stream is committed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Mark {
-    /// The greatest committed number.
-    pub seq: u64,
-    /// The timestamp of the sample with that number; unknown if it was rejected.
-    pub timestamp: Option<Timestamp>,
-}
-
-/// A mark and whose it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MarkRow {
-    /// The agent.
-    pub agent_id: AgentId,
-    /// Its stream.
-    pub boot: u64,
-    /// How far that is committed.
-    pub mark: Mark,
-}
+use std::collections::HashMap;
 
 /// What is to be done with a request of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,18 +41,12 @@ pub struct Marks {
 #[derive(Debug)]
 pub struct Draft<'a> {
     committed: &'a Marks,
-    changed: HashMap<AgentId, Changed>,
-}
-
-#[derive(Clone, Debug, Default)]
-struct Changed {
-    boots: Boots,
-    touched: BTreeSet<u64>,
+    changed: HashMap<AgentId, Boots>,
 }
 
 /// What a group changed, to be adopted once it is on disk.
 #[derive(Debug, Default)]
-pub struct Changes(HashMap<AgentId, Changed>);
+pub struct Changes(HashMap<AgentId, Boots>);
 
 impl Boots {
     fn newest(&self) -> Option<u64> {
@@ -98,8 +70,8 @@ impl Boots {
 }
 
 impl Marks {
-    /// The marks that the log holds, in any order; the greatest seq of a stream counts.
-    pub fn from_log(rows: impl IntoIterator<Item = MarkRow>) -> Self {
+    /// The marks that are on disk, in any order; the greatest seq of a stream counts.
+    pub fn from_rows(rows: impl IntoIterator<Item = MarkRow>) -> Self {
         let mut marks = Self::default();
         for MarkRow { agent_id, boot, mark } in rows {
             let boots = marks.agents.entry(agent_id).or_default();
@@ -117,20 +89,7 @@ impl Marks {
 
     /// Takes over what a group changed. To be called once it is on disk, before the next draft.
     pub fn adopt(&mut self, changes: Changes) {
-        let changed = changes.0.into_iter().map(|(agent_id, changed)| (agent_id, changed.boots));
-        self.agents.extend(changed);
-    }
-
-    /// Every mark there is.
-    pub fn rows(&self) -> impl Iterator<Item = MarkRow> {
-        self.agents.iter().flat_map(|(agent_id, boots)| {
-            boots.0.iter().map(|&(boot, mark)| MarkRow { agent_id: agent_id.clone(), boot, mark })
-        })
-    }
-
-    /// How many streams are known.
-    pub fn streams(&self) -> usize {
-        self.agents.values().map(|boots| boots.0.len()).sum()
+        self.agents.extend(changes.0);
     }
 }
 
@@ -144,7 +103,7 @@ impl Draft<'_> {
         entries: impl Iterator<Item = (u64, Option<Timestamp>)>,
     ) -> Result<Decision, IngestError> {
         let known = match self.changed.get(agent_id) {
-            Some(changed) => &changed.boots,
+            Some(changed) => changed,
             None => self.committed.agents.get(agent_id).unwrap_or(const { &Boots(Vec::new()) }),
         };
         let mark = known.get(boot);
@@ -163,30 +122,16 @@ impl Draft<'_> {
     fn change(&mut self, agent_id: &AgentId, boot: u64, mark: Mark) {
         if !self.changed.contains_key(agent_id) {
             let boots = self.committed.agents.get(agent_id).cloned().unwrap_or_default();
-            self.changed.insert(agent_id.clone(), Changed { boots, touched: BTreeSet::new() });
+            self.changed.insert(agent_id.clone(), boots);
         }
         if let Some(changed) = self.changed.get_mut(agent_id) {
-            changed.boots.set(boot, mark);
-            changed.touched.insert(boot);
+            changed.set(boot, mark);
         }
     }
 
     /// What the group changed.
     pub fn finish(self) -> Changes {
         Changes(self.changed)
-    }
-}
-
-impl Changes {
-    /// The marks to be written with the group.
-    pub fn rows(&self) -> Vec<MarkRow> {
-        let mut rows = Vec::with_capacity(self.0.len());
-        for (agent_id, changed) in &self.0 {
-            // A boot that the same group pushed out is no longer there, and no longer needed.
-            let touched = changed.touched.iter().filter_map(|&boot| Some((boot, changed.boots.get(boot)?)));
-            rows.extend(touched.map(|(boot, mark)| MarkRow { agent_id: agent_id.clone(), boot, mark }));
-        }
-        rows
     }
 }
 

@@ -7,17 +7,15 @@
 //!    retention alone. Pure.
 //! 3. [`queue`]: bounded by count and bytes; what does not fit is refused at once, what fits is answered,
 //!    whatever happens.
-//! 4. [`writer`]: one thread takes what is there, no timer, and makes it one group, one transaction.
+//! 4. [`writer`]: one thread takes what is there, no timer, and makes it one group, one commit.
 //! 5. [`marks`] and [`unnumbered`] tell what was committed before: exactly once, decided in the order of the
 //!    queue by the one thread that commits. [`group`] applies them to a group.
-//! 6. [`store`]: the group's rows and marks in one DuckDB transaction, as Arrow batches (`batches`).
+//! 6. [`store`]: the group is one record of the history's journal ([`crate::tsdb`]), rows and marks together.
 //! 7. The commit done, everyone in the group is answered; or it failed, and everyone is told to come back.
 //!
-//! A failed commit leaves nothing in memory that the disk does not have: the marks are read again before the
-//! next group, because a commit that was reported as failed may have reached the disk all the same.
+//! After a failed commit what is remembered is made anew from what is committed, before the next group.
 
 pub mod accept;
-mod batches;
 pub mod group;
 pub mod handler;
 mod job;
@@ -31,7 +29,7 @@ pub mod writer;
 
 pub use job::{Fate, Job, Load, Record};
 pub use queue::Queue;
-pub use store::DuckStore;
+pub use store::Store;
 pub use writer::Writer;
 
 use crate::clock::Clock;

@@ -1,32 +1,17 @@
-//! For tests of this room: dice with a printed seed, ready-made jobs, and a store that breaks on purpose.
+//! For tests of this room: ready-made jobs, and a store that breaks on purpose.
 
-use super::{
-    Fate, Job, Load, Record,
-    group::Rows,
-    marks::MarkRow,
-    store::{DuckStore, MarkLog, Store},
-    unnumbered::{Kind, Lookup},
+pub(super) use crate::tsdb::testing::Dice;
+
+use super::{Fate, Job, Load, Record, store::Store, unnumbered::Lookup};
+use crate::{
+    storage::StorageError,
+    tsdb::{
+        Appender, TsdbError,
+        rows::{Kind, MarkRow, Rows},
+    },
 };
-use crate::storage::StorageError;
 use pingup_protocol::{ids::AgentId, metrics::Measurements, time::Timestamp};
 use std::sync::{Arc, Mutex, mpsc};
-
-/// Random numbers that a seed repeats (xorshift64*).
-pub(super) struct Dice(u64);
-
-impl Dice {
-    pub(super) fn seeded(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
-    }
-
-    /// A number from 0 to `end - 1`.
-    pub(super) fn below(&mut self, end: u64) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % end
-    }
-}
 
 pub(super) fn agent(name: &str) -> AgentId {
     AgentId::parse(name).unwrap()
@@ -62,9 +47,9 @@ pub(super) enum Fault {
     Panic,
 }
 
-/// A real store in which chosen commits fail, counted from 1, and which waits to be let go on if told to.
+/// The history's real end in which chosen commits fail, counted from 1, and which waits to be let go on if told to.
 pub(super) struct Breaking {
-    pub(super) inner: DuckStore,
+    pub(super) inner: Appender,
     pub(super) commits: u64,
     pub(super) fault: Box<dyn FnMut(u64) -> Option<Fault> + Send>,
     pub(super) stalled: Option<Stall>,
@@ -77,7 +62,7 @@ pub(super) struct Stall {
 }
 
 impl Breaking {
-    pub(super) fn new(inner: DuckStore, fault: impl FnMut(u64) -> Option<Fault> + Send + 'static) -> Self {
+    pub(super) fn new(inner: Appender, fault: impl FnMut(u64) -> Option<Fault> + Send + 'static) -> Self {
         Self { inner, commits: 0, fault: Box::new(fault), stalled: None }
     }
 }
@@ -89,17 +74,17 @@ impl Lookup for Breaking {
         agent_id: &AgentId,
         from: Timestamp,
         to: Timestamp,
-    ) -> Result<Option<Timestamp>, StorageError> {
-        self.inner.newest_unnumbered(kind, agent_id, from, to)
+    ) -> Result<Option<Timestamp>, TsdbError> {
+        Lookup::newest_unnumbered(&mut self.inner, kind, agent_id, from, to)
     }
 }
 
 impl Store for Breaking {
-    fn load_marks(&mut self) -> Result<MarkLog, StorageError> {
+    fn load_marks(&mut self) -> Result<Vec<MarkRow>, TsdbError> {
         self.inner.load_marks()
     }
 
-    fn append(&mut self, rows: &Rows<'_>) -> Result<(), StorageError> {
+    fn append(&mut self, rows: &Rows<'_>) -> Result<(), TsdbError> {
         self.commits += 1;
         if let Some(stall) = &self.stalled {
             stall.begun.send(rows.samples.len()).unwrap();
@@ -107,13 +92,9 @@ impl Store for Breaking {
         }
         match (self.fault)(self.commits) {
             None => self.inner.append(rows),
-            Some(Fault::Before) => Err(StorageError::Full),
-            Some(Fault::After) => self.inner.append(rows).and(Err(StorageError::Full)),
+            Some(Fault::Before) => Err(StorageError::Full.into()),
+            Some(Fault::After) => self.inner.append(rows).and(Err(StorageError::Full.into())),
             Some(Fault::Panic) => panic!("a panic that the test asked for"),
         }
-    }
-
-    fn compact_marks(&mut self, marks: &[MarkRow]) -> Result<(), StorageError> {
-        self.inner.compact_marks(marks)
     }
 }

@@ -5,7 +5,12 @@ use crate::{
     auth::{AgentKeys, AgentMessage, Keyring, Standing, token::AgentToken},
     figures::Figures,
     http::problem::Refusal,
-    storage::{Duck, StorageError, scratch::Scratch},
+    storage::{Duck, Sqlite, StorageError, scratch::Scratch},
+    tsdb::{
+        Tsdb,
+        record::OwnedSample,
+        testing::{self as history, Bench, NOW, RETENTION},
+    },
 };
 use axum::{
     body::{Bytes, to_bytes},
@@ -16,26 +21,24 @@ use pingup_protocol::{
     keys::{KEY_BYTES, Secret},
     problem::ProblemType,
 };
+use tokio::task::spawn_blocking;
 
 /// How long bodies are said to have been: like all here, well below any limit.
 const RECEIVED_BYTES: usize = 100;
-
-const NOW: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
-const RETENTION: Duration = Duration::from_secs(24 * 3600);
 
 struct Hub {
     room: Arc<Ingest>,
     keys: Arc<AgentKeys>,
     clock: Clock,
-    duck: Duck,
+    engine: Duck,
+    tsdb: Tsdb,
     queue: Arc<Queue>,
     writer: Option<Writer>,
     _scratch: Scratch,
 }
 
 /// The keys of agent `a`, enrolled the way the registry does it.
-async fn enrol(scratch: &Scratch, clock: &Clock) -> Arc<AgentKeys> {
-    let sqlite = scratch.sqlite();
+async fn enrol(sqlite: &Sqlite, clock: &Clock) -> Arc<AgentKeys> {
     let keyring = Keyring::new(Secret::new([7; KEY_BYTES]), sqlite.clone(), clock.clone());
     let agent_id = AgentId::parse("a").unwrap();
     let salt = keyring.fresh(&agent_id, 1).unwrap().salt;
@@ -51,20 +54,23 @@ async fn enrol(scratch: &Scratch, clock: &Clock) -> Arc<AgentKeys> {
     }
 }
 
-async fn hub_on(scratch: Scratch, keys: Arc<AgentKeys>, clock: Clock) -> Hub {
+async fn hub_on(bench: Bench, keys: Arc<AgentKeys>) -> Hub {
+    let Bench { clock, engine, tsdb, appender, scratch, .. } = bench;
     let figures = Arc::<Figures>::default();
     let queue = Arc::new(Queue::new(100, 1 << 20, Arc::clone(&figures)));
-    let duck = scratch.duck();
-    let store = DuckStore::new(duck.clone());
-    let writer = Writer::start(Arc::clone(&queue), store, Arc::default(), figures).unwrap();
-    let room = Arc::new(Ingest::new(Arc::clone(&queue), clock.clone(), RETENTION));
-    Hub { room, keys, clock, duck, queue, writer: Some(writer), _scratch: scratch }
+    let start = {
+        let queue = Arc::clone(&queue);
+        move || Writer::start(queue, appender, Arc::default(), figures).unwrap()
+    };
+    let writer = spawn_blocking(start).await.unwrap();
+    let room = Arc::new(Ingest::new(Arc::clone(&queue), clock.clone(), RETENTION.raw));
+    Hub { room, keys, clock, engine, tsdb, queue, writer: Some(writer), _scratch: scratch }
 }
 
 async fn hub() -> Hub {
-    let (scratch, clock) = (Scratch::new(), Clock::fixed(NOW));
-    let keys = enrol(&scratch, &clock).await;
-    hub_on(scratch, keys, clock).await
+    let bench = spawn_blocking(Bench::new).await.unwrap();
+    let keys = enrol(&bench.sqlite, &bench.clock).await;
+    hub_on(bench, keys).await
 }
 
 impl Hub {
@@ -82,9 +88,12 @@ impl Hub {
         Ok(read(response).await)
     }
 
-    fn count(&self, table: &str) -> u64 {
-        let sql = format!("SELECT count(*) FROM {table}");
-        self.duck.reclaim_blocking(|connection| connection.query_row(&sql, [], |row| row.get(0))).unwrap()
+    fn samples(&self) -> Vec<OwnedSample> {
+        history::samples(&self.engine, &self.tsdb.view())
+    }
+
+    fn scans(&self) -> usize {
+        history::scans(&self.engine, &self.tsdb.view(), &["a"]).len()
     }
 }
 
@@ -140,7 +149,7 @@ async fn a_body_of_the_first_kind_is_stored_once() {
         "a scan of the same moment is another thing"
     );
     assert_eq!(hub.discovery(scan(0, "")).await.unwrap().duplicates, 1);
-    assert_eq!((hub.count("metrics"), hub.count("scans"), hub.count("discovery")), (1, 1, 1));
+    assert_eq!((hub.samples().len(), hub.scans()), (1, 1));
 }
 
 #[tokio::test]
@@ -161,7 +170,7 @@ async fn one_bad_sample_never_holds_up_a_spool() {
     let hub = hub().await;
     let body = batch(
         1,
-        &[(1, 0, "{}"), (2, 301, "{}"), (3, -100_000, "{}"), (4, 0, r#"{"cpu":101}"#), (6, 1, "{}")],
+        &[(1, 0, "{}"), (2, 301, "{}"), (3, -2_600_000, "{}"), (4, 0, r#"{"cpu":101}"#), (6, 1, "{}")],
     );
     let answer = hub.metrics(body.clone()).await.unwrap();
     assert_eq!((answer.accepted, answer.expired, answer.high_water), (2, 1, Some(6)));
@@ -169,7 +178,7 @@ async fn one_bad_sample_never_holds_up_a_spool() {
     assert_eq!(rejected, [(2, "timestamp-in-future"), (4, "schema-invalid")]);
     let again = hub.metrics(body).await.unwrap();
     assert_eq!((again.duplicates, again.rejected.len(), again.high_water), (5, 0, Some(6)));
-    assert_eq!(hub.count("metrics"), 2);
+    assert_eq!(hub.samples().len(), 2);
 }
 
 #[tokio::test]
@@ -190,7 +199,7 @@ async fn what_cannot_be_taken_is_refused_by_name_and_not_stored() {
         assert_eq!(refused.problem().min_boot, (kind == ProblemType::BootRetired).then_some(8));
     }
     assert_eq!(hub.discovery(scan(301, "")).await.unwrap_err().kind(), ProblemType::TimestampInFuture);
-    assert_eq!((hub.count("metrics"), hub.count("scans")), (1, 0));
+    assert_eq!((hub.samples().len(), hub.scans()), (1, 0));
     // The clock caught up: the number was not consumed.
     hub.clock.advance(1);
     assert_eq!(hub.metrics(sample(301, &numbers(7, 2))).await.unwrap().accepted, 1);
@@ -201,14 +210,17 @@ async fn a_large_batch_is_read_off_the_serving_threads_and_stored_whole() {
     let hub = hub().await;
     let samples: Vec<_> = (1..=3_000).map(|seq| (seq, 0, r#"{"cpu":1,"load1":0.5}"#)).collect();
     assert_eq!(hub.metrics(batch(1, &samples)).await.unwrap().accepted, 3_000);
-    assert_eq!(hub.count("metrics WHERE further['load1'] = 0.5"), 3_000);
+    let stored = hub.samples();
+    assert_eq!(stored.len(), 3_000);
+    assert!(stored.iter().all(|sample| sample.metrics.further == [("load1".to_owned(), 0.5)]));
 }
 
 #[tokio::test]
 async fn a_hub_that_is_full_or_stopping_says_come_back() {
-    let (scratch, clock) = (Scratch::with_reserve(u64::MAX), Clock::fixed(NOW));
-    let keys = enrol(&Scratch::new(), &clock).await;
-    let mut hub = hub_on(scratch, keys, clock).await;
+    let bench = spawn_blocking(|| Bench::on(Scratch::with_reserve(u64::MAX), RETENTION)).await.unwrap();
+    let elsewhere = spawn_blocking(|| Scratch::new().sqlite()).await.unwrap();
+    let keys = enrol(&elsewhere, &bench.clock).await;
+    let mut hub = hub_on(bench, keys).await;
     let come_back = |refused: Result<PushAnswer, Refusal>| {
         let refused = refused.unwrap_err();
         assert_eq!(refused.kind(), ProblemType::Overloaded);
@@ -220,10 +232,10 @@ async fn a_hub_that_is_full_or_stopping_says_come_back() {
     }
     assert!(!hub.queue.is_taking());
     assert!(come_back(hub.metrics(sample(0, "")).await).contains("stopping"));
-    assert_eq!(hub.count("metrics"), 0);
+    assert_eq!(hub.samples(), []);
 
     let idle = Arc::new(Queue::new(1, 1 << 20, Arc::default()));
-    let room = Arc::new(Ingest::new(Arc::clone(&idle), hub.clock.clone(), RETENTION));
+    let room = Arc::new(Ingest::new(Arc::clone(&idle), hub.clock.clone(), RETENTION.raw));
     let _waiting = idle.push(testing::unnumbered("a", 1)).unwrap();
     let full = handler::post_metrics(State(room), hub.message(sample(0, ""))).await.unwrap_err();
     assert_eq!(full.kind(), ProblemType::Overloaded);

@@ -5,28 +5,18 @@
 //! memory is bounded ([`NEWEST_MAX`]) and only ever saves a look: what it does not hold is asked of the store.
 
 use super::Record;
-use crate::storage::StorageError;
+use crate::tsdb::{TsdbError, rows::Kind};
 use pingup_protocol::{ids::AgentId, time::Timestamp};
 use std::collections::{HashMap, HashSet};
 
 /// Newest timestamps remembered; past that, the memory starts anew.
 pub const NEWEST_MAX: usize = 65_536;
 
-/// What is told apart beside agent and timestamp.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
-    /// Samples.
-    Metrics,
-    /// Scans.
-    Discovery,
-}
-
-impl From<&Record> for Kind {
-    fn from(record: &Record) -> Self {
-        match record {
-            Record::Sample { .. } => Self::Metrics,
-            Record::Scan(_) => Self::Discovery,
-        }
+/// What `record` is told apart by.
+pub const fn kind(record: &Record) -> Kind {
+    match record {
+        Record::Sample { .. } => Kind::Metrics,
+        Record::Scan(_) => Kind::Discovery,
     }
 }
 
@@ -40,7 +30,7 @@ pub trait Lookup {
         agent_id: &AgentId,
         from: Timestamp,
         to: Timestamp,
-    ) -> Result<Option<Timestamp>, StorageError>;
+    ) -> Result<Option<Timestamp>, TsdbError>;
 }
 
 type Series = (AgentId, Kind);
@@ -97,7 +87,7 @@ impl Draft<'_> {
         agent_id: &AgentId,
         kind: Kind,
         at: Timestamp,
-    ) -> Result<bool, StorageError> {
+    ) -> Result<bool, TsdbError> {
         let series = (agent_id.clone(), kind);
         let entry = (series.clone(), at);
         if self.brought.contains(&entry) || self.is_committed(store, series, at)? {
@@ -112,7 +102,7 @@ impl Draft<'_> {
         store: &mut impl Lookup,
         series: Series,
         at: Timestamp,
-    ) -> Result<bool, StorageError> {
+    ) -> Result<bool, TsdbError> {
         let known = self.learned.get(&series).or_else(|| self.committed.held.get(&series)).copied();
         let newest = match known {
             Some(newest) => Some(newest),
@@ -159,7 +149,7 @@ mod tests {
             agent_id: &AgentId,
             from: Timestamp,
             to: Timestamp,
-        ) -> Result<Option<Timestamp>, StorageError> {
+        ) -> Result<Option<Timestamp>, TsdbError> {
             self.looks += 1;
             let fits = |row: &&(u8, String, Timestamp)| {
                 row.0 == kind as u8 && row.1 == agent_id.as_str() && row.2 >= from && row.2 <= to

@@ -6,30 +6,32 @@
 //! the disk knows whether a commit that was reported as failed took place.
 
 use super::{
-    IngestError, Job,
-    group::{self, Rows},
+    IngestError, Job, group,
     marks::Marks,
     queue::{Outcome, Queue, Queued},
     store::Store,
     unnumbered::Newest,
 };
-use crate::{figures::Figures, latest::Latest, storage::StorageError};
+use crate::{
+    figures::Figures,
+    latest::Latest,
+    storage::StorageError,
+    tsdb::{TsdbError, rows::Rows},
+};
 use pingup_protocol::limits::BATCH_SAMPLES_MAX;
 use std::{
     io,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
+    sync::{
+        Arc,
+        mpsc::{SyncSender, sync_channel},
+    },
     thread::{self, JoinHandle},
     time::Instant,
 };
 
 /// Rows at which a group takes in no more: by then the sync to disk is a small part of its time.
 pub const GROUP_ROWS_MAX: usize = 20_000;
-/// Rows of the log of marks at which it is compacted: some 20 MB, read in a fraction of a second at start.
-pub const MARK_LOG_ROWS_MAX: u64 = 500_000;
-/// A log is not compacted before it is so many times what would be left of it.
-const MARK_LOG_GAIN_MIN: u64 = 4;
-
 const _: () = assert!(GROUP_ROWS_MAX >= BATCH_SAMPLES_MAX, "a lone full batch is a group, not more than one");
 
 /// Why the writer did not start.
@@ -37,7 +39,7 @@ const _: () = assert!(GROUP_ROWS_MAX >= BATCH_SAMPLES_MAX, "a lone full batch is
 pub enum WriterError {
     /// The marks could not be read.
     #[error("the marks of what was committed cannot be read: {0}")]
-    Marks(#[from] StorageError),
+    Marks(#[from] TsdbError),
     /// There is no thread to be had.
     #[error("the ingest's thread cannot be started: {0}")]
     Thread(#[from] io::Error),
@@ -58,22 +60,10 @@ impl Writer {
         latest: Arc<Latest>,
         figures: Arc<Figures>,
     ) -> Result<Self, WriterError> {
-        Self::start_bounded(queue, store, latest, figures, MARK_LOG_ROWS_MAX)
-    }
-
-    fn start_bounded(
-        queue: Arc<Queue>,
-        store: impl Store,
-        latest: Arc<Latest>,
-        figures: Arc<Figures>,
-        log_rows_max: u64,
-    ) -> Result<Self, WriterError> {
         let mut committer = Committer {
             store,
             marks: Marks::default(),
             newest: Newest::default(),
-            log_rows: 0,
-            log_rows_max,
             stale: true,
             failing: false,
             latest,
@@ -81,8 +71,12 @@ impl Writer {
         };
         committer.refresh()?;
         let taken_from = Arc::clone(&queue);
-        let run = move || committer.run(&taken_from);
+        let (attaching, attached) = sync_channel::<()>(0);
+        let run = move || committer.run(&taken_from, attaching);
         let thread = thread::Builder::new().name("ingest-writer".to_owned()).spawn(run)?;
+        // Until it is at the queue the hub is not well, and must not say that it is ready. A thread that ends
+        // instead has told why, and ends this wait too.
+        let _ = attached.recv();
         Ok(Self { queue, thread: Some(thread) })
     }
 
@@ -112,8 +106,6 @@ struct Committer<S> {
     store: S,
     marks: Marks,
     newest: Newest,
-    log_rows: u64,
-    log_rows_max: u64,
     /// What is remembered may not be what is on disk.
     stale: bool,
     /// The last group was not committed.
@@ -123,14 +115,14 @@ struct Committer<S> {
 }
 
 impl<S: Store> Committer<S> {
-    fn run(mut self, queue: &Queue) {
+    fn run(mut self, queue: &Queue, attaching: SyncSender<()>) {
         let Some(taker) = queue.attach() else {
             tracing::error!("a second writer on one queue; it ends, the first goes on");
             return;
         };
+        drop(attaching);
         while let Some(taken) = taker.take(GROUP_ROWS_MAX) {
             self.serve(taken);
-            self.compact_if_long();
         }
     }
 
@@ -145,13 +137,13 @@ impl<S: Store> Committer<S> {
                 outcomes
             }
             Ok(Err(error)) => self.failed(taken.len(), &error),
-            Err(_panic) => self.failed(taken.len(), &StorageError::Panicked),
+            Err(_panic) => self.failed(taken.len(), &StorageError::Panicked.into()),
         };
         taken.into_iter().zip(outcomes).for_each(|(queued, outcome)| queued.answer(outcome));
     }
 
     /// Tells a change from working to failing or back, and nothing else: a full disk fails every group.
-    fn failed(&mut self, requests: usize, error: &StorageError) -> Vec<Outcome> {
+    fn failed(&mut self, requests: usize, error: &TsdbError) -> Vec<Outcome> {
         if !self.failing {
             tracing::error!(%error, requests, "a group could not be committed; told again when one is");
         }
@@ -168,7 +160,7 @@ impl<S: Store> Committer<S> {
         self.failing = false;
     }
 
-    fn commit<'a>(&mut self, jobs: impl Iterator<Item = &'a Job>) -> Result<Vec<Outcome>, StorageError> {
+    fn commit<'a>(&mut self, jobs: impl Iterator<Item = &'a Job>) -> Result<Vec<Outcome>, TsdbError> {
         self.refresh()?;
         let group = group::decide(jobs, &self.marks, &self.newest, &mut self.store)?;
         if !group.rows.is_empty() {
@@ -179,7 +171,6 @@ impl<S: Store> Committer<S> {
         }
         self.marks.adopt(group.marks);
         self.newest.adopt(group.newest);
-        self.log_rows += group.rows.marks.len() as u64;
         self.tell(&group.rows);
         self.count(&group.rows, &group.outcomes, group.gaps);
         Ok(group.outcomes)
@@ -206,32 +197,14 @@ impl<S: Store> Committer<S> {
     }
 
     /// Reads from disk again what is remembered, if that may differ.
-    fn refresh(&mut self) -> Result<(), StorageError> {
+    fn refresh(&mut self) -> Result<(), TsdbError> {
         if self.stale {
-            let log = self.store.load_marks()?;
-            self.marks = Marks::from_log(log.marks);
+            self.marks = Marks::from_rows(self.store.load_marks()?);
             self.newest = Newest::default();
             self.latest.unsettle();
-            self.log_rows = log.rows;
             self.stale = false;
         }
         Ok(())
-    }
-
-    /// Between groups, when nobody waits for it: keeps the log of marks from growing for ever.
-    fn compact_if_long(&mut self) {
-        let least = self.log_rows_max.max(MARK_LOG_GAIN_MIN * self.marks.streams() as u64);
-        if self.stale || self.log_rows < least {
-            return;
-        }
-        let marks: Vec<_> = self.marks.rows().collect();
-        match self.store.compact_marks(&marks) {
-            Ok(()) => self.log_rows = marks.len() as u64,
-            Err(error) => {
-                tracing::warn!(%error, "the log of marks could not be compacted; it is tried again");
-                self.stale = true;
-            }
-        }
     }
 }
 

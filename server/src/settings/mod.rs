@@ -33,7 +33,7 @@ const HOUR: u64 = 3_600;
 const DAY: u64 = 24 * HOUR;
 const MIB: u64 = 1024 * 1024;
 
-/// How long samples and scans may be kept. Shorter than an hour, an agent's spool would expire on its way.
+/// How long each tier of the history may be kept. Shorter than an hour, an agent's spool would expire on its way.
 const RETENTION_SECONDS: RangeInclusive<u64> = HOUR..=100 * 365 * DAY;
 /// How many requests may wait for the writer.
 const QUEUE_JOBS: RangeInclusive<u64> = 1..=1_000_000;
@@ -58,6 +58,10 @@ pub struct Settings {
     pub insecure_http: bool,
     /// How long samples and scans are kept.
     pub retention_raw: Duration,
+    /// How long rollups by the minute are kept.
+    pub retention_minute: Duration,
+    /// How long rollups by the hour are kept.
+    pub retention_hour: Duration,
     /// Requests that may wait for the history's writer.
     pub queue_jobs: usize,
     /// What waiting requests may take in memory.
@@ -92,10 +96,16 @@ pub struct Layer {
     /// How long samples and scans are kept [default: 30d]
     #[arg(long, env = "PINGUP_RETENTION_RAW", value_name = "TIME")]
     pub retention_raw: Option<Span>,
+    /// How long rollups by the minute are kept [default: 90d]
+    #[arg(long, env = "PINGUP_RETENTION_MINUTE", value_name = "TIME")]
+    pub retention_minute: Option<Span>,
+    /// How long rollups by the hour are kept [default: 2years]
+    #[arg(long, env = "PINGUP_RETENTION_HOUR", value_name = "TIME")]
+    pub retention_hour: Option<Span>,
     /// Requests that may wait to be stored [default: 16384]
     #[arg(long, env = "PINGUP_QUEUE_JOBS", value_name = "N")]
     pub queue_jobs: Option<u64>,
-    /// Memory that waiting requests may take [default: 32MiB]
+    /// Memory that waiting requests may take [default: 16MiB]
     #[arg(long, env = "PINGUP_QUEUE_BYTES", value_name = "SIZE")]
     pub queue_bytes: Option<Bytes>,
     /// Memory that DuckDB may use [default: 64MB]
@@ -177,6 +187,8 @@ impl Layer {
             listen: self.listen.or(below.listen),
             insecure_http: self.insecure_http.or(below.insecure_http),
             retention_raw: self.retention_raw.or(below.retention_raw),
+            retention_minute: self.retention_minute.or(below.retention_minute),
+            retention_hour: self.retention_hour.or(below.retention_hour),
             queue_jobs: self.queue_jobs.or(below.queue_jobs),
             queue_bytes: self.queue_bytes.or(below.queue_bytes),
             duckdb_memory: self.duckdb_memory.or(below.duckdb_memory),
@@ -208,9 +220,11 @@ impl Settings {
             data_dir: said.data_dir(),
             listen: said.listen.unwrap_or(LISTEN),
             insecure_http: said.insecure_http.unwrap_or(false),
-            retention_raw: retention(said.retention_raw)?,
+            retention_raw: retention("retention_raw", said.retention_raw, 30)?,
+            retention_minute: retention("retention_minute", said.retention_minute, 90)?,
+            retention_hour: retention("retention_hour", said.retention_hour, 2 * 365)?,
             queue_jobs: within("queue_jobs", said.queue_jobs.unwrap_or(16_384), QUEUE_JOBS)?,
-            queue_bytes: within("queue_bytes", said.queue_bytes.map_or(32 * MIB, Bytes::get), QUEUE_BYTES)?,
+            queue_bytes: within("queue_bytes", said.queue_bytes.map_or(16 * MIB, Bytes::get), QUEUE_BYTES)?,
             duckdb_memory: said.duckdb_memory.unwrap_or_default().into_text(),
             disk_reserve_bytes: said.disk_reserve_bytes.map_or(64 * MIB, Bytes::get),
             connections_max: within(
@@ -241,15 +255,12 @@ impl Settings {
     }
 }
 
-fn retention(said: Option<Span>) -> Result<Duration, SettingsError> {
-    let time = said.map_or(Duration::from_secs(30 * DAY), Span::get);
+fn retention(name: &'static str, said: Option<Span>, days: u64) -> Result<Duration, SettingsError> {
+    let time = said.map_or(Duration::from_secs(days * DAY), Span::get);
     if RETENTION_SECONDS.contains(&time.as_secs()) {
         return Ok(time);
     }
-    Err(unusable(
-        "retention_raw",
-        format!("1h to 100 years expected, found {}", humantime::format_duration(time)),
-    ))
+    Err(unusable(name, format!("1h to 100 years expected, found {}", humantime::format_duration(time))))
 }
 
 fn within<T: TryFrom<u64>>(

@@ -37,6 +37,8 @@ fn the_file_can_say_everything() {
         listen = "0.0.0.0:80"
         insecure_http = true
         retention_raw = "7d"
+        retention_minute = "30d"
+        retention_hour = "365d"
         queue_jobs = 100
         queue_bytes = "8MiB"
         duckdb_memory = "1GB"
@@ -51,6 +53,8 @@ fn the_file_can_say_everything() {
         listen: "0.0.0.0:80".parse().unwrap(),
         insecure_http: true,
         retention_raw: Duration::from_secs(7 * DAY),
+        retention_minute: Duration::from_secs(30 * DAY),
+        retention_hour: Duration::from_secs(365 * DAY),
         queue_jobs: 100,
         queue_bytes: 8 * 1024 * 1024,
         duckdb_memory: "1GB".to_owned(),

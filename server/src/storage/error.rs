@@ -47,6 +47,9 @@ pub enum StorageError {
     /// The data folder is not as it must be; the text says what is wrong and what to do.
     #[error("{0}")]
     Folder(String),
+    /// A storage call failed on purpose, in a test.
+    #[error("{0} failed on purpose")]
+    Injected(&'static str),
 }
 
 impl StorageError {
@@ -65,7 +68,7 @@ impl StorageError {
     /// "broken".
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Full | Self::Busy | Self::Closed | Self::Timeout => true,
+            Self::Full | Self::Busy | Self::Closed | Self::Timeout | Self::Injected(_) => true,
             Self::Sqlite(error) => sqlite_is_transient(error),
             Self::Commit(error) => sqlite_is_transient(error),
             Self::Duckdb(error) => duckdb_message(error).is_some_and(is_transient_message),
@@ -73,9 +76,15 @@ impl StorageError {
         }
     }
 
-    pub(super) fn file(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+    pub(crate) fn file(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
-        move |source| Self::File { doing, path, source }
+        move |source| match source.kind() {
+            // The three that pass when space is freed: the disk, a quota, a limit on the file's size.
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+                Self::Full
+            }
+            _ => Self::File { doing, path, source },
+        }
     }
 }
 
@@ -156,6 +165,10 @@ mod tests {
             ["IO Error: Could not write file \"a\": No space left on device", "FATAL Error: … File too large"]
         {
             assert!(matches!(duckdb_failure(text), StorageError::Full), "{text}");
+        }
+        for errno in [rustix::io::Errno::NOSPC, rustix::io::Errno::DQUOT, rustix::io::Errno::FBIG] {
+            let met = StorageError::file("write", "journal")(errno.into());
+            assert!(matches!(met, StorageError::Full), "{met}");
         }
     }
 

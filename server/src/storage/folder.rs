@@ -114,6 +114,30 @@ impl DataFolder {
         }
     }
 
+    /// Keeps the running hub from deleting files of the history until the answer is dropped; waits for it to
+    /// finish what it is deleting. For backups and exports beside it.
+    pub fn hold(&self) -> Result<Hold, StorageError> {
+        let (file, path) = self.hold_file()?;
+        file.lock_shared().map_err(StorageError::file("lock", path))?;
+        Ok(Hold { _file: file })
+    }
+
+    /// The right to delete files of the history, unless somebody holds them.
+    pub fn try_hold_alone(&self) -> Result<Option<Hold>, StorageError> {
+        let (file, path) = self.hold_file()?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Hold { _file: file })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(StorageError::file("lock", path)(error)),
+        }
+    }
+
+    fn hold_file(&self) -> Result<(File, PathBuf), StorageError> {
+        let path = self.path.join("history.hold");
+        let opened = File::options().read(true).write(true).create(true).truncate(false).open(&path);
+        Ok((opened.map_err(StorageError::file("open", &path))?, path))
+    }
+
     fn lock_path(&self) -> PathBuf {
         self.path.join("hub.lock")
     }
@@ -136,6 +160,12 @@ impl DataFolder {
         write_own_pid(&mut file).map_err(StorageError::file("write", &path))?;
         Ok(FolderLock { _file: file })
     }
+}
+
+/// Files of the history stay, or may go, until this is dropped.
+#[derive(Debug)]
+pub struct Hold {
+    _file: File,
 }
 
 fn write_own_pid(file: &mut File) -> io::Result<()> {

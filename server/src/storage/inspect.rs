@@ -1,7 +1,6 @@
-//! Looking without touching: both databases opened read-only, for `check`.
+//! Looking without touching: the records opened read-only, for `check`.
 
 use super::{MigrationError, StorageError, migrate};
-use duckdb::AccessMode;
 use rusqlite::OpenFlags;
 use std::path::Path;
 
@@ -17,15 +16,6 @@ pub fn open_records(path: &Path) -> Result<rusqlite::Connection, StorageError> {
     Ok(rusqlite::Connection::open_with_flags(uri, flags | OpenFlags::SQLITE_OPEN_URI)?)
 }
 
-/// The history, read-only; impossible while a hub has it open, for DuckDB is one process's alone.
-pub fn open_history(path: &Path) -> Result<duckdb::Connection, StorageError> {
-    let config = duckdb::Config::default()
-        .access_mode(AccessMode::ReadOnly)?
-        .enable_autoload_extension(false)?
-        .enable_external_access(false)?;
-    Ok(duckdb::Connection::open_with_flags(path, config)?)
-}
-
 /// How far a database has been migrated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SchemaState {
@@ -38,11 +28,6 @@ pub struct SchemaState {
 /// How far the records have been migrated; refuses what a hub would refuse.
 pub fn records_state(connection: &rusqlite::Connection) -> Result<SchemaState, MigrationError> {
     state(connection, migrate::SQLITE)
-}
-
-/// How far the history has been migrated; refuses what a hub would refuse.
-pub fn history_state(connection: &duckdb::Connection) -> Result<SchemaState, MigrationError> {
-    state(connection, migrate::DUCKDB)
 }
 
 fn state<T: migrate::Target>(

@@ -19,18 +19,19 @@ pub struct Migration {
 }
 
 /// The records' steps.
-pub const SQLITE: &[Migration] = &[Migration {
-    version: 1,
-    name: "records",
-    sql: include_str!("../../../migrations/sqlite/0001_records.sql"),
-}];
-
-/// The history's steps.
-pub const DUCKDB: &[Migration] = &[Migration {
-    version: 1,
-    name: "history",
-    sql: include_str!("../../../migrations/duckdb/0001_history.sql"),
-}];
+pub const SQLITE: &[Migration] = &[
+    Migration {
+        version: 1,
+        name: "records",
+        sql: include_str!("../../../migrations/sqlite/0001_records.sql"),
+    },
+    Migration {
+        version: 2,
+        name: "history",
+        sql: include_str!("../../../migrations/sqlite/0002_history.sql"),
+    },
+    Migration { version: 3, name: "former", sql: include_str!("../../../migrations/sqlite/0003_former.sql") },
+];
 
 /// A step that a database remembers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,7 +106,7 @@ fn missing<'a>(
     Ok(known.get(applied.len()..).unwrap_or_default())
 }
 
-/// A database that can be migrated; both engines speak enough of the same SQL.
+/// A database that can be migrated.
 pub(super) trait Target {
     /// What people call it.
     const DATABASE: &'static str;
@@ -164,7 +165,7 @@ fn failed<T: Target>(error: T::Error) -> MigrationError {
     MigrationError::Failed { database: T::DATABASE, reason: error.to_string() }
 }
 
-/// What a database remembers, in order; the same in both engines.
+/// What a database remembers, in order.
 const APPLIED: &str = "SELECT version, sha256 FROM schema_migrations ORDER BY version";
 
 impl Target for rusqlite::Connection {
@@ -191,30 +192,6 @@ impl Target for rusqlite::Connection {
     }
 }
 
-impl Target for duckdb::Connection {
-    const DATABASE: &'static str = "analytics.duckdb";
-    const BEGIN: &'static str = "BEGIN";
-    const REMEMBER: &'static str = "CREATE TABLE IF NOT EXISTS schema_migrations (version INTEGER NOT NULL, \
-         name VARCHAR NOT NULL, sha256 VARCHAR NOT NULL, applied_at TIMESTAMP NOT NULL)";
-    type Error = duckdb::Error;
-
-    fn run(&self, sql: &str) -> duckdb::Result<()> {
-        self.execute_batch(sql)
-    }
-
-    fn applied(&self) -> duckdb::Result<Vec<Applied>> {
-        let mut statement = self.prepare(APPLIED)?;
-        let rows =
-            statement.query_map([], |row| Ok(Applied { version: row.get(0)?, sha256: row.get(1)? }))?;
-        rows.collect()
-    }
-
-    fn remember(&self, migration: &Migration, sha256: &str, now_micros: i64) -> duckdb::Result<()> {
-        let sql = "INSERT INTO schema_migrations (version, name, sha256, applied_at) VALUES (?, ?, ?, make_timestamp(?))";
-        self.execute(sql, duckdb::params![migration.version, migration.name, sha256, now_micros]).map(drop)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -229,18 +206,16 @@ mod tests {
         Migration { version: 3, name: "three", sql: "CREATE TABLE three (a INTEGER); NONSENSE" },
     ];
 
-    fn both(
+    fn check(
         check: impl Fn(&dyn Fn(&[Migration]) -> Result<Vec<&'static str>, MigrationError>, &dyn Fn(&str) -> bool),
     ) {
         let sqlite = rusqlite::Connection::open_in_memory().unwrap();
         check(&|steps| apply(&sqlite, steps, 7), &|sql| sqlite.execute_batch(sql).is_ok());
-        let duck = duckdb::Connection::open_in_memory().unwrap();
-        check(&|steps| apply(&duck, steps, 7), &|sql| duck.execute_batch(sql).is_ok());
     }
 
     #[test]
     fn each_step_is_applied_once_and_in_order() {
-        both(|migrate, run| {
+        check(|migrate, run| {
             assert_eq!(migrate(&STEPS[..1]).unwrap(), ["one"]);
             assert_eq!(migrate(STEPS).unwrap(), ["two"]);
             assert!(migrate(STEPS).unwrap().is_empty());
@@ -250,7 +225,7 @@ mod tests {
 
     #[test]
     fn a_step_that_fails_leaves_nothing() {
-        both(|migrate, run| {
+        check(|migrate, run| {
             migrate(&STEPS[..1]).unwrap();
             assert!(matches!(migrate(BROKEN), Err(MigrationError::Failed { .. })));
             assert!(!run("INSERT INTO two VALUES (1)") && !run("INSERT INTO three VALUES (1)"));
@@ -260,7 +235,7 @@ mod tests {
 
     #[test]
     fn a_newer_database_and_an_edited_step_are_refused() {
-        both(|migrate, _| {
+        check(|migrate, _| {
             migrate(STEPS).unwrap();
             assert!(matches!(migrate(&STEPS[..1]), Err(MigrationError::Newer { found: 2, known: 1, .. })));
             let edited = [Migration { sql: "CREATE TABLE one (b INTEGER);", ..STEPS[0] }, STEPS[1]];
@@ -270,10 +245,7 @@ mod tests {
 
     #[test]
     fn the_steps_that_ship_are_numbered_without_gaps_and_run() {
-        for steps in [SQLITE, DUCKDB] {
-            assert!(steps.iter().zip(1..).all(|(step, version)| step.version == version));
-        }
+        assert!(SQLITE.iter().zip(1..).all(|(step, version)| step.version == version));
         apply(&rusqlite::Connection::open_in_memory().unwrap(), SQLITE, 0).unwrap();
-        apply(&duckdb::Connection::open_in_memory().unwrap(), DUCKDB, 0).unwrap();
     }
 }

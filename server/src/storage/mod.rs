@@ -1,12 +1,13 @@
 //! The cellar: databases and files. It knows no word of any domain; what tables mean is said in the rooms.
 //!
-//! Two engines live in one data folder ([`DataFolder`]): [`Sqlite`] keeps the records (`pingup.db`), [`Duck`]
-//! keeps the history (`analytics.duckdb`). Each has one writer and several readers beside it, and each is
-//! used off the async runtime's threads.
+//! Two things keep what must stay, both in one data folder ([`DataFolder`]): [`Sqlite`] the records
+//! (`pingup.db`), [`Journal`] what has been accepted and is not in a file of its own yet. Each has one writer.
+//! [`Duck`] keeps nothing: it is the engine that queries Parquet files and rows in memory ([`Tray`]) together,
+//! and writes such files. Engines are used off the async runtime's threads.
 //!
 //! Promises:
 //! - Work that was answered `Ok` by a write is committed and synced to disk. Work that failed has left
-//!   nothing, with one exception, said at [`Duck::write_blocking`].
+//!   nothing, with one exception, said at [`Journal`]'s module.
 //! - Every waiter is answered: after the commit, after its failure, and at shutdown.
 //! - Every queue and pool has a bound; full is [`StorageError::Busy`] at once or after a named wait.
 //! - A full disk is [`StorageError::Full`], not the end: writes work again when there is room again
@@ -18,8 +19,10 @@
 mod disk;
 mod duck;
 mod error;
+mod faults;
 mod folder;
 pub mod inspect;
+mod journal;
 mod master;
 pub mod migrate;
 mod page;
@@ -29,9 +32,11 @@ mod sqlite;
 
 pub use self::{
     disk::DiskSpace,
-    duck::{Duck, DuckSettings},
+    duck::{Duck, DuckSettings, Tray},
     error::StorageError,
-    folder::{DataFolder, FolderLock},
+    faults::{Faults, FaultsError},
+    folder::{DataFolder, FolderLock, Hold},
+    journal::{Journal, RECORD_BYTES_MAX, ReadEnd},
     migrate::MigrationError,
     page::{Found, PAGE_BYTES_MAX, take_page},
     sqlite::Sqlite,

@@ -32,14 +32,9 @@ impl Scratch {
             .expect("SQLite opens")
     }
 
-    /// The history, migrated; one at a time.
+    /// The query engine, which may read and write in the folder.
     pub(crate) fn duck(&self) -> Duck {
-        Duck::open(
-            &self.folder.duckdb_path(),
-            DuckSettings::default(),
-            self.disk.clone(),
-            Timestamp::default(),
-        )
-        .expect("DuckDB opens")
+        let spill = self.folder.path().join("tmp");
+        Duck::open(DuckSettings::default(), &spill, &[self.folder.path().to_owned()]).expect("DuckDB opens")
     }
 }

@@ -12,7 +12,6 @@ pub mod disk;
 pub mod expire;
 pub mod latest;
 pub mod offline;
-pub mod retention;
 
 use std::{error::Error, fmt, future::Future, pin::Pin, time::Duration};
 use tokio::{

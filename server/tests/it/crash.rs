@@ -1,5 +1,7 @@
 //! 200 means on disk: killed at any moment, every row that was answered is there, once.
 
+mod sealing;
+
 use crate::harness::{Hub, PATIENCE, agent::Agent, agent::now, eventually};
 use pingup_protocol::time::Timestamp;
 use serde_json::{Value, json};
@@ -161,7 +163,7 @@ fn a_hub_whose_disk_is_full_says_so_and_recovers_by_itself() {
         (health.status == 503).then(|| health.json())
     });
     assert_eq!(
-        (&health["status"], &health["checks"]["duckdb"]["status"]),
+        (&health["status"], &health["checks"]["history"]["status"]),
         (&json!("degraded"), &json!("failed"))
     );
 

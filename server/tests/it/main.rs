@@ -14,6 +14,7 @@ mod harness;
 
 mod agents;
 mod arrows;
+mod backup;
 mod commands;
 mod config;
 mod crash;

@@ -25,7 +25,7 @@ fn a_signed_sample_is_stored_and_read_back() {
     let viewer = hub.operator("viewer");
     assert_eq!(
         viewer.get("/api/v1/metrics/AGENT-001").expect(200),
-        json!({"items": [row], "nextCursor": null})
+        json!({"items": [row], "nextCursor": null, "tiers": ["raw"]})
     );
     assert_eq!(viewer.get("/api/v1/metrics/AGENT-001/latest").expect(200), row);
     hub.kill();
@@ -184,9 +184,8 @@ fn history_is_paged_bucketed_and_narrowed() {
     assert!(rows.is_sorted_by_key(|row| row["timestamp"].as_str().unwrap().to_owned()));
 
     let buckets = viewer.get(&format!("/api/v1/metrics/A?{range}&step=30m")).expect(200);
-    let cpu = json!({"min": 0.0, "max": 3.0, "avg": 1.5, "last": 3.0});
-    let load =
-        |first: f64| json!({"min": first, "max": first + 59.0, "avg": first + 29.5, "last": first + 59.0});
+    let cpu = json!({"min": 0.0, "max": 3.0, "avg": 1.5, "last": 3.0, "count": 60});
+    let load = |first: f64| json!({"min": first, "max": first + 59.0, "avg": first + 29.5, "last": first + 59.0, "count": 60});
     assert_eq!(
         buckets["items"],
         json!([

@@ -17,8 +17,9 @@ fn the_first_start_makes_the_folder_and_keeps_it_to_itself() {
     let hub = Hub::start();
     let mode = |name: &str| fs::metadata(hub.folder().join(name)).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode("master.key"), 0o600);
-    for name in ["pingup.db", "analytics.duckdb"] {
-        assert!(hub.folder().join(name).is_file(), "{name}");
+    assert!(hub.folder().join("pingup.db").is_file());
+    for name in ["journal", "history/raw"] {
+        assert!(hub.folder().join(name).is_dir(), "{name}");
     }
     assert_eq!(fs::read(hub.folder().join("master.key")).unwrap().len(), 32);
     let inner = hub.folder().join("deep/data");
@@ -60,6 +61,9 @@ fn bad_settings_are_one_plain_line_before_anything_is_opened() {
         &["token", "create", "--role", "viewer", "--ttl", "soon"],
         &["join-token", "create", "--uses", "0"],
         &["join-token", "create", "--agent-id", "a b"],
+        &["backup"],
+        &["export", "--agent", "A", "--format", "parquet"],
+        &["export", "--agent", "A", "--format", "csv", "--from", "1d", "--to", "2d"],
         &["dance"],
     ] {
         let output = program().args(arguments).env("PINGUP_DATA_DIR", &folder).output().unwrap();
@@ -141,7 +145,7 @@ fn check_says_what_it_finds_and_migrate_is_idempotent() {
     let output = hub.run(&["check"]);
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(0), "{text}");
-    for word in ["pingup.db", "analytics.duckdb", "metrics", "agents"] {
+    for word in ["pingup.db", "history: raw", "1 samples in 1 records", "agents"] {
         assert!(text.contains(word), "{word} in {text}");
     }
     let mut names: Vec<_> =
@@ -149,11 +153,11 @@ fn check_says_what_it_finds_and_migrate_is_idempotent() {
     names.sort();
     assert_eq!(
         names,
-        ["analytics.duckdb", "hub.lock", "master.key", "pingup.db"],
+        ["history", "history.hold", "hub.lock", "journal", "master.key", "pingup.db"],
         "check leaves nothing behind"
     );
     assert!(hub.run(&["migrate"]).status.success());
-    fs::write(hub.folder().join("analytics.duckdb"), b"not a database").unwrap();
+    fs::write(hub.folder().join("pingup.db"), b"not a database, though long enough to be one").unwrap();
     assert_eq!(hub.run(&["check"]).status.code(), Some(1));
 }
 
@@ -174,7 +178,7 @@ fn health_says_how_the_hub_does() {
         (&health["status"], &health["version"]),
         (&serde_json::json!("ok"), &serde_json::json!(env!("CARGO_PKG_VERSION")))
     );
-    for check in ["sqlite", "duckdb", "queue"] {
+    for check in ["sqlite", "history", "queue"] {
         assert_eq!(health["checks"][check]["status"], "ok", "{health}");
     }
     assert!(health["uptimeSeconds"].is_u64());

@@ -1,36 +1,122 @@
-//! What `check` finds in the history.
+//! What `check` finds in the history: its parts by tier, its journal, and files that should not or should be there.
 
-use super::{Findings, look_at_schema};
-use crate::storage::{StorageError, inspect};
-use duckdb::Connection;
+use super::Findings;
+use crate::{
+    storage::{Duck, DuckSettings, Journal, StorageError, inspect},
+    tsdb::{PartRow, Places, Tier, catalogue, quote, record},
+};
 use pingup_protocol::time::Timestamp;
-use std::path::Path;
+use std::{collections::HashSet, fs, path::Path, slice};
 
-const WHAT: &str = "analytics.duckdb";
-/// Tables whose rows are counted.
-const TABLES: [&str; 4] = ["metrics", "discovery", "scans", "marks"];
+const WHAT: &str = "history";
 
-pub(super) fn look(path: &Path, findings: &mut Findings) -> Result<(), StorageError> {
-    let connection = inspect::open_history(path)?;
-    let state = inspect::history_state(&connection)?;
-    if !look_at_schema(WHAT, state, findings) {
+/// Looks at the catalogue, every file that it lists, and every record of the journal. Beside a running hub, files
+/// may come and go meanwhile: call it with them held.
+pub(super) fn look(records: &Path, places: &Places, findings: &mut Findings) -> Result<(), StorageError> {
+    let connection = inspect::open_records(records)?;
+    if inspect::records_state(&connection)?.missing > 0 {
+        findings.well(WHAT, "not looked into before the records are migrated");
         return Ok(());
     }
-    for table in TABLES {
-        let rows: i64 =
-            connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0))?;
-        findings.well(WHAT, format_args!("{rows} rows in {table}"));
+    let known = catalogue::load(&connection)?;
+    for tier in Tier::ALL {
+        let of_tier = || known.parts.iter().filter(|part| part.tier == tier);
+        let (rows, bytes): (u64, u64) =
+            (of_tier().map(|part| part.rows).sum(), of_tier().map(|part| part.bytes).sum());
+        findings
+            .well(WHAT, format_args!("{tier}: {rows} rows, {bytes} bytes in {} files", of_tier().count()));
     }
-    look_at_span(&connection, findings)
+    let times = known.parts.iter().filter(|part| part.tier == Tier::Raw).map(|part| part.times);
+    let span = times.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
+    if let Some((oldest, newest)) = span {
+        let [oldest, newest] = [oldest, newest].map(Timestamp::from_micros);
+        findings.well(WHAT, format_args!("sealed samples from {oldest} to {newest}"));
+    }
+    look_at_parts(&known.parts, places, findings)?;
+    look_at_others(&known.parts, places, findings)?;
+    look_at_journal(places, known.sealed, findings)
 }
 
-fn look_at_span(connection: &Connection, findings: &mut Findings) -> Result<(), StorageError> {
-    let sql = "SELECT epoch_us(min(timestamp)), epoch_us(max(timestamp)) FROM metrics";
-    let span: (Option<i64>, Option<i64>) =
-        connection.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    if let (Some(oldest), Some(newest)) = span {
-        let [oldest, newest] = [oldest, newest].map(Timestamp::from_micros);
-        findings.well(WHAT, format_args!("samples from {oldest} to {newest}"));
+/// Every part has the bytes and the rows that the catalogue says.
+fn look_at_parts(parts: &[PartRow], places: &Places, findings: &mut Findings) -> Result<(), StorageError> {
+    if !places.parts.is_dir() {
+        return match parts.len() {
+            0 => Ok(()),
+            parts => {
+                let folder = places.parts.display();
+                findings.trouble(
+                    WHAT,
+                    format_args!("{folder} is missing, {parts} files in it; restore a backup"),
+                );
+                Ok(())
+            }
+        };
     }
+    let engine = Duck::open(DuckSettings::default(), &places.scratch, slice::from_ref(&places.parts))?;
+    for part in parts {
+        let path = places.parts.join(part.file());
+        if let Err(trouble) = look_at_part(&engine, part, &path) {
+            findings.trouble(WHAT, format_args!("{}: {trouble}; restore a backup", path.display()));
+        }
+    }
+    Ok(())
+}
+
+fn look_at_part(engine: &Duck, part: &PartRow, path: &Path) -> Result<(), String> {
+    let found = fs::metadata(path).map_err(|error| error.to_string())?.len();
+    if found != part.bytes {
+        return Err(format!("it has {found} bytes, {} expected", part.bytes));
+    }
+    let sql = format!("SELECT count(*) FROM read_parquet({})", quote(path));
+    let count = |connection: &duckdb::Connection| {
+        connection.query_row(&sql, [], |row| row.get::<_, u64>(0)).map_err(StorageError::from)
+    };
+    match engine.run_blocking(count) {
+        Ok(rows) if rows == part.rows => Ok(()),
+        Ok(rows) => Err(format!("it has {rows} rows, {} expected", part.rows)),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Names files that the catalogue does not list. That is no trouble: a hub that was killed leaves some.
+fn look_at_others(parts: &[PartRow], places: &Places, findings: &mut Findings) -> Result<(), StorageError> {
+    let listed: HashSet<_> = parts.iter().map(|part| places.parts.join(part.file())).collect();
+    let tiers = Tier::ALL.map(|tier| places.parts.join(tier.as_str()));
+    for folder in tiers.iter().chain([&places.scratch]).filter(|folder| folder.is_dir()) {
+        for entry in fs::read_dir(folder).map_err(StorageError::file("list", folder))? {
+            let path = entry.map_err(StorageError::file("list", folder))?.path();
+            if !listed.contains(&path) {
+                findings.well(WHAT, format_args!("{} is not listed; the hub deletes it", path.display()));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn look_at_journal(places: &Places, sealed: u64, findings: &mut Findings) -> Result<(), StorageError> {
+    if !places.journal.exists() {
+        findings.well(WHAT, "no journal yet");
+        return Ok(());
+    }
+    let (mut records, mut samples, mut torn) = (0_u64, 0, 0);
+    for segment in Journal::segments(&places.journal)?.into_iter().filter(|segment| *segment > sealed) {
+        let mut unreadable = None;
+        let end = Journal::read(&places.journal, segment, |bytes| {
+            records += 1;
+            match record::read(bytes) {
+                Ok(rows) => samples += rows.samples.len(),
+                Err(error) => unreadable = Some(error),
+            }
+            Ok(())
+        })?;
+        if let Some(error) = unreadable {
+            findings.trouble(WHAT, format_args!("segment {segment} of the journal: {error}"));
+        }
+        torn += end.torn_bytes;
+    }
+    findings.well(
+        WHAT,
+        format_args!("journal: {samples} samples in {records} records, {torn} torn bytes at the end"),
+    );
     Ok(())
 }

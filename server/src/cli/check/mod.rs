@@ -7,7 +7,10 @@ mod history;
 mod records;
 
 use super::{CliError, print};
-use crate::storage::{DataFolder, StorageError, inspect::SchemaState};
+use crate::{
+    storage::{DataFolder, StorageError, inspect::SchemaState},
+    tsdb::Places,
+};
 use std::{
     fmt::{Display, Write},
     fs,
@@ -52,26 +55,33 @@ fn look(folder: &DataFolder) -> Result<Findings, StorageError> {
     findings.well("hub", hub.as_ref().map_or("not running".to_owned(), |hub| format!("running, {hub}")));
 
     let records = folder.sqlite_path();
-    if look_at_file("pingup.db", &records, &mut findings) {
-        tell(records::look(&records, &mut findings), "pingup.db", &mut findings);
+    if look_at_file("pingup.db", &records, &mut findings)
+        && tell(records::look(&records, &mut findings), "pingup.db", &mut findings)
+    {
+        let _held = folder.hold()?;
+        tell(history::look(&records, &Places::below(folder.path()), &mut findings), "history", &mut findings);
     }
-    let history = folder.duckdb_path();
-    if look_at_file("analytics.duckdb", &history, &mut findings) {
-        match hub {
-            Some(_) => findings.well(
-                "analytics.duckdb",
-                "not looked into, the running hub has it; stop the hub to check it",
+    let former = folder.duckdb_path();
+    if former.exists() {
+        findings.well(
+            "history",
+            format_args!(
+                "{} is of the former version; the next `serve` or `migrate` takes it over",
+                former.display()
             ),
-            None => tell(history::look(&history, &mut findings), "analytics.duckdb", &mut findings),
-        }
+        );
     }
     Ok(findings)
 }
 
-/// What ended the look at a database early is a finding too.
-fn tell(looked: Result<(), StorageError>, what: &str, findings: &mut Findings) {
-    if let Err(error) = looked {
-        findings.trouble(what, error);
+/// What ended a look early is a finding too; whether it came to its end.
+fn tell(looked: Result<(), StorageError>, what: &str, findings: &mut Findings) -> bool {
+    match looked {
+        Ok(()) => true,
+        Err(error) => {
+            findings.trouble(what, error);
+            false
+        }
     }
 }
 

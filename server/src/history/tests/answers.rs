@@ -2,67 +2,58 @@
 
 use super::*;
 use crate::{
-    history::handler,
+    history::{handler, newest},
     http::{problem::Refusal, query::Params, respond::Representation},
     latest::LatestSample,
-    storage::StorageError,
+    storage::{StorageError, scratch::Scratch},
+};
+use arrow::{
+    array::{AsArray, RecordBatch},
+    datatypes::{Float64Type, TimestampMicrosecondType},
+    ipc::reader::StreamReader,
 };
 use axum::{
-    body::to_bytes,
+    body::{Bytes, to_bytes},
     extract::{Path, State},
     response::Response,
 };
-use pingup_protocol::{ids::AgentId, problem::ProblemType};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
+use pingup_protocol::problem::ProblemType;
 
-/// Agents that begin with `a` are known, one of them removed.
-fn standing(_: &rusqlite::Connection, agent_id: &str) -> rusqlite::Result<Standing> {
-    Ok(match agent_id {
-        "a-removed" => Standing::Removed,
-        known if known.starts_with('a') => Standing::Living,
-        _ => Standing::Unknown,
-    })
+/// Three samples from 1970 on; it is a minute and a half later.
+fn three() -> (Bench, Arc<History>) {
+    let mut bench = Bench::new();
+    append(&mut bench, samples(0, 3));
+    bench.seal_all();
+    let room = room(&bench, at(100));
+    (bench, room)
 }
 
-fn room(scratch: &Scratch) -> Arc<History> {
-    let clock = Clock::fixed(Timestamp::from_micros(100 * SECOND));
-    let history = History::new(scratch.duck(), scratch.sqlite(), clock, Arc::default(), standing);
-    history
-        .duck
-        .write_blocking(|connection| {
-            insert(connection, 0, 3);
-            Ok(())
-        })
-        .unwrap();
-    Arc::new(history)
+fn get(room: &Arc<History>, agent: &str, query: &str, form: Representation) -> Result<Response, Refusal> {
+    wait(handler::get(State(Arc::clone(room)), Path(agent.to_owned()), Params::parse(query), form))
 }
 
-async fn get(
-    room: &Arc<History>,
-    agent: &str,
-    query: &str,
-    form: Representation,
-) -> Result<Response, Refusal> {
-    handler::get(State(Arc::clone(room)), Path(agent.to_owned()), Params::parse(query), form).await
+fn bytes(response: Response) -> Bytes {
+    wait(to_bytes(response.into_body(), 1 << 20)).unwrap()
 }
 
-async fn latest(room: &Arc<History>, agent: &str) -> Result<String, Refusal> {
-    Ok(text(handler::latest(State(Arc::clone(room)), Path(agent.to_owned())).await?).await)
+fn latest(room: &Arc<History>, agent: &str) -> Result<String, Refusal> {
+    Ok(text(wait(handler::latest(State(Arc::clone(room)), Path(agent.to_owned())))?))
 }
 
-async fn text(response: Response) -> String {
-    String::from_utf8(to_bytes(response.into_body(), 1 << 20).await.unwrap().to_vec()).unwrap()
+fn text(response: Response) -> String {
+    String::from_utf8(bytes(response).to_vec()).unwrap()
 }
 
-#[tokio::test]
-async fn a_page_comes_in_each_form_with_its_cursor() {
-    let scratch = Scratch::new();
-    let room = room(&scratch);
-    let json = text(get(&room, "a", "limit=2&fields=ram", Representation::Json).await.unwrap()).await;
+#[test]
+fn a_page_comes_in_each_form_with_its_cursor() {
+    let (_bench, room) = three();
+    let json = text(get(&room, "a", "limit=2&fields=ram", Representation::Json).unwrap());
     let (items, cursor) = json.split_once(r#"],"nextCursor":""#).unwrap();
     assert!(items.starts_with(
         r#"{"items":[{"timestamp":"1970-01-01T00:00:00Z","status":"online","metrics":{"ram":50.0}},"#
     ));
-    let cursor = cursor.trim_end_matches("\"}");
+    let cursor = cursor.trim_end_matches(r#"","tiers":["raw"]}"#);
     for (form, wanted) in [
         (
             Representation::NdJson,
@@ -70,23 +61,56 @@ async fn a_page_comes_in_each_form_with_its_cursor() {
         ),
         (Representation::Csv, "timestamp,status,ram\r\n1970-01-01T00:00:00Z,online,50\r\n"),
     ] {
-        let page = get(&room, "a", "limit=2&fields=ram", form).await.unwrap();
+        let page = get(&room, "a", "limit=2&fields=ram", form).unwrap();
         assert_eq!(page.headers()["x-next-cursor"], cursor);
+        assert_eq!(page.headers()["x-pingup-tiers"], "raw");
         assert!(page.headers()["content-type"].to_str().unwrap().starts_with(form.media_type()));
-        assert!(text(page).await.starts_with(wanted));
-        let last = get(&room, "a", &format!("limit=2&fields=ram&cursor={cursor}"), form).await.unwrap();
+        assert!(text(page).starts_with(wanted));
+        let last = get(&room, "a", &format!("limit=2&fields=ram&cursor={cursor}"), form).unwrap();
         assert!(!last.headers().contains_key("x-next-cursor"));
-        assert!(text(last).await.contains("1970-01-01T00:00:02Z"));
+        assert!(text(last).contains("1970-01-01T00:00:02Z"));
     }
-    let buckets = text(get(&room, "a", "step=1m&fields=ram", Representation::Json).await.unwrap()).await;
-    let wanted = r#"{"items":[{"start":"1970-01-01T00:00:00Z","count":3,"metrics":{"ram":{"min":50.0,"max":50.0,"avg":50.0,"last":50.0}}}],"nextCursor":null}"#;
+    let buckets = text(get(&room, "a", "step=1m&fields=ram", Representation::Json).unwrap());
+    let wanted = r#"{"items":[{"start":"1970-01-01T00:00:00Z","count":3,"metrics":{"ram":{"min":50.0,"max":50.0,"avg":50.0,"last":50.0,"count":3}}}],"nextCursor":null,"tiers":["raw"]}"#;
     assert_eq!(buckets, wanted);
 }
 
-#[tokio::test]
-async fn refusals_name_what_to_change() {
-    let scratch = Scratch::new();
-    let room = room(&scratch);
+#[test]
+fn columns_come_as_arrow_and_as_parquet() {
+    let (_bench, room) = three();
+    let read_stream = |bytes: Bytes| {
+        let reader = StreamReader::try_new(std::io::Cursor::new(bytes), None).unwrap();
+        reader.map(Result::unwrap).collect::<Vec<RecordBatch>>()
+    };
+    let read_parquet = |bytes: Bytes| {
+        ParquetRecordBatchReader::try_new(bytes, 1_024).unwrap().map(Result::unwrap).collect::<Vec<_>>()
+    };
+    for (query, columns, third) in [
+        ("limit=2", "timestamp status cpu ram disk latency load1 swap", vec![None, Some(1.0)]),
+        ("step=1h&fields=cpu", "start count cpu_min cpu_max cpu_avg cpu_last cpu_count", vec![Some(1.0)]),
+    ] {
+        for form in [Representation::Arrow, Representation::Parquet] {
+            let page = get(&room, "a", query, form).unwrap();
+            assert_eq!(page.headers()["content-type"], form.media_type());
+            assert_eq!(page.headers()["x-pingup-tiers"], if query == "limit=2" { "raw" } else { "hour" });
+            assert_eq!(page.headers().contains_key("x-next-cursor"), query == "limit=2");
+            let body = bytes(page);
+            let batches = if form == Representation::Arrow { read_stream(body) } else { read_parquet(body) };
+            let names: Vec<_> =
+                batches[0].schema().fields().iter().map(|field| field.name().clone()).collect();
+            assert_eq!(names.join(" "), columns);
+            let moments = batches[0].column(0).as_primitive::<TimestampMicrosecondType>();
+            assert_eq!(moments.value(0), 0);
+            assert_eq!(batches[0].column(2).as_primitive::<Float64Type>().iter().collect::<Vec<_>>(), third);
+        }
+    }
+    let nothing = get(&room, "a-silent", "", Representation::Parquet).unwrap();
+    assert!(bytes(nothing).starts_with(b"PAR1"));
+}
+
+#[test]
+fn refusals_name_what_to_change() {
+    let (_bench, room) = three();
     for (query, parameter) in [
         ("from=1970-01-02T00:00:00Z", "from"),
         ("step=10ms", "step"),
@@ -95,7 +119,7 @@ async fn refusals_name_what_to_change() {
         ("limit=10001", "limit"),
         ("cursor=x", "cursor"),
     ] {
-        let refused = get(&room, "a", query, Representation::Json).await.unwrap_err();
+        let refused = get(&room, "a", query, Representation::Json).unwrap_err();
         assert_eq!(refused.kind(), ProblemType::SchemaInvalid);
         assert!(
             refused.problem().detail.contains(&format!("parameter {parameter}:")),
@@ -103,35 +127,33 @@ async fn refusals_name_what_to_change() {
         );
     }
     for (agent, kind) in [("nobody", Some(ProblemType::NotFound)), ("a-removed", None)] {
-        let answer = get(&room, agent, "", Representation::Json).await;
+        let answer = get(&room, agent, "", Representation::Json);
         assert_eq!(answer.err().map(|refused| refused.kind()), kind, "{agent}");
     }
 }
 
-#[tokio::test]
-async fn the_latest_is_the_newest_wherever_it_is() {
-    let scratch = Scratch::new();
-    let room = room(&scratch);
-    assert!(latest(&room, "a").await.unwrap().contains("1970-01-01T00:00:02Z"), "on disk only");
+#[test]
+fn the_latest_is_the_newest_wherever_it_is() {
+    let (_bench, room) = three();
+    assert!(latest(&room, "a").unwrap().contains("1970-01-01T00:00:02Z"), "on disk only");
     for (agent, word) in [("a-silent", "no sample"), ("nobody", "there is no agent")] {
-        let refused = latest(&room, agent).await.unwrap_err();
+        let refused = latest(&room, agent).unwrap_err();
         assert_eq!(refused.kind(), ProblemType::NotFound);
         assert!(refused.problem().detail.contains(word), "{refused:?}");
     }
-    let agent = AgentId::parse("a").unwrap();
+    let agent = agent_id("a");
     room.latest.offer(&agent, Timestamp::from_micros(SECOND), "spooled", &Measurements::default());
-    assert!(latest(&room, "a").await.unwrap().contains("1970-01-01T00:00:02Z"), "the disk has a newer one");
+    assert!(latest(&room, "a").unwrap().contains("1970-01-01T00:00:02Z"), "the disk has a newer one");
     room.latest.offer(&agent, Timestamp::from_micros(9 * SECOND), "live", &Measurements::default());
     assert_eq!(
-        latest(&room, "a").await.unwrap(),
+        latest(&room, "a").unwrap(),
         r#"{"timestamp":"1970-01-01T00:00:09Z","status":"live","metrics":{}}"#
     );
 }
 
-#[tokio::test]
-async fn what_was_noted_in_the_records_counts_too() {
-    let scratch = Scratch::new();
-    let room = room(&scratch);
+#[test]
+fn what_was_noted_in_the_records_counts_too() {
+    let (_bench, room) = three();
     let note = |connection: &rusqlite::Connection| {
         connection.execute_batch(
             r#"INSERT INTO agents (id, created_at) VALUES ('a', 0), ('a-noted', 0);
@@ -140,30 +162,30 @@ async fn what_was_noted_in_the_records_counts_too() {
         )?;
         Ok::<_, StorageError>(())
     };
-    room.sqlite.write(note).await.unwrap();
-    assert!(latest(&room, "a").await.unwrap().contains("1970-01-01T00:00:02Z"), "the disk has a newer one");
+    wait(room.sqlite.write(note)).unwrap();
+    assert!(latest(&room, "a").unwrap().contains("1970-01-01T00:00:02Z"), "the disk has a newer one");
     let noted = r#"{"timestamp":"1970-01-01T00:00:07Z","status":"noted","metrics":{"cpu":1.5,"load1":0.25}}"#;
-    assert_eq!(latest(&room, "a-noted").await.unwrap(), noted);
+    assert_eq!(latest(&room, "a-noted").unwrap(), noted);
 }
 
-#[tokio::test]
-async fn what_is_noted_is_never_replaced_by_an_older_one() {
+#[test]
+fn what_is_noted_is_never_replaced_by_an_older_one() {
     let sqlite = Scratch::new().sqlite();
     let sample = |micros, status: &str| {
         let further = vec![("load1".to_owned(), 0.1)];
         let metrics = Measurements { cpu: Some(1.5), further, ..Measurements::default() };
         let timestamp = Timestamp::from_micros(micros);
-        (AgentId::parse("a").unwrap(), LatestSample { timestamp, status: status.to_owned(), metrics })
+        (agent_id("a"), LatestSample { timestamp, status: status.to_owned(), metrics })
     };
     let check = move |connection: &rusqlite::Connection| {
-        store::note(connection, &sample(1, "not enrolled"))?;
-        assert_eq!(store::noted(connection, "a")?, None);
+        newest::note(connection, &sample(1, "not enrolled"))?;
+        assert_eq!(newest::noted(connection, "a")?, None);
         connection.execute("INSERT INTO agents (id, created_at) VALUES ('a', 0)", [])?;
         for (micros, status) in [(5, "first"), (4, "older"), (6, "newest"), (2, "oldest")] {
-            store::note(connection, &sample(micros, status))?;
+            newest::note(connection, &sample(micros, status))?;
         }
-        assert_eq!(store::noted(connection, "a")?, Some(sample(6, "newest").1));
+        assert_eq!(newest::noted(connection, "a")?, Some(sample(6, "newest").1));
         Ok::<_, StorageError>(())
     };
-    sqlite.write(check).await.unwrap();
+    wait(sqlite.write(check)).unwrap();
 }

@@ -5,7 +5,7 @@ use crate::{
     config::ConfigView,
     discovery::FoundScan,
     health::HealthView,
-    history::{Bucket, Row},
+    history::{Bucket, Row, handler::FleetTop},
     registry::{AgentView, PatchBody, Registered},
 };
 use http::Method;
@@ -161,6 +161,8 @@ pub(super) fn doc(method: &Method, path: &str) -> Option<Doc> {
         ("POST", "/api/v1/agents/{id}/heartbeat") => doc!("The agent is there, or says that it goes", Some(of::<HeartbeatBody>), [signed("Taken, or older than one that was", of::<HeartbeatAnswer>)], &[TimestampInFuture]),
         ("POST", "/api/v1/metrics") => doc!("One sample or a batch; answered once it is on disk", Some(one_or_batch), [ok("On disk", of::<PushAnswer>)], SEQUENCE),
         ("GET", "/api/v1/metrics/{agentId}") => doc!("Samples of a time, or buckets of them with `step`", None, [ok("A page", rows_or_buckets)], &[NotFound]),
+        ("GET", "/api/v1/fleet/metrics") => doc!("Buckets of all agents together", None, [ok("A page", page_of::<Bucket>)], &[]),
+        ("GET", "/api/v1/fleet/top") => doc!("The agents that stand out by one measurement", None, [ok("They, in order", of::<FleetTop>)], &[]),
         ("GET", "/api/v1/metrics/{agentId}/latest") => doc!("The newest sample", None, [ok("The sample", of::<Row>)], &[NotFound]),
         ("POST", "/api/v1/discovery") => doc!("One scan; answered once it is on disk", Some(of::<DiscoveryBody>), [ok("On disk", of::<PushAnswer>)], SEQUENCE),
         ("GET", "/api/v1/discovery/{agentId}") => doc!("Scans of a time, newest first", None, [ok("A page", page_of::<FoundScan>)], &[NotFound]),

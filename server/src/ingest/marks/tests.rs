@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::ingest::testing::Dice;
+use std::collections::BTreeSet;
 
 fn agent(number: u64) -> AgentId {
     AgentId::parse(&format!("agent-{number}")).unwrap()
@@ -18,6 +19,15 @@ fn push(marks: &mut Marks, boot: u64, entries: &[(u64, Option<Timestamp>)]) -> R
     let changes = draft.finish();
     marks.adopt(changes);
     decision
+}
+
+/// The marks as the history gives them back.
+fn rows(marks: &Marks) -> Vec<MarkRow> {
+    let of_agent = |(agent_id, boots): (&AgentId, &Boots)| {
+        let row = |&(boot, mark): &(u64, Mark)| MarkRow { agent_id: agent_id.clone(), boot, mark };
+        boots.0.iter().map(row).collect::<Vec<_>>()
+    };
+    marks.agents.iter().flat_map(of_agent).collect()
 }
 
 #[test]
@@ -58,10 +68,31 @@ fn of_each_agent_only_the_greatest_boots_are_known() {
     let mut marks = Marks::default();
     let last = BOOTS_PER_AGENT_MAX as u64 + 1;
     (1..=last).for_each(|boot| assert!(push(&mut marks, boot, &[at(1)]).is_ok()));
-    assert_eq!(marks.streams(), BOOTS_PER_AGENT_MAX);
+    assert_eq!(rows(&marks).len(), BOOTS_PER_AGENT_MAX);
     assert_eq!(push(&mut marks, 1, &[at(1)]), Err(IngestError::BootRetired { boot: 1, min_boot: last + 1 }));
     assert_eq!(push(&mut marks, 2, &[at(1)]).unwrap().duplicates, 1);
-    assert_eq!(Marks::from_log(marks.rows()).agents, marks.agents);
+    assert_eq!(Marks::from_rows(rows(&marks)).agents, marks.agents);
+}
+
+#[test]
+fn marks_come_in_any_order_several_times_and_the_greatest_counts() {
+    let row = |boot, seq| {
+        let mark = Mark { seq, timestamp: Some(Timestamp::from_micros(seq.cast_signed())) };
+        MarkRow { agent_id: agent(1), boot, mark }
+    };
+    // As when a segment is sealed between two looks: in the catalogue and in memory; an older one first.
+    let told = [row(1, 7), row(2, 3), row(1, 9), row(2, 3), row(1, 8)];
+    for turn in 0..told.len() {
+        let mut turned = told.clone();
+        turned.rotate_left(turn);
+        let mut marks = Marks::from_rows(turned);
+        assert_eq!(push(&mut marks, 1, &[at(9), at(10)]).unwrap().duplicates, 1);
+        assert_eq!(push(&mut marks, 2, &[at(3), at(4)]).unwrap().duplicates, 1);
+    }
+    let many = (1..=2 * BOOTS_PER_AGENT_MAX as u64).rev().map(|boot| row(boot, 1));
+    let marks = Marks::from_rows(many);
+    assert_eq!(rows(&marks).len(), BOOTS_PER_AGENT_MAX, "only the greatest boots are known");
+    assert!(rows(&marks).iter().all(|row| row.boot > BOOTS_PER_AGENT_MAX as u64));
 }
 
 #[test]
@@ -71,7 +102,7 @@ fn a_draft_sees_itself_and_leaves_no_trace_unless_adopted() {
     assert_eq!(draft.decide(&agent(1), 1, [at(1)].into_iter()).unwrap().duplicates, 0);
     assert_eq!(draft.decide(&agent(1), 1, [at(1), at(2)].into_iter()).unwrap().duplicates, 1);
     drop(draft);
-    assert_eq!(marks.streams(), 0);
+    assert_eq!(rows(&marks), []);
     assert_eq!(push(&mut marks, 1, &[at(1)]).unwrap().duplicates, 0);
 }
 
@@ -146,7 +177,7 @@ fn agrees_with_a_naive_model_over_random_groups_commits_and_failures() {
                 model = drafted;
             }
             if dice.below(10) == 0 {
-                marks = Marks::from_log(marks.rows());
+                marks = Marks::from_rows(rows(&marks));
             }
         }
     }

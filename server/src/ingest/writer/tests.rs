@@ -1,21 +1,27 @@
-//! The writer on a real DuckDB: exactly once, also when commits fail, panic or stall.
+//! The writer on a real history: exactly once, also when commits fail, panic or stall.
 
 use super::*;
 use crate::{
     ingest::{
         Stored,
-        store::DuckStore,
         testing::{Breaking, Dice, Fault, Stall, numbered, unnumbered},
     },
     storage::{Duck, scratch::Scratch},
+    tsdb::{
+        Appender, Tsdb,
+        record::{OwnedRows, OwnedSample},
+        testing::{self as history, Bench},
+    },
 };
+use pingup_protocol::time::Timestamp;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Mutex, mpsc},
 };
 
 struct Hub {
-    duck: Duck,
+    engine: Duck,
+    tsdb: Tsdb,
     queue: Arc<Queue>,
     latest: Arc<Latest>,
     figures: Arc<Figures>,
@@ -23,19 +29,21 @@ struct Hub {
     _scratch: Scratch,
 }
 
-fn hub(log_rows_max: u64, breaking: impl FnOnce(DuckStore) -> Breaking) -> Hub {
-    let scratch = Scratch::new();
+fn hub(breaking: impl FnOnce(Appender) -> Breaking) -> Hub {
+    hub_on(Bench::new(), breaking)
+}
+
+fn hub_on(bench: Bench, breaking: impl FnOnce(Appender) -> Breaking) -> Hub {
+    let Bench { engine, tsdb, appender, scratch, .. } = bench;
     let (figures, latest) = (Arc::<Figures>::default(), Arc::<Latest>::default());
     let queue = Arc::new(Queue::new(1_000, usize::MAX, Arc::clone(&figures)));
-    let duck = scratch.duck();
-    let store = breaking(DuckStore::new(duck.clone()));
     let (queue_, latest_, figures_) = (Arc::clone(&queue), Arc::clone(&latest), Arc::clone(&figures));
-    let writer = Writer::start_bounded(queue_, store, latest_, figures_, log_rows_max).unwrap();
-    Hub { duck, queue, latest, figures, writer, _scratch: scratch }
+    let writer = Writer::start(queue_, breaking(appender), latest_, figures_).unwrap();
+    Hub { engine, tsdb, queue, latest, figures, writer, _scratch: scratch }
 }
 
 fn sound() -> Hub {
-    hub(MARK_LOG_ROWS_MAX, |inner| Breaking::new(inner, |_| None))
+    hub(|inner| Breaking::new(inner, |_| None))
 }
 
 impl Hub {
@@ -43,12 +51,8 @@ impl Hub {
         self.queue.push(job)?.blocking_recv().unwrap()
     }
 
-    fn count(&self, sql: &str) -> u64 {
-        self.duck.write_blocking(|connection| connection.query_row(sql, [], |row| row.get(0))).unwrap()
-    }
-
-    fn rows(&self) -> u64 {
-        self.count("SELECT count(*) FROM metrics")
+    fn rows(&self) -> Vec<OwnedSample> {
+        history::samples(&self.engine, &self.tsdb.view())
     }
 }
 
@@ -66,23 +70,35 @@ fn what_is_answered_is_stored_once_and_remembered_by_a_new_writer() {
     assert_eq!(hub.latest.get("a").unwrap().timestamp.as_micros(), 4);
     hub.writer.stop();
     assert_eq!(hub.queue.push(unnumbered("a", 9)).unwrap_err(), IngestError::Stopping);
+}
 
-    let queue = Arc::new(Queue::new(1_000, usize::MAX, Arc::default()));
-    let store = DuckStore::new(hub.duck);
-    let _writer = Writer::start(Arc::clone(&queue), store, Arc::default(), Arc::default()).unwrap();
-    let send = |job| queue.push(job).unwrap().blocking_recv().unwrap();
-    assert_eq!(send(numbered("a", 1, 3..=5)), stored(1, 2, Some(5)));
-    assert_eq!(send(unnumbered("a", 3)), stored(0, 1, None));
-    assert_eq!(send(numbered("a", 0, 1..=1)), Err(IngestError::BootRetired { boot: 0, min_boot: 2 }));
+#[test]
+fn a_new_writer_remembers_what_is_sealed_and_what_is_not() {
+    for sealed in [false, true] {
+        let mut bench = Bench::new();
+        bench.push("a", 1, 1..=4, Timestamp::from_micros(1));
+        let first = OwnedSample { stream: None, ..history::sample("a", (0, 0), Timestamp::from_micros(3)) };
+        bench.append(&OwnedRows { samples: vec![first], ..OwnedRows::default() }).unwrap();
+        if sealed {
+            bench.seal_all();
+        }
+        bench.reopen();
+        let hub = hub_on(bench, |inner| Breaking::new(inner, |_| None));
+        assert_eq!(hub.send(numbered("a", 1, 5..=5)), stored(1, 0, Some(5)), "sealed {sealed}");
+        assert_eq!(hub.send(numbered("a", 1, 3..=4)), stored(0, 2, Some(5)), "sealed {sealed}");
+        assert_eq!(hub.send(unnumbered("a", 3)), stored(0, 1, None), "sealed {sealed}");
+        assert_eq!(hub.send(unnumbered("a", 2)), stored(1, 0, None), "sealed {sealed}");
+        let retired = IngestError::BootRetired { boot: 0, min_boot: 2 };
+        assert_eq!(hub.send(numbered("a", 0, 1..=1)), Err(retired), "sealed {sealed}");
+        assert_eq!(hub.rows().len(), 7, "sealed {sealed}");
+    }
 }
 
 #[test]
 fn a_failed_commit_loses_nothing_that_was_answered_and_doubles_nothing() {
     for fault in [Fault::Before, Fault::After, Fault::Panic] {
         for failing in 1..=4 {
-            let hub = hub(MARK_LOG_ROWS_MAX, |inner| {
-                Breaking::new(inner, move |commit| (commit == failing).then_some(fault))
-            });
+            let hub = hub(|inner| Breaking::new(inner, move |commit| (commit == failing).then_some(fault)));
             for seq in 1..=4 {
                 let first = hub.send(numbered("a", 1, seq..=seq));
                 if seq == failing {
@@ -93,7 +109,7 @@ fn a_failed_commit_loses_nothing_that_was_answered_and_doubles_nothing() {
                     assert_eq!(first, stored(1, 0, Some(seq)));
                 }
             }
-            assert_eq!(hub.rows(), 4, "{fault:?} at commit {failing}");
+            assert_eq!(hub.rows().len(), 4, "{fault:?} at commit {failing}");
             assert_eq!(hub.figures.failed_batches.get(), 1);
         }
     }
@@ -101,12 +117,11 @@ fn a_failed_commit_loses_nothing_that_was_answered_and_doubles_nothing() {
 
 #[test]
 fn unnumbered_rows_survive_a_lying_commit_too() {
-    let hub =
-        hub(MARK_LOG_ROWS_MAX, |inner| Breaking::new(inner, |commit| (commit == 2).then_some(Fault::After)));
+    let hub = hub(|inner| Breaking::new(inner, |commit| (commit == 2).then_some(Fault::After)));
     assert_eq!(hub.send(unnumbered("a", 1)), stored(1, 0, None));
     assert_eq!(hub.send(unnumbered("a", 2)), Err(IngestError::NotCommitted));
     assert_eq!(hub.send(unnumbered("a", 2)), stored(0, 1, None));
-    assert_eq!(hub.rows(), 2);
+    assert_eq!(hub.rows().len(), 2);
 }
 
 /// Agents send until everything was answered; commits fail at random; every number is on disk once.
@@ -115,7 +130,7 @@ fn random_senders_and_random_failures_end_with_every_number_once() {
     for seed in 1..=6 {
         let mut dice = Dice::seeded(seed);
         let mut faults = Dice::seeded(seed + 100);
-        let hub = hub(30, move |inner| {
+        let hub = hub(move |inner| {
             Breaking::new(inner, move |_| {
                 [Some(Fault::Before), Some(Fault::After), Some(Fault::Panic), None, None, None, None]
                     [usize::try_from(faults.below(7)).unwrap()]
@@ -137,11 +152,10 @@ fn random_senders_and_random_failures_end_with_every_number_once() {
             }
             *mark = last;
         }
-        assert_eq!(hub.rows(), sent.values().sum::<u64>(), "seed {seed}");
-        let distinct = hub.count("SELECT count(*) FROM (SELECT DISTINCT agent_id, boot, seq FROM metrics)");
-        assert_eq!(distinct, sent.values().sum::<u64>(), "seed {seed}");
-        let marks = hub.count("SELECT count(*) FROM marks");
-        assert!(marks < 40, "seed {seed}: {marks} rows after compacting at 30");
+        let rows = hub.rows();
+        assert_eq!(rows.len() as u64, sent.values().sum::<u64>(), "seed {seed}");
+        let distinct: BTreeSet<_> = rows.iter().map(|row| (row.agent_id.as_str(), row.stream)).collect();
+        assert_eq!(distinct.len(), rows.len(), "seed {seed}");
     }
 }
 
@@ -150,10 +164,8 @@ fn what_waits_for_a_stalled_commit_becomes_one_group() {
     let (begun, begins) = mpsc::channel();
     let (let_go, go_on) = mpsc::channel();
     let go_on = Arc::new(Mutex::new(go_on));
-    let hub = hub(MARK_LOG_ROWS_MAX, |inner| Breaking {
-        stalled: Some(Stall { begun, go_on }),
-        ..Breaking::new(inner, |_| None)
-    });
+    let hub =
+        hub(|inner| Breaking { stalled: Some(Stall { begun, go_on }), ..Breaking::new(inner, |_| None) });
     let first = hub.queue.push(numbered("a", 1, 1..=1)).unwrap();
     assert_eq!(begins.recv().unwrap(), 1);
     let rest: Vec<_> = (2..=9).map(|seq| hub.queue.push(numbered("a", 1, seq..=seq)).unwrap()).collect();

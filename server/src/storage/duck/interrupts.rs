@@ -1,5 +1,4 @@
-//! Stopping queries: those out of time, those nobody waits for, those in the way of opening the database
-//! again.
+//! Stopping queries: those out of time, those nobody waits for, and all of them when the hub stops.
 //!
 //! Two things make this more than one call. DuckDB forgets an interrupt that comes between two statements, so
 //! a query is interrupted again until it has ended. And a handle must not be used once its connection is
@@ -10,14 +9,19 @@ use duckdb::{Connection, InterruptHandle};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    thread,
+    time::{Duration, Instant},
 };
 use tokio::runtime::Handle;
 
 /// How long an interrupted query is left to notice before it is interrupted again.
-pub(super) const INTERRUPT_AGAIN: Duration = Duration::from_millis(20);
+const INTERRUPT_AGAIN: Duration = Duration::from_millis(20);
+/// How long stopping everything may take: an interrupt is noticed within milliseconds, a write to a slow
+/// disk within seconds.
+const STOP_ALL_MAX: Duration = Duration::from_secs(5);
 
-/// Every query from its announcement to its end: no more than there are turns, and one a probe.
+/// Every query from its announcement to its end: no more than there are turns, and one for each thread that
+/// works or probes.
 #[derive(Default)]
 pub(super) struct Interrupts {
     register: Mutex<Register>,
@@ -63,12 +67,20 @@ impl Interrupts {
         Query { interrupts: Arc::clone(self), number }
     }
 
-    /// Interrupts whatever runs now.
-    pub(super) fn interrupt_running(&self) {
-        for state in self.lock().queries.values() {
-            if let State::Running(handle) = state {
-                handle.interrupt();
+    /// Stops whatever is announced or runs now, and waits until it has ended, [`STOP_ALL_MAX`] at most;
+    /// whether it has. What is announced meanwhile is left alone. Blocks.
+    pub(super) fn stop_all(&self) -> bool {
+        let began = Instant::now();
+        let mut numbers: Vec<u64> = self.lock().queries.keys().copied().collect();
+        loop {
+            numbers.retain(|number| self.stop(*number));
+            if numbers.is_empty() {
+                return true;
             }
+            if began.elapsed() > STOP_ALL_MAX {
+                return false;
+            }
+            thread::sleep(INTERRUPT_AGAIN);
         }
     }
 
@@ -165,7 +177,7 @@ mod tests {
         drop(query.begin(&connection).unwrap());
         drop(connection);
         drop(stop);
-        interrupts.interrupt_running();
+        assert!(interrupts.stop_all());
         drop(query);
         assert!(interrupts.lock().queries.is_empty());
     }

@@ -1,32 +1,31 @@
-//! The history's database, `analytics.duckdb`: one writer's connection, a connection of its own for each
-//! query.
+//! The query engine, DuckDB in memory: it reads Parquet files and rows handed over as [`Tray`]s, sorts,
+//! aggregates, and writes Parquet. It keeps nothing.
 //!
-//! Promises: queries run beside the writer, a bounded number at once, each with a deadline; one that runs out
-//! of time, or that nobody waits for any more, is stopped ([`interrupts`]). A fatal error (DuckDB gives up
-//! its instance when a checkpoint meets a full disk) is mended here: the instance is closed and opened again,
-//! from what was committed, and the next call works ([`instance`]).
+//! Promises: a bounded number of queries at once, each on a connection of its own with a deadline; one that
+//! runs out of time, or that nobody waits for any more, is stopped ([`interrupts`]). Background work has a
+//! connection of its own too, and no deadline. An instance that DuckDB has given up is replaced, and the next
+//! call works ([`instance`]).
 //!
-//! Refuses: writes below the disk's reserve; queries beyond the bound, after a named wait.
+//! Refuses: SQL that reaches for files outside the named folders, or for settings; queries beyond the bound,
+//! after a named wait.
 
 mod instance;
 mod interrupts;
+mod tray;
 
 use self::instance::{Instance, Opener};
-use super::{DiskSpace, StorageError, migrate};
+pub use self::tray::Tray;
+use super::StorageError;
 use duckdb::Connection;
-use pingup_protocol::time::Timestamp;
 use std::{
     fmt,
-    path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
 
-/// How the history's engine is set up.
+/// How the engine is set up.
 #[derive(Clone, Debug)]
 pub struct DuckSettings {
     /// What the engine may keep in memory, in its own words: `64MB`.
@@ -53,45 +52,23 @@ impl Default for DuckSettings {
     }
 }
 
-/// A handle to the history; clones share everything. The last one that goes closes the database.
+/// A handle to the engine; clones share everything. The last one that goes closes it.
 #[derive(Clone)]
 pub struct Duck(Arc<Inner>);
 
 struct Inner {
     instance: Instance,
-    migrated: Vec<&'static str>,
     turns: Arc<Semaphore>,
     settings: DuckSettings,
-    disk: DiskSpace,
-    /// The disk's free bytes do not tell of quotas, limits and broken disks; the last write does.
-    last_write_failed: AtomicBool,
 }
 
 impl Duck {
-    /// Opens or makes the database at `path` and migrates it; `now` is when, for the record.
-    pub fn open(
-        path: &Path,
-        settings: DuckSettings,
-        disk: DiskSpace,
-        now: Timestamp,
-    ) -> Result<Self, StorageError> {
-        let opener = Opener::new(path, &settings);
-        let instance = Instance::open(opener)?;
-        let migrated =
-            instance.write(|connection| migrate::apply(connection, migrate::DUCKDB, now.as_micros()))??;
-        Ok(Self(Arc::new(Inner {
-            instance,
-            migrated,
-            turns: Arc::new(Semaphore::new(settings.queries_max)),
-            settings,
-            disk,
-            last_write_failed: AtomicBool::new(false),
-        })))
-    }
-
-    /// The migrations that opening applied.
-    pub fn migrated(&self) -> &[&'static str] {
-        &self.0.migrated
+    /// An engine, opened when it is first asked, that spills to `scratch` (made when it is needed) and whose SQL may read and write
+    /// in `readable`, folders that must be there, and nowhere else.
+    pub fn open(settings: DuckSettings, scratch: &Path, readable: &[PathBuf]) -> Result<Self, StorageError> {
+        let instance = Instance::new(Opener::new(&settings, scratch, readable)?);
+        let turns = Arc::new(Semaphore::new(settings.queries_max));
+        Ok(Self(Arc::new(Inner { instance, turns, settings })))
     }
 
     /// Runs a query on a connection of its own, on a thread where it may block, within the deadline.
@@ -115,7 +92,7 @@ impl Duck {
         let _stop = query.stop_on_drop();
         let duck = self.clone();
         let task = spawn_blocking(move || {
-            let answer = duck.0.instance.read(&query, work);
+            let answer = duck.0.instance.run(&query, work);
             drop((query, turn));
             answer
         });
@@ -128,63 +105,44 @@ impl Duck {
         }
     }
 
-    /// Runs `work` on the writer's connection, blocking; for the one ingest writer's thread and for start-up.
-    ///
-    /// The work begins and commits its own transaction; one left open by a failure is rolled back. When the
-    /// work fails fatally, the database is opened again before this returns, from what was committed. `Err`
-    /// from a `COMMIT` in the work then leaves open whether it was kept (the log may have been synced before
-    /// the checkpoint failed), but never half of it: whoever counts must look again, and [`Duck::reopened`]
-    /// tells that there is reason to. `Ok` from `COMMIT` means synced to disk, always.
-    pub fn write_blocking<T>(
-        &self,
-        work: impl FnOnce(&Connection) -> Result<T, duckdb::Error>,
-    ) -> Result<T, StorageError> {
-        self.0.disk.check()?;
-        self.reclaim_blocking(work)
+    /// Runs background work on a connection of its own, blocking, with neither turn nor deadline;
+    /// [`Duck::interrupt_all`] stops it.
+    pub fn run_blocking<T, E>(&self, work: impl FnOnce(&Connection) -> Result<T, E>) -> Result<T, E>
+    where
+        E: From<StorageError>,
+    {
+        let query = self.0.instance.interrupts().announce();
+        self.0.instance.run(&query, work).unwrap_or_else(|error| Err(error.into()))
     }
 
-    /// As [`Duck::write_blocking`], but also below the disk's reserve: for work that frees space.
-    pub fn reclaim_blocking<T>(
-        &self,
-        work: impl FnOnce(&Connection) -> Result<T, duckdb::Error>,
-    ) -> Result<T, StorageError> {
-        let written = self.0.instance.write(work).and_then(|own| own.map_err(StorageError::from));
-        // Only a probe clears it: what runs here may have read, which a full disk does not hinder.
-        if written.as_ref().is_err_and(StorageError::is_transient) {
-            self.0.last_write_failed.store(true, Ordering::Relaxed);
-        }
-        written
+    /// Stops every query and all background work that runs now and waits until they have ended, for a few
+    /// seconds at most; whether they have. What begins meanwhile is left alone. Blocks.
+    pub fn interrupt_all(&self) -> bool {
+        self.0.instance.interrupts().stop_all()
     }
 
-    /// How many times the database was opened again after a fatal error.
+    /// How many times DuckDB gave up its instance and another took its place.
     pub fn reopened(&self) -> u64 {
         self.0.instance.reopened()
     }
 
-    /// Whether the database answers; after a write failed, whether it can write again. Blocks.
+    /// Whether the engine answers, once anybody has asked it something. Blocks.
     pub fn probe(&self) -> Result<(), StorageError> {
-        self.0.disk.check()?;
-        if self.0.last_write_failed.load(Ordering::Relaxed) {
-            // Changes nothing that stays, yet goes all the way to the disk; an update to the same value would not.
-            let sql = "CREATE OR REPLACE TABLE disk_probe (tried BOOLEAN); DROP TABLE disk_probe";
-            self.write_blocking(|connection| connection.execute_batch(sql))?;
-            self.0.last_write_failed.store(false, Ordering::Relaxed);
+        if !self.0.instance.is_open() {
             return Ok(());
         }
-        let query = self.0.instance.interrupts().announce();
-        self.0
-            .instance
-            .read(&query, |connection| connection.execute_batch("SELECT 1"))?
-            .map_err(StorageError::from)
+        self.run_blocking(|connection| connection.execute_batch("SELECT 1").map_err(StorageError::from))
     }
 }
 
 impl fmt::Debug for Duck {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Duck(analytics.duckdb)")
+        f.write_str("Duck")
     }
 }
 
+#[cfg(test)]
+mod fence_tests;
 #[cfg(test)]
 mod full_disk_tests;
 #[cfg(test)]

@@ -86,6 +86,19 @@ impl Sqlite {
         answer?
     }
 
+    /// As [`Sqlite::write`], but blocking and also below the disk's reserve: for start-up, and for threads whose
+    /// work frees space.
+    pub fn reclaim_blocking<T, E>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StorageError> + Send + 'static,
+    {
+        self.0.writer.submit(work)?.blocking_recv().unwrap_or(Err(StorageError::Closed))?
+    }
+
     /// Runs `work` on a reader's connection, which cannot write, on a thread where it may block.
     ///
     /// Waits a named while for a connection to be free, then [`StorageError::Busy`].

@@ -118,7 +118,14 @@ impl Hub {
     }
 
     /// Starts the hub by `command` and waits until it says that it is ready.
-    pub fn restart_as(&mut self, mut command: Command) {
+    pub fn restart_as(&mut self, command: Command) {
+        if let Err(said) = self.try_start(command) {
+            panic!("the hub did not start {said}");
+        }
+    }
+
+    /// Starts the hub by `command` and waits until it says that it is ready, or has ended: then, what it said.
+    pub fn try_start(&mut self, mut command: Command) -> Result<(), String> {
         assert!(self.running.is_none(), "one hub at a time");
         let mut child =
             command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -133,10 +140,20 @@ impl Hub {
         stdout.read_line(&mut line).unwrap();
         let Some(address) = line.trim().strip_prefix("listening on http://") else {
             let status = child.wait().unwrap();
-            panic!("the hub did not start ({status}): {line:?}\n{}", stderr.join().unwrap());
+            return Err(format!("({status}): {line:?}\n{}", stderr.join().unwrap()));
         };
         self.wire = Wire::new(address.parse().unwrap());
         self.running = Some(Running { child, stdout, stderr });
+        Ok(())
+    }
+
+    /// Whether the hub has ended by itself; if so, it is not running any more for this either.
+    pub fn has_ended(&mut self) -> bool {
+        let ended = self.running.as_mut().is_some_and(|running| running.child.try_wait().unwrap().is_some());
+        if ended {
+            self.running = None;
+        }
+        ended
     }
 
     /// The hub's process number.

@@ -1,0 +1,120 @@
+//! Everything in turn, and the table of what must hold with what was measured beside it.
+//!
+//! With `--short` it takes a few minutes: turns are shorter, the store is filled for a few agents only, the hub is
+//! killed ten times. Where that makes a line easier than the table has it, the line says so. Without it, it takes
+//! hours' patience and a disk with some gigabytes to spare.
+
+use super::{
+    Scenario, crash::Crash, fill::Fill, ingest_batch::IngestBatch, ingest_single::IngestSingle,
+    query_mix::QueryMix, stall::Stall, start::Start, steady::Steady,
+};
+use crate::{
+    error::LoadError,
+    report::Told,
+    settings::{OwnHub, RUN_SECONDS_MAX, SettingsError, Target, check_own},
+};
+use clap::{Args, value_parser};
+
+/// How much of it.
+#[derive(Args)]
+pub(crate) struct All {
+    /// The short set: a few minutes
+    #[arg(long, env = "PINGUP_SHORT", value_name = "YES", num_args = 0..=1, require_equals = true,
+          default_missing_value = "true", default_value = "false",
+          value_parser = clap::builder::BoolishValueParser::new())]
+    short: bool,
+    /// How long each turn of the short set takes; steady loads take a few turns
+    #[arg(long, env = "PINGUP_SECONDS", value_name = "N", default_value_t = 4,
+          value_parser = value_parser!(u64).range(1..=RUN_SECONDS_MAX))]
+    seconds: u64,
+}
+
+impl Scenario for All {
+    fn check(&self, target: &Target) -> Result<(), SettingsError> {
+        check_own("all", target)?;
+        match target {
+            Target::Own(own) if own.data_dir.is_some() => Err(SettingsError::Unfit(
+                "all starts several hubs, each with a folder of its own: leave --data-dir away",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    async fn run(&self, target: &Target, seed: u64) -> Result<Told, LoadError> {
+        let Target::Own(own) = target else {
+            return Err(LoadError::Nothing("all runs hubs of its own"));
+        };
+        let set = if self.short { Set::short(self.seconds) } else { Set::whole() };
+        let mut parts = vec![
+            ("ingest-single", set.single.run(target, seed).await?),
+            ("ingest-batch", set.batch.run(target, seed).await?),
+            ("steady-light", set.light.run(target, seed).await?),
+            ("steady", set.steady.run(target, seed).await?),
+            ("stall", set.stall.run(target, seed).await?),
+            ("crash", set.crash.run(target, seed).await?),
+        ];
+        let folder = tempfile::Builder::new()
+            .prefix("pingup-loadtest-")
+            .tempdir()
+            .map_err(|source| LoadError::File { path: std::env::temp_dir().display().to_string(), source })?;
+        let data_dir = Some(folder.path().join("data"));
+        let filled = Target::Own(OwnHub { server: own.server.clone(), data_dir });
+        parts.push(("fill", set.fill.run(&filled, seed).await?));
+        parts.push(("start", set.start.run(&filled, seed).await?));
+        parts.push(("query-mix", set.queries.run(&filled, seed).await?));
+        Ok(Told::all("all", parts))
+    }
+}
+
+/// What is run.
+struct Set {
+    single: IngestSingle,
+    batch: IngestBatch,
+    light: Steady,
+    steady: Steady,
+    stall: Stall,
+    crash: Crash,
+    fill: Fill,
+    start: Start,
+    queries: QueryMix,
+}
+
+impl Set {
+    fn whole() -> Self {
+        Self {
+            single: IngestSingle { agents: 5_000, connections: vec![64, 256, 1_000], seconds: 10, rounds: 3 },
+            batch: IngestBatch { agents: 5_000, connections: 32, seconds: 20, batch: 500 },
+            light: Steady { rate: 1_000, seconds: 60, agents: 5_000, connections: 256, batch: 1 },
+            steady: Steady { rate: 20_000, seconds: 600, agents: 5_000, connections: 256, batch: 1 },
+            stall: Stall { agents: 500, rate: 20_000, after: 8, r#for: 30 },
+            crash: Crash { kills: 200, agents: 32 },
+            fill: Fill {
+                agents: 1_000,
+                days: 30,
+                interval: 30,
+                discovery_agents: 200,
+                discovery_days: None,
+                connections: 32,
+                batch: 500,
+            },
+            start: Start { rounds: 3, note: String::new() },
+            queries: QueryMix { queries: 100, ingest_rate: 20_000, heavy: 10, seconds: 60 },
+        }
+    }
+
+    fn short(seconds: u64) -> Self {
+        let fill = Fill::small();
+        let note = format!("{} agents", fill.agents);
+        Self {
+            single: IngestSingle { agents: 5_000, connections: vec![64, 256, 1_000], seconds, rounds: 1 },
+            batch: IngestBatch { agents: 1_000, connections: 32, seconds: 2 * seconds, batch: 500 },
+            light: Steady { rate: 1_000, seconds: 2 * seconds, agents: 1_000, connections: 256, batch: 1 },
+            steady: Steady { rate: 20_000, seconds: 5 * seconds, agents: 5_000, connections: 256, batch: 1 },
+            stall: Stall { agents: 500, rate: 20_000, after: 5, r#for: 8 },
+            crash: Crash { kills: 10, agents: 32 },
+            fill,
+            start: Start { rounds: 1, note },
+            queries: QueryMix { queries: 30, ingest_rate: 20_000, heavy: 10, seconds: 2 * seconds },
+        }
+    }
+}

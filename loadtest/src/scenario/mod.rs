@@ -1,0 +1,75 @@
+//! The scenarios, one file each: what it does, its flags, and what it tells.
+//!
+//! A scenario opens its own stage (a hub that runs already, or one of our own), loads it, and closes the stage
+//! again. Each can be run alone; [`all`] runs them in turn.
+
+pub(crate) mod all;
+pub(crate) mod ceiling;
+pub(crate) mod crash;
+pub(crate) mod fill;
+pub(crate) mod ingest;
+pub(crate) mod ingest_batch;
+pub(crate) mod ingest_single;
+pub(crate) mod query_mix;
+pub(crate) mod stall;
+pub(crate) mod start;
+pub(crate) mod steady;
+
+use crate::{
+    error::LoadError,
+    fleet::{self, FleetAgent, Moments},
+    hub::Stage,
+    lanes::{self, Cargo, Load, Until},
+    load_report::LoadReport,
+    progress::{self, Progress},
+    report::Told,
+    settings::{SettingsError, Target},
+};
+use std::{num::NonZeroU64, time::Duration};
+
+/// Agents of a scenario unless said otherwise.
+const AGENTS: &str = "5000";
+
+/// What every scenario can do.
+pub(crate) trait Scenario {
+    /// Refuses settings that do not go together.
+    fn check(&self, target: &Target) -> Result<(), SettingsError>;
+
+    /// Runs to the end, or to Ctrl-C, and tells either way. What is random follows from `seed`.
+    async fn run(&self, target: &Target, seed: u64) -> Result<Told, LoadError>;
+}
+
+/// Registers the agents of a scenario, with a bar.
+async fn register(stage: &Stage, agents: usize, seed: u64) -> Result<Vec<FleetAgent>, LoadError> {
+    let bar = progress::bar("registering", agents as u64, "agents");
+    fleet::register(&stage.hub, &stage.bearer, "loadtest", agents, seed, &bar).await
+}
+
+/// A load of samples that are taken as they are sent.
+const fn load(connections: usize, rows: usize, rate: Option<NonZeroU64>, seconds: u64) -> Load {
+    let cargo = Cargo::Samples { rows, moments: Moments::Now };
+    Load { connections, cargo, rate, until: Until::Elapsed(Duration::from_secs(seconds)) }
+}
+
+/// Registers `agents`, pushes a load, and closes the stage: what several scenarios come to.
+async fn push(
+    target: &Target,
+    seed: u64,
+    name: &'static str,
+    agents: usize,
+    load: Load,
+) -> Result<Pushed, LoadError> {
+    let stage = Stage::open(target).await?;
+    let fleet = register(&stage, agents, seed).await?;
+    let ran = lanes::run(&stage.hub, fleet, load, &Progress::new(name, load.until, 0)).await?;
+    let report = LoadReport::new(stage.hub.url(), agents, seed, &load, &ran);
+    let memory = stage.close().await?;
+    let told = Told::new(name, &report, format!("{name} on {report}"), report.sound()).with_memory(memory);
+    Ok(Pushed { report, told })
+}
+
+/// What a load came to, in figures and told.
+struct Pushed {
+    report: LoadReport,
+    told: Told,
+}

@@ -1,0 +1,233 @@
+//! A small spool, as an agent has one: what was not answered stays and is sent again.
+//!
+//! Every figure and every moment follows from a sample's number, so the spool is three numbers: what the hub has
+//! said is stored, what was ever sent, what was ever taken. Nothing piles up here, whatever the hub does.
+
+use crate::{
+    answer::OK,
+    api::{Api, Row},
+    client::Client,
+    error::LoadError,
+    fleet::{FleetAgent, METRICS, Moments},
+    measured::Measured,
+    settings::Hub,
+    tally::Counts,
+};
+use pingup_protocol::time::Timestamp;
+use serde::Serialize;
+use std::{
+    ops::RangeInclusive,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// An agent with its spool and its connection.
+pub(crate) struct Spool {
+    agent: FleetAgent,
+    first: Timestamp,
+    step_micros: i64,
+    /// Everything up to this number is stored: a 200 said so.
+    acked: u64,
+    /// The last number that was ever sent.
+    sent: u64,
+    client: Client,
+    head: Vec<u8>,
+    buffer: Vec<u8>,
+    patience: Duration,
+}
+
+/// What became of one request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pushed {
+    /// A 200.
+    Stored {
+        /// Rows in it.
+        rows: u64,
+        /// Rows that it does not account for, or that it calls duplicates though they were never sent before.
+        missed: u64,
+    },
+    /// The hub asks to come again.
+    Later {
+        /// After how long.
+        wait: Duration,
+        /// How long it took to say so.
+        took: Duration,
+        /// Whether it named a time.
+        says_when: bool,
+    },
+    /// No answer.
+    Broken,
+}
+
+impl Spool {
+    /// An empty spool of `agent`, whose sample number 1 was taken at `first`, and the others a step apart.
+    pub(crate) fn new(
+        agent: FleetAgent,
+        (first, step): (Timestamp, Duration),
+        hub: Arc<Hub>,
+        patience: Duration,
+    ) -> Self {
+        let step_micros = i64::try_from(step.as_micros()).unwrap_or(i64::MAX).max(1);
+        let head = agent.head(&hub, METRICS);
+        let client = Client::new(hub).with_patience(patience);
+        Self { agent, first, step_micros, acked: 0, sent: 0, client, head, buffer: Vec::new(), patience }
+    }
+
+    /// The hub is there now, which may be where it was.
+    pub(crate) fn move_to(&mut self, hub: Arc<Hub>) {
+        if self.client.talks_to(&hub) {
+            return;
+        }
+        self.head = self.agent.head(&hub, METRICS);
+        self.client = Client::new(hub).with_patience(self.patience);
+    }
+
+    /// The last number that a 200 covered.
+    pub(crate) const fn acked(&self) -> u64 {
+        self.acked
+    }
+
+    /// Whether everything that was ever sent is stored.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.acked == self.sent
+    }
+
+    /// The agent's seed.
+    pub(crate) const fn seed(&self) -> u64 {
+        self.agent.seed()
+    }
+
+    /// What the next request brings: what was sent before without an answer, or up to `taken`, but no more than
+    /// `rows_max`. None if there is nothing.
+    pub(crate) fn next(&self, taken: u64, rows_max: u64) -> Option<RangeInclusive<u64>> {
+        let last = taken.max(self.sent).min(self.acked + rows_max);
+        (last > self.acked).then(|| self.acked + 1..=last)
+    }
+
+    /// Sends the samples of `range`, which [`Spool::next`] gave.
+    pub(crate) async fn push(&mut self, range: RangeInclusive<u64>) -> Result<Pushed, LoadError> {
+        let (rows, last) = (range.end() - range.start() + 1, *range.end());
+        let never_sent = last.saturating_sub(self.sent).min(rows);
+        let moments = Moments::Spaced { first: self.first, step_micros: self.step_micros };
+        self.agent.write_again(&mut self.buffer, &self.head, range, moments);
+        self.sent = self.sent.max(last);
+        let started = Instant::now();
+        let Ok(answer) = self.client.exchange(&self.buffer).await else { return Ok(Pushed::Broken) };
+        if answer.status == OK {
+            let counts =
+                Counts::read(&answer).ok_or_else(|| LoadError::refused("pushing from a spool", &answer))?;
+            self.acked = last;
+            let missed = rows - (counts.accepted + counts.duplicates).min(rows);
+            return Ok(Pushed::Stored {
+                rows,
+                missed: missed + never_sent.saturating_sub(counts.accepted + missed),
+            });
+        }
+        let problem = answer.problem().and_then(|problem| problem.problem_type());
+        match answer.retry_after(problem) {
+            Some(wait) => Ok(Pushed::Later { wait, took: started.elapsed(), says_when: answer.says_when() }),
+            None => Err(LoadError::refused("pushing from a spool", &answer)),
+        }
+    }
+
+    /// Reads everything back that the hub has of this agent, and holds it to what was sent.
+    pub(crate) async fn audit(&self, api: &mut Api) -> Result<Audit, LoadError> {
+        let mut seen = vec![0_u8; usize::try_from(self.sent).unwrap_or(usize::MAX)];
+        let mut strange = 0;
+        let to = self.moment(self.sent + 1);
+        api.history(self.agent.id(), (self.first, to), |row| match self.number_of(&row) {
+            Some(number) => seen[number] = seen[number].saturating_add(1),
+            None => strange += 1,
+        })
+        .await?;
+        let acked = usize::try_from(self.acked).unwrap_or(usize::MAX);
+        Ok(Audit {
+            rows: seen.iter().map(|times| u64::from(*times)).sum(),
+            lost: seen[..acked].iter().filter(|times| **times == 0).count() as u64,
+            doubled: seen.iter().map(|times| u64::from(times.saturating_sub(1))).sum(),
+            strange,
+        })
+    }
+
+    /// Which of the samples (from 0) `row` is, if it is one of ours, figures and all.
+    fn number_of(&self, row: &Row) -> Option<usize> {
+        let since = row.timestamp.as_micros() - self.first.as_micros();
+        let place = u64::try_from(since / self.step_micros).ok()?;
+        let known = since % self.step_micros == 0 && place < self.sent;
+        let cpu = f64::from(Measured::new(self.seed(), place + 1).cpu) / 10.0;
+        (known && row.metrics.cpu == cpu).then(|| usize::try_from(place).ok())?
+    }
+
+    fn moment(&self, seq: u64) -> Timestamp {
+        let place = i64::try_from(seq - 1).unwrap_or(i64::MAX);
+        Timestamp::from_micros(self.first.as_micros().saturating_add(place.saturating_mul(self.step_micros)))
+    }
+}
+
+/// What was found when everything was read back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Audit {
+    /// Rows that the hub has.
+    pub(crate) rows: u64,
+    /// Rows that it said were stored and does not have.
+    pub(crate) lost: u64,
+    /// Rows that it has more than once, each time but the first.
+    pub(crate) doubled: u64,
+    /// Rows that nobody sent like that.
+    pub(crate) strange: u64,
+}
+
+impl Audit {
+    /// Both together.
+    pub(crate) const fn and(self, other: Self) -> Self {
+        Self {
+            rows: self.rows + other.rows,
+            lost: self.lost + other.lost,
+            doubled: self.doubled + other.doubled,
+            strange: self.strange + other.strange,
+        }
+    }
+
+    /// Rows that are not as they should be.
+    pub(crate) const fn wrong(&self) -> u64 {
+        self.lost + self.doubled + self.strange
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::RowMetrics;
+
+    fn spool(acked: u64, sent: u64) -> Spool {
+        let hub = Arc::new(Hub::read("http://127.0.0.1:9", false).unwrap());
+        let begin = (Timestamp::from_micros(1_000_000), Duration::from_millis(10));
+        let fresh = Spool::new(FleetAgent::made_up(1, 1), begin, hub, Duration::from_secs(1));
+        Spool { acked, sent, ..fresh }
+    }
+
+    #[tokio::test]
+    async fn what_was_sent_comes_first_and_whole() {
+        assert_eq!(spool(0, 0).next(0, 10), None);
+        assert_eq!(spool(0, 0).next(3, 10), Some(1..=3));
+        assert_eq!(spool(5, 9).next(7, 10), Some(6..=9));
+        assert_eq!(spool(5, 9).next(100, 10), Some(6..=15));
+        assert!(spool(9, 9).is_empty() && !spool(8, 9).is_empty());
+    }
+
+    #[tokio::test]
+    async fn rows_are_known_again() {
+        let spool = spool(2, 3);
+        let row =
+            |micros, cpu| Row { timestamp: Timestamp::from_micros(micros), metrics: RowMetrics { cpu } };
+        let cpu = |seq| f64::from(Measured::new(spool.seed(), seq).cpu) / 10.0;
+        assert_eq!(spool.number_of(&row(1_000_000, cpu(1))), Some(0));
+        assert_eq!(spool.number_of(&row(1_020_000, cpu(3))), Some(2));
+        for strange in
+            [row(1_030_000, cpu(4)), row(1_005_000, cpu(1)), row(990_000, cpu(1)), row(1_000_000, -1.0)]
+        {
+            assert_eq!(spool.number_of(&strange), None, "{strange:?}");
+        }
+        assert_eq!(spool.moment(3), Timestamp::from_micros(1_020_000));
+    }
+}

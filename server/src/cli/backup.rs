@@ -1,0 +1,103 @@
+//! `backup` and `restore`; what they promise is said in [`crate::tsdb::backup`] and [`crate::tsdb::restore`].
+//!
+//! Ctrl-C may end either at any time: what is not whole does not have the name that was asked for.
+
+use super::{CliError, PlaceArguments, print, progress};
+use crate::{
+    clock::Clock,
+    storage::DataFolder,
+    tsdb::{
+        backup::{Made, back_up},
+        restore,
+    },
+};
+use rusqlite::{Connection, params};
+use std::path::PathBuf;
+
+/// Numbers that a restored hub leaves out: more commands than were made since the backup.
+const SKIPPED_COMMANDS: u32 = 10_000;
+
+#[derive(clap::Args)]
+pub(super) struct BackupArguments {
+    /// The folder to be made, best on another disk
+    #[arg(value_name = "DIR")]
+    target: PathBuf,
+    #[command(flatten)]
+    place: PlaceArguments,
+}
+
+#[derive(clap::Args)]
+pub(super) struct RestoreArguments {
+    /// A folder that `backup` made
+    #[arg(value_name = "DIR")]
+    backup: PathBuf,
+    #[command(flatten)]
+    place: PlaceArguments,
+}
+
+pub(super) fn backup(arguments: &BackupArguments, clock: &Clock) -> Result<(), CliError> {
+    let folder = DataFolder::open(&arguments.place.data_dir()?)?;
+    let bar = progress::of_bytes("backup");
+    let made = back_up(&folder, &arguments.target, clock.now(), &mut |done, all| {
+        bar.set_length(all);
+        bar.set_position(done);
+    });
+    bar.finish_and_clear();
+    let Made { files, bytes, linked_bytes } = made?;
+    let target = arguments.target.display();
+    print(&format!(
+        "{target}: {files} files, {bytes} bytes, {linked_bytes} of them shared with the data folder"
+    ))
+}
+
+pub(super) fn restore(arguments: &RestoreArguments) -> Result<(), CliError> {
+    let target = arguments.place.data_dir()?;
+    let bar = progress::of_bytes("restore");
+    let restored = restore::restore(&arguments.backup, &target, skip_numbers, &mut |done, all| {
+        bar.set_length(all);
+        bar.set_position(done);
+    });
+    bar.finish_and_clear();
+    let manifest = restored?;
+    print(&format!(
+        "{}: {} files, {} bytes, as they were at {} (made by pingup-server {})",
+        target.display(),
+        manifest.files.len(),
+        manifest.bytes(),
+        manifest.made,
+        manifest.program
+    ))
+}
+
+/// Agents run no command whose number is not above that of their last one, and what they know is newer than the
+/// backup. So the hub goes on with numbers that it cannot have given yet.
+fn skip_numbers(records: &Connection) -> rusqlite::Result<()> {
+    records.execute("UPDATE command_numbers SET last = last + ?", [SKIPPED_COMMANDS])?;
+    records.execute(
+        "INSERT INTO command_seqs (agent_id, last) SELECT id, ?1 FROM agents WHERE true
+         ON CONFLICT (agent_id) DO UPDATE SET last = last + ?1",
+        params![SKIPPED_COMMANDS],
+    )?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::scratch::Scratch;
+
+    #[test]
+    fn a_restored_hub_gives_no_number_that_it_may_have_given() {
+        let scratch = Scratch::new();
+        drop(scratch.sqlite());
+        let records = Connection::open(scratch.folder.sqlite_path()).unwrap();
+        let before = "INSERT INTO agents (id, created_at) VALUES ('a', 0), ('b', 0);
+                      INSERT INTO command_seqs VALUES ('a', 3); INSERT INTO command_numbers VALUES (2026, 7);";
+        records.execute_batch(before).unwrap();
+        skip_numbers(&records).unwrap();
+        let last = |sql: &str| records.query_row(sql, [], |row| row.get::<_, u32>(0)).unwrap();
+        assert_eq!(last("SELECT last FROM command_numbers"), SKIPPED_COMMANDS + 7);
+        assert_eq!(last("SELECT last FROM command_seqs WHERE agent_id = 'a'"), SKIPPED_COMMANDS + 3);
+        assert_eq!(last("SELECT last FROM command_seqs WHERE agent_id = 'b'"), SKIPPED_COMMANDS);
+    }
+}

@@ -1,0 +1,87 @@
+//! Samples as CSV (RFC 4180), the same columns and cells as the API's: `timestamp,status,cpu,ram,disk,latency`,
+//! then the other measurements, sorted by name.
+//!
+//! Text that a spreadsheet would run as a formula gets an apostrophe before it.
+
+use super::CliError;
+use crate::tsdb::{
+    export::Export,
+    schema::{OWN_COLUMNS, double_at, map_at, text_at, time_at},
+};
+use arrow::array::RecordBatch;
+use pingup_protocol::time::Timestamp;
+use std::{collections::HashMap, fmt::Write as _, io::Write};
+
+/// Columns of a sample's batch: when, the first measurement with a column of its own, the status, all others.
+const AT: usize = 1;
+const OWN: usize = 2;
+const STATUS: usize = OWN + OWN_COLUMNS.len();
+const FURTHER: usize = STATUS + 3;
+
+/// Writes all samples, a line each; `after_day` is told after each day.
+pub(super) fn write(export: &Export, to: &mut impl Write, after_day: impl FnMut()) -> Result<(), CliError> {
+    let names = export.further_names()?;
+    let further: HashMap<_, _> = names.iter().zip(0..).map(|(name, place)| (name.as_str(), place)).collect();
+    let heads =
+        ["timestamp", "status"].into_iter().chain(OWN_COLUMNS).chain(names.iter().map(String::as_str));
+    to.write_all(format!("{}\r\n", heads.collect::<Vec<_>>().join(",")).as_bytes())?;
+    let mut lines = String::new();
+    let write = |batch: &RecordBatch| {
+        lines.clear();
+        (0..batch.num_rows()).for_each(|row| line(batch, row, &further, &mut lines));
+        Ok::<_, CliError>(to.write_all(lines.as_bytes())?)
+    };
+    export.each_batch(write, after_day)?;
+    Ok(to.flush()?)
+}
+
+fn line(batch: &RecordBatch, row: usize, further: &HashMap<&str, usize>, to: &mut String) {
+    // Writing to a String cannot fail.
+    let _ = write!(to, "{},", Timestamp::from_micros(time_at(batch, AT, row)));
+    text(text_at(batch, STATUS, row), to);
+    let own = (0..OWN_COLUMNS.len()).map(|place| double_at(batch, OWN + place, row));
+    let mut values = vec![None; further.len()];
+    for (name, value) in map_at(batch, FURTHER, row) {
+        if let Some(cell) = further.get(name).and_then(|place| values.get_mut(*place)) {
+            *cell = Some(value);
+        }
+    }
+    for value in own.chain(values) {
+        to.push(',');
+        if let Some(value) = value {
+            let _ = write!(to, "{value}");
+        }
+    }
+    to.push_str("\r\n");
+}
+
+/// A text of the agents' own. What begins with an apostrophe gets one too, so that taking the first one away
+/// always gives what was said.
+fn text(said: &str, to: &mut String) {
+    let guard = if said.starts_with(['=', '+', '-', '@', '\t', '\r', '\'']) { "'" } else { "" };
+    if said.contains(['"', ',', '\r', '\n']) {
+        let _ = write!(to, "\"{guard}{}\"", said.replace('"', "\"\""));
+    } else {
+        let _ = write!(to, "{guard}{said}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_quoted_and_never_a_formula() {
+        for (said, cell) in [
+            ("online", "online"),
+            ("=1+1", "'=1+1"),
+            ("'x", "''x"),
+            ("+\"a\",b", "\"'+\"\"a\"\",b\""),
+            ("a\nb", "\"a\nb\""),
+        ] {
+            let mut written = String::new();
+            text(said, &mut written);
+            assert_eq!(written, cell);
+        }
+    }
+}

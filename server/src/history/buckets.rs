@@ -1,0 +1,157 @@
+//! Buckets: what each source has of them is added up, and cut into a page.
+//!
+//! A page holds whole buckets only. A source that was cut at its bound is complete before the bucket it was cut
+//! in; so the page ends before the first bucket that any of them cut.
+
+use super::{
+    Aggregate, Aggregates, Bucket, HistoryError, Listing, PAGE_MEASUREMENTS_MAX, Tiers,
+    plan::{BucketsPlan, OWN_COLUMNS, Place, PlanError, Reach},
+    sources::{Files, fleet::FleetHours, head, raw, rollup, rollup_names},
+};
+use crate::tsdb::{Tier, View, rollup::Aggregate as Partial, schema::SAMPLES};
+use duckdb::Connection;
+use pingup_protocol::{ids::AgentId, time::Timestamp};
+use std::{collections::BTreeMap, sync::Arc};
+
+/// A page of buckets that is to be read, of an agent or of all.
+#[derive(Debug)]
+pub(super) struct Query {
+    view: Arc<View>,
+    agent: Option<AgentId>,
+    plan: BucketsPlan,
+    files: Vec<Files>,
+    fleet: Arc<FleetHours>,
+}
+
+impl Query {
+    /// Finds the files for what `reaches` says.
+    pub(super) fn new(
+        view: Arc<View>,
+        agent: Option<AgentId>,
+        plan: BucketsPlan,
+        reaches: &[Reach],
+        fleet: Arc<FleetHours>,
+    ) -> Self {
+        let files = reaches
+            .iter()
+            .filter_map(|reach| Files::of(&view, reach.tier, agent.as_ref(), &reach.range))
+            .collect();
+        Self { view, agent, plan, files, fleet }
+    }
+
+    /// Whether files have to be read.
+    pub(super) const fn reads_files(&self) -> bool {
+        !self.files.is_empty()
+    }
+
+    /// Reads it.
+    pub(super) fn run(self, connection: Option<&Connection>) -> Result<Listing<Bucket>, HistoryError> {
+        let Self { view, agent, plan, files, fleet } = self;
+        let (mut sums, mut tiers) = (Sums::default(), Tiers::default());
+        for (files, connection) in files.iter().zip(connection.into_iter().cycle()) {
+            tiers.note(files.tier);
+            match (files.tier, &agent, rollup_names(&plan.fields)) {
+                (Tier::Raw, ..) => raw::add(connection, files, &plan, &mut sums)?,
+                (Tier::Hour, None, Some(names)) => {
+                    fleet.add(connection, &view, files, &names, plan.step_micros, &mut sums)?;
+                }
+                _ => rollup::add(connection, files, &plan, &mut sums)?,
+            }
+        }
+        if head::add(&view, agent.as_ref(), &plan, &mut sums) {
+            tiers.note(Tier::Raw);
+        }
+        sums.page(plan.limit, tiers)
+    }
+}
+
+/// What buckets add up to so far.
+#[derive(Debug, Default)]
+pub(super) struct Sums {
+    buckets: BTreeMap<i64, Sum>,
+    /// Where the first source was cut: before it, everything is here.
+    cut: Option<i64>,
+}
+
+/// What one bucket adds up to.
+#[derive(Debug, Default)]
+pub(super) struct Sum {
+    /// Samples in it.
+    pub(super) samples: u64,
+    own: [Option<Partial>; OWN_COLUMNS.len()],
+    further: BTreeMap<Box<str>, Partial>,
+}
+
+impl Sum {
+    /// Adds to a measurement that has a column of its own, by its place.
+    pub(super) fn add_own(&mut self, place: usize, more: &Partial) {
+        match &mut self.own[place] {
+            Some(sum) => sum.add(more),
+            none => *none = Some(*more),
+        }
+    }
+
+    /// Adds to another measurement.
+    pub(super) fn add_further(&mut self, name: &str, more: &Partial) {
+        match self.further.get_mut(name) {
+            Some(sum) => sum.add(more),
+            None => drop(self.further.insert(name.into(), *more)),
+        }
+    }
+
+    fn metrics(self) -> Aggregates {
+        let own = OWN_COLUMNS.iter().zip(self.own).filter_map(|(name, sum)| Some(((*name).to_owned(), sum?)));
+        let further = self.further.into_iter().map(|(name, sum)| (name.into(), sum));
+        Aggregates(own.chain(further).map(|(name, sum)| (name, Aggregate::from(&sum))).collect())
+    }
+}
+
+impl Sums {
+    /// The bucket that begins at `start`.
+    pub(super) fn at(&mut self, start: i64) -> &mut Sum {
+        self.buckets.entry(start).or_default()
+    }
+
+    /// Counts samples.
+    pub(super) fn count(&mut self, start: i64, samples: u64) {
+        self.at(start).samples += samples;
+    }
+
+    /// Adds to a measurement; under the name that counts samples, to those.
+    pub(super) fn add(&mut self, start: i64, name: &str, more: &Partial) {
+        match OWN_COLUMNS.iter().position(|own| *own == name) {
+            Some(place) => self.at(start).add_own(place, more),
+            None if name == SAMPLES => self.count(start, more.count),
+            None => self.at(start).add_further(name, more),
+        }
+    }
+
+    /// Says that a source was cut in the bucket that begins at `start`.
+    pub(super) fn cut(&mut self, start: i64) {
+        self.cut = Some(self.cut.map_or(start, |cut| cut.min(start)));
+    }
+
+    /// The page: whole buckets, oldest first, as many as fit.
+    fn page(self, limit: usize, tiers: Tiers) -> Result<Listing<Bucket>, HistoryError> {
+        let (mut items, mut told) = (Vec::new(), 0);
+        let mut next = None;
+        for (start, sum) in self.buckets {
+            let count = sum.samples;
+            let metrics = sum.metrics();
+            told += metrics.0.len();
+            let is_whole = self.cut.is_none_or(|cut| start < cut);
+            if items.len() == limit || !is_whole || told > PAGE_MEASUREMENTS_MAX {
+                next = Some(items.last().map(|last: &Bucket| last.start).ok_or_else(too_many)?);
+                break;
+            }
+            items.push(Bucket { start: Timestamp::from_micros(start), count, metrics });
+        }
+        Ok(Listing { items, next: next.map(|start| Place::Bucket(start.as_micros())), tiers })
+    }
+}
+
+/// One bucket is more than a page.
+fn too_many() -> PlanError {
+    let detail = format!("more than {PAGE_MEASUREMENTS_MAX} measurements in one bucket; name those you want");
+    PlanError::new("fields", detail)
+}

@@ -1,0 +1,75 @@
+//! Reading bodies: limits, parts, deadlines, and the memory they share.
+
+use super::*;
+use http_body_util::{Full, channel::Channel};
+
+fn full(bytes: usize) -> Full<Bytes> {
+    Full::new(Bytes::from(vec![b' '; bytes]))
+}
+
+#[tokio::test]
+async fn a_body_is_read_up_to_its_limit_and_no_further() {
+    let budget = Budget::known();
+    assert_eq!(read(full(8), 8, &budget).await.unwrap().0.len(), 8);
+    assert_eq!(read(full(9), 8, &budget).await.unwrap_err().kind(), ProblemType::PayloadTooLarge);
+}
+
+#[tokio::test]
+async fn a_body_in_one_part_is_taken_as_it_lies() {
+    let sent = Bytes::from_static(b"as it lies");
+    let budget = Budget::known();
+    let (read, _share) = read(Full::new(sent.clone()), 100, &budget).await.unwrap();
+    assert_eq!(read.as_ptr(), sent.as_ptr());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_in_parts_is_put_together_and_counted_as_a_whole() {
+    for (bytes_max, long) in [(6, Ok("abcdef")), (5, Err(ProblemType::PayloadTooLarge))] {
+        let (mut sender, body) = Channel::<Bytes>::new(1);
+        let budget = Budget::known();
+        let send = async move {
+            for part in ["ab", "cd", "ef"] {
+                tokio::time::sleep(PAUSE_MAX / 2).await;
+                if sender.send_data(Bytes::from(part)).await.is_err() {
+                    break;
+                }
+            }
+        };
+        let (read, ()) = tokio::join!(read(body, bytes_max, &budget), send);
+        let read = read.map(|(bytes, _)| bytes).map_err(|refusal| refusal.kind());
+        assert_eq!(read, long.map(Bytes::from));
+        assert_eq!(budget.0.load(Ordering::Relaxed), BODIES_BYTES_MAX, "all of it was given back");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_never_ends_is_given_up() {
+    let (_sender, endless) = Channel::<Bytes>::new(1);
+    let budget = Budget::known();
+    let refusal = read(endless, 8, &budget).await.unwrap_err();
+    assert!(refusal.problem().detail.contains("30 s"), "{refusal:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_only_drips_is_given_up() {
+    let (mut sender, drips) = Channel::<Bytes>::new(1);
+    let budget = Budget::known();
+    let drip = async move {
+        while sender.send_data(Bytes::from_static(b" ")).await.is_ok() {
+            tokio::time::sleep(PAUSE_MAX / 2).await;
+        }
+    };
+    let (read, ()) = tokio::join!(read(drips, 1_000, &budget), drip);
+    let refusal = read.unwrap_err();
+    assert!(refusal.problem().detail.contains("300 s"), "{refusal:?}");
+}
+
+#[tokio::test]
+async fn bodies_together_stay_within_the_budget() {
+    let budget = Budget::of(10);
+    let first = read(full(8), 100, &budget).await.unwrap();
+    assert_eq!(read(full(3), 100, &budget).await.unwrap_err().kind(), ProblemType::Overloaded);
+    assert_eq!(read(full(2), 100, &budget).await.unwrap().0.len(), 2);
+    drop(first);
+    assert_eq!(read(full(10), 100, &budget).await.unwrap().0.len(), 10);
+}

@@ -1,0 +1,133 @@
+//! From a request to its row of the table, and from the handler's answer to one that may leave.
+//!
+//! A row whose path has no parameters is found by its path and called straight; axum's router, which has all
+//! rows, takes the rest: parameters, HEAD, and what does not exist. The gate and the handler are the same.
+//!
+//! Every answer is finished here: a refusal becomes a problem document with the hub's clock, and is counted; a
+//! panic becomes a refusal; an oversized header block is refused before anything looks at it.
+
+use super::{
+    Peer, Porch,
+    gate::{Auth, Gate},
+    problem::Refusal,
+    router::{BoxedHandler, House},
+};
+use crate::clock::Clock;
+use axum::{
+    Router,
+    body::Body,
+    response::{IntoResponse, Response},
+};
+use futures_util::FutureExt;
+use http::{HeaderName, HeaderValue, Method, Request, Uri, header};
+use hyper::body::Incoming;
+use pingup_protocol::{
+    limits::HEADER_BYTES_MAX,
+    problem::{MEDIA_TYPE, ProblemType},
+};
+use std::{collections::HashMap, fmt, net::SocketAddr, panic::AssertUnwindSafe, sync::Arc};
+use tower::ServiceExt;
+
+/// The table at work.
+pub struct Dispatch {
+    router: Router,
+    /// Rows without path parameters, by their path.
+    straight: HashMap<&'static str, Vec<Straight>>,
+    house: House,
+    porch: Porch,
+}
+
+struct Straight {
+    method: Method,
+    gate: Arc<Gate>,
+    handler: BoxedHandler,
+}
+
+impl fmt::Debug for Dispatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Dispatch(…)")
+    }
+}
+
+impl Dispatch {
+    pub(super) fn new(
+        router: Router,
+        rows: impl IntoIterator<Item = (Method, &'static str, Arc<Gate>, BoxedHandler)>,
+        house: House,
+        porch: Porch,
+    ) -> Self {
+        let mut straight: HashMap<_, Vec<_>> = HashMap::new();
+        for (method, path, gate, handler) in rows {
+            straight.entry(path).or_default().push(Straight { method, gate, handler });
+        }
+        Self { router, straight, house, porch }
+    }
+
+    /// Answers a request that came from `peer`.
+    pub(super) async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Response {
+        let mut response = match header_bytes(&request) {
+            // What panics here is a defect, but its asker is answered, and the connection lives.
+            ..=HEADER_BYTES_MAX => {
+                AssertUnwindSafe(self.pass_on(request, peer)).catch_unwind().await.unwrap_or_else(|_| {
+                    Refusal::internal("a handler panicked", &"the panic's own message stands above")
+                        .into_response()
+                })
+            }
+            _ => too_large_headers().into_response(),
+        };
+        if let Some(refusal) = response.extensions_mut().remove::<Refusal>() {
+            self.porch.figures.refused(refusal.kind());
+            write_problem(&mut response, &refusal, &self.porch.clock);
+        }
+        let headers = response.headers_mut();
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+        response
+    }
+
+    async fn pass_on(&self, mut request: Request<Incoming>, peer: SocketAddr) -> Response {
+        let rows = self.straight.get(request.uri().path()).map_or(&[][..], Vec::as_slice);
+        match rows.iter().find(|row| row.method == *request.method()) {
+            Some(Straight { gate, handler, .. }) => {
+                if let Auth::Enrol(_) = gate.rules.auth {
+                    request.extensions_mut().insert(Peer(peer));
+                }
+                let handler = |request| handler(request, self.house.clone());
+                gate.pass(None, request, handler).await.into_response()
+            }
+            None => {
+                // In a box: a connection on the main road need not hold the room for it.
+                let routed = self.router.clone().oneshot(request.map(Body::new));
+                Box::pin(routed).await.into_response()
+            }
+        }
+    }
+}
+
+fn write_problem(response: &mut Response, refusal: &Refusal, clock: &Clock) {
+    let mut problem = refusal.problem().clone();
+    problem.server_time = Some(clock.now());
+    let bytes = serde_json::to_vec(&problem).unwrap_or_default();
+    response.headers_mut().remove(header::CONTENT_LENGTH);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+    *response.body_mut() = Body::from(bytes);
+}
+
+fn too_large_headers() -> Refusal {
+    let detail = format!("request line and headers may take {HEADER_BYTES_MAX} bytes together");
+    Refusal::new(ProblemType::HeadersTooLarge, detail)
+}
+
+/// Bytes of the request line and headers, as they stood on the wire but for white space.
+fn header_bytes<B>(request: &Request<B>) -> usize {
+    let line = request.method().as_str().len() + uri_bytes(request.uri()) + "  HTTP/1.1\r\n".len();
+    let one = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len() + ": \r\n".len();
+    line + request.headers().iter().map(one).sum::<usize>()
+}
+
+fn uri_bytes(uri: &Uri) -> usize {
+    match (uri.authority(), uri.path_and_query()) {
+        (None, Some(path_and_query)) => path_and_query.as_str().len(),
+        _ => uri.to_string().len(),
+    }
+}

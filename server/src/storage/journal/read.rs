@@ -1,0 +1,98 @@
+//! Reading a segment from its beginning to the last whole record; also beside a process that writes it.
+
+use super::{
+    format::{self, FRAME_BYTES, HEADER_BYTES, Header, RECORD_BYTES_MAX},
+    segment_path,
+};
+use crate::storage::StorageError;
+use std::{
+    fs::File,
+    io::{self, BufReader, Read},
+    path::Path,
+};
+
+/// Bytes read from the file at once.
+const READ_BYTES: usize = 256 * 1024;
+
+/// Where a segment's whole records end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadEnd {
+    /// The offset behind the last whole record; 0 when not even the header is whole.
+    pub end: u64,
+    /// Bytes that follow and are no whole record: 0 unless the last write did not come to its end, or the
+    /// file was damaged.
+    pub torn_bytes: u64,
+}
+
+/// As [`super::Journal::read`].
+pub(super) fn read(
+    folder: &Path,
+    segment: u64,
+    mut on_record: impl FnMut(&[u8]) -> Result<(), StorageError>,
+) -> Result<ReadEnd, StorageError> {
+    let path = segment_path(folder, segment);
+    let file = File::open(&path).map_err(StorageError::file("open", &path))?;
+    // What is appended from here on is not looked at: the end stays where it was when reading began.
+    let length = file.metadata().map_err(StorageError::file("look at", &path))?.len();
+    let mut bytes = BufReader::with_capacity(READ_BYTES, file.take(length));
+    if !check_header(&mut bytes, &path, segment)? {
+        return Ok(ReadEnd { end: 0, torn_bytes: length });
+    }
+    let mut end = HEADER_BYTES as u64;
+    let mut payload = Vec::new();
+    while next(&mut bytes, segment, end, length, &mut payload).map_err(StorageError::file("read", &path))? {
+        on_record(&payload)?;
+        end += (FRAME_BYTES + payload.len()) as u64;
+    }
+    Ok(ReadEnd { end, torn_bytes: length.saturating_sub(end) })
+}
+
+/// Whether the header is whole; refuses one that is, but not of this segment.
+fn check_header(bytes: &mut impl Read, path: &Path, segment: u64) -> Result<bool, StorageError> {
+    let mut header = [0; HEADER_BYTES];
+    if !fill(bytes, &mut header).map_err(StorageError::file("read", path))? {
+        return Ok(false);
+    }
+    match format::read_header(&header) {
+        Header::Torn => Ok(false),
+        Header::Segment(found) if found == segment => Ok(true),
+        Header::Segment(found) => Err(StorageError::Folder(format!(
+            "{} holds the journal's segment {found}; it was renamed, give it its own name back",
+            path.display()
+        ))),
+        Header::Version(found) => Err(StorageError::Folder(format!(
+            "{} was written in form {found} of the journal, which this program does not know; run the newer program",
+            path.display()
+        ))),
+    }
+}
+
+/// Reads the record at `offset` into `payload`; whether there is a whole one.
+fn next(
+    bytes: &mut impl Read,
+    segment: u64,
+    offset: u64,
+    file_bytes: u64,
+    payload: &mut Vec<u8>,
+) -> io::Result<bool> {
+    let mut frame = [0; FRAME_BYTES];
+    if !fill(bytes, &mut frame)? {
+        return Ok(false);
+    }
+    let (length, checksum) = format::read_frame(&frame);
+    let rest = file_bytes.saturating_sub(offset + FRAME_BYTES as u64);
+    if length == 0 || length as usize > RECORD_BYTES_MAX || u64::from(length) > rest {
+        return Ok(false);
+    }
+    payload.resize(length as usize, 0);
+    Ok(fill(bytes, payload)? && format::checksum(length, segment, offset, payload) == checksum)
+}
+
+/// Fills `into`; false when the file ends before.
+fn fill(bytes: &mut impl Read, into: &mut [u8]) -> io::Result<bool> {
+    match bytes.read_exact(into) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,347 @@
+//! The journal under torn writes, flipped bytes, failing calls, and readers beside it.
+
+use super::{
+    format::{FRAME_BYTES, HEADER_BYTES},
+    *,
+};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::process::Command;
+use tempfile::TempDir;
+
+const RECORDS: [&[u8]; 4] = [b"one", b"two two", b"3", b"the fourth of them"];
+
+fn place() -> (TempDir, PathBuf) {
+    let place = tempfile::tempdir().unwrap();
+    let folder = place.path().join("journal");
+    (place, folder)
+}
+
+fn open(folder: &Path, faults: Faults) -> Result<Journal, StorageError> {
+    Journal::open(folder, DiskSpace::watch(&std::env::temp_dir(), 0)?, faults)
+}
+
+fn read(folder: &Path, segment: u64) -> (Vec<Vec<u8>>, ReadEnd) {
+    let mut found = Vec::new();
+    let end = Journal::read(folder, segment, |record| {
+        found.push(record.to_owned());
+        Ok(())
+    });
+    (found, end.unwrap())
+}
+
+/// A segment 1 with the four records in it, as bytes.
+fn written(folder: &Path) -> Vec<u8> {
+    let mut journal = open(folder, Faults::none()).unwrap();
+    journal.begin(1).unwrap();
+    RECORDS.iter().for_each(|record| journal.append(record).unwrap());
+    fs::read(segment_path(folder, 1)).unwrap()
+}
+
+/// Where each of the four begins, and where the last ends.
+fn bounds() -> Vec<usize> {
+    let mut at = HEADER_BYTES;
+    let mut bounds = vec![at];
+    for record in RECORDS {
+        at += FRAME_BYTES + record.len();
+        bounds.push(at);
+    }
+    bounds
+}
+
+#[test]
+fn what_was_appended_is_read_back_over_segments_and_restarts() {
+    let (_place, folder) = place();
+    let mut journal = open(&folder, Faults::none()).unwrap();
+    assert!(matches!(journal.append(b"x"), Err(StorageError::Closed)), "nothing was begun");
+    assert_eq!(
+        (Journal::segments(&folder).unwrap(), journal.current(), journal.current_bytes()),
+        (vec![], None, 0)
+    );
+    journal.begin(1).unwrap();
+    journal.append(b"one").unwrap();
+    journal.begin(3).unwrap();
+    journal.append(b"three").unwrap();
+    drop(journal);
+
+    let mut journal = open(&folder, Faults::none()).unwrap();
+    fs::write(folder.join("notes.txt"), "not the journal's").unwrap();
+    assert_eq!(Journal::segments(&folder).unwrap(), [1, 3]);
+    let (_, end) = read(&folder, 3);
+    journal.resume(3, end.end).unwrap();
+    assert_eq!((journal.current(), journal.current_bytes()), (Some(3), end.end));
+    journal.append(b"more").unwrap();
+    assert_eq!(read(&folder, 1).0, [b"one"]);
+    assert_eq!(read(&folder, 3).0, [&b"three"[..], b"more"]);
+
+    Journal::remove(&folder, 1, &Faults::none()).unwrap();
+    Journal::remove(&folder, 1, &Faults::none()).unwrap();
+    assert_eq!(Journal::segments(&folder).unwrap(), [3]);
+}
+
+#[test]
+fn the_folder_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let (_place, folder) = place();
+    written(&folder);
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&folder), mode(&segment_path(&folder, 1))), (FOLDER_MODE, FILE_MODE));
+}
+
+#[test]
+fn torn_anywhere_the_whole_records_before_are_there_and_writing_goes_on() {
+    let (_place, folder) = place();
+    let whole = written(&folder);
+    let bounds = bounds();
+    assert_eq!(whole.len(), bounds[4]);
+    for cut in 0..=whole.len() {
+        fs::write(segment_path(&folder, 1), &whole[..cut]).unwrap();
+        let (found, end) = read(&folder, 1);
+        let count = bounds[1..].iter().filter(|bound| **bound <= cut).count();
+        assert_eq!(found, RECORDS[..count], "cut at {cut}");
+        let expected = if cut < HEADER_BYTES { 0 } else { bounds[count] };
+        assert_eq!((end.end, end.torn_bytes), (expected as u64, (cut - expected) as u64), "cut at {cut}");
+
+        let mut journal = open(&folder, Faults::none()).unwrap();
+        journal.resume(1, end.end).unwrap();
+        journal.append(b"after").unwrap();
+        let (found, end) = read(&folder, 1);
+        assert_eq!((&found[..count], end.torn_bytes), (&RECORDS.map(<[u8]>::to_vec)[..count], 0));
+        assert_eq!(found[count..], [b"after"]);
+    }
+}
+
+#[test]
+fn a_flipped_byte_ends_the_reading_there() {
+    let (_place, folder) = place();
+    let whole = written(&folder);
+    let bounds = bounds();
+    for at in 0..whole.len() {
+        for flip in [0x01, 0x80, 0xff] {
+            let mut bytes = whole.clone();
+            bytes[at] ^= flip;
+            fs::write(segment_path(&folder, 1), &bytes).unwrap();
+            let (found, end) = read(&folder, 1);
+            let count = bounds[1..].iter().filter(|bound| **bound <= at).count();
+            let (count, expected) = if at < HEADER_BYTES { (0, 0) } else { (count, bounds[count]) };
+            assert_eq!(found, RECORDS[..count], "flipped at {at}");
+            let torn = (whole.len() - expected) as u64;
+            assert_eq!(end, ReadEnd { end: expected as u64, torn_bytes: torn }, "flipped at {at}");
+        }
+    }
+}
+
+#[test]
+fn zeros_and_old_records_at_another_place_never_count() {
+    let (_place, folder) = place();
+    let whole = written(&folder);
+    let bounds = bounds();
+    let second = &whole[bounds[1]..bounds[2]];
+    for behind in [&[0; 4096][..], second, &whole[HEADER_BYTES..]] {
+        let bytes = [&whole, behind].concat();
+        fs::write(segment_path(&folder, 1), bytes).unwrap();
+        let (found, end) = read(&folder, 1);
+        assert_eq!((found.len(), end.torn_bytes), (4, behind.len() as u64));
+    }
+    let other = [&format::header(2)[..], &whole[HEADER_BYTES..]].concat();
+    fs::write(segment_path(&folder, 2), other).unwrap();
+    assert_eq!(read(&folder, 2).0.len(), 0, "a record is its segment's");
+}
+
+#[test]
+fn a_renamed_segment_and_a_newer_form_are_refused_not_taken_for_torn() {
+    let (_place, folder) = place();
+    let mut whole = written(&folder);
+    fs::copy(segment_path(&folder, 1), segment_path(&folder, 2)).unwrap();
+    let refused = Journal::read(&folder, 2, |_| Ok(())).unwrap_err().to_string();
+    assert!(refused.contains("segment 1"), "{refused}");
+    whole[8] = 2;
+    let checksum = crc32fast::hash(&whole[..20]);
+    whole[20..24].copy_from_slice(&checksum.to_le_bytes());
+    fs::write(segment_path(&folder, 1), &whole).unwrap();
+    let refused = Journal::read(&folder, 1, |_| Ok(())).unwrap_err().to_string();
+    assert!(refused.contains("newer program"), "{refused}");
+}
+
+/// A writer's day: segments begun and removed, records appended, each again until it is confirmed; a
+/// failed call is tried again. What was confirmed, in order.
+fn day(folder: &Path, faults: &Faults) -> Vec<Vec<u8>> {
+    // A failure that lasts is met twice, then it passes.
+    let again = |work: &mut dyn FnMut() -> Result<(), StorageError>| {
+        let mut failures = 0;
+        while let Err(error) = work() {
+            assert!(matches!(error, StorageError::Injected(_)), "{error}");
+            failures += 1;
+            if failures == 2 {
+                faults.heal();
+            }
+        }
+    };
+    let mut journal = None;
+    again(&mut || {
+        journal = Some(open(folder, faults.clone())?);
+        Ok(())
+    });
+    let mut journal = journal.unwrap();
+    let mut confirmed = Vec::new();
+    again(&mut || journal.begin(1));
+    again(&mut || journal.append(b"goes with its segment"));
+    for segment in 2..4_u64 {
+        again(&mut || journal.begin(segment));
+        again(&mut || Journal::remove(folder, 1, faults));
+        for number in 0..3 {
+            let record = format!("record {number} of {segment}").into_bytes();
+            again(&mut || journal.append(&record));
+            confirmed.push(record);
+        }
+        drop(journal);
+        let mut opened = None;
+        again(&mut || {
+            let mut journal = open(folder, faults.clone())?;
+            let (_, end) = read(folder, segment);
+            assert_eq!(end.torn_bytes, 0, "a failure was cut off at once or with the next append");
+            journal.resume(segment, end.end)?;
+            opened = Some(journal);
+            Ok(())
+        });
+        journal = opened.unwrap();
+    }
+    confirmed
+}
+
+fn all(folder: &Path) -> Vec<Vec<u8>> {
+    Journal::segments(folder).unwrap().into_iter().flat_map(|segment| read(folder, segment).0).collect()
+}
+
+#[test]
+fn whichever_call_fails_what_was_confirmed_is_there_once() {
+    for n in 1.. {
+        for faults in [Faults::fail_nth(n), Faults::fail_from(n)] {
+            let (_place, folder) = place();
+            let confirmed = day(&folder, &faults);
+            assert_eq!(all(&folder), confirmed, "call {n} failed");
+            if !faults.has_fired() {
+                assert!(n > 40, "the day has more calls than {n}");
+                return;
+            }
+        }
+    }
+}
+
+#[test]
+fn while_it_cannot_be_mended_nothing_is_appended_or_begun() {
+    // The calls: folder, its sync; create, header written and synced, folder synced; then a record.
+    for n in 7..=8 {
+        let (_place, folder) = place();
+        let faults = Faults::fail_from(n);
+        let mut journal = open(&folder, faults.clone()).unwrap();
+        journal.begin(1).unwrap();
+        for _ in 0..3 {
+            assert!(matches!(journal.append(b"refused"), Err(StorageError::Injected(_))));
+            assert!(matches!(journal.begin(2), Err(StorageError::Injected(_))));
+        }
+        assert_eq!((journal.current(), journal.current_bytes()), (Some(1), HEADER_BYTES as u64));
+        faults.heal();
+        journal.append(b"taken").unwrap();
+        journal.begin(2).unwrap();
+        assert_eq!(all(&folder), [b"taken"]);
+    }
+}
+
+#[test]
+fn a_reader_beside_the_writer_sees_whole_records_only() {
+    let (_place, folder) = place();
+    let mut journal = open(&folder, Faults::none()).unwrap();
+    journal.begin(1).unwrap();
+    let (started, wait) = std::sync::mpsc::channel();
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            started.send(()).unwrap();
+            let mut seen = 0;
+            while seen < 200 {
+                let (found, _) = read(&folder, 1);
+                assert!(found.len() >= seen, "records do not go away");
+                for (number, record) in found.iter().enumerate() {
+                    assert_eq!(record, &vec![number as u8; 1 + number * 7]);
+                }
+                seen = found.len();
+            }
+        });
+        wait.recv().unwrap();
+        for number in 0..200 {
+            journal.append(&vec![number as u8; 1 + number * 7]).unwrap();
+        }
+        reader.join().unwrap();
+    });
+}
+
+#[test]
+fn the_bounds_are_kept() {
+    let (_place, folder) = place();
+    let mut journal = open(&folder, Faults::none()).unwrap();
+    journal.begin(1).unwrap();
+    let largest = vec![7; RECORD_BYTES_MAX + 1];
+    assert!(journal.append(&largest).unwrap_err().to_string().contains("67108864"));
+    assert!(journal.append(b"").is_err());
+    journal.append(&largest[1..]).unwrap();
+    assert!(journal.frame.capacity() <= FRAME_KEPT_BYTES_MAX, "its memory is given back");
+    journal.append(b"small").unwrap();
+    let (found, end) = read(&folder, 1);
+    assert_eq!((found[0].len(), found.len(), end.torn_bytes), (RECORD_BYTES_MAX, 2, 0));
+    assert!(journal.begin(1).is_err() && journal.begin(0).is_err(), "numbers rise");
+    assert!(journal.resume(1, end.end + 1).is_err(), "an end that is not there");
+
+    let full = DiskSpace::watch(&folder, u64::MAX).unwrap();
+    let mut journal = Journal::open(&folder, full, Faults::none()).unwrap();
+    journal.resume(1, end.end).unwrap();
+    assert!(matches!(journal.append(b"x"), Err(StorageError::Full)));
+}
+
+#[test]
+fn an_error_of_the_reader_ends_the_reading() {
+    let (_place, folder) = place();
+    written(&folder);
+    let mut seen = 0;
+    let stopped = Journal::read(&folder, 1, |_| {
+        seen += 1;
+        if seen == 2 { Err(StorageError::Busy) } else { Ok(()) }
+    });
+    assert!(matches!(stopped, Err(StorageError::Busy)));
+    assert_eq!(seen, 2);
+}
+
+fn limit_file_size(bytes: Option<u64>) {
+    let maximum = getrlimit(Resource::Fsize).maximum;
+    setrlimit(Resource::Fsize, Rlimit { current: bytes.or(maximum), maximum }).unwrap();
+}
+
+#[test]
+#[ignore = "run by a_disk_that_is_full_in_the_middle_of_a_record in a process of its own"]
+fn full_disk_story() {
+    let (_place, folder) = place();
+    let mut journal = open(&folder, Faults::none()).unwrap();
+    journal.begin(1).unwrap();
+    journal.append(&[1; 3000]).unwrap();
+    limit_file_size(Some(4096));
+    for _ in 0..3 {
+        // Half of it is written before the limit is met.
+        assert!(matches!(journal.append(&[2; 3000]), Err(StorageError::Full)));
+        assert_eq!(read(&folder, 1).1, ReadEnd { end: journal.current_bytes(), torn_bytes: 0 });
+    }
+    limit_file_size(None);
+    journal.append(&[3; 3000]).unwrap();
+    assert_eq!(read(&folder, 1).0, [[1; 3000], [3; 3000]]);
+}
+
+#[test]
+fn a_disk_that_is_full_in_the_middle_of_a_record() {
+    let story = "storage::journal::tests::full_disk_story";
+    let told = Command::new("sh")
+        .args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", story, "--ignored", "--nocapture"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&told.stdout);
+    assert!(told.status.success(), "{said}{}", String::from_utf8_lossy(&told.stderr));
+    assert!(said.contains("1 passed"), "the story was not found: {said}");
+}

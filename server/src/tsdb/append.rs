@@ -1,0 +1,142 @@
+//! The writer's end: groups into the journal and the head, and a new segment when one is full.
+
+use super::{
+    SEGMENTS_MAX, Tier, Tsdb, TsdbError, View, file_list,
+    head::Segment,
+    record,
+    rows::{Kind, MarkRow, Rows},
+};
+use crate::storage::{Journal, StorageError};
+use duckdb::params;
+use pingup_protocol::{ids::AgentId, time::Timestamp};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+/// What the record's buffer keeps between groups.
+const RECORD_KEPT_BYTES: usize = 256 * 1024;
+/// How long a group waits for a segment to be sealed when there are too many, before it is refused.
+const SEAL_WAIT: Duration = Duration::from_secs(2);
+
+/// The one writer of the history.
+pub struct Appender {
+    tsdb: Tsdb,
+    journal: Journal,
+    open: Arc<Segment>,
+    record: Vec<u8>,
+    /// See [`SEAL_WAIT`]; tests do not wait so long.
+    pub(super) seal_wait: Duration,
+}
+
+impl Appender {
+    pub(super) const fn new(tsdb: Tsdb, journal: Journal, open: Arc<Segment>) -> Self {
+        Self { tsdb, journal, open, record: Vec::new(), seal_wait: SEAL_WAIT }
+    }
+
+    /// Writes a group. `Ok`: all of it is synced to disk, and readers see it. `Err`: nothing of it is kept.
+    pub fn append(&mut self, rows: &Rows<'_>) -> Result<(), TsdbError> {
+        if self.open.is_full() && !self.begin_segment()? {
+            self.wait_for_room()?;
+        }
+        record::write(rows, &mut self.record);
+        let appended = self.journal.append(&self.record);
+        self.tsdb.0.last_append_failed.store(appended.is_err(), Ordering::Relaxed);
+        appended?;
+        self.open.push(rows);
+        // A group of large scans may have taken much; the next one will not need it.
+        self.record.shrink_to(RECORD_KEPT_BYTES);
+        // Sealing begins as soon as it can. Should this fail, the next group tries again and is told.
+        if self.open.is_full()
+            && let Err(error) = self.begin_segment()
+        {
+            tracing::debug!(%error, "no new segment yet");
+        }
+        Ok(())
+    }
+
+    /// How far each stream is committed, in no order.
+    pub fn marks(&self) -> Result<Vec<MarkRow>, TsdbError> {
+        // The view first: what is sealed meanwhile is told twice, and would be told by neither the other way round.
+        let view = self.tsdb.view();
+        let sealed = self
+            .tsdb
+            .0
+            .sqlite
+            .reclaim_blocking(|connection| Ok::<_, StorageError>(super::catalogue::marks(connection)?))?;
+        let head = view.segments.iter().flat_map(|segment| segment.marks()).collect::<Vec<_>>();
+        Ok(sealed.into_iter().chain(head).collect())
+    }
+
+    /// The newest timestamp among the agent's committed rows without numbers within [from, to].
+    pub fn newest_unnumbered(
+        &self,
+        kind: Kind,
+        agent_id: &AgentId,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Option<Timestamp>, TsdbError> {
+        let view = self.tsdb.view();
+        let in_head =
+            view.segments.iter().filter_map(|s| s.newest_unnumbered(kind, agent_id, from, to)).max();
+        let on_disk = self.tsdb.newest_unnumbered_on_disk(&view, kind, agent_id, from, to)?;
+        Ok(in_head.max(on_disk))
+    }
+
+    /// Leaves the full segment to be sealed and goes on in a new one; `false` if too many wait already.
+    pub(super) fn begin_segment(&mut self) -> Result<bool, TsdbError> {
+        if self.tsdb.view().segments.len() >= SEGMENTS_MAX {
+            return Ok(false);
+        }
+        let number = self.open.number() + 1;
+        self.journal.begin(number)?;
+        self.open = Arc::new(Segment::new(number));
+        let open = Arc::clone(&self.open);
+        self.tsdb.publish(|view| view.segments.push(open));
+        self.tsdb.0.signal.tell();
+        Ok(true)
+    }
+
+    fn wait_for_room(&mut self) -> Result<(), TsdbError> {
+        let tsdb = &self.tsdb;
+        tsdb.0.signal.wait_for(self.seal_wait, || tsdb.view().segments.len() < SEGMENTS_MAX);
+        if self.begin_segment()? { Ok(()) } else { Err(StorageError::Busy.into()) }
+    }
+}
+
+impl Tsdb {
+    fn newest_unnumbered_on_disk(
+        &self,
+        view: &View,
+        kind: Kind,
+        agent_id: &AgentId,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Option<Timestamp>, TsdbError> {
+        let tier = match kind {
+            Kind::Metrics => Tier::Raw,
+            Kind::Discovery => Tier::Scans,
+        };
+        let range = from..Timestamp::from_micros(to.as_micros().saturating_add(1));
+        let parts = view.parts_for(tier, Some(agent_id.as_str()), &range);
+        if parts.is_empty() {
+            return Ok(None);
+        }
+        let sql = format!(
+            "SELECT epoch_us(max(timestamp)) FROM read_parquet({})
+             WHERE agent_id = ? AND timestamp >= make_timestamp(?) AND epoch_us(timestamp) <= ? AND boot IS NULL",
+            file_list(&parts)
+        );
+        self.0.engine.run_blocking(|connection| {
+            let question = params![agent_id.as_str(), from.as_micros(), to.as_micros()];
+            let newest: Option<i64> = connection.query_row(&sql, question, |row| row.get(0))?;
+            Ok(newest.map(Timestamp::from_micros))
+        })
+    }
+}
+
+impl std::fmt::Debug for Appender {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Appender(segment {})", self.open.number())
+    }
+}

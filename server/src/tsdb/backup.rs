@@ -1,0 +1,283 @@
+//! Backups: all that a hub needs to go on, copied beside a running one.
+//!
+//! Promises: everything that was answered before the backup began is in it, once. A folder of the name that was
+//! asked for is a whole backup: until everything is in it and synced, it has the suffix [`PARTIAL`]. One that
+//! was cut off is continued: files of the history that are there already are kept.
+//!
+//! How: the running hub deletes nothing while it is held. So the copy of the records says which parts and which
+//! segments of the journal belong together, and all of them are still there. A segment that is written to
+//! meanwhile is copied as far as it goes when it is listed; a record that is torn there was not answered yet.
+//!
+//! Refuses: a name that is taken, one inside the data folder, a folder without records, records that are not
+//! migrated, a history of the former version that was not taken over, a part that is not as it is listed.
+
+mod files;
+mod manifest;
+mod records;
+
+pub use manifest::{Entry, MANIFEST, Manifest};
+pub use records::open_beside;
+
+pub(super) use files::{check, copy, create_folder, sync_folder};
+
+use files::Copied;
+
+use super::{Places, catalogue};
+use crate::storage::{DataFolder, Journal, MigrationError, StorageError, inspect};
+use pingup_protocol::time::Timestamp;
+use std::{
+    collections::HashSet,
+    fs::{self, File, TryLockError},
+    io,
+    path::{Path, PathBuf},
+};
+
+/// What the name of a folder ends with until it is whole.
+pub const PARTIAL: &str = ".partial";
+
+/// Is told the bytes that are done and all there are.
+pub type Progress<'a> = &'a mut dyn FnMut(u64, u64);
+
+/// Why there is no backup, or why it cannot be restored; the text is one line for people.
+#[derive(Debug, thiserror::Error)]
+pub enum BackupError {
+    /// It was not asked for in a way that works.
+    #[error("{0}")]
+    Refused(String),
+    /// A file is not what it should be.
+    #[error("{} is damaged: {what}", file.display())]
+    Damaged {
+        /// Which.
+        file: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// Storage failed.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+impl From<MigrationError> for BackupError {
+    fn from(error: MigrationError) -> Self {
+        Self::Storage(error.into())
+    }
+}
+
+/// What was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Made {
+    /// Files in it, the manifest not counted.
+    pub files: usize,
+    /// Their size together.
+    pub bytes: u64,
+    /// Of those, what is shared with the data folder (hard links).
+    pub linked_bytes: u64,
+}
+
+/// A file that the backup is to have.
+struct Wanted {
+    /// Below the data folder, and below the backup.
+    path: PathBuf,
+    bytes: u64,
+    /// It never changes: it may be shared, and be kept from a backup that was cut off.
+    is_immutable: bool,
+}
+
+/// Makes the backup `target` of the data folder.
+pub fn back_up(
+    folder: &DataFolder,
+    target: &Path,
+    now: Timestamp,
+    progress: Progress<'_>,
+) -> Result<Made, BackupError> {
+    let target = look_at_target(folder, target)?;
+    look_at_source(folder)?;
+    let partial = with_suffix(&target, PARTIAL);
+    create_folder(&partial)?;
+    let _alone = lock(&partial)?;
+    let _held = folder.hold()?;
+
+    remove_changing(&partial)?;
+    let records = partial.join(name(&folder.sqlite_path()));
+    records::copy(&folder.sqlite_path(), &records)?;
+    let wanted = wanted(folder, &records)?;
+    remove_unwanted(&partial, &wanted)?;
+    let mut made = Made { files: wanted.len() + 1, bytes: 0, linked_bytes: 0 };
+    let all = wanted.iter().map(|file| file.bytes).sum();
+    let mut manifest = Manifest::new(now);
+    manifest.files.push(files::entry(&partial, Path::new(name(&records)))?);
+    for file in wanted {
+        let Copied { entry, is_linked } = bring(folder.path(), &partial, &file)?;
+        made.bytes += entry.bytes;
+        made.linked_bytes += if is_linked { entry.bytes } else { 0 };
+        manifest.files.push(entry);
+        progress(made.bytes, all);
+    }
+    made.bytes += manifest.files[0].bytes;
+    sync_folders(&partial, &manifest)?;
+    manifest.write(&partial)?;
+    finish(&partial, &target)?;
+    Ok(made)
+}
+
+/// Gives a folder that is whole its name.
+pub(super) fn finish(partial: &Path, target: &Path) -> Result<(), StorageError> {
+    sync_folder(partial)?;
+    fs::rename(partial, target).map_err(StorageError::file("rename", partial))?;
+    sync_folder(parent(target))
+}
+
+/// `path` with something behind its name.
+pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+/// The folder that `path` lies in.
+pub(super) fn parent(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// This process alone writes there, until the answer is dropped.
+pub(super) fn lock(folder: &Path) -> Result<File, BackupError> {
+    let file = File::open(folder).map_err(StorageError::file("open", folder))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            Err(BackupError::Refused(format!("another program is writing {}", folder.display())))
+        }
+        Err(TryLockError::Error(error)) => Err(StorageError::file("lock", folder)(error).into()),
+    }
+}
+
+/// Where the backup will lie, behind links.
+fn look_at_target(folder: &DataFolder, target: &Path) -> Result<PathBuf, BackupError> {
+    let refused = |what: &str| Err(BackupError::Refused(format!("{} {what}", target.display())));
+    let Some(name) = target.file_name() else { return refused("is no name for a backup") };
+    if target.symlink_metadata().is_ok() {
+        return refused("exists; a backup makes a folder of its own");
+    }
+    let parent = parent(target);
+    let parent = parent.canonicalize().map_err(StorageError::file("find", parent))?;
+    if parent.starts_with(folder.path()) {
+        return refused("lies inside the data folder; name a place outside, best on another disk");
+    }
+    Ok(parent.join(name))
+}
+
+fn look_at_source(folder: &DataFolder) -> Result<(), BackupError> {
+    let place = folder.path().display();
+    if !folder.sqlite_path().exists() {
+        return Err(BackupError::Refused(format!("there are no records in {place}: nothing to back up")));
+    }
+    if folder.duckdb_path().exists() {
+        return Err(BackupError::Refused(format!(
+            "{place} holds a history of the former version; run `pingup-server migrate` or start the hub first"
+        )));
+    }
+    folder.master()?;
+    Ok(())
+}
+
+/// What belongs to the records that were copied to `records`: their parts, what of the journal is not in them,
+/// and the master key.
+fn wanted(folder: &DataFolder, records: &Path) -> Result<Vec<Wanted>, BackupError> {
+    let connection = inspect::open_records(records)?;
+    if inspect::records_state(&connection)?.missing > 0 {
+        return Err(BackupError::Refused(
+            "the records are not migrated; run `pingup-server migrate` or start the hub first".to_owned(),
+        ));
+    }
+    let known = catalogue::load(&connection).map_err(StorageError::from)?;
+    let places = Places::below(folder.path());
+    let below = |path: &Path| path.strip_prefix(folder.path()).unwrap_or(path).to_owned();
+    let mut wanted = Vec::new();
+    for part in &known.parts {
+        let path = places.parts.join(part.file());
+        let found = bytes(&path)?;
+        if found != part.bytes {
+            let what = format!("it has {found} bytes, {} are expected", part.bytes);
+            return Err(BackupError::Damaged { file: path, what });
+        }
+        wanted.push(Wanted { path: below(&path), bytes: found, is_immutable: true });
+    }
+    // Listed once: all but the newest are finished, so none is longer than the next one takes up from.
+    let segments = if places.journal.exists() { Journal::segments(&places.journal)? } else { Vec::new() };
+    for segment in segments.into_iter().filter(|segment| *segment > known.sealed) {
+        let path = Journal::path(&places.journal, segment);
+        wanted.push(Wanted { path: below(&path), bytes: bytes(&path)?, is_immutable: false });
+    }
+    let master = folder.master_path();
+    wanted.push(Wanted { path: below(&master), bytes: bytes(&master)?, is_immutable: false });
+    Ok(wanted)
+}
+
+/// Brings a file into the backup, unless it is there.
+fn bring(from: &Path, to: &Path, file: &Wanted) -> Result<Copied, StorageError> {
+    let (source, copied) = (from.join(&file.path), to.join(&file.path));
+    create_folder(parent(&copied))?;
+    if file.is_immutable {
+        let is_there =
+            copied.symlink_metadata().is_ok_and(|found| found.is_file() && found.len() == file.bytes);
+        if is_there || fs::hard_link(&source, &copied).is_ok() {
+            let is_linked = files::is_same(&source, &copied)?;
+            return Ok(Copied { entry: files::entry(to, &file.path)?, is_linked });
+        }
+    }
+    let entry = copy(&source, to, &file.path, file.bytes)?;
+    Ok(Copied { entry, is_linked: false })
+}
+
+/// Takes out of a backup that was cut off what is not the same next time.
+fn remove_changing(partial: &Path) -> Result<(), StorageError> {
+    for entry in files::list(partial)? {
+        if entry.is_dir() && entry.file_name().is_none_or(|name| name != "history") {
+            fs::remove_dir_all(&entry).map_err(StorageError::file("delete", &entry))?;
+        } else if !entry.is_dir() {
+            fs::remove_file(&entry).map_err(StorageError::file("delete", &entry))?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes out parts that there are no more, and halves of copies.
+fn remove_unwanted(partial: &Path, wanted: &[Wanted]) -> Result<(), StorageError> {
+    let wanted: HashSet<_> = wanted.iter().map(|file| partial.join(&file.path)).collect();
+    let history = partial.join("history");
+    if !history.exists() {
+        return Ok(());
+    }
+    for tier in files::list(&history)?.into_iter().filter(|path| path.is_dir()) {
+        for file in files::list(&tier)?.into_iter().filter(|path| !wanted.contains(path)) {
+            fs::remove_file(&file).map_err(StorageError::file("delete", &file))?;
+        }
+    }
+    Ok(())
+}
+
+/// Syncs every folder that files lie in.
+pub(super) fn sync_folders(below: &Path, manifest: &Manifest) -> Result<(), StorageError> {
+    let mut folders = HashSet::new();
+    for entry in &manifest.files {
+        let above = Path::new(&entry.path).ancestors().skip(1);
+        folders.extend(above.map(|folder| below.join(folder)));
+    }
+    folders.iter().try_for_each(|folder| sync_folder(folder))
+}
+
+fn bytes(path: &Path) -> Result<u64, StorageError> {
+    Ok(path.metadata().map_err(StorageError::file("find", path))?.len())
+}
+
+fn name(path: &Path) -> &str {
+    path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
+}
+
+/// An error of reading a file, with its name.
+pub(super) fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> StorageError {
+    StorageError::file("read", path)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,216 @@
+//! Backups and restoring in one process: what is in them, what is refused, what is continued.
+
+use super::*;
+use crate::{
+    storage::{DiskSpace, Duck, DuckSettings, Faults, Sqlite, scratch::Scratch},
+    tsdb::{
+        Opened, Tier, Tsdb,
+        restore::restore,
+        testing::{Bench, NOW, samples},
+    },
+};
+use std::os::unix::fs::PermissionsExt;
+
+/// Samples 1 to 3 sealed, 4 and 5 in the journal.
+fn used() -> Bench {
+    let mut bench = Bench::new();
+    bench.push("A", 1, 1..=3, NOW.plus_seconds(-60));
+    bench.seal_all();
+    bench.push("A", 1, 4..=5, NOW.plus_seconds(-50));
+    bench
+}
+
+fn target(bench: &Bench, name: &str) -> PathBuf {
+    bench.scratch.folder.path().parent().unwrap().join(name)
+}
+
+fn back_up_to(bench: &Bench, target: &Path) -> Result<Made, BackupError> {
+    back_up(&bench.scratch.folder, target, NOW, &mut |_, _| {})
+}
+
+fn restore_to(backup: &Path, target: &Path) -> Result<Manifest, BackupError> {
+    restore(backup, target, |_| Ok(()), &mut |_, _| {})
+}
+
+/// The numbers of all samples in a data folder, opened as a hub would.
+fn seqs(bench: &Bench, data: &Path) -> Vec<u64> {
+    let folder = DataFolder::open(data).unwrap();
+    let disk = DiskSpace::watch(data, 0).unwrap();
+    let sqlite = Sqlite::open(&folder.sqlite_path(), disk.clone(), NOW).unwrap();
+    let places = Places::below(data);
+    places.create().unwrap();
+    let readable = std::slice::from_ref(&places.parts);
+    let engine = Duck::open(DuckSettings::default(), &places.scratch, readable).unwrap();
+    let faults = Faults::none();
+    let (clock, retention) = (bench.clock.clone(), bench.tsdb.retention());
+    let Opened { tsdb, .. } =
+        Tsdb::open(places, sqlite, engine.clone(), clock, retention, disk, faults).unwrap();
+    let mut seqs: Vec<_> = samples(&engine, &tsdb.view()).iter().map(|row| row.stream.unwrap().1).collect();
+    seqs.sort_unstable();
+    seqs
+}
+
+#[test]
+fn a_backup_restored_is_the_same_history_under_the_same_key() {
+    let mut bench = used();
+    let (backup, data) = (target(&bench, "backup"), target(&bench, "new"));
+    let made = back_up_to(&bench, &backup).unwrap();
+    assert!(made.linked_bytes > 0 && made.bytes > made.linked_bytes, "parts are shared: {made:?}");
+    bench.push("A", 1, 6..=7, NOW.plus_seconds(-40));
+    bench.seal_all();
+    let mut told = Vec::new();
+    let manifest = restore(&backup, &data, |_| Ok(()), &mut |done, all| told.push((done, all))).unwrap();
+    assert_eq!(told.last(), Some(&(manifest.bytes() * 2, manifest.bytes() * 2)));
+    assert_eq!(manifest.files.len(), made.files);
+    assert_eq!(seqs(&bench, &data), [1, 2, 3, 4, 5]);
+    let key = |folder: &Path| fs::read(folder.join("master.key")).unwrap();
+    assert_eq!(key(&data), key(bench.scratch.folder.path()));
+    for folder in [&backup, &data] {
+        assert_eq!(folder.metadata().unwrap().permissions().mode() & 0o777, 0o700);
+    }
+    assert!(Manifest::read(&backup).is_ok(), "the backup stays");
+    assert!(!with_suffix(&backup, PARTIAL).exists());
+}
+
+#[test]
+fn what_the_copied_catalogue_names_stays_until_it_is_copied() {
+    let mut bench = used();
+    let held = bench.scratch.folder.hold().unwrap();
+    let before = bench.files();
+    let journal = Places::below(bench.scratch.folder.path()).journal;
+    bench.collect_garbage();
+    let segments = Journal::segments(&journal).unwrap();
+    for round in 0..8 {
+        bench.push("A", 1, 6 + round..=6 + round, NOW.plus_seconds(-30));
+        bench.seal_all();
+    }
+    bench.compact_all();
+    bench.collect_garbage();
+    // Also a hub that starts meanwhile leaves everything, and gives no number twice.
+    bench.reopen();
+    bench.push("A", 1, 20..=20, NOW.plus_seconds(-10));
+    bench.seal_all();
+    assert!(before.iter().all(|file| file.exists()), "parts stay");
+    let still = Journal::segments(&journal).unwrap();
+    assert!(
+        segments.iter().all(|segment| still.contains(segment)),
+        "segments stay: {segments:?} in {still:?}"
+    );
+    drop(held);
+    bench.collect_garbage();
+    let view = bench.tsdb.view();
+    let listed = view.parts.iter().map(|part| part.path().to_owned()).collect();
+    assert_eq!(bench.files(), listed);
+    assert_eq!(Journal::segments(&journal).unwrap().len(), 1);
+    let seqs: Vec<_> = bench.rows().iter().map(|row| row.stream.unwrap().1).collect();
+    assert_eq!(seqs, (1..=13).chain([20]).collect::<Vec<_>>());
+    assert!(view.parts.iter().any(|part| part.row().tier == Tier::Hour));
+}
+
+#[test]
+fn names_that_cannot_be_and_folders_without_records_are_refused() {
+    let bench = used();
+    let backup = target(&bench, "backup");
+    let said = |target: &Path| back_up_to(&bench, target).unwrap_err().to_string();
+    assert!(said(&bench.scratch.folder.path().join("backup")).contains("inside the data folder"));
+    assert!(said(Path::new("/")).contains("no name"));
+    fs::create_dir(&backup).unwrap();
+    assert!(said(&backup).contains("exists"));
+    fs::remove_dir(&backup).unwrap();
+    fs::write(bench.scratch.folder.duckdb_path(), "former").unwrap();
+    assert!(said(&backup).contains("former version"));
+    let empty = Scratch::new();
+    let refused = back_up(&empty.folder, &backup, NOW, &mut |_, _| {}).unwrap_err();
+    assert!(refused.to_string().contains("nothing to back up"), "{refused}");
+    assert!(!backup.exists() && !with_suffix(&backup, PARTIAL).exists());
+}
+
+#[test]
+fn a_part_that_is_not_as_it_is_listed_is_named() {
+    let bench = used();
+    let part = bench.files().into_iter().next().unwrap();
+    fs::write(&part, "short").unwrap();
+    match back_up_to(&bench, &target(&bench, "backup")) {
+        Err(BackupError::Damaged { file, .. }) => assert_eq!(file, part),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_backup_that_was_cut_off_is_continued() {
+    let bench = used();
+    let backup = target(&bench, "backup");
+    let partial = with_suffix(&backup, PARTIAL);
+    let parts = bench.files();
+    let below = |file: &Path| partial.join(file.strip_prefix(bench.scratch.folder.path()).unwrap());
+    let mut parts = parts.iter();
+    let (kept, half) = (parts.next().unwrap(), parts.next().unwrap());
+    for file in [kept, half] {
+        fs::create_dir_all(below(file).parent().unwrap()).unwrap();
+    }
+    fs::copy(kept, below(kept)).unwrap();
+    fs::write(with_suffix(&below(half), ".copying"), "half of it").unwrap();
+    fs::write(below(half).with_file_name("gone.parquet"), "merged since").unwrap();
+    fs::create_dir_all(partial.join("journal")).unwrap();
+    fs::write(partial.join("journal/00000000000000000001.log"), "old").unwrap();
+    fs::write(partial.join("pingup.db"), "old").unwrap();
+    let held = lock(&partial).unwrap();
+    assert!(back_up_to(&bench, &backup).unwrap_err().to_string().contains("another program"));
+    drop(held);
+    let made = back_up_to(&bench, &backup).unwrap();
+    let kept_bytes = kept.metadata().unwrap().len();
+    let all: u64 = bench.files().iter().map(|file| file.metadata().unwrap().len()).sum();
+    assert_eq!(made.linked_bytes, all - kept_bytes, "what was there already is kept");
+    restore_to(&backup, &target(&bench, "new")).unwrap();
+    assert_eq!(seqs(&bench, &target(&bench, "new")), [1, 2, 3, 4, 5]);
+    let mut files = Vec::new();
+    let mut folders = vec![backup];
+    while let Some(folder) = folders.pop() {
+        for path in files::list(&folder).unwrap() {
+            if path.is_dir() { folders.push(path) } else { files.push(path) }
+        }
+    }
+    assert_eq!(files.len(), made.files + 1, "nothing is left over: {files:?}");
+}
+
+#[test]
+fn one_wrong_byte_anywhere_is_refused_before_anything_is_written() {
+    let bench = used();
+    let (backup, data) = (target(&bench, "backup"), target(&bench, "new"));
+    back_up_to(&bench, &backup).unwrap();
+    for entry in Manifest::read(&backup).unwrap().files {
+        let file = backup.join(&entry.path);
+        let whole = fs::read(&file).unwrap();
+        let mut damaged = whole.clone();
+        damaged[whole.len() / 2] ^= 0x10;
+        // A part is shared with the data folder: another file takes its place.
+        fs::remove_file(&file).unwrap();
+        for bytes in [&damaged[..], &whole[1..]] {
+            fs::write(&file, bytes).unwrap();
+            let refused = restore_to(&backup, &data).unwrap_err();
+            assert!(refused.to_string().contains(&entry.path), "{refused}");
+        }
+        fs::remove_file(&file).unwrap();
+        assert!(restore_to(&backup, &data).unwrap_err().to_string().contains(&entry.path));
+        fs::write(&file, whole).unwrap();
+    }
+    assert!(!data.exists() && !with_suffix(&data, ".restoring").exists());
+    restore_to(&backup, &data).unwrap();
+    assert!(restore_to(&backup, &data).unwrap_err().to_string().contains("not empty"));
+    fs::remove_file(backup.join(MANIFEST)).unwrap();
+    assert!(restore_to(&backup, &target(&bench, "other")).unwrap_err().to_string().contains("is no backup"));
+}
+
+#[test]
+fn a_restore_that_was_cut_off_is_done_anew() {
+    let bench = used();
+    let (backup, data) = (target(&bench, "backup"), target(&bench, "new"));
+    back_up_to(&bench, &backup).unwrap();
+    let partial = with_suffix(&data, ".restoring");
+    fs::create_dir_all(partial.join("journal")).unwrap();
+    fs::write(partial.join("journal/00000000000000000099.log"), "from another backup").unwrap();
+    fs::create_dir(&data).unwrap();
+    restore_to(&backup, &data).unwrap();
+    assert_eq!(seqs(&bench, &data), [1, 2, 3, 4, 5]);
+    assert!(!partial.exists());
+}

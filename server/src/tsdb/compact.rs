@@ -1,0 +1,118 @@
+//! Compaction: small parts of one period become one larger part.
+//!
+//! Which ones is decided by [`plan`], a pure function of the catalogue and the clock, so that a merge that was
+//! cut off is simply planned again. Parts of one level are merged when there are [`FAN_IN`] of them, so a row is
+//! rewritten a few times in its life; when a period is over and nothing has come for a while, all that is left of
+//! it becomes one part. Rollup rows of one bucket are added up on the way.
+
+use super::{
+    Tier, Tsdb, TsdbError,
+    catalogue::Change,
+    merge::{Added, Merged, Order, RAW_ORDER, SCANS_ORDER},
+    parts::PartRow,
+    schema::{RAW, ROLLUP, SCANS},
+    write::Draft,
+};
+use pingup_protocol::time::Timestamp;
+use std::{collections::BTreeMap, time::Duration};
+
+/// Parts of one level that make one of the next.
+pub const FAN_IN: usize = 8;
+/// Parts merged at once.
+pub const MERGED_PARTS_MAX: usize = 32;
+/// A period that is over is finished once nothing was added for so long.
+pub const QUIET: Duration = Duration::from_secs(60);
+/// The level of a part that finished its period.
+pub const LEVEL_FINISHED: u32 = 100;
+
+/// Parts to be merged, and the level of what they make.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Merge {
+    /// Their tier.
+    pub tier: Tier,
+    /// Their period.
+    pub period: i64,
+    /// Their numbers.
+    pub parts: Vec<u64>,
+    /// The new part's level.
+    pub level: u32,
+}
+
+/// The next merge that is worth it, the smallest first.
+pub fn plan<'a>(parts: impl IntoIterator<Item = &'a PartRow>, now: Timestamp) -> Option<Merge> {
+    let mut periods: BTreeMap<(Tier, i64), Vec<&PartRow>> = BTreeMap::new();
+    for part in parts {
+        periods.entry((part.tier, part.period)).or_default().push(part);
+    }
+    let merges = periods.values().filter(|parts| parts.len() > 1).filter_map(|parts| {
+        let merge = by_level(parts).or_else(|| finish(parts, now))?;
+        let rows: u64 =
+            parts.iter().filter(|part| merge.parts.contains(&part.id)).map(|part| part.rows).sum();
+        Some((rows, merge))
+    });
+    merges.min_by_key(|(rows, _)| *rows).map(|(_, merge)| merge)
+}
+
+/// Enough parts of one level.
+fn by_level(parts: &[&PartRow]) -> Option<Merge> {
+    let mut levels: BTreeMap<u32, Vec<&PartRow>> = BTreeMap::new();
+    for part in parts {
+        levels.entry(part.level).or_default().push(part);
+    }
+    let (level, enough) = levels.into_iter().find(|(_, parts)| parts.len() >= FAN_IN)?;
+    Some(merge(&enough, if level == LEVEL_FINISHED { level } else { level + 1 }))
+}
+
+/// Everything, when the period is over, quiet, and not finished; or finished with a tenth more come late.
+fn finish(parts: &[&PartRow], now: Timestamp) -> Option<Merge> {
+    let first = parts.first()?;
+    let over = first.tier.end(first.period) <= now.as_micros();
+    let newest = parts.iter().map(|part| part.created).max()?;
+    let quiet = newest.plus_seconds(QUIET.as_secs().cast_signed()) <= now;
+    let rows = |finished: bool| -> u64 {
+        let of = parts.iter().filter(|part| (part.level == LEVEL_FINISHED) == finished);
+        of.map(|part| part.rows).sum()
+    };
+    (over && quiet && rows(false) >= rows(true) / 10).then(|| merge(parts, LEVEL_FINISHED))
+}
+
+fn merge(parts: &[&PartRow], level: u32) -> Merge {
+    let few = &parts[..parts.len().min(MERGED_PARTS_MAX)];
+    let level = if few.len() < parts.len() {
+        few.iter().map(|part| part.level).max().unwrap_or(level)
+    } else {
+        level
+    };
+    Merge {
+        tier: parts[0].tier,
+        period: parts[0].period,
+        parts: few.iter().map(|part| part.id).collect(),
+        level,
+    }
+}
+
+impl Tsdb {
+    /// Does the next merge that is worth it; `false` if none is.
+    pub fn compact_once(&self) -> Result<bool, TsdbError> {
+        let view = self.view();
+        let Some(merge) = plan(view.parts.iter().map(|part| part.row()), self.0.clock.now()) else {
+            return Ok(false);
+        };
+        let old: Vec<_> =
+            view.parts.iter().filter(|part| merge.parts.contains(&part.row().id)).cloned().collect();
+        drop(view);
+        let draft = Draft { tier: merge.tier, period: merge.period, level: merge.level };
+        let part = match merge.tier {
+            Tier::Raw => self.write_part(draft, &RAW, Merged::open(&old, RAW_ORDER)?)?,
+            Tier::Scans => self.write_part(draft, &SCANS, Merged::open(&old, SCANS_ORDER)?)?,
+            Tier::Minute | Tier::Hour => {
+                self.write_part(draft, &ROLLUP, Added::new(Merged::open(&old, Order::Rollups)?))?
+            }
+        };
+        self.change(Change { add: part.into_iter().collect(), remove: merge.parts, ..Change::default() })?;
+        Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests;

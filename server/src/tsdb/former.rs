@@ -1,0 +1,248 @@
+//! The history of the former version, `analytics.duckdb`, taken over: a data folder of it goes on as it is.
+//!
+//! Promises: each of its rows is taken over once, whatever ends the program meanwhile. All parts are listed in one
+//! transaction, which also notes that it was done. Before it nothing has happened (parts that are not listed do
+//! not exist); after it, all that is left is to set the file aside as `analytics.duckdb.taken-over`, which the
+//! next start does. Nothing of the file itself is changed.
+//!
+//! A day is taken at a time: DuckDB orders its rows into a file (spilling what memory does not hold), which is
+//! read back as a stream.
+
+mod scans;
+
+use super::{
+    Part, Tier, Tsdb, TsdbError, catalogue,
+    catalogue::Change,
+    compact::LEVEL_FINISHED,
+    merge::{Merged, RAW_ORDER},
+    parts::PartRow,
+    quote,
+    rolled::Rolled,
+    rollup::{DAY, HOUR},
+    rows::{Mark, MarkRow},
+    schema::{self, RAW, ROLLUP, map_at},
+    write::Draft,
+};
+use crate::storage::{DataFolder, StorageError};
+use arrow::{
+    array::{ArrayRef, RecordBatch},
+    error::ArrowError,
+};
+use duckdb::Connection;
+use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use pingup_protocol::{ids::AgentId, time::Timestamp};
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// What DuckDB may keep in memory while it orders a day.
+const MEMORY: &str = "128MB";
+/// The level of rollups that cover a day of their month.
+const LEVEL_OF_A_DAY: u32 = 1;
+/// What the file's name ends with once its rows are here.
+const TAKEN_OVER: &str = ".taken-over";
+
+/// What was taken over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TakenOver {
+    /// Samples.
+    pub samples: u64,
+    /// Scans.
+    pub scans: u64,
+}
+
+/// The former file, attached, and where a day's rows are put in order.
+struct Former {
+    connection: Connection,
+    ordered: PathBuf,
+}
+
+impl Tsdb {
+    /// Takes over the history of the former version, if there is one and it was not done before. Called before
+    /// anything is appended, and before the keeper starts. Blocks.
+    pub fn take_over_former(&self, folder: &DataFolder) -> Result<Option<TakenOver>, TsdbError> {
+        let file = folder.duckdb_path();
+        if !file.exists() || self.has_taken_over()? {
+            set_aside(&file)?;
+            return Ok(None);
+        }
+        tracing::info!(file = %file.display(), "taking over the history of the former version");
+        let former = Former::open(&file, &self.0.places.scratch)?;
+        let mut change = Change { marks: former.marks()?, ..Change::default() };
+        for day in former.days("metrics", "timestamp")? {
+            change.add.extend(self.take_samples(&former, day)?);
+            tracing::info!(day = %Timestamp::from_micros(day * DAY), "samples of a day were taken over");
+        }
+        for day in former.days("scans", "scan_timestamp")? {
+            change.add.extend(self.take_scans(&former, day)?);
+        }
+        former.close()?;
+        let rows = |tier| change.add.iter().filter(|part| part.tier == tier).map(|part| part.rows).sum();
+        let taken_over = TakenOver { samples: rows(Tier::Raw), scans: rows(Tier::Scans) };
+        self.list_former(change)?;
+        self.0.faults.at("former set aside")?;
+        set_aside(&file)?;
+        tracing::info!(
+            taken_over.samples,
+            taken_over.scans,
+            "the history of the former version was taken over"
+        );
+        Ok(Some(taken_over))
+    }
+
+    fn has_taken_over(&self) -> Result<bool, TsdbError> {
+        self.0.sqlite.reclaim_blocking(|connection| {
+            Ok(connection
+                .prepare("SELECT 1 FROM former")
+                .and_then(|mut noted| noted.exists([]))
+                .map_err(StorageError::from)?)
+        })
+    }
+
+    /// Makes the parts and marks be, and notes it, in one transaction.
+    fn list_former(&self, change: Change) -> Result<(), TsdbError> {
+        self.0.faults.at("catalogue commit")?;
+        let (written, now) = (change.clone(), self.0.clock.now());
+        self.0.sqlite.reclaim_blocking(move |connection| {
+            catalogue::write(connection, &written)?;
+            connection.execute("INSERT INTO former (one, taken_over_at) VALUES (1, ?)", [now.as_micros()])?;
+            Ok::<_, StorageError>(())
+        })?;
+        self.publish(|view| view.parts.extend(change.add.iter().map(|row| self.part(row))));
+        Ok(())
+    }
+
+    fn part(&self, row: &PartRow) -> Arc<Part> {
+        Arc::new(Part::new(row.clone(), &self.0.places.parts, &self.0.garbage))
+    }
+
+    /// A day's samples, and what they add up to by the hour.
+    fn take_samples(&self, former: &Former, day: i64) -> Result<Vec<PartRow>, TsdbError> {
+        former.order(&format!(
+            "SELECT {} FROM former.metrics WHERE {} ORDER BY agent_id, timestamp, boot NULLS FIRST, seq NULLS FIRST",
+            columns(),
+            within(day, "timestamp"),
+        ))?;
+        let samples = former.read()?.map(|batch| Ok(as_samples(&batch?)?));
+        let raw = Draft { tier: Tier::Raw, period: day, level: LEVEL_FINISHED };
+        let Some(raw) = self.write_part(raw, &RAW, samples)? else { return Ok(Vec::new()) };
+        let samples = Merged::open(&[self.part(&raw)], RAW_ORDER)?;
+        let hours = Draft { tier: Tier::Hour, period: Tier::Hour.period(day), level: LEVEL_OF_A_DAY };
+        let hours = self.write_part(hours, &ROLLUP, Rolled::new(samples, HOUR))?;
+        Ok([Some(raw), hours].into_iter().flatten().collect())
+    }
+}
+
+impl Former {
+    fn open(file: &Path, scratch: &Path) -> Result<Self, TsdbError> {
+        // What a hub that was killed left in the file's log is read too.
+        let spill = scratch.join("former");
+        let connection = Connection::open_in_memory()?;
+        connection.execute_batch(&format!(
+            "SET memory_limit = '{MEMORY}'; SET temp_directory = {}; SET preserve_insertion_order = true;
+             ATTACH {} AS former (READ_ONLY)",
+            quote(&spill),
+            quote(file)
+        ))?;
+        Ok(Self { connection, ordered: scratch.join("former.parquet") })
+    }
+
+    /// The days that rows of a table lie in, counted from 1970.
+    fn days(&self, table: &str, time: &str) -> Result<Vec<i64>, TsdbError> {
+        let sql = format!("SELECT DISTINCT {} AS day FROM former.{table} ORDER BY day", day_of(time));
+        let mut statement = self.connection.prepare(&sql)?;
+        let days = statement.query_map([], |row| row.get(0))?;
+        Ok(days.collect::<Result<_, _>>()?)
+    }
+
+    /// The newest mark of each stream.
+    fn marks(&self) -> Result<Vec<MarkRow>, TsdbError> {
+        let mut statement = self.connection.prepare(
+            "SELECT agent_id, boot, seq, epoch_us(timestamp) FROM former.marks
+             QUALIFY row_number() OVER (PARTITION BY agent_id, boot ORDER BY seq DESC, timestamp DESC NULLS LAST) = 1",
+        )?;
+        let mut rows = statement.query([])?;
+        let mut marks = Vec::new();
+        while let Some(row) = rows.next()? {
+            let timestamp = row.get::<_, Option<i64>>(3)?.map(Timestamp::from_micros);
+            marks.push(MarkRow {
+                agent_id: agent_id(&row.get::<_, String>(0)?)?,
+                boot: row.get(1)?,
+                mark: Mark { seq: row.get(2)?, timestamp },
+            });
+        }
+        Ok(marks)
+    }
+
+    /// Puts what `query` answers, in its order, where [`Former::read`] finds it.
+    fn order(&self, query: &str) -> Result<(), TsdbError> {
+        let sql = format!("COPY ({query}) TO {} (FORMAT parquet, COMPRESSION zstd)", quote(&self.ordered));
+        self.connection.execute_batch(&sql)?;
+        Ok(())
+    }
+
+    fn read(&self) -> Result<ParquetRecordBatchReader, TsdbError> {
+        let file = File::open(&self.ordered).map_err(StorageError::file("open", &self.ordered))?;
+        Ok(ParquetRecordBatchReaderBuilder::try_new(file)?.with_batch_size(schema::BATCH_ROWS_MAX).build()?)
+    }
+
+    fn close(self) -> Result<(), TsdbError> {
+        drop(self.connection);
+        Ok(super::open::remove(&self.ordered)?)
+    }
+}
+
+/// The columns of a sample, in their order.
+pub(super) fn columns() -> String {
+    let names: Vec<_> = RAW.fields().iter().map(|field| field.name().as_str()).collect();
+    names.join(", ")
+}
+
+/// Samples as DuckDB tells them, in the columns of the history: it names the two sides of a map otherwise.
+pub(super) fn as_samples(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    let further = RAW.fields().len() - 1;
+    let mut columns: Vec<ArrayRef> = batch.columns().to_vec();
+    columns[further] = schema::maps((0..batch.num_rows()).map(|row| map_at(batch, further, row)))?;
+    schema::batch(&RAW, columns)
+}
+
+fn day_of(time: &str) -> String {
+    format!("((epoch_us({time}) - ((epoch_us({time}) % {DAY}) + {DAY}) % {DAY}) // {DAY})")
+}
+
+fn within(day: i64, time: &str) -> String {
+    let (from, to) = (day.saturating_mul(DAY), (day + 1).saturating_mul(DAY));
+    format!("{time} >= make_timestamp({from}) AND {time} < make_timestamp({to})")
+}
+
+fn agent_id(text: &str) -> Result<AgentId, TsdbError> {
+    AgentId::parse(text).map_err(|_| unreadable(&format!("the agent {text:?}")))
+}
+
+/// The former file holds what no hub can have written.
+fn unreadable(what: &str) -> TsdbError {
+    StorageError::Folder(format!("analytics.duckdb holds {what}; restore it from a backup, or move it away"))
+        .into()
+}
+
+/// Renames the former file, and its log with it; what is not there is fine.
+fn set_aside(file: &Path) -> Result<(), TsdbError> {
+    let aside = file.with_extension(format!("duckdb{TAKEN_OVER}"));
+    let log = |file: &Path| super::backup::with_suffix(file, ".wal");
+    let mut renamed = false;
+    for (from, to) in [(log(file), log(&aside)), (file.to_owned(), aside)] {
+        if from.exists() {
+            fs::rename(&from, &to).map_err(StorageError::file("rename", &from))?;
+            renamed = true;
+        }
+    }
+    if renamed {
+        super::backup::sync_folder(super::backup::parent(file))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,194 @@
+//! A segment in the order of the disk: by day, then agent, then time; and its hours as rollups.
+//!
+//! Only row numbers are sorted. Batches are made one at a time while they are written, so that sealing takes a
+//! few megabytes beside the segment itself. The segment must not grow any more.
+
+use super::{HeadSample, HeadScanRow, Segment};
+use crate::tsdb::{
+    roller::Roller,
+    rollup::{Aggregate, day},
+    schema::{self, BATCH_ROWS_MAX, OWN_COLUMNS, RAW, ROLLUP, SCANS},
+};
+use arrow::{array::RecordBatch, error::ArrowError};
+use pingup_protocol::ids::AgentId;
+use std::{ops::Range, sync::Arc};
+
+/// Row numbers of a segment in the order of the disk.
+#[derive(Debug)]
+pub struct Sorted {
+    segment: Arc<Segment>,
+    samples: Vec<u32>,
+    scans: Vec<u32>,
+}
+
+/// What lies in one file: rows of one day.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DayRows {
+    /// The day, counted from 1970.
+    pub day: i64,
+    /// Which of the sorted rows.
+    pub rows: Range<usize>,
+}
+
+/// A rollup row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RollupRow {
+    /// Whose.
+    pub agent_id: AgentId,
+    /// Of which measurement; [`SAMPLES`] counts samples.
+    pub name: Box<str>,
+    /// The bucket's beginning, microseconds.
+    pub start: i64,
+    /// What became of it.
+    pub aggregate: Aggregate,
+}
+
+impl Sorted {
+    /// Sorts the rows of `segment`.
+    pub fn new(segment: Arc<Segment>) -> Self {
+        let columns = segment.read();
+        let mut by_name: Vec<u32> = (0..super::place(columns.agents.len())).collect();
+        by_name.sort_unstable_by_key(|&agent| &columns.agents[agent as usize].id);
+        let mut ranks = vec![0_u32; by_name.len()];
+        by_name.iter().zip(0..).for_each(|(&agent, rank)| ranks[agent as usize] = rank);
+        let key = |stream: u32, at: i64, seq: u64| {
+            let stream = &columns.streams[stream as usize];
+            (day(at), ranks[stream.agent as usize], at, stream.boot, seq)
+        };
+        let mut samples: Vec<u32> = (0..super::place(columns.at.len())).collect();
+        samples.sort_unstable_by_key(|&row| {
+            let row = row as usize;
+            key(columns.stream[row], columns.at[row], columns.seq[row])
+        });
+        let mut scans: Vec<u32> = (0..super::place(columns.scans.len())).collect();
+        scans.sort_unstable_by_key(|&row| {
+            let scan = &columns.scans[row as usize];
+            key(scan.stream, scan.at, scan.seq)
+        });
+        drop(columns);
+        Self { segment, samples, scans }
+    }
+
+    /// The days that samples lie in, each with its rows.
+    pub fn sample_days(&self) -> Vec<DayRows> {
+        let columns = self.segment.read();
+        days(&self.samples, |row| columns.at[row as usize])
+    }
+
+    /// The days that scans lie in, each with its rows.
+    pub fn scan_days(&self) -> Vec<DayRows> {
+        let columns = self.segment.read();
+        days(&self.scans, |row| columns.scans[row as usize].at)
+    }
+
+    /// Samples as batches, made one by one.
+    pub fn sample_batches(
+        self: &Arc<Self>,
+        rows: Range<usize>,
+    ) -> impl Iterator<Item = Result<RecordBatch, ArrowError>> + Send + use<> {
+        let sorted = Arc::clone(self);
+        chunks(rows).map(move |rows| sorted.samples(&sorted.samples[rows]))
+    }
+
+    /// Scans as batches, made one by one.
+    pub fn scan_batches(
+        self: &Arc<Self>,
+        rows: Range<usize>,
+    ) -> impl Iterator<Item = Result<RecordBatch, ArrowError>> + Send + use<> {
+        let sorted = Arc::clone(self);
+        chunks(rows).map(move |rows| sorted.scans(&sorted.scans[rows]))
+    }
+
+    /// What the samples of `rows`, of one day, add up to by the bucket of `step` microseconds, ordered by agent,
+    /// name and time.
+    pub fn rollup(&self, rows: Range<usize>, step: i64) -> Vec<RollupRow> {
+        let columns = self.segment.read();
+        let agent = |row: u32| columns.streams[columns.stream[row as usize] as usize].agent;
+        let (mut roller, mut rolled) = (Roller::new(step), Vec::new());
+        for rows in self.samples[rows].chunk_by(|a, b| agent(*a) == agent(*b)) {
+            for sample in rows.iter().map(|&row| HeadSample::new(&columns, row)) {
+                let own = std::array::from_fn(|place| sample.own(place));
+                roller.add(sample.timestamp(), own, sample.further());
+            }
+            rolled.extend(roller.finish(&columns.agents[agent(rows[0]) as usize].id));
+        }
+        rolled
+    }
+
+    fn samples(&self, rows: &[u32]) -> Result<RecordBatch, ArrowError> {
+        let columns = self.segment.read();
+        let samples = || rows.iter().map(|&row| HeadSample::new(&columns, row));
+        let mut all = vec![
+            schema::texts(samples().map(|sample| sample.agent_id().as_str())),
+            schema::moments(samples().map(|sample| sample.timestamp().as_micros())),
+        ];
+        all.extend(
+            (0..OWN_COLUMNS.len()).map(|place| schema::doubles(samples().map(|sample| sample.own(place)))),
+        );
+        all.push(schema::texts(samples().map(|sample| sample.status())));
+        all.push(schema::integers(samples().map(|sample| sample.stream().map(|(boot, _)| boot))));
+        all.push(schema::integers(samples().map(|sample| sample.stream().map(|(_, seq)| seq))));
+        all.push(schema::maps(samples().map(|sample| sample.further()))?);
+        schema::batch(&RAW, all)
+    }
+
+    fn scans(&self, rows: &[u32]) -> Result<RecordBatch, ArrowError> {
+        let columns = self.segment.read();
+        let scans = || rows.iter().map(|&row| HeadScanRow::new(&columns, &columns.scans[row as usize]));
+        let hosts: Vec<_> = scans()
+            .map(|scan| serde_json::to_string(scan.hosts()))
+            .collect::<Result<_, _>>()
+            .map_err(|error| ArrowError::ExternalError(Box::new(error)))?;
+        let all = vec![
+            schema::texts(scans().map(|scan| scan.agent_id().as_str())),
+            schema::moments(scans().map(|scan| scan.timestamp().as_micros())),
+            schema::doubles(scans().map(|scan| Some(scan.duration()))),
+            schema::integers(scans().map(|scan| scan.stream().map(|(boot, _)| boot))),
+            schema::integers(scans().map(|scan| scan.stream().map(|(_, seq)| seq))),
+            schema::integers(scans().map(|scan| Some(scan.hosts().len() as u64))),
+            schema::texts(hosts.iter().map(String::as_str)),
+        ];
+        schema::batch(&SCANS, all)
+    }
+}
+
+/// Rollup rows as batches, made one by one.
+pub fn rollup_batches(rows: &[RollupRow]) -> impl Iterator<Item = Result<RecordBatch, ArrowError>> {
+    rows.chunks(BATCH_ROWS_MAX).map(rollup_batch)
+}
+
+/// Rollup rows as one batch.
+pub fn rollup_batch(rows: &[RollupRow]) -> Result<RecordBatch, ArrowError> {
+    let of =
+        |value: fn(&Aggregate) -> f64| schema::doubles(rows.iter().map(|row| Some(value(&row.aggregate))));
+    let all = vec![
+        schema::texts(rows.iter().map(|row| row.agent_id.as_str())),
+        schema::texts(rows.iter().map(|row| &*row.name)),
+        schema::moments(rows.iter().map(|row| row.start)),
+        schema::integers(rows.iter().map(|row| Some(row.aggregate.count))),
+        of(|aggregate| aggregate.min),
+        of(|aggregate| aggregate.max),
+        of(|aggregate| aggregate.sum),
+        of(|aggregate| aggregate.last),
+        schema::moments(rows.iter().map(|row| row.aggregate.last_at.as_micros())),
+    ];
+    schema::batch(&ROLLUP, all)
+}
+
+fn chunks(rows: Range<usize>) -> impl Iterator<Item = Range<usize>> + Send {
+    let end = rows.end;
+    rows.step_by(BATCH_ROWS_MAX).map(move |from| from..end.min(from + BATCH_ROWS_MAX))
+}
+
+/// Cuts sorted rows where the day changes.
+fn days(sorted: &[u32], at: impl Fn(u32) -> i64) -> Vec<DayRows> {
+    let mut found: Vec<DayRows> = Vec::new();
+    for (place, &row) in sorted.iter().enumerate() {
+        let day = day(at(row));
+        match found.last_mut().filter(|last| last.day == day) {
+            Some(last) => last.rows.end = place + 1,
+            None => found.push(DayRows { day, rows: place..place + 1 }),
+        }
+    }
+    found
+}

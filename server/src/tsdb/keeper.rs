@@ -1,0 +1,114 @@
+//! The two threads that keep the history in order beside the traffic: one seals, one merges, lets go and
+//! tidies up. Sealing has a thread of its own, for writers wait when it falls behind.
+//!
+//! Both give way to those who answer. What fails is told once, tried again after a pause, and told when it
+//! works again.
+
+use super::{Tsdb, TsdbError};
+use crate::storage::DataFolder;
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+/// The pause after something failed.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// How often merging and retention look whether there is something to do.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How much the threads give way (`nice`), 0 to 19.
+const NICENESS: i32 = 10;
+
+/// The running threads. Dropping it is [`Keeper::stop`].
+#[derive(Debug)]
+pub struct Keeper {
+    tsdb: Tsdb,
+    ending: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Keeper {
+    /// Starts both threads.
+    pub fn start(tsdb: Tsdb, folder: DataFolder) -> io::Result<Self> {
+        let ending = Arc::new(AtomicBool::new(false));
+        let mut keeper = Self { tsdb: tsdb.clone(), ending, threads: Vec::new() };
+        let sealing = tsdb.clone();
+        keeper.spawn("history-seal", move |ending| {
+            let waiting = || sealing.has_to_seal() || ending.load(Ordering::Acquire);
+            sealing.0.signal.wait_for(LOOK_EVERY, waiting);
+            sealing.seal_oldest()
+        })?;
+        keeper.spawn("history-merge", move |ending| {
+            let worked = tsdb.compact_once()? || tsdb.retain_once()?;
+            tsdb.collect_garbage(&folder)?;
+            if !worked {
+                tsdb.0.signal.wait_for(LOOK_EVERY, || ending.load(Ordering::Acquire));
+            }
+            Ok(worked)
+        })?;
+        Ok(keeper)
+    }
+
+    /// Ends both threads, what they are at included: whatever is not finished is done after the next start.
+    pub fn stop(mut self) {
+        self.end();
+    }
+
+    fn spawn(
+        &mut self,
+        name: &str,
+        mut step: impl FnMut(&AtomicBool) -> Result<bool, TsdbError> + Send + 'static,
+    ) -> io::Result<()> {
+        let (ending, tsdb) = (Arc::clone(&self.ending), self.tsdb.clone());
+        let run = move || {
+            give_way();
+            let mut failing = false;
+            while !ending.load(Ordering::Acquire) {
+                match step(&ending) {
+                    Ok(worked) if failing && worked => {
+                        tracing::info!("the history is put in order again");
+                        failing = false;
+                    }
+                    Ok(_) => {}
+                    Err(error) => {
+                        if !failing && !ending.load(Ordering::Acquire) {
+                            tracing::error!(%error, "the history could not be put in order; it is tried again");
+                        }
+                        failing = true;
+                        tsdb.0.signal.wait_for(RETRY_AFTER, || ending.load(Ordering::Acquire));
+                    }
+                }
+            }
+        };
+        self.threads.push(thread::Builder::new().name(name.to_owned()).spawn(run)?);
+        Ok(())
+    }
+
+    fn end(&mut self) {
+        self.ending.store(true, Ordering::Release);
+        self.tsdb.0.signal.tell();
+        self.tsdb.0.engine.interrupt_all();
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("a thread that keeps the history had panicked");
+            }
+        }
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// On Linux a thread has a priority of its own; elsewhere nothing is changed.
+fn give_way() {
+    #[cfg(target_os = "linux")]
+    // Not being allowed to give way leaves things as they are.
+    let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICENESS);
+}

@@ -1,0 +1,285 @@
+//! The history as it lies on disk and in memory: one store of samples, scans and rollups for all rooms.
+//!
+//! The road of a row, a file a step:
+//!
+//! 1. [`append`]: the ingest's writer gives a group; it becomes one record of the journal ([`record`]), synced,
+//!    and then rows of the [`head`], in memory. Only now is it answered.
+//! 2. [`seal`]: a full segment of the journal is written as Parquet parts ([`parts`]): its samples by day,
+//!    ordered by agent and time; what they add up to by the hour ([`rollup`]); its scans. One transaction of the
+//!    [`catalogue`] makes the parts be, with the segment's marks and number. Then the segment goes.
+//! 3. [`compact`]: parts of one period become one, [`retain`] lets old ones go: samples past their time leave
+//!    rollups by the minute behind.
+//!
+//! A reader takes a [`View`]: the segments and parts of one moment. What seals or merges publishes the next
+//! view in one step, so each row is in a view exactly once; files go when no view has them any more.
+//!
+//! Everything is idempotent and can be killed at any point: what the catalogue does not list is swept away at
+//! start ([`open`]), what it lists as sealed is dropped from the journal, and the rest of the journal is read
+//! back.
+
+pub mod append;
+pub mod backup;
+pub mod catalogue;
+pub mod compact;
+pub mod export;
+pub mod former;
+pub mod head;
+pub mod keeper;
+mod merge;
+mod open;
+pub mod parts;
+pub mod record;
+pub mod restore;
+pub mod retain;
+mod rolled;
+mod roller;
+pub mod rollup;
+pub mod rows;
+pub mod schema;
+pub mod seal;
+#[cfg(test)]
+pub(crate) mod testing;
+mod write;
+
+pub use append::Appender;
+pub use open::{Opened, Places};
+pub use parts::{Part, PartRow, Tier};
+
+use crate::{
+    clock::Clock,
+    storage::{Duck, Faults, Sqlite, StorageError},
+};
+use arrow::error::ArrowError;
+use catalogue::Change;
+use head::Segment;
+use parquet::errors::ParquetError;
+use parts::Garbage;
+use pingup_protocol::time::Timestamp;
+use std::{
+    fmt,
+    fs::File,
+    io::{self, Write},
+    ops::Range,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Condvar, Mutex, PoisonError, RwLock,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+/// Segments in memory at most: one that is written to, the others waiting to be sealed.
+pub const SEGMENTS_MAX: usize = 3;
+
+/// Why the history could not be written or put in order.
+#[derive(Debug, thiserror::Error)]
+pub enum TsdbError {
+    /// The cellar.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// A record of the journal.
+    #[error("segment {segment} of the journal: {source}")]
+    Record {
+        /// Where it lies.
+        segment: u64,
+        /// What is wrong.
+        source: record::RecordError,
+    },
+    /// Rows that cannot be put into columns.
+    #[error("rows could not be put into columns: {0}")]
+    Arrow(#[from] ArrowError),
+    /// A part that cannot be written, or read.
+    #[error("a Parquet file: {0}")]
+    Parquet(ParquetError),
+}
+
+impl From<ParquetError> for TsdbError {
+    fn from(error: ParquetError) -> Self {
+        match error {
+            ParquetError::External(source) => match source.downcast::<io::Error>() {
+                Ok(error) => Self::Storage(StorageError::file("write", "a part")(*error)),
+                Err(other) => Self::Parquet(ParquetError::External(other)),
+            },
+            other => Self::Parquet(other),
+        }
+    }
+}
+
+impl From<duckdb::Error> for TsdbError {
+    fn from(error: duckdb::Error) -> Self {
+        Self::Storage(error.into())
+    }
+}
+
+/// How long each tier is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// Samples, and scans.
+    pub raw: Duration,
+    /// Rollups by the minute.
+    pub minute: Duration,
+    /// Rollups by the hour.
+    pub hour: Duration,
+}
+
+/// A handle to the history; clones share everything.
+#[derive(Clone)]
+pub struct Tsdb(Arc<Inner>);
+
+struct Inner {
+    places: Places,
+    sqlite: Sqlite,
+    engine: Duck,
+    clock: Clock,
+    faults: Faults,
+    retention: Retention,
+    view: RwLock<Arc<View>>,
+    last_part: AtomicU64,
+    garbage: Arc<Garbage>,
+    /// Files of changes whose commit failed: only the next commit tells whether the catalogue will list them
+    /// after a crash.
+    doubtful: Garbage,
+    /// The disk's free bytes do not tell of quotas, limits and broken disks; the last append does.
+    last_append_failed: AtomicBool,
+    signal: Signal,
+}
+
+/// What there is at one moment, each row once.
+#[derive(Clone, Debug, Default)]
+pub struct View {
+    /// Rows in memory, oldest segment first; the last is written to.
+    pub segments: Vec<Arc<Segment>>,
+    /// Rows in files, in the order they were made.
+    pub parts: Vec<Arc<Part>>,
+}
+
+impl View {
+    /// The files of a tier that rows of an agent (of any, without one) within `range` can be in.
+    pub fn parts_for(&self, tier: Tier, agent_id: Option<&str>, range: &Range<Timestamp>) -> Vec<Arc<Part>> {
+        let fits = |part: &&Arc<Part>| part.row().tier == tier && part.may_hold(agent_id, range);
+        self.parts.iter().filter(fits).cloned().collect()
+    }
+}
+
+/// Parts as the argument of `read_parquet`.
+pub fn file_list<'a>(parts: impl IntoIterator<Item = &'a Arc<Part>>) -> String {
+    let quoted: Vec<_> = parts.into_iter().map(|part| quote(part.path())).collect();
+    format!("[{}]", quoted.join(", "))
+}
+
+/// A path as a text of SQL.
+pub fn quote(path: &Path) -> String {
+    format!("'{}'", path.to_string_lossy().replace('\'', "''"))
+}
+
+impl Tsdb {
+    /// The segments and parts of this moment.
+    pub fn view(&self) -> Arc<View> {
+        Arc::clone(&self.0.view.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// How long each tier is kept.
+    pub fn retention(&self) -> Retention {
+        self.0.retention
+    }
+
+    /// Whether rows can be appended as far as is known; after an append failed, whether a file can be written and
+    /// synced again. Blocks.
+    pub fn probe(&self) -> Result<(), StorageError> {
+        if self.0.last_append_failed.load(Ordering::Relaxed) {
+            self.0.faults.at("probe write")?;
+            let path = self.0.places.scratch.join("probe");
+            let written = File::create(&path).and_then(|mut file| {
+                file.write_all(&[1])?;
+                file.sync_all()
+            });
+            written.map_err(StorageError::file("write", &path))?;
+            open::remove(&path)?;
+            self.0.last_append_failed.store(false, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Makes a change of the catalogue, then of the view.
+    fn change(&self, change: Change) -> Result<(), TsdbError> {
+        self.0.faults.at("catalogue commit").inspect_err(|_| self.discard(&change.add))?;
+        catalogue::apply(&self.0.sqlite, change.clone())
+            .inspect_err(|_| self.0.doubtful.put(self.paths(&change.add)))?;
+        self.0.garbage.put(self.0.doubtful.take());
+        self.publish(|view| {
+            view.parts.retain(|part| {
+                let goes = change.remove.contains(&part.row().id);
+                if goes {
+                    part.retire();
+                }
+                !goes
+            });
+            let new = |row: &PartRow| Arc::new(Part::new(row.clone(), &self.0.places.parts, &self.0.garbage));
+            view.parts.extend(change.add.iter().map(new));
+            if let Some(sealed) = change.sealed {
+                view.segments.retain(|segment| segment.number() > sealed);
+            }
+        });
+        self.0.signal.tell();
+        Ok(())
+    }
+
+    /// Before anything new is written after a failed commit: a commit that succeeds leaves no doubt about those
+    /// before. So what is tried again and again never takes more than one try's room.
+    fn settle(&self) -> Result<(), TsdbError> {
+        if self.0.doubtful.is_empty() {
+            return Ok(());
+        }
+        self.0.faults.at("catalogue commit")?;
+        catalogue::apply(&self.0.sqlite, Change { sealed: Some(0), ..Change::default() })?;
+        self.0.garbage.put(self.0.doubtful.take());
+        Ok(())
+    }
+
+    /// Gives up parts that were written and will not be listed.
+    fn discard(&self, parts: &[PartRow]) {
+        self.0.garbage.put(self.paths(parts));
+    }
+
+    fn paths(&self, parts: &[PartRow]) -> Vec<PathBuf> {
+        parts.iter().map(|row| self.0.places.parts.join(row.file())).collect()
+    }
+
+    fn publish(&self, change: impl FnOnce(&mut View)) {
+        let mut view = self.0.view.write().unwrap_or_else(PoisonError::into_inner);
+        let mut next = View::clone(&view);
+        change(&mut next);
+        *view = Arc::new(next);
+    }
+}
+
+impl fmt::Debug for Tsdb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Tsdb(…)")
+    }
+}
+
+/// Wakes whoever waits for something to change: a full segment, a sealed one, the end.
+#[derive(Debug, Default)]
+struct Signal {
+    changes: Mutex<u64>,
+    changed: Condvar,
+}
+
+impl Signal {
+    fn tell(&self) {
+        *self.changes.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        self.changed.notify_all();
+    }
+
+    /// Waits until `is_so` or for `wait`; whether it is so.
+    fn wait_for(&self, wait: Duration, is_so: impl Fn() -> bool) -> bool {
+        let changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.changed.wait_timeout_while(changes, wait, |_| !is_so());
+        drop(waited);
+        is_so()
+    }
+}
+
+#[cfg(test)]
+mod tests;

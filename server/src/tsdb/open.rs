@@ -1,0 +1,209 @@
+//! Opening: the catalogue is read, what it does not list is swept away, and what is not sealed is read back
+//! from the journal.
+
+use super::{
+    Appender, Inner, Part, Retention, Signal, Tier, Tsdb, TsdbError, View, catalogue, head::Segment,
+    parts::Garbage, record,
+};
+use crate::{
+    clock::Clock,
+    storage::{DataFolder, DiskSpace, Duck, Faults, Journal, Sqlite, StorageError},
+};
+use std::{
+    collections::HashSet,
+    fs, io,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, RwLock,
+        atomic::{AtomicBool, AtomicU64},
+    },
+};
+
+/// Where the history lies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Places {
+    /// The data folder.
+    pub data: PathBuf,
+    /// The journal's segments.
+    pub journal: PathBuf,
+    /// Parts, a folder each tier.
+    pub parts: PathBuf,
+    /// Files that are being made; emptied at start.
+    pub scratch: PathBuf,
+}
+
+impl Places {
+    /// Below the data folder.
+    pub fn below(data_dir: &Path) -> Self {
+        let parts = data_dir.join("history");
+        Self {
+            data: data_dir.to_owned(),
+            journal: data_dir.join("journal"),
+            scratch: parts.join("scratch"),
+            parts,
+        }
+    }
+
+    /// Makes the folders that are missing.
+    pub fn create(&self) -> Result<(), StorageError> {
+        let tiers = Tier::ALL.map(|tier| self.parts.join(tier.as_str()));
+        for folder in [&self.parts, &self.scratch].into_iter().chain(&tiers) {
+            fs::create_dir_all(folder).map_err(StorageError::file("create", folder))?;
+        }
+        Ok(())
+    }
+}
+
+/// An open history: what readers and the keeper share, and the writer's end.
+#[derive(Debug)]
+pub struct Opened {
+    /// For everyone.
+    pub tsdb: Tsdb,
+    /// For the one writer.
+    pub appender: Appender,
+}
+
+impl Tsdb {
+    /// Opens the history at `places`; blocks while the journal is read back.
+    pub fn open(
+        places: Places,
+        sqlite: Sqlite,
+        engine: Duck,
+        clock: Clock,
+        retention: Retention,
+        disk: DiskSpace,
+        faults: Faults,
+    ) -> Result<Opened, TsdbError> {
+        places.create()?;
+        let known =
+            sqlite.reclaim_blocking(|connection| Ok::<_, StorageError>(catalogue::load(connection)?))?;
+        let garbage = Arc::new(Garbage::default());
+        let parts: Vec<_> =
+            known.parts.iter().map(|row| Arc::new(Part::new(row.clone(), &places.parts, &garbage))).collect();
+        empty(&places.scratch)?;
+        let unlisted = unlisted(&places, &parts)?;
+        let mut journal = Journal::open(&places.journal, disk, faults.clone())?;
+        let (segments, sealed) = read_back(&mut journal, &places.journal, known.sealed)?;
+        let open = segments.last().map_or_else(|| Arc::new(Segment::new(0)), Arc::clone);
+        // What is not listed may have to stay for a while, so its numbers are not given again.
+        let last_part =
+            known.parts.iter().map(|row| row.id).chain(unlisted.iter().filter_map(|path| part_id(path)));
+        let last_part = last_part.max().unwrap_or_default();
+        garbage.put([unlisted, sealed].concat());
+        let folder = DataFolder::open(&places.data)?;
+        let tsdb = Self(Arc::new(Inner {
+            places,
+            sqlite,
+            engine,
+            clock,
+            faults,
+            retention,
+            view: RwLock::new(Arc::new(View { segments, parts })),
+            last_part: AtomicU64::new(last_part),
+            garbage,
+            doubtful: Garbage::default(),
+            last_append_failed: AtomicBool::new(false),
+            signal: Signal::default(),
+        }));
+        tsdb.collect_garbage(&folder)?;
+        let appender = Appender::new(tsdb.clone(), journal, open);
+        Ok(Opened { tsdb, appender })
+    }
+}
+
+/// Reads every segment that is not sealed; the last one is written on, or one is begun. Names the files of those
+/// that are sealed.
+fn read_back(
+    journal: &mut Journal,
+    folder: &Path,
+    sealed: u64,
+) -> Result<(Vec<Arc<Segment>>, Vec<PathBuf>), TsdbError> {
+    let (mut segments, mut done) = (Vec::new(), Vec::new());
+    let mut end = 0;
+    for number in Journal::segments(folder)? {
+        if number <= sealed {
+            done.push(Journal::path(folder, number));
+            continue;
+        }
+        let (segment, read_to) = read_segment(folder, number)?;
+        end = read_to;
+        segments.push(Arc::new(segment));
+    }
+    match segments.last() {
+        Some(last) => journal.resume(last.number(), end)?,
+        None => {
+            journal.begin(sealed + 1)?;
+            segments.push(Arc::new(Segment::new(sealed + 1)));
+        }
+    }
+    Ok((segments, done))
+}
+
+/// Reads a segment of the journal, also beside a hub that writes to it; says where its records end.
+pub(super) fn read_segment(folder: &Path, number: u64) -> Result<(Segment, u64), TsdbError> {
+    let segment = Segment::new(number);
+    let mut unreadable = None;
+    let end = Journal::read(folder, number, |bytes| {
+        match record::read(bytes) {
+            Ok(rows) => segment.push(&rows.borrow()),
+            Err(error) => unreadable = unreadable.or(Some(error)),
+        }
+        Ok(())
+    })?;
+    if let Some(source) = unreadable {
+        return Err(TsdbError::Record { segment: number, source });
+    }
+    if end.torn_bytes > 0 {
+        tracing::info!(
+            segment = number,
+            bytes = end.torn_bytes,
+            "a record was cut off as it was written; it was never answered"
+        );
+    }
+    Ok((segment, end.end))
+}
+
+/// Deletes what was being made at the end.
+fn empty(scratch: &Path) -> Result<(), StorageError> {
+    for path in list(scratch)? {
+        if path.is_dir() {
+            fs::remove_dir_all(&path).map_err(StorageError::file("delete", &path))?;
+        } else {
+            remove(&path)?;
+        }
+    }
+    Ok(())
+}
+
+/// Files that the catalogue does not list: no longer needed at the end, or not listed yet. They do not exist,
+/// but a backup that is being made may have a catalogue in which they do.
+fn unlisted(places: &Places, parts: &[Arc<Part>]) -> Result<Vec<PathBuf>, StorageError> {
+    let listed: HashSet<_> = parts.iter().map(|part| part.path()).collect();
+    let mut found = Vec::new();
+    for tier in Tier::ALL {
+        found.extend(list(&places.parts.join(tier.as_str()))?);
+    }
+    found.retain(|path| !listed.contains(path.as_path()));
+    Ok(found)
+}
+
+fn list(folder: &Path) -> Result<Vec<PathBuf>, StorageError> {
+    let entries = fs::read_dir(folder).map_err(StorageError::file("list", folder))?;
+    let paths = entries.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>();
+    paths.map_err(StorageError::file("list", folder))
+}
+
+/// The number in a part's file name.
+fn part_id(path: &Path) -> Option<u64> {
+    path.file_stem()?.to_str()?.rsplit('-').next()?.parse().ok()
+}
+
+/// Deletes a file, which may be gone already.
+pub(super) fn remove(path: &Path) -> Result<(), StorageError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(StorageError::file("delete", path)(error))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,176 @@
+//! The tables as they lie on disk and in memory: columns, their types, and rows as Arrow batches.
+//!
+//! Head and Parquet files have the same columns, so that SQL reads both as one. Times are UTC, microseconds.
+
+use arrow::{
+    array::{
+        Array, ArrayRef, AsArray, Float64Array, Float64Builder, Int64Array, MapBuilder, MapFieldNames,
+        RecordBatch, StringArray, StringBuilder, TimestampMicrosecondArray,
+    },
+    datatypes::{
+        DataType, Field, Fields, Float64Type, Int64Type, Schema, SchemaRef, TimeUnit,
+        TimestampMicrosecondType,
+    },
+    error::ArrowError,
+};
+use std::sync::{Arc, LazyLock};
+
+/// Rows of one batch: DuckDB's vector size.
+pub const BATCH_ROWS_MAX: usize = 2_048;
+
+/// The measurements that have columns of their own, in the order they are told.
+pub const OWN_COLUMNS: [&str; 4] = ["cpu", "ram", "disk", "latency"];
+
+/// The name under which rollups count samples: no measurement can have it.
+pub const SAMPLES: &str = "";
+
+/// Samples: one row each.
+pub static RAW: LazyLock<SchemaRef> = LazyLock::new(|| {
+    let own = OWN_COLUMNS.map(|name| Field::new(name, DataType::Float64, true));
+    let mut fields = vec![text("agent_id"), moment("timestamp")];
+    fields.extend(own);
+    fields.extend([text("status"), integer("boot"), integer("seq"), further()]);
+    Arc::new(Schema::new(fields))
+});
+
+/// Rollups: one row for each agent, measurement and bucket; rows of one bucket add up.
+pub static ROLLUP: LazyLock<SchemaRef> = LazyLock::new(|| {
+    let double = |name| Field::new(name, DataType::Float64, true);
+    Arc::new(Schema::new(vec![
+        text("agent_id"),
+        text("name"),
+        moment("start"),
+        integer("count"),
+        double("min"),
+        double("max"),
+        double("sum"),
+        double("last"),
+        moment("last_at"),
+    ]))
+});
+
+/// Scans: one row each, its hosts as a JSON array in the order they were found.
+pub static SCANS: LazyLock<SchemaRef> = LazyLock::new(|| {
+    Arc::new(Schema::new(vec![
+        text("agent_id"),
+        moment("timestamp"),
+        Field::new("duration", DataType::Float64, true),
+        integer("boot"),
+        integer("seq"),
+        integer("host_count"),
+        text("hosts"),
+    ]))
+});
+
+/// One measurement of many agents.
+pub static SERIES: LazyLock<SchemaRef> = LazyLock::new(|| {
+    let value = Field::new("value", DataType::Float64, true);
+    Arc::new(Schema::new(vec![text("agent_id"), moment("timestamp"), value]))
+});
+
+fn text(name: &str) -> Field {
+    Field::new(name, DataType::Utf8, true)
+}
+
+fn integer(name: &str) -> Field {
+    Field::new(name, DataType::Int64, true)
+}
+
+fn moment(name: &str) -> Field {
+    Field::new(name, DataType::Timestamp(TimeUnit::Microsecond, None), true)
+}
+
+fn further() -> Field {
+    let pair = Fields::from(vec![
+        Field::new("keys", DataType::Utf8, false),
+        Field::new("values", DataType::Float64, true),
+    ]);
+    let entries = Field::new("entries", DataType::Struct(pair), false);
+    Field::new("further", DataType::Map(Arc::new(entries), false), true)
+}
+
+/// A batch of `schema` from its columns, in order.
+pub fn batch(schema: &SchemaRef, columns: Vec<ArrayRef>) -> Result<RecordBatch, ArrowError> {
+    RecordBatch::try_new(Arc::clone(schema), columns)
+}
+
+/// Texts as a column.
+pub fn texts<'a>(values: impl Iterator<Item = &'a str>) -> ArrayRef {
+    Arc::new(StringArray::from_iter_values(values))
+}
+
+/// Doubles as a column.
+pub fn doubles(values: impl Iterator<Item = Option<f64>>) -> ArrayRef {
+    Arc::new(Float64Array::from_iter(values))
+}
+
+/// Moments as a column, given in microseconds.
+pub fn moments(values: impl Iterator<Item = i64>) -> ArrayRef {
+    Arc::new(TimestampMicrosecondArray::from_iter_values(values))
+}
+
+/// The protocol's integers, which end at 2^53 − 1, as a column.
+pub fn integers(values: impl Iterator<Item = Option<u64>>) -> ArrayRef {
+    Arc::new(Int64Array::from_iter(values.map(|value| value.and_then(|value| i64::try_from(value).ok()))))
+}
+
+/// Maps from names to numbers as a column; a row without a name is null.
+pub fn maps<'a, R>(rows: impl Iterator<Item = R>) -> Result<ArrayRef, ArrowError>
+where
+    R: Iterator<Item = (&'a str, f64)>,
+{
+    let names =
+        MapFieldNames { entry: "entries".to_owned(), key: "keys".to_owned(), value: "values".to_owned() };
+    let mut map = MapBuilder::new(Some(names), StringBuilder::new(), Float64Builder::new());
+    for row in rows {
+        let mut is_there = false;
+        for (name, value) in row {
+            map.keys().append_value(name);
+            map.values().append_value(value);
+            is_there = true;
+        }
+        map.append(is_there)?;
+    }
+    Ok(Arc::new(map.finish()))
+}
+
+/// The text in a column of texts; empty for what is none.
+pub fn text_at(batch: &RecordBatch, column: usize, row: usize) -> &str {
+    match batch.column(column).as_string_opt::<i32>() {
+        Some(texts) if row < texts.len() && !texts.is_null(row) => texts.value(row),
+        _ => "",
+    }
+}
+
+/// The moment in a column of moments, microseconds; the earliest for what is none.
+pub fn time_at(batch: &RecordBatch, column: usize, row: usize) -> i64 {
+    match batch.column(column).as_primitive_opt::<TimestampMicrosecondType>() {
+        Some(times) if row < times.len() && !times.is_null(row) => times.value(row),
+        _ => i64::MIN,
+    }
+}
+
+/// The integer in a column of integers, if there is one.
+pub fn integer_at(batch: &RecordBatch, column: usize, row: usize) -> Option<i64> {
+    let integers = batch.column(column).as_primitive_opt::<Int64Type>()?;
+    (row < integers.len() && !integers.is_null(row)).then(|| integers.value(row))
+}
+
+/// The double in a column of doubles, if there is one.
+pub fn double_at(batch: &RecordBatch, column: usize, row: usize) -> Option<f64> {
+    let doubles = batch.column(column).as_primitive_opt::<Float64Type>()?;
+    (row < doubles.len() && !doubles.is_null(row)).then(|| doubles.value(row))
+}
+
+/// The names and numbers in a column of maps.
+pub fn map_at(batch: &RecordBatch, column: usize, row: usize) -> impl Iterator<Item = (&str, f64)> {
+    let maps = batch.column(column).as_map_opt().filter(|maps| row < maps.len() && !maps.is_null(row));
+    let pairs = maps.and_then(|maps| {
+        let offsets = maps.value_offsets();
+        let places = usize::try_from(offsets[row]).ok()?..usize::try_from(offsets[row + 1]).ok()?;
+        let (names, values) =
+            (maps.keys().as_string_opt::<i32>()?, maps.values().as_primitive_opt::<Float64Type>()?);
+        Some(places.map(move |place| (names.value(place), values.value(place))))
+    });
+    pairs.into_iter().flatten()
+}

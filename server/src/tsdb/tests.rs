@@ -1,0 +1,8 @@
+//! The history as a whole, through its doors: random play against a plain model, every storage call failing in
+//! its turn, readers who hold on to what they see, and the bounds.
+
+mod bounds;
+mod faults;
+mod model;
+mod play;
+mod views;

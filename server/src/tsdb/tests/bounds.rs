@@ -1,0 +1,94 @@
+//! What the outside can let grow has an end: segments that wait, streams that are remembered.
+
+use crate::{
+    storage::StorageError,
+    tsdb::{
+        SEGMENTS_MAX, TsdbError,
+        head::SEGMENT_ROWS_MAX,
+        record::OwnedRows,
+        rows::{BOOTS_PER_AGENT_MAX, Mark, MarkRow},
+        testing::{Bench, NOW, agent_id, sample},
+    },
+};
+use std::{collections::BTreeSet, thread, time::Duration};
+
+/// Groups until the segment that is written to is full.
+fn fill(bench: &mut Bench, next: &mut u64) {
+    const GROUP: u64 = 20_000;
+    let segment = || bench.tsdb.view().segments.last().cloned();
+    let open = segment().unwrap();
+    while !open.is_full() {
+        let seqs = *next..*next + GROUP;
+        let samples = seqs.map(|seq| sample("a", (1, seq), NOW.plus_seconds(-(seq % 1_000).cast_signed())));
+        let rows = OwnedRows { samples: samples.collect(), ..OwnedRows::default() };
+        bench.appender.append(&rows.borrow()).unwrap();
+        *next += GROUP;
+    }
+    assert!(open.samples() < SEGMENT_ROWS_MAX + GROUP as usize, "a group more at most");
+}
+
+#[test]
+fn when_too_many_segments_wait_groups_are_refused_and_nothing_is_lost() {
+    let (mut bench, mut next) = (Bench::new(), 1);
+    bench.appender.seal_wait = Duration::from_millis(1);
+    for _ in 1..SEGMENTS_MAX {
+        bench.appender.begin_segment().unwrap();
+    }
+    fill(&mut bench, &mut next);
+    assert_eq!(bench.tsdb.view().segments.len(), SEGMENTS_MAX);
+    let one = |seq| OwnedRows { samples: vec![sample("a", (1, seq), NOW)], ..OwnedRows::default() };
+    for _ in 0..3 {
+        let refused = bench.append(&one(next)).unwrap_err();
+        assert!(matches!(refused, TsdbError::Storage(StorageError::Busy)), "{refused}");
+    }
+    assert_eq!(bench.tsdb.view().segments.len(), SEGMENTS_MAX);
+    // Sealing one makes room for whoever waits, at once.
+    bench.appender.seal_wait = Duration::from_secs(60);
+    let tsdb = bench.tsdb.clone();
+    let sealing = thread::spawn(move || tsdb.seal_oldest().unwrap());
+    bench.append(&one(next)).unwrap();
+    assert!(sealing.join().unwrap());
+    let rows = bench.tsdb.view().segments.iter().map(|segment| segment.samples() as u64).sum::<u64>();
+    assert_eq!(rows, next);
+    bench.reopen();
+    assert_eq!(bench.tsdb.view().segments.len(), SEGMENTS_MAX);
+    assert_eq!(bench.rows().len() as u64, next);
+}
+
+#[test]
+fn a_full_segment_is_left_to_be_sealed_by_itself() {
+    let (mut bench, mut next) = (Bench::new(), 1);
+    fill(&mut bench, &mut next);
+    let view = bench.tsdb.view();
+    assert_eq!(view.segments.len(), 2, "the next one has begun");
+    assert!(view.segments[0].is_full() && view.segments[1].is_empty());
+    assert!(bench.tsdb.has_to_seal());
+    assert!(bench.tsdb.seal_oldest().unwrap());
+    assert!(!bench.tsdb.seal_oldest().unwrap(), "the one that is written to is not sealed");
+    assert_eq!(bench.rows().len() as u64, next - 1);
+}
+
+/// An agent that begins a stream with every restart does not let the catalogue grow for ever.
+#[test]
+fn of_each_agent_only_the_greatest_boots_stay_in_the_catalogue() {
+    let mut bench = Bench::new();
+    let boots = 3 * BOOTS_PER_AGENT_MAX as u64;
+    for boot in 1..=boots {
+        let mark = |agent: &str| {
+            let mark = Mark { seq: 1, timestamp: Some(NOW) };
+            MarkRow { agent_id: agent_id(agent), boot, mark }
+        };
+        let marks = if boot == 1 { vec![mark("a"), mark("b")] } else { vec![mark("a")] };
+        bench.append(&OwnedRows { marks, ..OwnedRows::default() }).unwrap();
+        if boot % 5 == 0 {
+            bench.seal_all();
+        }
+    }
+    bench.seal_all();
+    let marks = bench.appender.marks().unwrap();
+    let of = |agent: &str| -> BTreeSet<u64> {
+        marks.iter().filter(|row| row.agent_id.as_str() == agent).map(|row| row.boot).collect()
+    };
+    assert_eq!(of("a"), (boots + 1 - BOOTS_PER_AGENT_MAX as u64..=boots).collect());
+    assert_eq!(of("b"), BTreeSet::from([1]));
+}

@@ -1,0 +1,171 @@
+//! Writes parts: rows in their order into a Parquet file, which is synced and named before anyone knows of it.
+
+use super::{
+    Tier, Tsdb, TsdbError,
+    parts::PartRow,
+    schema::{OWN_COLUMNS, text_at, time_at},
+};
+use crate::storage::StorageError;
+use arrow::{array::RecordBatch, datatypes::SchemaRef};
+use parquet::{
+    arrow::ArrowWriter,
+    basic::{Compression, Encoding, ZstdLevel},
+    file::properties::{EnabledStatistics, WriterProperties, WriterVersion},
+    schema::types::ColumnPath,
+};
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+    sync::atomic::Ordering,
+};
+
+/// Rows of a row group, by which readers leave out what they do not want: small ones are read faster for one
+/// agent, large ones take less room.
+const GROUP_ROWS: usize = 40_960;
+/// The same for what is merged soon: a merge holds a group of each part in memory.
+const GROUP_FRESH_ROWS: usize = 16_384;
+/// The same for scans, whose rows are large.
+const GROUP_SCANS: usize = 2_048;
+/// A dictionary of more than so many bytes is given up for the row group; doubles are then split by bytes.
+const DICTIONARY_BYTES_MAX: usize = 32 * 1024;
+
+/// What a part will be, before it is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Draft {
+    pub(super) tier: Tier,
+    pub(super) period: i64,
+    pub(super) level: u32,
+}
+
+/// What was written.
+struct Written {
+    rows: u64,
+    times: (i64, i64),
+    agents: (String, String),
+}
+
+impl Tsdb {
+    /// Writes batches, in their order, as a part; `None` if there is no row. The part is nowhere until the
+    /// catalogue has it.
+    pub(super) fn write_part(
+        &self,
+        draft: Draft,
+        schema: &SchemaRef,
+        batches: impl Iterator<Item = Result<RecordBatch, TsdbError>>,
+    ) -> Result<Option<PartRow>, TsdbError> {
+        self.settle()?;
+        let mut left = Vec::new();
+        self.try_write_part(draft, schema, batches, &mut left).inspect_err(|_| self.0.garbage.put(left))
+    }
+
+    /// Names in `left` the files that are there should it fail.
+    fn try_write_part(
+        &self,
+        draft: Draft,
+        schema: &SchemaRef,
+        batches: impl Iterator<Item = Result<RecordBatch, TsdbError>>,
+        left: &mut Vec<PathBuf>,
+    ) -> Result<Option<PartRow>, TsdbError> {
+        let inner = &self.0;
+        let Draft { tier, period, level } = draft;
+        let id = inner.last_part.fetch_add(1, Ordering::Relaxed) + 1;
+        let made = inner.places.scratch.join(format!("{id:010}.parquet"));
+        inner.faults.at("part write")?;
+        left.push(made.clone());
+        let Some(Written { rows, times, agents }) = write(&made, draft, schema, batches)? else {
+            fs::remove_file(&made).map_err(StorageError::file("delete", &made))?;
+            return Ok(None);
+        };
+        inner.faults.at("part sync")?;
+        let bytes = sync(&made)?;
+        let row = PartRow { id, tier, period, level, rows, bytes, times, agents, created: inner.clock.now() };
+        let path = inner.places.parts.join(row.file());
+        inner.faults.at("part rename")?;
+        left.push(path.clone());
+        fs::rename(&made, &path).map_err(StorageError::file("rename", &made))?;
+        inner.faults.at("part folder sync")?;
+        sync_folder(path.parent().unwrap_or(&inner.places.parts))?;
+        Ok(Some(row))
+    }
+}
+
+fn write(
+    path: &Path,
+    draft: Draft,
+    schema: &SchemaRef,
+    batches: impl Iterator<Item = Result<RecordBatch, TsdbError>>,
+) -> Result<Option<Written>, TsdbError> {
+    let file = File::create(path).map_err(StorageError::file("create", path))?;
+    let mut writer = ArrowWriter::try_new(file, SchemaRef::clone(schema), Some(properties(draft)))?;
+    let mut written: Option<Written> = None;
+    for batch in batches {
+        let batch = batch?;
+        let Some(of_batch) = look_at(&batch) else { continue };
+        match &mut written {
+            None => written = Some(of_batch),
+            Some(all) => {
+                all.rows += of_batch.rows;
+                all.times = (all.times.0.min(of_batch.times.0), all.times.1.max(of_batch.times.1));
+                all.agents.1 = of_batch.agents.1;
+            }
+        }
+        writer.write(&batch)?;
+    }
+    writer.close()?;
+    Ok(written)
+}
+
+/// Rows, first and last moment, first and last agent of a batch, which is ordered by agent; `None` for an empty
+/// one.
+fn look_at(batch: &RecordBatch) -> Option<Written> {
+    let last = batch.num_rows().checked_sub(1)?;
+    let agent = |row| text_at(batch, 0, row).to_owned();
+    let time_column = batch.schema().column_with_name("timestamp").map_or(2, |(place, _)| place);
+    let times = (0..=last).map(|row| time_at(batch, time_column, row));
+    let (first_at, last_at) = (times.clone().min()?, times.max()?);
+    Some(Written { rows: last as u64 + 1, times: (first_at, last_at), agents: (agent(0), agent(last)) })
+}
+
+/// Numbers that rise are written as differences, repeated ones by a dictionary, the rest split by bytes. What is
+/// merged soon is not compressed: that would cost more than all the rest of the writing.
+fn properties(draft: Draft) -> WriterProperties {
+    let compression = match draft.level {
+        0 => Compression::UNCOMPRESSED,
+        _ => Compression::ZSTD(ZstdLevel::default()),
+    };
+    let group = match (draft.tier, draft.level) {
+        (Tier::Scans, _) => GROUP_SCANS,
+        (_, 0) => GROUP_FRESH_ROWS,
+        _ => GROUP_ROWS,
+    };
+    let column = |name: &str| ColumnPath::from(name);
+    let mut properties = WriterProperties::builder()
+        .set_writer_version(WriterVersion::PARQUET_2_0)
+        .set_compression(compression)
+        .set_max_row_group_row_count(Some(group))
+        .set_dictionary_page_size_limit(DICTIONARY_BYTES_MAX)
+        .set_statistics_enabled(EnabledStatistics::None)
+        .set_offset_index_disabled(true);
+    for name in ["agent_id", "name", "timestamp", "start"] {
+        properties = properties.set_column_statistics_enabled(column(name), EnabledStatistics::Chunk);
+    }
+    for name in ["timestamp", "start", "last_at", "seq"] {
+        properties = properties
+            .set_column_dictionary_enabled(column(name), false)
+            .set_column_encoding(column(name), Encoding::DELTA_BINARY_PACKED);
+    }
+    for name in OWN_COLUMNS.into_iter().chain(["min", "max", "sum", "last"]) {
+        properties = properties.set_column_encoding(column(name), Encoding::BYTE_STREAM_SPLIT);
+    }
+    properties.build()
+}
+
+fn sync(path: &Path) -> Result<u64, StorageError> {
+    let file = File::open(path).map_err(StorageError::file("open", path))?;
+    file.sync_all().map_err(StorageError::file("sync", path))?;
+    Ok(file.metadata().map_err(StorageError::file("look at", path))?.len())
+}
+
+fn sync_folder(path: &Path) -> Result<(), StorageError> {
+    File::open(path).and_then(|folder| folder.sync_all()).map_err(StorageError::file("sync", path))
+}
