@@ -168,6 +168,10 @@ fn open(settings: &Settings, clock: &Clock) -> Result<(Cellar, Appender), AppErr
     let opened =
         Tsdb::open(places, sqlite.clone(), duck.clone(), clock.clone(), retention, disk.clone(), faults)?;
     let Opened { tsdb, appender } = opened;
+    // Before the writer: it reads the marks, of which the former store has some.
+    if tsdb.take_over_former(&folder)?.is_some() {
+        tracing::info!("the history of the former analytics.duckdb was taken over");
+    }
     let keyring = Keyring::new(master, sqlite.clone(), clock.clone());
     Ok((Cellar { folder, sqlite, duck, tsdb, disk, keyring, _lock: lock }, appender))
 }

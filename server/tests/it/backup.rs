@@ -258,9 +258,8 @@ fn an_export_that_nobody_reads_can_be_stopped() {
     failed(&output, "stopped");
 }
 
-#[test]
-fn a_folder_of_the_former_version_goes_on() {
-    let mut hub = Hub::prepare(&[]);
+/// Leaves a data folder as the former version did: fifty samples of agent A, a second apart, from an hour ago on.
+fn former_folder(hub: &Hub) -> Timestamp {
     fs::create_dir(hub.folder()).unwrap();
     let at = now().plus_seconds(-3_600);
     let former = duckdb::Connection::open(hub.folder().join("analytics.duckdb")).unwrap();
@@ -273,7 +272,13 @@ fn a_folder_of_the_former_version_goes_on() {
         at.plus_seconds(49).as_micros()
     );
     former.execute_batch(&rows).unwrap();
-    drop(former);
+    at
+}
+
+#[test]
+fn a_folder_of_the_former_version_is_migrated_and_goes_on() {
+    let mut hub = Hub::prepare(&[]);
+    let at = former_folder(&hub);
     let backup = hub.beside().join("backup");
     assert!(succeeded(&hub.run(&["migrate"])).contains("50 samples and 0 scans taken over"));
     assert!(!succeeded(&hub.run(&["migrate"])).contains("analytics.duckdb"));
@@ -283,4 +288,20 @@ fn a_folder_of_the_former_version_goes_on() {
     assert_eq!(stored(&hub, "A", at), (0..50).map(|second| (second, 1)).collect());
     let aside = hub.folder().join("analytics.duckdb.taken-over");
     assert!(aside.is_file() && !hub.folder().join("analytics.duckdb").exists());
+}
+
+#[test]
+fn a_hub_that_starts_on_a_folder_of_the_former_version_takes_it_over_once() {
+    let mut hub = Hub::prepare(&[]);
+    let at = former_folder(&hub);
+    hub.restart();
+    let agent = hub.register("A");
+    let all: Vec<_> = (0..50).map(|second| (second, 1)).collect();
+    assert_eq!(stored(&hub, "A", at), all.iter().copied().collect());
+    // What was committed then is a duplicate now.
+    let again = agent.post("/api/v1/metrics", &agent.batch(1, 50..=50, at.plus_seconds(-1))).expect(200);
+    assert_eq!(again["duplicates"], 1, "{again}");
+    hub.kill();
+    hub.restart();
+    assert_eq!(stored(&hub, "A", at), all.into_iter().collect());
 }
