@@ -161,8 +161,9 @@ fn header(what: &str) -> Header {
 fn success(answer: &Answer, rules: &Rules, schemas: &mut Schemas) -> openapi::Response {
     let mut response = ResponseBuilder::new().description(answer.what);
     if rules.offers.len() > 1 {
-        response =
-            response.header("X-Next-Cursor", header("nextCursor of NDJSON and CSV, where there is more"));
+        response = response
+            .header("X-Next-Cursor", header("nextCursor of every form but JSON, where there is more"))
+            .header("X-Pingup-Tiers", header("The tiers that were read"));
     }
     for offer in rules.offers {
         let content = match (offer, answer.schema) {

@@ -72,18 +72,31 @@ fn page_of<T: ToSchema>(schemas: &mut Schemas) -> RefOr<Schema> {
 }
 
 fn page(item: RefOr<Schema>) -> RefOr<Schema> {
+    RefOr::T(page_with(item).into())
+}
+
+fn page_with(item: RefOr<Schema>) -> ObjectBuilder {
     let text_or_null = SchemaType::from_iter([Type::String, Type::Null]);
-    let page = ObjectBuilder::new()
+    ObjectBuilder::new()
         .property("items", ArrayBuilder::new().items(item))
         .property("nextCursor", ObjectBuilder::new().schema_type(text_or_null))
         .required("items")
-        .required("nextCursor");
-    RefOr::T(page.into())
+        .required("nextCursor")
+}
+
+/// A page of the history, which also says which tiers were read.
+fn history_page(item: RefOr<Schema>) -> RefOr<Schema> {
+    let tiers = ArrayBuilder::new().items(ObjectBuilder::new().schema_type(Type::String));
+    RefOr::T(page_with(item).property("tiers", tiers).required("tiers").into())
 }
 
 fn rows_or_buckets(schemas: &mut Schemas) -> RefOr<Schema> {
     let either = OneOfBuilder::new().item(schemas.register::<Row>()).item(schemas.register::<Bucket>());
-    page(RefOr::T(either.into()))
+    history_page(RefOr::T(either.into()))
+}
+
+fn buckets(schemas: &mut Schemas) -> RefOr<Schema> {
+    history_page(schemas.register::<Bucket>())
 }
 
 fn one_or_batch(schemas: &mut Schemas) -> RefOr<Schema> {
@@ -161,7 +174,7 @@ pub(super) fn doc(method: &Method, path: &str) -> Option<Doc> {
         ("POST", "/api/v1/agents/{id}/heartbeat") => doc!("The agent is there, or says that it goes", Some(of::<HeartbeatBody>), [signed("Taken, or older than one that was", of::<HeartbeatAnswer>)], &[TimestampInFuture]),
         ("POST", "/api/v1/metrics") => doc!("One sample or a batch; answered once it is on disk", Some(one_or_batch), [ok("On disk", of::<PushAnswer>)], SEQUENCE),
         ("GET", "/api/v1/metrics/{agentId}") => doc!("Samples of a time, or buckets of them with `step`", None, [ok("A page", rows_or_buckets)], &[NotFound]),
-        ("GET", "/api/v1/fleet/metrics") => doc!("Buckets of all agents together", None, [ok("A page", page_of::<Bucket>)], &[]),
+        ("GET", "/api/v1/fleet/metrics") => doc!("Buckets of all agents together", None, [ok("A page", buckets)], &[]),
         ("GET", "/api/v1/fleet/top") => doc!("The agents that stand out by one measurement", None, [ok("They, in order", of::<FleetTop>)], &[]),
         ("GET", "/api/v1/metrics/{agentId}/latest") => doc!("The newest sample", None, [ok("The sample", of::<Row>)], &[NotFound]),
         ("POST", "/api/v1/discovery") => doc!("One scan; answered once it is on disk", Some(of::<DiscoveryBody>), [ok("On disk", of::<PushAnswer>)], SEQUENCE),
