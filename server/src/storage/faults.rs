@@ -1,23 +1,24 @@
 //! Faults on purpose, so that tests meet every failure storage can have: the N-th call fails, or ends the
-//! process.
+//! process; or the writer stands still.
 //!
-//! Whoever changes the disk asks [`Faults::at`] before each system call. In the product nothing is set, and
-//! asking costs one look at an empty option. Refuses text in the environment that is no number from 1.
+//! Whoever changes the disk asks [`Faults::at`] before each system call, and the journal's writer asks
+//! [`Faults::stand_still`] before each record. In the product nothing is set, and asking costs one look at an
+//! empty option. What the environment may say, and what of it is refused: `words`.
+
+mod words;
+
+pub use self::words::FaultsError;
 
 use super::StorageError;
 use std::{
     env,
-    ffi::OsString,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    thread,
+    time::{Duration, Instant},
 };
-
-/// The environment's word for [`Faults::fail_nth`].
-const FAIL_VARIABLE: &str = "PINGUP_INJECT_FAIL_NTH";
-/// The environment's word for [`Faults::abort_nth`].
-const ABORT_VARIABLE: &str = "PINGUP_INJECT_ABORT_NTH";
 
 /// Which storage calls are to fail; clones count together. In the product none is ever set.
 #[derive(Clone, Debug, Default)]
@@ -26,31 +27,20 @@ pub struct Faults(Option<Arc<Plan>>);
 #[derive(Debug)]
 struct Plan {
     fault: Fault,
+    /// From when a stall counts.
+    made: Instant,
     calls: AtomicU64,
     fired: AtomicBool,
     healed: AtomicBool,
 }
 
-/// What happens, and at which call, counted from 1.
-#[derive(Clone, Copy, Debug)]
+/// What happens, and when: at which call, counted from 1, or so long after the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {
     FailNth(u64),
     FailFrom(u64),
     AbortNth(u64),
-}
-
-/// A variable of the environment that says nothing a fault could be made of.
-#[derive(Debug, thiserror::Error)]
-pub enum FaultsError {
-    /// Not a number.
-    #[error("{variable} must be a whole number from 1, the call that is to fail; unset it for none")]
-    Number {
-        /// Its name.
-        variable: &'static str,
-    },
-    /// Both are set.
-    #[error("{FAIL_VARIABLE} and {ABORT_VARIABLE} are both set; set one of them, or neither")]
-    Both,
+    Stall { after: Duration, lasting: Duration },
 }
 
 impl Faults {
@@ -74,32 +64,22 @@ impl Faults {
         Self::planned(Fault::AbortNth(n))
     }
 
-    /// What the environment asks for, said in the log; none when it asks for nothing.
-    pub fn from_env() -> Result<Self, FaultsError> {
-        let faults = Self::from_words(env::var_os)?;
-        if let Some(plan) = &faults.0 {
-            tracing::warn!(fault = ?plan.fault, "FAULTS ARE INJECTED INTO STORAGE: this hub is for tests only");
-        }
-        Ok(faults)
+    /// The first record that the writer begins `after` from now or later waits for `lasting`; the others do not.
+    pub fn stall(after: Duration, lasting: Duration) -> Self {
+        Self::planned(Fault::Stall { after, lasting })
     }
 
-    fn from_words(word: impl Fn(&'static str) -> Option<OsString>) -> Result<Self, FaultsError> {
-        let number = |variable: &'static str| {
-            let Some(text) = word(variable) else { return Ok(None) };
-            let number = text.to_str().and_then(|text| text.parse().ok()).filter(|n| *n > 0);
-            number.map(Some).ok_or(FaultsError::Number { variable })
-        };
-        match (number(FAIL_VARIABLE)?, number(ABORT_VARIABLE)?) {
-            (Some(_), Some(_)) => Err(FaultsError::Both),
-            (Some(n), None) => Ok(Self::fail_nth(n)),
-            (None, Some(n)) => Ok(Self::abort_nth(n)),
-            (None, None) => Ok(Self::none()),
-        }
+    /// What the environment asks for, said in the log; none when it asks for nothing.
+    pub fn from_env() -> Result<Self, FaultsError> {
+        let Some(fault) = words::read(env::var_os)? else { return Ok(Self::none()) };
+        tracing::warn!(?fault, "FAULTS ARE INJECTED INTO STORAGE: this hub is for tests only");
+        Ok(Self::planned(fault))
     }
 
     fn planned(fault: Fault) -> Self {
         Self(Some(Arc::new(Plan {
             fault,
+            made: Instant::now(),
             calls: AtomicU64::new(0),
             fired: AtomicBool::new(false),
             healed: AtomicBool::new(false),
@@ -113,6 +93,7 @@ impl Faults {
         let due = match plan.fault {
             Fault::FailNth(n) | Fault::AbortNth(n) => number == n,
             Fault::FailFrom(n) => number >= n,
+            Fault::Stall { .. } => false,
         };
         if !due || plan.healed.load(Ordering::SeqCst) {
             return Ok(());
@@ -122,6 +103,15 @@ impl Faults {
         }
         plan.fired.store(true, Ordering::SeqCst);
         Err(StorageError::Injected(call))
+    }
+
+    /// Asked by the journal's writer before each record: blocks, once, when the stall has come.
+    pub fn stand_still(&self) {
+        let Some(plan) = &self.0 else { return };
+        if let Some(lasting) = plan.stall_at(plan.made.elapsed()) {
+            tracing::warn!(seconds = lasting.as_secs_f64(), "the writer stands still on purpose");
+            thread::sleep(lasting);
+        }
     }
 
     /// From now on every call works.
@@ -136,47 +126,19 @@ impl Faults {
         self.0.as_ref().map_or(0, |plan| plan.calls.load(Ordering::SeqCst))
     }
 
-    /// Whether a call has failed on purpose.
+    /// Whether the fault has come at least once.
     pub fn has_fired(&self) -> bool {
         self.0.as_ref().is_some_and(|plan| plan.fired.load(Ordering::SeqCst))
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn told(faults: &Faults, calls: usize) -> Vec<bool> {
-        (0..calls).map(|_| faults.at("test").is_ok()).collect()
-    }
-
-    #[test]
-    fn the_call_that_is_named_fails() {
-        assert_eq!(told(&Faults::none(), 3), [true, true, true]);
-        let once = Faults::fail_nth(2);
-        assert_eq!(told(&once, 1), [true]);
-        assert!(!once.has_fired());
-        assert!(matches!(once.at("journal sync"), Err(StorageError::Injected("journal sync"))));
-        assert!(once.has_fired() && once.at("test").is_ok() && once.calls() == 3);
-        let from = Faults::fail_from(2);
-        assert_eq!(told(&from, 3), [true, false, false]);
-        from.heal();
-        assert_eq!(told(&from, 2), [true, true]);
-    }
-
-    #[test]
-    fn the_environment_is_read_or_refused_by_name() {
-        let read = |fail: Option<&str>, abort: Option<&str>| {
-            let word = |name| if name == FAIL_VARIABLE { fail } else { abort }.map(OsString::from);
-            Faults::from_words(word).map(|faults| faults.0.map(|plan| plan.fault))
-        };
-        assert!(matches!(read(None, None), Ok(None)));
-        assert!(matches!(read(Some("3"), None), Ok(Some(Fault::FailNth(3)))));
-        assert!(matches!(read(None, Some("1")), Ok(Some(Fault::AbortNth(1)))));
-        assert!(matches!(read(Some("1"), Some("1")), Err(FaultsError::Both)));
-        for bad in ["", "0", "-1", "x"] {
-            let refusal = read(None, Some(bad)).unwrap_err().to_string();
-            assert!(refusal.contains(ABORT_VARIABLE), "{refusal}");
-        }
+impl Plan {
+    /// How long whoever asks now is to stand still; told once.
+    fn stall_at(&self, since_made: Duration) -> Option<Duration> {
+        let Fault::Stall { after, lasting } = self.fault else { return None };
+        (since_made >= after && !self.fired.swap(true, Ordering::SeqCst)).then_some(lasting)
     }
 }
+
+#[cfg(test)]
+mod tests;

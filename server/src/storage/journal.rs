@@ -147,6 +147,7 @@ impl Journal {
 
     /// Appends a record and syncs it to disk. `Ok`: on disk, whole. `Err`: not there.
     pub fn append(&mut self, record: &[u8]) -> Result<(), StorageError> {
+        self.faults.stand_still();
         self.disk.check()?;
         let Some(current) = &mut self.current else { return Err(StorageError::Closed) };
         if record.is_empty() || record.len() > RECORD_BYTES_MAX {
