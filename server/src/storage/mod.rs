@@ -21,6 +21,8 @@ mod duck;
 mod error;
 mod faults;
 mod folder;
+#[cfg(test)]
+mod full_disk;
 pub mod inspect;
 mod journal;
 mod master;

@@ -1,17 +1,7 @@
-//! A disk that fills up, for real: files that may not grow beyond a limit, in a process of their own.
-//!
-//! The limit is the process's (`RLIMIT_FSIZE`), so the story runs in a child, started with the signal for it
-//! ignored: writes then fail with "File too large" and the engine has to cope, as with "No space left".
+//! The engine on a disk that fills up: it has to cope, and to forget.
 
 use super::*;
-use crate::storage::scratch::Scratch;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use std::process::Command;
-
-fn limit_file_size(bytes: Option<u64>) {
-    let maximum = getrlimit(Resource::Fsize).maximum;
-    setrlimit(Resource::Fsize, Rlimit { current: bytes.or(maximum), maximum }).unwrap();
-}
+use crate::storage::{full_disk, scratch::Scratch};
 
 fn run(duck: &Duck, sql: &str) -> Result<(), StorageError> {
     duck.run_blocking(|connection| connection.execute_batch(sql).map_err(StorageError::from))
@@ -29,7 +19,7 @@ fn full_disk_story() {
     let spill = "SELECT max(r) FROM (SELECT r, row_number() OVER (ORDER BY r) FROM \
                  (SELECT uuid()::VARCHAR AS r FROM range(3000000)))";
     run(&duck, spill).unwrap();
-    limit_file_size(Some(1 << 20));
+    full_disk::limit_file_size(Some(1 << 20));
     for _ in 0..3 {
         let refusal = run(&duck, &copy).unwrap_err();
         assert!(matches!(refusal, StorageError::Full), "{refusal}");
@@ -37,7 +27,7 @@ fn full_disk_story() {
         assert!(refusal.is_transient(), "{refusal}");
         duck.probe().unwrap();
     }
-    limit_file_size(None);
+    full_disk::limit_file_size(None);
     run(&duck, &copy).unwrap();
     run(&duck, spill).unwrap();
     println!("reopened {}", duck.reopened());
@@ -45,14 +35,5 @@ fn full_disk_story() {
 
 #[test]
 fn a_full_disk_refuses_a_file_and_is_forgotten() {
-    let story = "storage::duck::full_disk_tests::full_disk_story";
-    let told = Command::new("sh")
-        .args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""])
-        .arg(std::env::current_exe().unwrap())
-        .args(["--exact", story, "--ignored", "--nocapture"])
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&told.stdout);
-    assert!(told.status.success(), "{said}{}", String::from_utf8_lossy(&told.stderr));
-    assert!(said.contains("1 passed"), "the story was not found: {said}");
+    full_disk::tell("storage::duck::full_disk_tests::full_disk_story");
 }

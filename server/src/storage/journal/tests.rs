@@ -4,8 +4,7 @@ use super::{
     format::{FRAME_BYTES, HEADER_BYTES},
     *,
 };
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use std::process::Command;
+use crate::storage::full_disk;
 use tempfile::TempDir;
 
 const RECORDS: [&[u8]; 4] = [b"one", b"two two", b"3", b"the fourth of them"];
@@ -309,11 +308,6 @@ fn an_error_of_the_reader_ends_the_reading() {
     assert_eq!(seen, 2);
 }
 
-fn limit_file_size(bytes: Option<u64>) {
-    let maximum = getrlimit(Resource::Fsize).maximum;
-    setrlimit(Resource::Fsize, Rlimit { current: bytes.or(maximum), maximum }).unwrap();
-}
-
 #[test]
 #[ignore = "run by a_disk_that_is_full_in_the_middle_of_a_record in a process of its own"]
 fn full_disk_story() {
@@ -321,27 +315,18 @@ fn full_disk_story() {
     let mut journal = open(&folder, Faults::none()).unwrap();
     journal.begin(1).unwrap();
     journal.append(&[1; 3000]).unwrap();
-    limit_file_size(Some(4096));
+    full_disk::limit_file_size(Some(4096));
     for _ in 0..3 {
         // Half of it is written before the limit is met.
         assert!(matches!(journal.append(&[2; 3000]), Err(StorageError::Full)));
         assert_eq!(read(&folder, 1).1, ReadEnd { end: journal.current_bytes(), torn_bytes: 0 });
     }
-    limit_file_size(None);
+    full_disk::limit_file_size(None);
     journal.append(&[3; 3000]).unwrap();
     assert_eq!(read(&folder, 1).0, [[1; 3000], [3; 3000]]);
 }
 
 #[test]
 fn a_disk_that_is_full_in_the_middle_of_a_record() {
-    let story = "storage::journal::tests::full_disk_story";
-    let told = Command::new("sh")
-        .args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""])
-        .arg(std::env::current_exe().unwrap())
-        .args(["--exact", story, "--ignored", "--nocapture"])
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&told.stdout);
-    assert!(told.status.success(), "{said}{}", String::from_utf8_lossy(&told.stderr));
-    assert!(said.contains("1 passed"), "the story was not found: {said}");
+    full_disk::tell("storage::journal::tests::full_disk_story");
 }
