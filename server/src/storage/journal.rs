@@ -4,16 +4,22 @@
 //! not there: what was written of it is cut off before anything else is appended, and as long as that cannot
 //! be done every append fails (a failed sync leaves open what the page cache still claims). Only a crash
 //! right after such a failure, before the cut, can leave the refused record; whoever appends it again must
-//! know it by its content.
+//! know it by its content. Only the newest segment can have a torn end.
 //!
 //! Refuses: records that are empty or beyond [`RECORD_BYTES_MAX`], appends below the disk's reserve, a
-//! segment number that does not rise, a file that a newer program wrote. A reader needs no `Journal`: it may
-//! be another process ([`Journal::read`]).
+//! segment number that does not rise, a file that another form of this program wrote, one that is damaged
+//! before its last record (`damage`). A reader needs no `Journal`: it may be another process
+//! ([`Journal::read`]).
 
+mod damage;
 mod format;
+mod names;
 mod read;
 
-use self::format::HEADER_BYTES;
+use self::{
+    format::HEADER_BYTES,
+    names::{segment_path, segments, sync_folder},
+};
 pub use self::{format::RECORD_BYTES_MAX, read::ReadEnd};
 use super::{DiskSpace, Faults, StorageError};
 use std::{
@@ -28,8 +34,6 @@ const FOLDER_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
 /// What the buffer for one record keeps of its memory between appends, in bytes.
 const FRAME_KEPT_BYTES_MAX: usize = 1024 * 1024;
-/// Digits of a segment's number in its file's name: all a `u64` needs, so names sort as numbers do.
-const NAME_DIGITS: usize = 20;
 
 /// The one writer of a journal's folder.
 #[derive(Debug)]
@@ -38,6 +42,9 @@ pub struct Journal {
     disk: DiskSpace,
     faults: Faults,
     current: Option<Segment>,
+    /// One that could not be begun. Its file goes before anything more is appended to the current one: only
+    /// the newest on disk may be torn.
+    unbegun: Option<u64>,
     frame: Vec<u8>,
 }
 
@@ -68,7 +75,7 @@ impl Journal {
         if let Some(parent) = folder.parent() {
             sync_folder(parent, &faults)?;
         }
-        Ok(Self { folder: folder.to_owned(), disk, faults, current: None, frame: Vec::new() })
+        Ok(Self { folder: folder.to_owned(), disk, faults, current: None, unbegun: None, frame: Vec::new() })
     }
 
     /// Where a segment of the journal in `folder` lies.
@@ -83,6 +90,9 @@ impl Journal {
 
     /// Hands over every whole record of a segment in order; says where they end and how many torn bytes
     /// follow. Works beside a hub that writes; stops at the first error of `on_record`.
+    ///
+    /// Refuses, once the whole records were handed over, a segment in which more was written behind what is
+    /// not whole: that is no torn end, and cutting it off would lose what was confirmed.
     pub fn read(
         folder: &Path,
         segment: u64,
@@ -120,6 +130,7 @@ impl Journal {
     /// Refused while the old one cannot be mended. A file of that number without records, left by a failure
     /// of this, is replaced.
     pub fn begin(&mut self, segment: u64) -> Result<(), StorageError> {
+        self.remove_unbegun()?;
         let path = segment_path(&self.folder, segment);
         if let Some(current) = &mut self.current {
             current.mend(&self.faults)?;
@@ -131,6 +142,7 @@ impl Journal {
             return Err(taken(path));
         }
         self.faults.at("journal create")?;
+        self.unbegun = Some(segment);
         let file = File::options()
             .write(true)
             .create(true)
@@ -142,6 +154,7 @@ impl Journal {
         begun.write_header(&self.faults)?;
         sync_folder(&self.folder, &self.faults)?;
         self.current = Some(begun);
+        self.unbegun = None;
         Ok(())
     }
 
@@ -149,6 +162,7 @@ impl Journal {
     pub fn append(&mut self, record: &[u8]) -> Result<(), StorageError> {
         self.faults.stand_still();
         self.disk.check()?;
+        self.remove_unbegun()?;
         let Some(current) = &mut self.current else { return Err(StorageError::Closed) };
         if record.is_empty() || record.len() > RECORD_BYTES_MAX {
             let said = format!("a record has 1 to {RECORD_BYTES_MAX} bytes, this one {}", record.len());
@@ -168,17 +182,20 @@ impl Journal {
         })
     }
 
-    /// Removes the file of a segment that is not written any more (a missing one is fine) and syncs the folder.
-    pub fn remove(folder: &Path, segment: u64, faults: &Faults) -> Result<(), StorageError> {
-        let path = segment_path(folder, segment);
-        faults.at("journal remove")?;
+    /// Takes away, durably, what is left of a segment that could not be begun.
+    fn remove_unbegun(&mut self) -> Result<(), StorageError> {
+        let Some(segment) = self.unbegun else { return Ok(()) };
+        let path = segment_path(&self.folder, segment);
+        self.faults.at("journal remove")?;
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 return Err(StorageError::file("remove", path)(error));
             }
             _ => {}
         }
-        sync_folder(folder, faults)
+        sync_folder(&self.folder, &self.faults)?;
+        self.unbegun = None;
+        Ok(())
     }
 
     /// The segment that is written, if any.
@@ -217,41 +234,15 @@ impl Segment {
         faults.at("journal cut")?;
         self.file.set_len(self.end).map_err(StorageError::file("cut", &self.path))?;
         faults.at("journal sync")?;
-        self.file.sync_data().map_err(StorageError::file("sync", &self.path))?;
+        // Not the data alone: that the file is shorter must be on disk before anything is begun behind it.
+        self.file.sync_all().map_err(StorageError::file("sync", &self.path))?;
         self.torn = false;
         Ok(())
     }
 }
 
-/// Numbers of the segments in `folder`, rising; other files are none of the journal's.
-fn segments(folder: &Path) -> Result<Vec<u64>, StorageError> {
-    let entries = fs::read_dir(folder).map_err(StorageError::file("list", folder))?;
-    let mut numbers = Vec::new();
-    for entry in entries {
-        let name = entry.map_err(StorageError::file("list", folder))?.file_name();
-        numbers.extend(name.to_str().and_then(segment_number));
-    }
-    numbers.sort_unstable();
-    Ok(numbers)
-}
-
-fn segment_path(folder: &Path, segment: u64) -> PathBuf {
-    folder.join(format!("{segment:0NAME_DIGITS$}.log"))
-}
-
-fn segment_number(name: &str) -> Option<u64> {
-    let digits = name.strip_suffix(".log")?;
-    let plain = digits.len() == NAME_DIGITS && digits.bytes().all(|byte| byte.is_ascii_digit());
-    if plain { digits.parse().ok() } else { None }
-}
-
 fn taken(path: PathBuf) -> StorageError {
     StorageError::File { doing: "begin", path, source: io::ErrorKind::AlreadyExists.into() }
-}
-
-fn sync_folder(folder: &Path, faults: &Faults) -> Result<(), StorageError> {
-    faults.at("journal folder sync")?;
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(StorageError::file("sync", folder))
 }
 
 #[cfg(test)]

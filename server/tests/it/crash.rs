@@ -1,5 +1,6 @@
 //! 200 means on disk: killed at any moment, every row that was answered is there, once.
 
+mod damage;
 mod sealing;
 
 use crate::harness::{Hub, PATIENCE, agent::Agent, agent::now, eventually};

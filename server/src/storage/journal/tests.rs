@@ -1,10 +1,13 @@
-//! The journal under torn writes, flipped bytes, failing calls, and readers beside it.
+//! The journal under torn writes, failing calls, and readers beside it; under damage: `damage`.
+
+mod damage;
 
 use super::{
     format::{FRAME_BYTES, HEADER_BYTES},
     *,
 };
 use crate::storage::full_disk;
+use std::time::Duration;
 use tempfile::TempDir;
 
 const RECORDS: [&[u8]; 4] = [b"one", b"two two", b"3", b"the fourth of them"];
@@ -71,10 +74,6 @@ fn what_was_appended_is_read_back_over_segments_and_restarts() {
     journal.append(b"more").unwrap();
     assert_eq!(read(&folder, 1).0, [b"one"]);
     assert_eq!(read(&folder, 3).0, [&b"three"[..], b"more"]);
-
-    Journal::remove(&folder, 1, &Faults::none()).unwrap();
-    Journal::remove(&folder, 1, &Faults::none()).unwrap();
-    assert_eq!(Journal::segments(&folder).unwrap(), [3]);
 }
 
 #[test]
@@ -109,60 +108,8 @@ fn torn_anywhere_the_whole_records_before_are_there_and_writing_goes_on() {
     }
 }
 
-#[test]
-fn a_flipped_byte_ends_the_reading_there() {
-    let (_place, folder) = place();
-    let whole = written(&folder);
-    let bounds = bounds();
-    for at in 0..whole.len() {
-        for flip in [0x01, 0x80, 0xff] {
-            let mut bytes = whole.clone();
-            bytes[at] ^= flip;
-            fs::write(segment_path(&folder, 1), &bytes).unwrap();
-            let (found, end) = read(&folder, 1);
-            let count = bounds[1..].iter().filter(|bound| **bound <= at).count();
-            let (count, expected) = if at < HEADER_BYTES { (0, 0) } else { (count, bounds[count]) };
-            assert_eq!(found, RECORDS[..count], "flipped at {at}");
-            let torn = (whole.len() - expected) as u64;
-            assert_eq!(end, ReadEnd { end: expected as u64, torn_bytes: torn }, "flipped at {at}");
-        }
-    }
-}
-
-#[test]
-fn zeros_and_old_records_at_another_place_never_count() {
-    let (_place, folder) = place();
-    let whole = written(&folder);
-    let bounds = bounds();
-    let second = &whole[bounds[1]..bounds[2]];
-    for behind in [&[0; 4096][..], second, &whole[HEADER_BYTES..]] {
-        let bytes = [&whole, behind].concat();
-        fs::write(segment_path(&folder, 1), bytes).unwrap();
-        let (found, end) = read(&folder, 1);
-        assert_eq!((found.len(), end.torn_bytes), (4, behind.len() as u64));
-    }
-    let other = [&format::header(2)[..], &whole[HEADER_BYTES..]].concat();
-    fs::write(segment_path(&folder, 2), other).unwrap();
-    assert_eq!(read(&folder, 2).0.len(), 0, "a record is its segment's");
-}
-
-#[test]
-fn a_renamed_segment_and_a_newer_form_are_refused_not_taken_for_torn() {
-    let (_place, folder) = place();
-    let mut whole = written(&folder);
-    fs::copy(segment_path(&folder, 1), segment_path(&folder, 2)).unwrap();
-    let refused = Journal::read(&folder, 2, |_| Ok(())).unwrap_err().to_string();
-    assert!(refused.contains("segment 1"), "{refused}");
-    whole[8] = 2;
-    let checksum = crc32fast::hash(&whole[..20]);
-    whole[20..24].copy_from_slice(&checksum.to_le_bytes());
-    fs::write(segment_path(&folder, 1), &whole).unwrap();
-    let refused = Journal::read(&folder, 1, |_| Ok(())).unwrap_err().to_string();
-    assert!(refused.contains("newer program"), "{refused}");
-}
-
-/// A writer's day: segments begun and removed, records appended, each again until it is confirmed; a
-/// failed call is tried again. What was confirmed, in order.
+/// A writer's day: segments begun, records appended, each again until it is confirmed; a failed call is tried
+/// again. What was confirmed, in order.
 fn day(folder: &Path, faults: &Faults) -> Vec<Vec<u8>> {
     // A failure that lasts is met twice, then it passes.
     let again = |work: &mut dyn FnMut() -> Result<(), StorageError>| {
@@ -182,11 +129,8 @@ fn day(folder: &Path, faults: &Faults) -> Vec<Vec<u8>> {
     });
     let mut journal = journal.unwrap();
     let mut confirmed = Vec::new();
-    again(&mut || journal.begin(1));
-    again(&mut || journal.append(b"goes with its segment"));
-    for segment in 2..4_u64 {
+    for segment in 1..4_u64 {
         again(&mut || journal.begin(segment));
-        again(&mut || Journal::remove(folder, 1, faults));
         for number in 0..3 {
             let record = format!("record {number} of {segment}").into_bytes();
             again(&mut || journal.append(&record));
@@ -244,6 +188,47 @@ fn while_it_cannot_be_mended_nothing_is_appended_or_begun() {
         journal.begin(2).unwrap();
         assert_eq!(all(&folder), [b"taken"]);
     }
+}
+
+#[test]
+fn a_segment_that_could_not_be_begun_is_gone_before_the_old_one_is_written_on() {
+    // The calls: folder, its sync; created, header written and synced, folder synced; then of the second
+    // segment the same four.
+    for n in 7..=10 {
+        let (_place, folder) = place();
+        let faults = Faults::fail_nth(n);
+        let mut journal = open(&folder, faults.clone()).unwrap();
+        journal.begin(1).unwrap();
+        assert!(matches!(journal.begin(2), Err(StorageError::Injected(_))), "call {n}");
+        journal.append(b"written on").unwrap();
+        assert_eq!(Journal::segments(&folder).unwrap(), [1], "call {n}");
+        journal.begin(2).unwrap();
+        journal.append(b"begun").unwrap();
+        assert_eq!(all(&folder), [&b"written on"[..], b"begun"], "call {n}");
+    }
+    // It cannot be taken away either: nothing is appended before it is.
+    let (_place, folder) = place();
+    let faults = Faults::fail_from(8);
+    let mut journal = open(&folder, faults.clone()).unwrap();
+    journal.begin(1).unwrap();
+    for _ in 0..2 {
+        assert!(journal.begin(2).is_err() && journal.append(b"refused").is_err());
+    }
+    faults.heal();
+    journal.append(b"taken").unwrap();
+    assert_eq!((Journal::segments(&folder).unwrap(), all(&folder)), (vec![1], vec![b"taken".to_vec()]));
+}
+
+#[test]
+fn the_writer_stands_still_at_a_record_and_nowhere_else() {
+    let (_place, folder) = place();
+    let faults = Faults::stall(Duration::ZERO, Duration::ZERO);
+    let mut journal = open(&folder, faults.clone()).unwrap();
+    journal.begin(1).unwrap();
+    assert!(!faults.has_fired());
+    journal.append(b"late").unwrap();
+    assert!(faults.has_fired());
+    assert_eq!(all(&folder), [b"late"]);
 }
 
 #[test]
