@@ -57,7 +57,8 @@ pub enum Record {
 }
 
 impl Job {
-    /// What it takes in memory while it waits, estimated from above.
+    /// What it takes in memory while it waits, estimated from above; also no less than it takes in a record of
+    /// the journal.
     pub fn bytes(&self) -> usize {
         let heap = match &self.load {
             Load::Unnumbered(_, record) => record.as_ref().map_or(0, Record::heap_bytes),
@@ -127,3 +128,6 @@ impl Record {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -125,19 +125,21 @@ impl Queue {
 pub(super) struct Taker<'a>(&'a Queue);
 
 impl Taker<'_> {
-    /// Waits until something is there and takes what is, ending once it makes `rows_max` rows or more; `None`
-    /// once the queue is closed and empty.
-    pub(super) fn take(&self, rows_max: usize) -> Option<Vec<Queued>> {
+    /// Waits until something is there and takes what is, ending once it makes `rows_max` rows or takes
+    /// `bytes_max` in memory, or more; `None` once the queue is closed and empty.
+    pub(super) fn take(&self, rows_max: usize, bytes_max: usize) -> Option<Vec<Queued>> {
         loop {
             let mut taken = Vec::new();
-            let mut rows = 0;
+            let (mut rows, mut bytes) = (0, 0);
             // Looked at before the queue: what was pushed before the closing is seen.
             let closed = self.0.closed.load(Ordering::SeqCst);
             while rows < rows_max
+                && bytes < bytes_max
                 && let Some(queued) = self.0.ring.pop()
             {
                 // An expired or rejected entry makes no row but costs its look.
                 rows += queued.job.rows().max(1);
+                bytes += queued.permit.bytes;
                 taken.push(queued);
             }
             if !taken.is_empty() {

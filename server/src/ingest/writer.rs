@@ -15,10 +15,10 @@ use super::{
 use crate::{
     figures::Figures,
     latest::Latest,
-    storage::StorageError,
+    storage::{RECORD_BYTES_MAX, StorageError},
     tsdb::{TsdbError, rows::Rows},
 };
-use pingup_protocol::limits::BATCH_SAMPLES_MAX;
+use pingup_protocol::limits::{BATCH_BODY_BYTES_MAX, BATCH_SAMPLES_MAX};
 use std::{
     io,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -33,6 +33,15 @@ use std::{
 /// Rows at which a group takes in no more: by then the sync to disk is a small part of its time.
 pub const GROUP_ROWS_MAX: usize = 20_000;
 const _: () = assert!(GROUP_ROWS_MAX >= BATCH_SAMPLES_MAX, "a lone full batch is a group, not more than one");
+/// Memory ([`Job::bytes`]) at which a group takes in no more, whatever the queue may hold: rows may be large.
+pub const GROUP_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Bytes of a record for each byte of a body, at most; the densest bodies come to less than two.
+pub(super) const RECORD_BYTES_PER_BODY_BYTE: usize = 4;
+// A job takes no more in a record than in memory, and the last one of a group may be the largest there is.
+const _: () = assert!(
+    GROUP_BYTES_MAX + RECORD_BYTES_PER_BODY_BYTE * BATCH_BODY_BYTES_MAX <= RECORD_BYTES_MAX,
+    "a group must fit a record"
+);
 
 /// Why the writer did not start.
 #[derive(Debug, thiserror::Error)]
@@ -121,7 +130,7 @@ impl<S: Store> Committer<S> {
             return;
         };
         drop(attaching);
-        while let Some(taken) = taker.take(GROUP_ROWS_MAX) {
+        while let Some(taken) = taker.take(GROUP_ROWS_MAX, GROUP_BYTES_MAX) {
             self.serve(taken);
         }
     }

@@ -31,7 +31,7 @@ fn a_place_is_free_again_only_once_its_job_was_answered() {
     let (queue, figures) = queue(9, job().bytes());
     let mut first = queue.push(job()).unwrap();
     let taker = queue.attach().unwrap();
-    let taken = taker.take(9).unwrap();
+    let taken = taker.take(9, usize::MAX).unwrap();
     assert_eq!(queue.push(job()).unwrap_err(), IngestError::QueueFull, "the writer's hands count");
     taken.into_iter().for_each(|queued| queued.answer(Ok(Stored::default())));
     assert_eq!(first.try_recv().unwrap(), Ok(Stored::default()));
@@ -54,9 +54,22 @@ fn what_was_in_before_the_closing_is_still_taken() {
     assert!(queue.is_taking() && queue.attach().is_none());
     queue.close();
     assert_eq!(queue.push(job()).unwrap_err(), IngestError::Stopping);
-    assert_eq!(taker.take(2).map(|group| group.len()), Some(2));
-    assert_eq!(taker.take(2).map(|group| group.len()), Some(1));
-    assert!(taker.take(2).is_none() && !queue.is_taking());
+    assert_eq!(taker.take(2, usize::MAX).map(|group| group.len()), Some(2));
+    assert_eq!(taker.take(2, usize::MAX).map(|group| group.len()), Some(1));
+    assert!(taker.take(2, usize::MAX).is_none() && !queue.is_taking());
+}
+
+#[test]
+fn a_group_ends_by_rows_or_by_bytes_and_is_never_empty() {
+    let one = job().bytes();
+    for (rows_max, bytes_max, expected) in
+        [(3, usize::MAX, 3), (9, 2 * one, 2), (9, 2 * one + 1, 3), (9, 1, 1), (9, usize::MAX, 4)]
+    {
+        let (queue, _) = queue(9, usize::MAX);
+        let _waiting: Vec<_> = (0..4).map(|_| queue.push(job()).unwrap()).collect();
+        let taken = queue.attach().unwrap().take(rows_max, bytes_max).unwrap();
+        assert_eq!(taken.len(), expected, "{rows_max} rows, {bytes_max} bytes");
+    }
 }
 
 #[test]
@@ -76,7 +89,7 @@ fn nobody_waits_for_a_writer_that_is_gone() {
             }
             let taker = queue.attach().unwrap();
             start.wait();
-            drop(taker.take(1));
+            drop(taker.take(1, usize::MAX));
             drop(taker);
         });
         assert_eq!(figures.queued_requests.get(), 0);

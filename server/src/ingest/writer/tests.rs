@@ -3,8 +3,8 @@
 use super::*;
 use crate::{
     ingest::{
-        Stored,
-        testing::{Breaking, Dice, Fault, Stall, numbered, unnumbered},
+        Fate, Load, Record, Stored,
+        testing::{Breaking, Dice, Fault, Measuring, Stall, agent, numbered, unnumbered},
     },
     storage::{Duck, scratch::Scratch},
     tsdb::{
@@ -13,7 +13,11 @@ use crate::{
         testing::{self as history, Bench},
     },
 };
-use pingup_protocol::time::Timestamp;
+use pingup_protocol::{
+    discovery::{Host, Scan},
+    limits::HOST_PORTS_MAX,
+    time::Timestamp,
+};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Mutex, mpsc},
@@ -179,6 +183,39 @@ fn what_waits_for_a_stalled_commit_becomes_one_group() {
     }
     assert_eq!(hub.figures.batches.get(), 2);
     assert_eq!(hub.figures.queued_bytes.get(), 0);
+}
+
+#[test]
+fn a_group_fits_a_record_whatever_the_queue_holds() {
+    let ((records, written), (let_go, go_on)) = (mpsc::channel(), mpsc::channel());
+    let (figures, latest) = (Arc::<Figures>::default(), Arc::<Latest>::default());
+    let queue = Arc::new(Queue::new(1_000, usize::MAX, Arc::clone(&figures)));
+    let store = Measuring { records, go_on };
+    let writer = Writer::start(Arc::clone(&queue), store, latest, Arc::clone(&figures)).unwrap();
+    let mut waiting = vec![queue.push(unnumbered("b", 1)).unwrap()];
+    assert!(written.recv().unwrap() < 1_000, "the first is alone, and waits");
+    let host = Host {
+        ip: [127, 0, 0, 1].into(),
+        latency: None,
+        ports: vec![u16::MAX; HOST_PORTS_MAX],
+        hostname: None,
+        mac: None,
+    };
+    // Far fewer rows than a group may have, and more bytes than a record.
+    let jobs = RECORD_BYTES_MAX / (2 * HOST_PORTS_MAX) + 50;
+    for seq in 1..=jobs as u64 {
+        let scan = Record::Scan(Scan { duration: 1.0, hosts: vec![host.clone()] });
+        let entries = vec![(seq, Fate::Store(Timestamp::from_micros(1), scan))];
+        let job = Job { agent_id: agent("a"), load: Load::Stream { boot: 1, entries } };
+        waiting.push(queue.push(job).unwrap());
+    }
+    drop(let_go);
+    waiting.into_iter().for_each(|waiter| assert_eq!(waiter.blocking_recv().unwrap().unwrap().accepted, 1));
+    writer.stop();
+    let sizes: Vec<_> = written.try_iter().collect();
+    assert!(sizes.iter().sum::<usize>() > RECORD_BYTES_MAX, "one record would not have taken all: {sizes:?}");
+    assert!(sizes.iter().all(|size| *size <= GROUP_BYTES_MAX + 2 * HOST_PORTS_MAX), "{sizes:?}");
+    assert_eq!(figures.failed_batches.get(), 0);
 }
 
 #[test]
