@@ -80,9 +80,13 @@ fn probes(cellar: &Cellar, queue: &Arc<Queue>) -> Vec<Probe> {
         async move { sqlite.probe().await.map_err(|error| outward(&error)) }
     };
     let ask_queue = move || {
-        let taking = queue.is_taking();
+        let (taking, full) = (queue.is_taking(), queue.is_full());
         async move {
-            if taking { Ok(()) } else { Err("nothing is taken in: the hub is stopping, or its writer died") }
+            match (taking, full) {
+                (true, false) => Ok(()),
+                (true, true) => Err("it is full: agents keep their samples and come back"),
+                (false, _) => Err("nothing is taken in: the hub is stopping, or its writer died"),
+            }
         }
     };
     vec![

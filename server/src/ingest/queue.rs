@@ -2,7 +2,7 @@
 //!
 //! Bounded by count and by bytes. Full is an answer at once, never a wait: [`IngestError::QueueFull`]. The
 //! permit that holds a job's place rides with the job and is given back when the job is dropped, so what the
-//! writer holds in hand counts too.
+//! writer holds in hand counts too, by count and by bytes.
 //!
 //! Everyone who got in is answered: by the writer; or, when the writer is gone, by the reply being dropped,
 //! which the waiter sees. A job that is pushed while the writer goes is dropped by whoever sees it last, the
@@ -65,7 +65,7 @@ impl Queue {
     pub fn new(requests_max: usize, bytes_max: usize, figures: Arc<Figures>) -> Self {
         Self {
             ring: ArrayQueue::new(requests_max),
-            account: Arc::new(Account { bytes: AtomicUsize::new(0), bytes_max, figures }),
+            account: Arc::new(Account::new(requests_max, bytes_max, figures)),
             closed: AtomicBool::new(false),
             gone: AtomicBool::new(false),
             writer: OnceLock::new(),
@@ -79,6 +79,7 @@ impl Queue {
         }
         let permit = Permit::acquire(&self.account, job.bytes()).ok_or(IngestError::QueueFull)?;
         let (reply, receiver) = oneshot::channel();
+        // Never full: a permit is for one of its places.
         self.ring.push(Queued { job, reply, permit }).map_err(|_| IngestError::QueueFull)?;
         // Orders the push before the look at `gone`, as `Taker::drop` orders its look after setting it: one of
         // the two sees the job.
@@ -99,6 +100,12 @@ impl Queue {
     /// Whether jobs are taken in and a writer is there to commit them.
     pub fn is_taking(&self) -> bool {
         self.writer.get().is_some() && !self.closed.load(Ordering::SeqCst)
+    }
+
+    /// Whether the last job was refused for want of room, and none was answered since: under load that passes
+    /// with the next group; where it lasts, nothing is committed.
+    pub fn is_full(&self) -> bool {
+        self.account.full.load(Ordering::Relaxed)
     }
 
     /// Makes the calling thread the one writer; `None` if there is, or was, another.
@@ -165,9 +172,37 @@ impl Drop for Taker<'_> {
 
 #[derive(Debug)]
 struct Account {
+    requests: AtomicUsize,
+    requests_max: usize,
     bytes: AtomicUsize,
     bytes_max: usize,
+    /// See [`Queue::is_full`].
+    full: AtomicBool,
     figures: Arc<Figures>,
+}
+
+impl Account {
+    fn new(requests_max: usize, bytes_max: usize, figures: Arc<Figures>) -> Self {
+        let (requests, bytes) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        Self { requests, requests_max, bytes, bytes_max, full: AtomicBool::new(false), figures }
+    }
+
+    /// Takes a place for `bytes`, if there is one.
+    fn take(&self, bytes: usize) -> bool {
+        let one_more = |held: usize| (held < self.requests_max).then_some(held + 1);
+        if self.requests.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_err() {
+            return false;
+        }
+        let fits = |held: usize| {
+            let sum = held.saturating_add(bytes);
+            (held == 0 || sum <= self.bytes_max).then_some(sum)
+        };
+        let taken = self.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).is_ok();
+        if !taken {
+            self.requests.fetch_sub(1, Ordering::Relaxed);
+        }
+        taken
+    }
 }
 
 /// A place in the queue.
@@ -179,11 +214,10 @@ struct Permit {
 
 impl Permit {
     fn acquire(account: &Arc<Account>, bytes: usize) -> Option<Self> {
-        let fits = |held: usize| {
-            let sum = held.saturating_add(bytes);
-            (held == 0 || sum <= account.bytes_max).then_some(sum)
-        };
-        account.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).ok()?;
+        if !account.take(bytes) {
+            account.full.store(true, Ordering::Relaxed);
+            return None;
+        }
         account.figures.queued_requests.add(1);
         account.figures.queued_bytes.add(bytes as u64);
         Some(Self { account: Arc::clone(account), bytes })
@@ -192,9 +226,11 @@ impl Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.account.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
         self.account.figures.queued_requests.sub(1);
         self.account.figures.queued_bytes.sub(self.bytes as u64);
+        self.account.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.account.requests.fetch_sub(1, Ordering::Relaxed);
+        self.account.full.store(false, Ordering::Relaxed);
     }
 }
 

@@ -26,3 +26,4 @@ mod openapi;
 mod program;
 mod python;
 mod refuse;
+mod stall;

@@ -21,22 +21,26 @@ fn full_by_count_or_by_bytes_is_said_at_once() {
     for (requests_max, bytes_max) in [(2, usize::MAX), (9, 2 * one)] {
         let (queue, figures) = queue(requests_max, bytes_max);
         let _waiting = [queue.push(job()).unwrap(), queue.push(job()).unwrap()];
+        assert!(!queue.is_full(), "full is who refuses");
         assert_eq!(queue.push(job()).unwrap_err(), IngestError::QueueFull);
+        assert!(queue.is_full());
         assert_eq!((figures.queued_requests.get(), figures.queued_bytes.get()), (2, 2 * one as u64));
     }
 }
 
 #[test]
 fn a_place_is_free_again_only_once_its_job_was_answered() {
-    let (queue, figures) = queue(9, job().bytes());
-    let mut first = queue.push(job()).unwrap();
-    let taker = queue.attach().unwrap();
-    let taken = taker.take(9, usize::MAX).unwrap();
-    assert_eq!(queue.push(job()).unwrap_err(), IngestError::QueueFull, "the writer's hands count");
-    taken.into_iter().for_each(|queued| queued.answer(Ok(Stored::default())));
-    assert_eq!(first.try_recv().unwrap(), Ok(Stored::default()));
-    assert_eq!(figures.queued_bytes.get(), 0);
-    assert!(queue.push(job()).is_ok());
+    for (requests_max, bytes_max) in [(1, usize::MAX), (9, job().bytes())] {
+        let (queue, figures) = queue(requests_max, bytes_max);
+        let mut first = queue.push(job()).unwrap();
+        let taker = queue.attach().unwrap();
+        let taken = taker.take(9, usize::MAX).unwrap();
+        assert_eq!(queue.push(job()).unwrap_err(), IngestError::QueueFull, "the writer's hands count");
+        taken.into_iter().for_each(|queued| queued.answer(Ok(Stored::default())));
+        assert_eq!(first.try_recv().unwrap(), Ok(Stored::default()));
+        assert_eq!((figures.queued_requests.get(), figures.queued_bytes.get()), (0, 0));
+        assert!(!queue.is_full() && queue.push(job()).is_ok());
+    }
 }
 
 #[test]
