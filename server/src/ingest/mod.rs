@@ -11,13 +11,15 @@
 //! 5. [`marks`] and [`unnumbered`] tell what was committed before: exactly once, decided in the order of the
 //!    queue by the one thread that commits. [`group`] applies them to a group.
 //! 6. [`store`]: the group is one record of the history's journal ([`crate::tsdb`]), rows and marks together.
-//! 7. The commit done, everyone in the group is answered; or it failed, and everyone is told to come back.
+//! 7. The commit done, everyone in the group is answered; or it failed, and everyone is told to come back
+//!    ([`herald`], on the threads that serve).
 //!
 //! After a failed commit what is remembered is made anew from what is committed, before the next group.
 
 pub mod accept;
 pub mod group;
 pub mod handler;
+mod herald;
 mod job;
 pub mod marks;
 pub mod queue;

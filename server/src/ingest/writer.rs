@@ -7,6 +7,7 @@
 
 use super::{
     IngestError, Job, group,
+    herald::Herald,
     marks::Marks,
     queue::{Outcome, Queue, Queued},
     store::Store,
@@ -77,6 +78,7 @@ impl Writer {
             failing: false,
             latest,
             figures,
+            herald: Herald::start(),
         };
         committer.refresh()?;
         let taken_from = Arc::clone(&queue);
@@ -121,6 +123,7 @@ struct Committer<S> {
     failing: bool,
     latest: Arc<Latest>,
     figures: Arc<Figures>,
+    herald: Herald,
 }
 
 impl<S: Store> Committer<S> {
@@ -148,7 +151,7 @@ impl<S: Store> Committer<S> {
             Ok(Err(error)) => self.failed(taken.len(), &error),
             Err(_panic) => self.failed(taken.len(), &StorageError::Panicked.into()),
         };
-        taken.into_iter().zip(outcomes).for_each(|(queued, outcome)| queued.answer(outcome));
+        self.herald.tell(taken, outcomes);
     }
 
     /// Tells a change from working to failing or back, and nothing else: a full disk fails every group.
