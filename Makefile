@@ -30,7 +30,7 @@ check: setup ## Type-check everything, the quickest feedback
 test: setup ## Run all tests in one go, as CI does, doc tests included
 	$(CARGO) test --workspace $(FLAGS)
 
-bench: setup ## Measure the hot path of the protocol, about two minutes
+bench: setup ## Measure the parts by themselves, a few minutes; sizes: PINGUP_BENCH_AGENTS, _DAYS, _SEED, _DIR
 	$(CARGO) bench -p pingup-benches $(FLAGS)
 
 fmt: ## Format the Rust code

@@ -1,7 +1,7 @@
 //! What it costs to read verified bytes as samples, and to write the hub's answer.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use pingup_benches::{BATCH_SAMPLES, Message, messages};
+use pingup_benches::messages::{BATCH_SAMPLES, Message, messages};
 use pingup_protocol::{
     metrics::{MetricsBody, PushAnswer},
     time::Timestamp,

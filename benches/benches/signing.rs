@@ -1,7 +1,7 @@
 //! What it costs to look through a signed body, to verify it, and to sign one.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use pingup_benches::{Message, key, messages, samples, single};
+use pingup_benches::messages::{Message, key, messages, samples, single};
 use pingup_protocol::{
     ids::AgentId,
     metrics::BatchBody,

@@ -5,7 +5,7 @@
 //! hours' patience and a disk with some gigabytes to spare.
 
 use super::{
-    Scenario, crash::Crash, fill::Fill, ingest_batch::IngestBatch, ingest_single::IngestSingle,
+    Pushers, Scenario, crash::Crash, fill::Fill, ingest_batch::IngestBatch, ingest_single::IngestSingle,
     query_mix::QueryMix, stall::Stall, start::Start, steady::Steady,
 };
 use crate::{
@@ -83,19 +83,17 @@ impl Set {
     fn whole() -> Self {
         Self {
             single: IngestSingle { agents: 5_000, connections: vec![64, 256, 1_000], seconds: 10, rounds: 3 },
-            batch: IngestBatch { agents: 5_000, connections: 32, seconds: 20, batch: 500 },
-            light: Steady { rate: 1_000, seconds: 60, agents: 5_000, connections: 256, batch: 1 },
-            steady: Steady { rate: 20_000, seconds: 600, agents: 5_000, connections: 256, batch: 1 },
+            batch: IngestBatch { pushers: Pushers::of(5_000), seconds: 20 },
+            light: Steady { rate: 1_000, seconds: 60, pushers: Pushers::of(5_000) },
+            steady: Steady { rate: 20_000, seconds: 600, pushers: Pushers::of(5_000) },
             stall: Stall { agents: 500, rate: 20_000, after: 8, r#for: 30 },
             crash: Crash { kills: 200, agents: 32 },
             fill: Fill {
-                agents: 1_000,
+                pushers: Pushers::of(1_000),
                 days: 30,
                 interval: 30,
                 discovery_agents: 200,
                 discovery_days: None,
-                connections: 32,
-                batch: 500,
             },
             start: Start { rounds: 3, note: String::new() },
             queries: QueryMix { queries: 100, ingest_rate: 20_000, heavy: 10, seconds: 60 },
@@ -104,12 +102,12 @@ impl Set {
 
     fn short(seconds: u64) -> Self {
         let fill = Fill::small();
-        let note = format!("{} agents", fill.agents);
+        let note = format!("{} agents", fill.pushers.agents);
         Self {
             single: IngestSingle { agents: 5_000, connections: vec![64, 256, 1_000], seconds, rounds: 1 },
-            batch: IngestBatch { agents: 1_000, connections: 32, seconds: 2 * seconds, batch: 500 },
-            light: Steady { rate: 1_000, seconds: 2 * seconds, agents: 1_000, connections: 256, batch: 1 },
-            steady: Steady { rate: 20_000, seconds: 5 * seconds, agents: 5_000, connections: 256, batch: 1 },
+            batch: IngestBatch { pushers: Pushers::of(1_000), seconds: 2 * seconds },
+            light: Steady { rate: 1_000, seconds: 2 * seconds, pushers: Pushers::of(1_000) },
+            steady: Steady { rate: 20_000, seconds: 5 * seconds, pushers: Pushers::of(5_000) },
             stall: Stall { agents: 500, rate: 20_000, after: 5, r#for: 8 },
             crash: Crash { kills: 10, agents: 32 },
             fill,

@@ -39,7 +39,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 #[derive(Args)]
 pub(crate) struct Ceiling {
     /// Agents to make up
-    #[arg(long, env = "PINGUP_AGENTS", value_name = "N", default_value = AGENTS,
+    #[arg(long, env = "PINGUP_AGENTS", value_name = "N", default_value_t = AGENTS,
           value_parser = number::<1, AGENTS_MAX>)]
     agents: usize,
     /// Keep-alive connections

@@ -5,7 +5,7 @@
 //! used; the rows of that margin are missing at its young end. At the end it waits until the data folder has
 //! stopped changing, because hubs tidy up after themselves, and says what the store takes on disk.
 
-use super::Scenario;
+use super::{Pushers, Scenario};
 use crate::{
     disk,
     error::LoadError,
@@ -15,14 +15,12 @@ use crate::{
     load_report::LoadReport,
     progress::{self, Progress},
     report::Told,
-    settings::{
-        AGENTS_MAX, CONNECTIONS_MAX, RUN_SECONDS_MAX, SettingsError, Target, check_connections, number,
-    },
+    settings::{AGENTS_MAX, RUN_SECONDS_MAX, SettingsError, Target, number},
     verdict::{Finding, Must},
 };
 use clap::{Args, value_parser};
 use indicatif::HumanCount;
-use pingup_protocol::{limits::BATCH_SAMPLES_MAX, time::Timestamp};
+use pingup_protocol::time::Timestamp;
 use serde::Serialize;
 
 /// How much younger than its days the oldest sample is, seconds.
@@ -40,10 +38,9 @@ const MEGABYTE: f64 = 1e6;
 /// What to fill it with.
 #[derive(Args)]
 pub(crate) struct Fill {
-    /// Agents to register
-    #[arg(long, env = "PINGUP_AGENTS", value_name = "N", default_value = "1000",
-          value_parser = number::<1, AGENTS_MAX>)]
-    pub(crate) agents: usize,
+    /// Who pushes
+    #[command(flatten)]
+    pub(crate) pushers: Pushers<1_000, 32, 500>,
     /// How far back
     #[arg(long, env = "PINGUP_DAYS", value_name = "N", default_value_t = 30,
           value_parser = value_parser!(u64).range(1..=36_500))]
@@ -60,14 +57,6 @@ pub(crate) struct Fill {
     #[arg(long, env = "PINGUP_DISCOVERY_DAYS", value_name = "N",
           value_parser = value_parser!(u64).range(1..=36_500))]
     pub(crate) discovery_days: Option<u64>,
-    /// Keep-alive connections
-    #[arg(long, env = "PINGUP_CONNECTIONS", value_name = "N", default_value = "32",
-          value_parser = number::<1, CONNECTIONS_MAX>)]
-    pub(crate) connections: usize,
-    /// Samples in one request
-    #[arg(long, env = "PINGUP_BATCH", value_name = "N", default_value = "500",
-          value_parser = number::<1, { BATCH_SAMPLES_MAX as u64 }>)]
-    pub(crate) batch: usize,
 }
 
 #[derive(Serialize)]
@@ -85,8 +74,8 @@ struct Figures {
 
 impl Scenario for Fill {
     fn check(&self, _: &Target) -> Result<(), SettingsError> {
-        check_connections(self.connections, self.agents)?;
-        match self.discovery_agents > self.agents {
+        self.pushers.check()?;
+        match self.discovery_agents > self.pushers.agents {
             true => Err(SettingsError::Unfit("--discovery-agents: more than --agents")),
             false => Ok(()),
         }
@@ -105,13 +94,11 @@ impl Fill {
     /// A month of a few agents: enough to ask about.
     pub(crate) const fn small() -> Self {
         Self {
-            agents: 40,
+            pushers: Pushers::of(40),
             days: 30,
             interval: 30,
             discovery_agents: 8,
             discovery_days: Some(5),
-            connections: 32,
-            batch: 500,
         }
     }
 
@@ -121,8 +108,9 @@ impl Fill {
     }
 
     async fn fill(&self, stage: &Stage, seed: u64) -> Result<Figures, LoadError> {
-        let bar = progress::bar("registering", self.agents as u64, "agents");
-        let fleet = fleet::register(&stage.hub, &stage.bearer, "fill", self.agents, seed, &bar).await?;
+        let bar = progress::bar("registering", self.pushers.agents as u64, "agents");
+        let fleet =
+            fleet::register(&stage.hub, &stage.bearer, "fill", self.pushers.agents, seed, &bar).await?;
         let span = (self.days * DAY_SECONDS).saturating_sub(MARGIN_SECONDS);
         let first = whole_seconds(now(), span);
         let (samples, fleet) = self.push_samples(stage, fleet, first, span / self.interval, seed).await?;
@@ -151,12 +139,13 @@ impl Fill {
         seed: u64,
     ) -> Result<(LoadReport, Vec<FleetAgent>), LoadError> {
         let step_micros = micros(self.interval * MICROS);
-        let cargo = Cargo::Samples { rows: self.batch, moments: Moments::Spaced { first, step_micros } };
-        let load = Load { connections: self.connections, cargo, rate: None, until: Until::Seq(each) };
-        let progress = Progress::new("filling", load.until, each * self.agents as u64);
+        let cargo =
+            Cargo::Samples { rows: self.pushers.batch, moments: Moments::Spaced { first, step_micros } };
+        let load = Load { connections: self.pushers.connections, cargo, rate: None, until: Until::Seq(each) };
+        let progress = Progress::new("filling", load.until, each * self.pushers.agents as u64);
         let mut ran = lanes::run(&stage.hub, fleet, load, &progress).await?;
         let fleet = std::mem::take(&mut ran.fleet);
-        Ok((LoadReport::new(stage.hub.url(), self.agents, seed, &load, &ran), fleet))
+        Ok((LoadReport::new(stage.hub.url(), self.pushers.agents, seed, &load, &ran), fleet))
     }
 
     async fn push_scans(
@@ -172,7 +161,7 @@ impl Fill {
         let first = whole_seconds(now(), span);
         let cargo = Cargo::Scan { first, after, step_micros: micros(interval * MICROS) };
         let each = span / interval;
-        let connections = self.connections.min(fleet.len());
+        let connections = self.pushers.connections.min(fleet.len());
         let load = Load { connections, cargo, rate: None, until: Until::Seq(after + each) };
         let progress = Progress::new("scans", load.until, each * fleet.len() as u64);
         let ran = lanes::run(&stage.hub, fleet, load, &progress).await?;

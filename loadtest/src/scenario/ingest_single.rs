@@ -29,7 +29,7 @@ use std::{fmt::Write, sync::Arc};
 #[derive(Args)]
 pub(crate) struct IngestSingle {
     /// Agents to register
-    #[arg(long, env = "PINGUP_AGENTS", value_name = "N", default_value = AGENTS,
+    #[arg(long, env = "PINGUP_AGENTS", value_name = "N", default_value_t = AGENTS,
           value_parser = number::<1, AGENTS_MAX>)]
     pub(crate) agents: usize,
     /// Keep-alive connections, one run for each number

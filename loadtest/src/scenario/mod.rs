@@ -10,10 +10,13 @@ pub(crate) mod fill;
 pub(crate) mod ingest;
 pub(crate) mod ingest_batch;
 pub(crate) mod ingest_single;
+mod pushers;
 pub(crate) mod query_mix;
 pub(crate) mod stall;
 pub(crate) mod start;
 pub(crate) mod steady;
+
+pub(crate) use pushers::Pushers;
 
 use crate::{
     error::LoadError,
@@ -28,7 +31,7 @@ use crate::{
 use std::{num::NonZeroU64, time::Duration};
 
 /// Agents of a scenario unless said otherwise.
-const AGENTS: &str = "5000";
+const AGENTS: usize = 5_000;
 
 /// What every scenario can do.
 pub(crate) trait Scenario {

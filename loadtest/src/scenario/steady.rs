@@ -1,19 +1,15 @@
 //! A rate on schedule for a long time: what an answer takes, from the moment its sample was due, and whether the
 //! hub ever pauses.
 
-use super::{AGENTS, Scenario, load, push};
+use super::{AGENTS, Pushers, Scenario, load, push};
 use crate::{
     error::LoadError,
     load_report::Latency,
     report::Told,
-    settings::{
-        AGENTS_MAX, CONNECTIONS_MAX, RATE_ROWS_MAX, RUN_SECONDS_MAX, SettingsError, Target,
-        check_connections, number,
-    },
+    settings::{RATE_ROWS_MAX, RUN_SECONDS_MAX, SettingsError, Target},
     verdict::{Finding, Must},
 };
 use clap::{Args, value_parser};
-use pingup_protocol::limits::BATCH_SAMPLES_MAX;
 use std::num::NonZeroU64;
 
 /// The rates that the table speaks of, rows a second.
@@ -33,28 +29,20 @@ pub(crate) struct Steady {
     #[arg(long, env = "PINGUP_SECONDS", value_name = "N", default_value_t = TABLE_SECONDS,
           value_parser = value_parser!(u64).range(1..=RUN_SECONDS_MAX))]
     pub(crate) seconds: u64,
-    /// Agents to register
-    #[arg(long, env = "PINGUP_AGENTS", value_name = "N", default_value = AGENTS,
-          value_parser = number::<1, AGENTS_MAX>)]
-    pub(crate) agents: usize,
-    /// Keep-alive connections
-    #[arg(long, env = "PINGUP_CONNECTIONS", value_name = "N", default_value = "256",
-          value_parser = number::<1, CONNECTIONS_MAX>)]
-    pub(crate) connections: usize,
-    /// Samples in one request
-    #[arg(long, env = "PINGUP_BATCH", value_name = "N", default_value = "1",
-          value_parser = number::<1, { BATCH_SAMPLES_MAX as u64 }>)]
-    pub(crate) batch: usize,
+    /// Who pushes
+    #[command(flatten)]
+    pub(crate) pushers: Pushers<AGENTS, 256, 1>,
 }
 
 impl Scenario for Steady {
     fn check(&self, _: &Target) -> Result<(), SettingsError> {
-        check_connections(self.connections, self.agents)
+        self.pushers.check()
     }
 
     async fn run(&self, target: &Target, seed: u64) -> Result<Told, LoadError> {
-        let load = load(self.connections, self.batch, NonZeroU64::new(self.rate), self.seconds);
-        let pushed = push(target, seed, "steady", self.agents, load).await?;
+        let Pushers { agents, connections, batch } = self.pushers;
+        let load = load(connections, batch, NonZeroU64::new(self.rate), self.seconds);
+        let pushed = push(target, seed, "steady", agents, load).await?;
         let findings = self.findings(&pushed.report.latency_milliseconds);
         Ok(pushed.told.with(findings))
     }
@@ -66,8 +54,8 @@ impl Steady {
         if self.rate == TABLE_RATE && self.seconds < TABLE_SECONDS {
             note.push(format!("{} s", self.seconds));
         }
-        if self.batch > 1 {
-            note.push(format!("in batches of {}", self.batch));
+        if self.pushers.batch > 1 {
+            note.push(format!("in batches of {}", self.pushers.batch));
         }
         let note = note.join(", ");
         let found = match self.rate {

@@ -126,6 +126,7 @@ async fn answer(
             if let Fault::StallsFirst(pause) = fault
                 && first == Visit::FirstOfAll
             {
+                // The fault itself: a hub that stands still does so by the clock, and nothing ends it sooner.
                 tokio::time::sleep(pause).await;
             }
             let answer = metrics(&state, fault, &id, first != Visit::Again, &body);

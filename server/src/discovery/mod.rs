@@ -82,7 +82,7 @@ pub type StandingOf = fn(&rusqlite::Connection, &str) -> rusqlite::Result<Standi
 
 /// Why scans could not be read.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum DiscoveryError {
+pub enum DiscoveryError {
     /// Storage failed.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -114,8 +114,8 @@ impl Discovery {
         Self { tsdb, engine, sqlite, standing }
     }
 
-    /// A page of an agent's scans; where no file can hold any, DuckDB is not asked.
-    async fn page(&self, agent: AgentId, range: Range) -> Result<Listing, DiscoveryError> {
+    /// A page of an agent's scans, newest first; where no file can hold any, DuckDB is not asked.
+    pub async fn page(&self, agent: AgentId, range: Range) -> Result<Listing, DiscoveryError> {
         let query = page::Query::new(self.tsdb.view(), agent, range);
         if query.reads_files() {
             return self.engine.read(move |connection| query.run(Some(connection), PAGE_BYTES_MAX)).await;

@@ -132,7 +132,7 @@ pub struct Listing<T> {
 
 /// Why a page could not be read.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum HistoryError {
+pub enum HistoryError {
     /// The question has to be asked otherwise.
     #[error(transparent)]
     Plan(#[from] PlanError),
@@ -177,14 +177,14 @@ impl History {
         Self { tsdb, engine, sqlite, clock, latest, standing, fleet: Arc::default() }
     }
 
-    /// A page of an agent's raw rows.
-    async fn rows(&self, agent: AgentId, plan: RowsPlan) -> Result<Listing<Row>, HistoryError> {
+    /// A page of an agent's raw rows, oldest first.
+    pub async fn rows(&self, agent: AgentId, plan: RowsPlan) -> Result<Listing<Row>, HistoryError> {
         let query = rows::Query::new(self.tsdb.view(), agent, plan);
         self.run(query.reads_files(), move |connection| query.run(connection)).await
     }
 
-    /// A page of buckets, of an agent or of all.
-    async fn buckets(
+    /// A page of buckets, oldest first, of an agent or of all.
+    pub async fn buckets(
         &self,
         agent: Option<AgentId>,
         plan: BucketsPlan,
@@ -205,8 +205,8 @@ impl History {
         self.run(query.reads_files(), move |connection| query.run(connection)).await
     }
 
-    /// The agents that stand out.
-    async fn top(&self, plan: TopPlan) -> Result<(Vec<TopAgent>, Tiers), HistoryError> {
+    /// The agents that stand out, in the plan's order, and the tiers that were read.
+    pub async fn top(&self, plan: TopPlan) -> Result<(Vec<TopAgent>, Tiers), HistoryError> {
         let query = top::Query::new(self.tsdb.view(), plan);
         self.run(query.reads_files(), move |connection| query.run(connection)).await
     }

@@ -14,7 +14,6 @@ use tokio::runtime::Runtime;
 mod answers;
 mod arrangements;
 mod fleet;
-mod speed;
 
 const SECOND: i64 = 1_000_000;
 

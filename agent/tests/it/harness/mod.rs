@@ -22,6 +22,7 @@ pub(crate) fn until(what: &str, mut is: impl FnMut() -> bool) {
     let began = Instant::now();
     while !is() {
         assert!(began.elapsed() < PATIENCE, "waited in vain for {what}");
+        // Files that another program writes as it goes: only looking again tells, on every system alike.
         std::thread::sleep(Duration::from_millis(10));
     }
 }

@@ -167,6 +167,8 @@ async fn pending(state: &SharedState, query: &str) -> Answer {
     let wait = Duration::from_secs(parameter(query, "wait").parse().unwrap());
     state.change(|state| state.polls += 1);
     let held = tokio::time::Instant::now() + wait;
+    // From before the look: a change after it is heard of.
+    let mut changes = state.changes();
     loop {
         let (commands, version) = {
             let state = state.lock();
@@ -181,7 +183,8 @@ async fn pending(state: &SharedState, query: &str) -> Answer {
             });
             return signed(200, &state.down_key(), &answer);
         }
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        // A change, or the end of the wait: the next look tells.
+        let _ = tokio::time::timeout_at(held, changes.changed()).await;
     }
 }
 

@@ -17,6 +17,7 @@ use std::{
     collections::{BTreeMap, VecDeque},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
 };
+use tokio::sync::watch;
 
 /// What the hub answers instead of what it would.
 #[derive(Clone, Debug)]
@@ -149,28 +150,43 @@ impl HubState {
 
 /// The state, and the word that it has changed.
 #[derive(Clone)]
-pub(crate) struct SharedState(Arc<(Mutex<HubState>, Condvar)>);
+pub(crate) struct SharedState(Arc<Shared>);
+
+struct Shared {
+    state: Mutex<HubState>,
+    /// For stories, which wait on a thread of their own.
+    changed: Condvar,
+    /// For routes, which wait beside others.
+    changes: watch::Sender<()>,
+}
 
 impl SharedState {
     pub(crate) fn new() -> Self {
-        Self(Arc::new((Mutex::new(HubState::new()), Condvar::new())))
+        let (state, changes) = (Mutex::new(HubState::new()), watch::Sender::new(()));
+        Self(Arc::new(Shared { state, changed: Condvar::new(), changes }))
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, HubState> {
-        self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Changes it, and says so.
     pub(crate) fn change<T>(&self, change: impl FnOnce(&mut HubState) -> T) -> T {
         let changed = change(&mut self.lock());
-        self.0.1.notify_all();
+        self.0.changed.notify_all();
+        self.0.changes.send_replace(());
         changed
+    }
+
+    /// Hears of every change from now on.
+    pub(crate) fn changes(&self) -> watch::Receiver<()> {
+        self.0.changes.subscribe()
     }
 
     /// Waits until `found` finds something.
     pub(crate) fn wait<T>(&self, what: &str, mut found: impl FnMut(&mut HubState) -> Option<T>) -> T {
         let mut value = None;
-        let waited = self.0.1.wait_timeout_while(self.lock(), super::PATIENCE, |state| {
+        let waited = self.0.changed.wait_timeout_while(self.lock(), super::PATIENCE, |state| {
             value = found(state);
             value.is_none()
         });
