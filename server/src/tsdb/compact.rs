@@ -19,7 +19,7 @@ use std::{collections::BTreeMap, time::Duration};
 /// Parts of one level that make one of the next.
 pub const FAN_IN: usize = 8;
 /// Parts merged at once.
-pub const MERGED_PARTS_MAX: usize = 32;
+pub const MERGED_PARTS_MAX: usize = 16;
 /// A period that is over is finished once nothing was added for so long.
 pub const QUIET: Duration = Duration::from_secs(60);
 /// The level of a part that finished its period.

@@ -1,8 +1,8 @@
 //! Parts read as one, in the order of the disk.
 //!
 //! Each part is ordered, so the next row is always the least of those that are next in a part. Of each part one
-//! batch is in memory, and the row group it comes from as it lies in the file: what a merge takes does not
-//! depend on how much is merged.
+//! batch and one page of each column are in memory, both bounded by bytes: what a merge takes depends neither on
+//! how much is merged nor on how large a row is.
 
 use super::{
     TsdbError,
@@ -13,7 +13,10 @@ use super::{
 };
 use crate::storage::StorageError;
 use arrow::{array::RecordBatch, compute::interleave_record_batch};
-use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::{
+    arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder},
+    file::metadata::ParquetMetaData,
+};
 use pingup_protocol::{ids::AgentId, time::Timestamp};
 use std::{cmp::Ordering, fs::File, sync::Arc};
 
@@ -48,6 +51,9 @@ impl Order {
     }
 }
 
+/// What a batch of one part takes at most, as far as its rows are alike.
+const BATCH_BYTES: u64 = 256 * 1024;
+
 struct Input {
     reader: ParquetRecordBatchReader,
     batch: RecordBatch,
@@ -57,14 +63,26 @@ struct Input {
 impl Input {
     fn open(part: &Part) -> Result<Option<Self>, TsdbError> {
         let file = File::open(part.path()).map_err(StorageError::file("open", part.path()))?;
-        let mut reader =
-            ParquetRecordBatchReaderBuilder::try_new(file)?.with_batch_size(BATCH_ROWS_MAX).build()?;
+        let builder = ParquetRecordBatchReaderBuilder::try_new(file)?;
+        let rows = batch_rows(builder.metadata());
+        let mut reader = builder.with_batch_size(rows).build()?;
         Ok(next_batch(&mut reader)?.map(|batch| Self { reader, batch, row: 0 }))
     }
 
     fn at(&self) -> (&RecordBatch, usize) {
         (&self.batch, self.row)
     }
+}
+
+/// Rows that make a batch, by the row group whose rows are largest.
+fn batch_rows(metadata: &ParquetMetaData) -> usize {
+    let row_bytes = metadata.row_groups().iter().map(|group| {
+        let columns = group.columns().iter();
+        let bytes: i64 = columns.map(|column| column.uncompressed_size()).sum();
+        bytes.unsigned_abs() / group.num_rows().unsigned_abs().max(1)
+    });
+    let rows = BATCH_BYTES / row_bytes.max().unwrap_or(0).max(1);
+    usize::try_from(rows).unwrap_or(BATCH_ROWS_MAX).clamp(1, BATCH_ROWS_MAX)
 }
 
 fn next_batch(reader: &mut ParquetRecordBatchReader) -> Result<Option<RecordBatch>, TsdbError> {
@@ -229,3 +247,6 @@ fn rollup_row(batch: &RecordBatch, row: usize) -> Option<RollupRow> {
         },
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,6 +26,15 @@ const GROUP_ROWS: usize = 40_960;
 const GROUP_FRESH_ROWS: usize = 16_384;
 /// The same for scans, whose rows are large.
 const GROUP_SCANS: usize = 2_048;
+/// What a row group takes at most until it is written out, whatever the size of its rows.
+const GROUP_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// A page of a column, of which a merge holds one for each part, takes about so much, in bytes and in rows; its
+/// size is looked at every so many rows.
+const PAGE_BYTES: usize = 128 * 1024;
+const PAGE_ROWS: usize = 8_192;
+const PAGE_LOOK_ROWS: usize = 1_024;
+/// The same for scans, whose rows are large.
+const PAGE_LOOK_SCANS: usize = 16;
 /// A dictionary of more than so many bytes is given up for the row group; doubles are then split by bytes.
 const DICTIONARY_BYTES_MAX: usize = 32 * 1024;
 
@@ -138,14 +147,22 @@ fn properties(draft: Draft) -> WriterProperties {
         (_, 0) => GROUP_FRESH_ROWS,
         _ => GROUP_ROWS,
     };
+    let look = if draft.tier == Tier::Scans { PAGE_LOOK_SCANS } else { PAGE_LOOK_ROWS };
     let column = |name: &str| ColumnPath::from(name);
     let mut properties = WriterProperties::builder()
         .set_writer_version(WriterVersion::PARQUET_2_0)
         .set_compression(compression)
         .set_max_row_group_row_count(Some(group))
+        .set_max_row_group_bytes(Some(GROUP_BYTES_MAX))
+        .set_data_page_size_limit(PAGE_BYTES)
+        .set_data_page_row_count_limit(PAGE_ROWS)
+        .set_write_batch_size(look)
         .set_dictionary_page_size_limit(DICTIONARY_BYTES_MAX)
         .set_statistics_enabled(EnabledStatistics::None)
-        .set_offset_index_disabled(true);
+        .set_offset_index_disabled(true)
+        // Neither by a dictionary nor as differences, which would hide from a merge how large rows are.
+        .set_column_dictionary_enabled(column("hosts"), false)
+        .set_column_encoding(column("hosts"), Encoding::PLAIN);
     for name in ["agent_id", "name", "timestamp", "start"] {
         properties = properties.set_column_statistics_enabled(column(name), EnabledStatistics::Chunk);
     }

@@ -1,0 +1,69 @@
+//! What a merge holds in memory does not follow the size of its rows.
+
+use super::*;
+use crate::tsdb::{
+    Tier,
+    record::{OwnedRows, OwnedScan},
+    testing::{Bench, NOW, agent_id, sample},
+};
+use pingup_protocol::discovery::{Host, Scan};
+use std::net::{IpAddr, Ipv4Addr};
+
+/// Scans of a network that does not change: nothing that repeats may hide how large they are.
+fn scan(seq: u64, hosts: u16) -> OwnedScan {
+    let host = |number: u16| {
+        let [high, low] = number.to_be_bytes();
+        Host {
+            ip: IpAddr::from(Ipv4Addr::new(10, 0, high, low)),
+            latency: None,
+            ports: vec![22, 80],
+            hostname: None,
+            mac: None,
+        }
+    };
+    let scan = Scan { duration: 1.0, hosts: (0..hosts).map(host).collect() };
+    OwnedScan { agent_id: agent_id("a"), stream: Some((1, seq)), timestamp: NOW.plus_seconds(-300), scan }
+}
+
+/// The largest batch of two merged parts, each of `rows`: its rows, and the bytes of its last column.
+fn largest(rows: impl Fn(u64) -> OwnedRows, tier: Tier, order: Order) -> (usize, usize) {
+    let mut bench = Bench::new();
+    for half in 0..2 {
+        bench.append(&rows(half)).unwrap();
+        bench.seal_all();
+    }
+    let parts: Vec<_> =
+        bench.tsdb.view().parts.iter().filter(|part| part.row().tier == tier).cloned().collect();
+    assert_eq!(parts.len(), 2);
+    let inputs = Merged::open(&parts, order).unwrap().inputs;
+    let batches = inputs
+        .into_iter()
+        .flat_map(|Input { reader, batch, .. }| std::iter::once(Ok(batch)).chain(reader).map(Result::unwrap));
+    let sizes = batches.map(|batch| {
+        let last = batch.columns().last().unwrap();
+        (batch.num_rows(), last.get_array_memory_size())
+    });
+    sizes.fold((0, 0), |(rows, bytes), (r, b)| (rows.max(r), bytes.max(b)))
+}
+
+#[test]
+fn large_rows_make_small_batches() {
+    let scans = |half| OwnedRows {
+        scans: (0..100).map(|seq| scan(half * 100 + seq, 1_000)).collect(),
+        ..OwnedRows::default()
+    };
+    let (rows, bytes) = largest(scans, Tier::Scans, SCANS_ORDER);
+    assert!(rows < 100, "{rows} rows in a batch");
+    // Buffers grow by doubling.
+    assert!(bytes as u64 <= 4 * BATCH_BYTES, "{bytes} bytes in a batch");
+}
+
+#[test]
+fn small_rows_make_batches_of_full_length() {
+    let samples = |half| OwnedRows {
+        samples: (0..5_000).map(|seq| sample("a", (1, half * 5_000 + seq), NOW.plus_seconds(-300))).collect(),
+        ..OwnedRows::default()
+    };
+    let (rows, _) = largest(samples, Tier::Raw, RAW_ORDER);
+    assert_eq!(rows, BATCH_ROWS_MAX);
+}
