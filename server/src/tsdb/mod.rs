@@ -178,11 +178,6 @@ impl Tsdb {
         Arc::clone(&self.0.view.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// How long each tier is kept.
-    pub fn retention(&self) -> Retention {
-        self.0.retention
-    }
-
     /// Whether rows can be appended as far as is known; after an append failed, whether a file can be written and
     /// synced again. Blocks.
     pub fn probe(&self) -> Result<(), StorageError> {

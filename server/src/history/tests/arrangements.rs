@@ -2,7 +2,10 @@
 //! answers, and those of a plain walk.
 
 use super::*;
-use crate::tsdb::testing::NOW;
+use crate::tsdb::{
+    Retention,
+    testing::{NOW, RETENTION},
+};
 use std::collections::{BTreeMap, HashSet};
 
 const HOUR_SECONDS: i64 = 3_600;
@@ -185,6 +188,24 @@ fn what_is_past_its_time_is_told_by_the_minute() {
 #[test]
 fn the_tiers_are_told_that_were_read() {
     let mut bench = Bench::new();
+/// What was let go while less was kept is not there again when more is kept.
+#[test]
+fn half_an_hour_of_a_day_that_was_let_go_is_not_told_as_the_whole() {
+    let days = |days: u64| Duration::from_secs(days * 86_400);
+    let mut bench = Bench::with(Retention { raw: days(2), minute: days(5), hour: days(35) });
+    let first = (NOW.as_micros() / SECOND).div_euclid(86_400) * 86_400 - 10 * 86_400;
+    let halves = [samples(first + 600, 1), samples(first + 2_400, 1)].concat();
+    append(&mut bench, halves);
+    bench.seal_all();
+    bench.retain_all();
+    bench.reopen_keeping(RETENTION);
+    let room = room(&bench, NOW);
+    let step = Some(Duration::from_secs(3_600));
+    let ask = |seconds| buckets(&room, "a", &Question { step, ..range(first, first + seconds) }).0;
+    assert_eq!(ask(3_600).iter().map(|bucket| bucket.count).sum::<u64>(), 2);
+    assert_eq!(ask(1_800), []);
+}
+
     append(&mut bench, samples(0, 100));
     let room = room(&bench, at(7_300));
     let hour = Some(Duration::from_secs(3_600));

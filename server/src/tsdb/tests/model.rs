@@ -64,7 +64,7 @@ impl Model {
                 });
             }
         }
-        let (now, kept) = (bench.clock.now(), bench.tsdb.retention());
+        let (now, kept) = (bench.clock.now(), bench.retention);
         let is_over =
             |tier: Tier, at: i64, kept| tier.end(tier.period(day(at))) <= before(now, kept).as_micros();
         let in_memory = |row: &OwnedSample| samples.contains(&(row.agent_id.clone(), row.timestamp));
