@@ -22,6 +22,9 @@ pub const FAN_IN: usize = 8;
 pub const MERGED_PARTS_MAX: usize = 32;
 /// A period that is over is finished once nothing was added for so long.
 pub const QUIET: Duration = Duration::from_secs(60);
+/// A period is not finished before it has been over for so long: a question about the last hour (the fleet's top)
+/// reads parts of a few hours, not one of a whole day. An hour, agents' late clocks, and some.
+pub const FRESH: Duration = Duration::from_secs(90 * 60);
 /// The level of a part that finished its period.
 pub const LEVEL_FINISHED: u32 = 100;
 
@@ -63,17 +66,21 @@ fn by_level(parts: &[&PartRow]) -> Option<Merge> {
     Some(merge(&enough, if level == LEVEL_FINISHED { level } else { level + 1 }))
 }
 
-/// Everything, when the period is over, quiet, and not finished; or finished with a tenth more come late.
+/// Everything, when the period is over and no longer fresh, quiet, and not finished; or finished with a tenth more come late.
 fn finish(parts: &[&PartRow], now: Timestamp) -> Option<Merge> {
     let first = parts.first()?;
-    let over = first.tier.end(first.period) <= now.as_micros();
+    let over = Timestamp::from_micros(first.tier.end(first.period)).plus_seconds(seconds(FRESH)) <= now;
     let newest = parts.iter().map(|part| part.created).max()?;
-    let quiet = newest.plus_seconds(QUIET.as_secs().cast_signed()) <= now;
+    let quiet = newest.plus_seconds(seconds(QUIET)) <= now;
     let rows = |finished: bool| -> u64 {
         let of = parts.iter().filter(|part| (part.level == LEVEL_FINISHED) == finished);
         of.map(|part| part.rows).sum()
     };
     (over && quiet && rows(false) >= rows(true) / 10).then(|| merge(parts, LEVEL_FINISHED))
+}
+
+const fn seconds(span: Duration) -> i64 {
+    span.as_secs().cast_signed()
 }
 
 fn merge(parts: &[&PartRow], level: u32) -> Merge {

@@ -49,6 +49,7 @@ use crate::{
     clock::Clock,
     storage::{Duck, Faults, Sqlite, StorageError},
 };
+use append::Writing;
 use arrow::error::ArrowError;
 use catalogue::Change;
 use head::Segment;
@@ -139,6 +140,7 @@ struct Inner {
     /// Files of changes whose commit failed: only the next commit tells whether the catalogue will list them
     /// after a crash.
     doubtful: Garbage,
+    writing: Mutex<Writing>,
     /// The disk's free bytes do not tell of quotas, limits and broken disks; the last append does.
     last_append_failed: AtomicBool,
     signal: Signal,
