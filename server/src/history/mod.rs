@@ -31,7 +31,7 @@ use duckdb::Connection;
 use pingup_protocol::{ids::AgentId, limits::MEASUREMENTS_MAX, metrics::Measurements, time::Timestamp};
 use plan::{BucketsPlan, Place, PlanError, RowsPlan, TopPlan};
 use serde::{Serialize, Serializer, ser::SerializeMap};
-use sources::fleet::FleetHours;
+use sources::fleet::FleetRollups;
 use std::{collections::BTreeSet, sync::Arc};
 use tokio::task::spawn_blocking;
 
@@ -161,7 +161,7 @@ pub struct History {
     clock: Clock,
     latest: Arc<Latest>,
     standing: StandingOf,
-    fleet: Arc<FleetHours>,
+    fleet: Arc<FleetRollups>,
 }
 
 impl History {

@@ -168,6 +168,9 @@ fn what_is_past_its_time_is_told_by_the_minute() {
         let (found, used) = buckets(&room, "a", &question);
         assert_eq!(used, tiers);
         assert_eq!(found, walk(&samples, Some("a"), &question));
+        let of_all = Question { fields: Some("cpu,ram,load1,swap"), limit: 10_000, ..question.clone() };
+        let found = wait(room.buckets(None, Plan::fleet(of_all, NOW).unwrap())).unwrap();
+        assert_eq!((found.items, found.tiers.joined().as_str()), (walk(&samples, None, &question), tiers));
     }
     let step = Some(Duration::from_secs(90));
     assert!(buckets(&room, "a", &Question { step, ..range(first, first + 72_000) }).0.is_empty());
@@ -185,9 +188,6 @@ fn what_is_past_its_time_is_told_by_the_minute() {
     }
 }
 
-#[test]
-fn the_tiers_are_told_that_were_read() {
-    let mut bench = Bench::new();
 /// What was let go while less was kept is not there again when more is kept.
 #[test]
 fn half_an_hour_of_a_day_that_was_let_go_is_not_told_as_the_whole() {
@@ -206,6 +206,9 @@ fn half_an_hour_of_a_day_that_was_let_go_is_not_told_as_the_whole() {
     assert_eq!(ask(1_800), []);
 }
 
+#[test]
+fn the_tiers_are_told_that_were_read() {
+    let mut bench = Bench::new();
     append(&mut bench, samples(0, 100));
     let room = room(&bench, at(7_300));
     let hour = Some(Duration::from_secs(3_600));

@@ -1,4 +1,5 @@
-//! What the outside can let grow has an end: segments that wait, streams that are remembered.
+//! What the outside can let grow has an end: segments that wait, rows that stay in one, streams
+//! that are remembered.
 
 use crate::{
     storage::StorageError,
