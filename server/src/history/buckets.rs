@@ -6,7 +6,7 @@
 use super::{
     Aggregate, Aggregates, Bucket, HistoryError, Listing, PAGE_MEASUREMENTS_MAX, Tiers,
     plan::{BucketsPlan, OWN_COLUMNS, Place, PlanError, Reach},
-    sources::{Files, fleet::FleetHours, head, raw, rollup, rollup_names},
+    sources::{Files, fleet::FleetRollups, head, raw, rollup, rollup_names},
 };
 use crate::tsdb::{Tier, View, rollup::Aggregate as Partial, schema::SAMPLES};
 use duckdb::Connection;
@@ -20,7 +20,7 @@ pub(super) struct Query {
     agent: Option<AgentId>,
     plan: BucketsPlan,
     files: Vec<Files>,
-    fleet: Arc<FleetHours>,
+    fleet: Arc<FleetRollups>,
 }
 
 impl Query {
@@ -30,7 +30,7 @@ impl Query {
         agent: Option<AgentId>,
         plan: BucketsPlan,
         reaches: &[Reach],
-        fleet: Arc<FleetHours>,
+        fleet: Arc<FleetRollups>,
     ) -> Self {
         let files = reaches
             .iter()
@@ -52,7 +52,7 @@ impl Query {
             tiers.note(files.tier);
             match (files.tier, &agent, rollup_names(&plan.fields)) {
                 (Tier::Raw, ..) => raw::add(connection, files, &plan, &mut sums)?,
-                (Tier::Hour, None, Some(names)) => {
+                (Tier::Hour | Tier::Minute, None, Some(names)) => {
                     fleet.add(connection, &view, files, &names, plan.step_micros, &mut sums)?;
                 }
                 _ => rollup::add(connection, files, &plan, &mut sums)?,

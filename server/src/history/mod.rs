@@ -25,13 +25,13 @@ use crate::{
     latest::Latest,
     standing::Standing,
     storage::{Duck, Sqlite, StorageError},
-    tsdb::{Tier, Tsdb, retain, rollup},
+    tsdb::{Tier, Tsdb, rollup},
 };
 use duckdb::Connection;
 use pingup_protocol::{ids::AgentId, limits::MEASUREMENTS_MAX, metrics::Measurements, time::Timestamp};
 use plan::{BucketsPlan, Place, PlanError, RowsPlan, TopPlan};
 use serde::{Serialize, Serializer, ser::SerializeMap};
-use sources::fleet::FleetHours;
+use sources::fleet::FleetRollups;
 use std::{collections::BTreeSet, sync::Arc};
 use tokio::task::spawn_blocking;
 
@@ -161,7 +161,7 @@ pub struct History {
     clock: Clock,
     latest: Arc<Latest>,
     standing: StandingOf,
-    fleet: Arc<FleetHours>,
+    fleet: Arc<FleetRollups>,
 }
 
 impl History {
@@ -190,16 +190,13 @@ impl History {
         plan: BucketsPlan,
     ) -> Result<Listing<Bucket>, HistoryError> {
         let view = self.tsdb.view();
-        let kept_from = retain::before(self.clock.now(), self.tsdb.retention().raw);
+        let now = self.clock.now();
         let id = agent.as_ref().map(AgentId::as_str);
         let reaches = plan::reaches(&plan, |range| {
-            // Of a day whose samples have been let go, nobody can say that any more.
+            // Of a day that is over nobody can say that: its samples may have been let go, by a retention that was
+            // shorter once.
             let end_of_day = Tier::Raw.end(rollup::day(range.start.as_micros()));
-            let none_in = |tier, range| view.parts_for(tier, id, range).is_empty();
-            let minute = rollup::bucket(range.start.as_micros(), rollup::MINUTE);
-            let minutes = Timestamp::from_micros(minute)..range.end;
-            let none_left = none_in(Tier::Raw, range) && none_in(Tier::Minute, &minutes);
-            end_of_day > kept_from.as_micros() && none_left
+            end_of_day > now.as_micros() && view.parts_for(Tier::Raw, id, range).is_empty()
         });
         let query = buckets::Query::new(view, agent, plan, &reaches, Arc::clone(&self.fleet));
         self.run(query.reads_files(), move |connection| query.run(connection)).await

@@ -1,7 +1,10 @@
-//! The writer's end: groups into the journal and the head, and a new segment when one is full.
+//! The writer's end: groups into the journal and the head, and a new segment when one is full, or old.
+//!
+//! What is written to stands behind a lock: the writer's alone but for the moment once a day when the keeper
+//! leaves a segment that does not fill ([`Tsdb::leave_aged`]). The keeper never waits for it.
 
 use super::{
-    SEGMENTS_MAX, Tier, Tsdb, TsdbError, View, file_list,
+    Inner, SEGMENTS_MAX, Tier, Tsdb, TsdbError, View, file_list,
     head::Segment,
     record,
     rows::{Kind, MarkRow, Rows},
@@ -10,7 +13,7 @@ use crate::storage::{Journal, StorageError};
 use duckdb::params;
 use pingup_protocol::{ids::AgentId, time::Timestamp};
 use std::{
-    sync::{Arc, atomic::Ordering},
+    sync::{Arc, MutexGuard, PoisonError, TryLockError, atomic::Ordering},
     time::Duration,
 };
 
@@ -18,37 +21,74 @@ use std::{
 const RECORD_KEPT_BYTES: usize = 256 * 1024;
 /// How long a group waits for a segment to be sealed when there are too many, before it is refused.
 const SEAL_WAIT: Duration = Duration::from_secs(2);
+/// How long rows lie in a segment that does not fill. Only what is in parts is let go by retention, so a small
+/// fleet's rows stay so much longer than they should at most; parts of a day are few enough to be merged at its end.
+pub const SEGMENT_AGE_MAX: Duration = Duration::from_secs(24 * 3_600);
 
 /// The one writer of the history.
 pub struct Appender {
     tsdb: Tsdb,
-    journal: Journal,
-    open: Arc<Segment>,
     record: Vec<u8>,
     /// See [`SEAL_WAIT`]; tests do not wait so long.
     pub(super) seal_wait: Duration,
 }
 
+/// What is written to.
+#[derive(Debug)]
+pub(super) struct Writing {
+    journal: Journal,
+    open: Arc<Segment>,
+    /// Since when there are rows in it, by the hub's clock.
+    since: Option<Timestamp>,
+}
+
+impl Writing {
+    /// Goes on in `open`, the segment that `journal` writes; it is `now`. Of rows that were read back nobody knows
+    /// when they came: about when the first was measured. Should that have been late, it is sealed somewhat early.
+    pub(super) fn resume(journal: Journal, open: Arc<Segment>, now: Timestamp) -> Self {
+        let since = open.first_at().map(|first| first.min(now));
+        Self { journal, open, since }
+    }
+
+    /// Leaves the segment to be sealed and goes on in a new one; `false` if too many wait already.
+    fn begin_segment(&mut self, tsdb: &Tsdb) -> Result<bool, TsdbError> {
+        if tsdb.view().segments.len() >= SEGMENTS_MAX {
+            return Ok(false);
+        }
+        let number = self.open.number() + 1;
+        self.journal.begin(number)?;
+        (self.open, self.since) = (Arc::new(Segment::new(number)), None);
+        let open = Arc::clone(&self.open);
+        tsdb.publish(|view| view.segments.push(open));
+        tsdb.0.signal.tell();
+        Ok(true)
+    }
+}
+
 impl Appender {
-    pub(super) const fn new(tsdb: Tsdb, journal: Journal, open: Arc<Segment>) -> Self {
-        Self { tsdb, journal, open, record: Vec::new(), seal_wait: SEAL_WAIT }
+    pub(super) const fn new(tsdb: Tsdb) -> Self {
+        Self { tsdb, record: Vec::new(), seal_wait: SEAL_WAIT }
     }
 
     /// Writes a group. `Ok`: all of it is synced to disk, and readers see it. `Err`: nothing of it is kept.
     pub fn append(&mut self, rows: &Rows<'_>) -> Result<(), TsdbError> {
-        if self.open.is_full() && !self.begin_segment()? {
+        let is_full = self.writing().open.is_full();
+        if is_full && !self.begin_segment()? {
             self.wait_for_room()?;
         }
         record::write(rows, &mut self.record);
-        let appended = self.journal.append(&self.record);
-        self.tsdb.0.last_append_failed.store(appended.is_err(), Ordering::Relaxed);
+        let inner = &self.tsdb.0;
+        let mut writing = inner.writing();
+        let appended = writing.journal.append(&self.record);
+        inner.last_append_failed.store(appended.is_err(), Ordering::Relaxed);
         appended?;
-        self.open.push(rows);
+        writing.open.push(rows);
+        writing.since.get_or_insert_with(|| inner.clock.now());
         // A group of large scans may have taken much; the next one will not need it.
         self.record.shrink_to(RECORD_KEPT_BYTES);
         // Sealing begins as soon as it can. Should this fail, the next group tries again and is told.
-        if self.open.is_full()
-            && let Err(error) = self.begin_segment()
+        if writing.open.is_full()
+            && let Err(error) = writing.begin_segment(&self.tsdb)
         {
             tracing::debug!(%error, "no new segment yet");
         }
@@ -83,18 +123,13 @@ impl Appender {
         Ok(in_head.max(on_disk))
     }
 
-    /// Leaves the full segment to be sealed and goes on in a new one; `false` if too many wait already.
+    /// Leaves the segment to be sealed and goes on in a new one; `false` if too many wait already.
     pub(super) fn begin_segment(&mut self) -> Result<bool, TsdbError> {
-        if self.tsdb.view().segments.len() >= SEGMENTS_MAX {
-            return Ok(false);
-        }
-        let number = self.open.number() + 1;
-        self.journal.begin(number)?;
-        self.open = Arc::new(Segment::new(number));
-        let open = Arc::clone(&self.open);
-        self.tsdb.publish(|view| view.segments.push(open));
-        self.tsdb.0.signal.tell();
-        Ok(true)
+        self.writing().begin_segment(&self.tsdb)
+    }
+
+    fn writing(&self) -> MutexGuard<'_, Writing> {
+        self.tsdb.0.writing()
     }
 
     fn wait_for_room(&mut self) -> Result<(), TsdbError> {
@@ -104,7 +139,26 @@ impl Appender {
     }
 }
 
+impl Inner {
+    fn writing(&self) -> MutexGuard<'_, Writing> {
+        self.writing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl Tsdb {
+    /// Leaves the segment that is written to, though it is not full, once there have been rows in it for
+    /// [`SEGMENT_AGE_MAX`]; whether it did. While the writer is at work it is left to the next look.
+    pub fn leave_aged(&self) -> Result<bool, TsdbError> {
+        let mut writing = match self.0.writing.try_lock() {
+            Ok(writing) => writing,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return Ok(false),
+        };
+        let age_max = SEGMENT_AGE_MAX.as_secs().cast_signed();
+        let is_aged = writing.since.is_some_and(|since| since.plus_seconds(age_max) <= self.0.clock.now());
+        if is_aged { writing.begin_segment(self) } else { Ok(false) }
+    }
+
     fn newest_unnumbered_on_disk(
         &self,
         view: &View,
@@ -137,6 +191,6 @@ impl Tsdb {
 
 impl std::fmt::Debug for Appender {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Appender(segment {})", self.open.number())
+        write!(f, "Appender(segment {})", self.writing().open.number())
     }
 }

@@ -2,15 +2,15 @@
 //!
 //! Which ones is decided by [`plan`], a pure function of the catalogue and the clock, so that a merge that was
 //! cut off is simply planned again. Parts of one level are merged when there are [`FAN_IN`] of them, so a row is
-//! rewritten a few times in its life; when a period is over and nothing has come for a while, all that is left of
-//! it becomes one part. Rollup rows of one bucket are added up on the way.
+//! rewritten a few times in its life; when a period has been over and nothing has come for a while, all that is
+//! left of it becomes one part. Rollup rows of one bucket are added up on the way.
 
 use super::{
     Tier, Tsdb, TsdbError,
     catalogue::Change,
     merge::{Added, Merged, Order, RAW_ORDER, SCANS_ORDER},
     parts::PartRow,
-    schema::{RAW, ROLLUP, SCANS},
+    schema::{RAW, SCANS},
     write::Draft,
 };
 use pingup_protocol::time::Timestamp;
@@ -22,6 +22,9 @@ pub const FAN_IN: usize = 8;
 pub const MERGED_PARTS_MAX: usize = 16;
 /// A period that is over is finished once nothing was added for so long.
 pub const QUIET: Duration = Duration::from_secs(60);
+/// A period is not finished before it has been over for so long: a question about the last hour (the fleet's top)
+/// reads parts of a few hours, not one of a whole day. An hour, agents' late clocks, and some.
+pub const FRESH: Duration = Duration::from_secs(90 * 60);
 /// The level of a part that finished its period.
 pub const LEVEL_FINISHED: u32 = 100;
 
@@ -63,17 +66,22 @@ fn by_level(parts: &[&PartRow]) -> Option<Merge> {
     Some(merge(&enough, if level == LEVEL_FINISHED { level } else { level + 1 }))
 }
 
-/// Everything, when the period is over, quiet, and not finished; or finished with a tenth more come late.
+/// Everything, when the period is over and no longer fresh, quiet, and not finished; or finished with a tenth more
+/// come late.
 fn finish(parts: &[&PartRow], now: Timestamp) -> Option<Merge> {
     let first = parts.first()?;
-    let over = first.tier.end(first.period) <= now.as_micros();
+    let over = Timestamp::from_micros(first.tier.end(first.period)).plus_seconds(seconds(FRESH)) <= now;
     let newest = parts.iter().map(|part| part.created).max()?;
-    let quiet = newest.plus_seconds(QUIET.as_secs().cast_signed()) <= now;
+    let quiet = newest.plus_seconds(seconds(QUIET)) <= now;
     let rows = |finished: bool| -> u64 {
         let of = parts.iter().filter(|part| (part.level == LEVEL_FINISHED) == finished);
         of.map(|part| part.rows).sum()
     };
     (over && quiet && rows(false) >= rows(true) / 10).then(|| merge(parts, LEVEL_FINISHED))
+}
+
+const fn seconds(span: Duration) -> i64 {
+    span.as_secs().cast_signed()
 }
 
 fn merge(parts: &[&PartRow], level: u32) -> Merge {
@@ -106,7 +114,7 @@ impl Tsdb {
             Tier::Raw => self.write_part(draft, &RAW, Merged::open(&old, RAW_ORDER)?)?,
             Tier::Scans => self.write_part(draft, &SCANS, Merged::open(&old, SCANS_ORDER)?)?,
             Tier::Minute | Tier::Hour => {
-                self.write_part(draft, &ROLLUP, Added::new(Merged::open(&old, Order::Rollups)?))?
+                self.write_rollups(draft, Added::new(Merged::open(&old, Order::Rollups)?))?
             }
         };
         self.change(Change { add: part.into_iter().collect(), remove: merge.parts, ..Change::default() })?;

@@ -20,7 +20,7 @@ use super::{
     rolled::Rolled,
     rollup::{DAY, HOUR},
     rows::{Mark, MarkRow},
-    schema::{self, RAW, ROLLUP, map_at},
+    schema::{self, RAW, map_at},
     write::Draft,
 };
 use crate::storage::{DataFolder, StorageError};
@@ -130,7 +130,7 @@ impl Tsdb {
         let Some(raw) = self.write_part(raw, &RAW, samples)? else { return Ok(Vec::new()) };
         let samples = Merged::open(&[self.part(&raw)], RAW_ORDER)?;
         let hours = Draft { tier: Tier::Hour, period: Tier::Hour.period(day), level: LEVEL_OF_A_DAY };
-        let hours = self.write_part(hours, &ROLLUP, Rolled::new(samples, HOUR))?;
+        let hours = self.write_rollups(hours, Rolled::new(samples, HOUR))?;
         Ok([Some(raw), hours].into_iter().flatten().collect())
     }
 }

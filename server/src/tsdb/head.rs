@@ -155,6 +155,13 @@ impl Segment {
         self.read().at.len()
     }
 
+    /// When the first of its samples, or the first of its scans, was measured: the earlier one.
+    pub fn first_at(&self) -> Option<Timestamp> {
+        let columns = self.read();
+        let firsts = [columns.at.first().copied(), columns.scans.first().map(|scan| scan.at)];
+        firsts.into_iter().flatten().min().map(Timestamp::from_micros)
+    }
+
     /// The newest mark of each stream in it.
     pub fn marks(&self) -> Vec<MarkRow> {
         let columns = self.read();

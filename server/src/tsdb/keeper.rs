@@ -40,6 +40,7 @@ impl Keeper {
         keeper.spawn("history-seal", move |ending| {
             let waiting = || sealing.has_to_seal() || ending.load(Ordering::Acquire);
             sealing.0.signal.wait_for(LOOK_EVERY, waiting);
+            sealing.leave_aged()?;
             sealing.seal_oldest()
         })?;
         keeper.spawn("history-merge", move |ending| {

@@ -186,7 +186,7 @@ impl Iterator for Merged {
     }
 }
 
-/// Ordered rollup rows with those of one bucket added up.
+/// Ordered rollup rows of agents with those of one bucket added up.
 pub(super) struct Added<I> {
     rows: I,
     last: Option<RollupRow>,
@@ -219,7 +219,7 @@ impl<I: Iterator<Item = Result<RecordBatch, TsdbError>>> Added<I> {
                 }
             }
         }
-        if done.is_empty() { Ok(None) } else { Ok(Some(rollup_batch(&done)?)) }
+        if done.is_empty() { Ok(None) } else { Ok(Some(rollup_batch(done.iter().map(RollupRow::cells))?)) }
     }
 }
 
@@ -231,20 +231,26 @@ impl<I: Iterator<Item = Result<RecordBatch, TsdbError>>> Iterator for Added<I> {
     }
 }
 
-/// A row of a rollup; `None` for one that this program did not write.
+/// An agent's row of a rollup; `None` for one of the fleet's, which are made anew, and for one that this program
+/// did not write.
 fn rollup_row(batch: &RecordBatch, row: usize) -> Option<RollupRow> {
     Some(RollupRow {
         agent_id: AgentId::parse(text_at(batch, 0, row)).ok()?,
         name: text_at(batch, 1, row).into(),
         start: time_at(batch, 2, row),
-        aggregate: Aggregate {
-            count: u64::try_from(integer_at(batch, 3, row)?).ok()?,
-            min: double_at(batch, 4, row)?,
-            max: double_at(batch, 5, row)?,
-            sum: double_at(batch, 6, row)?,
-            last: double_at(batch, 7, row)?,
-            last_at: Timestamp::from_micros(time_at(batch, 8, row)),
-        },
+        aggregate: aggregate_at(batch, row)?,
+    })
+}
+
+/// The aggregate in a row of a rollup.
+pub(super) fn aggregate_at(batch: &RecordBatch, row: usize) -> Option<Aggregate> {
+    Some(Aggregate {
+        count: u64::try_from(integer_at(batch, 3, row)?).ok()?,
+        min: double_at(batch, 4, row)?,
+        max: double_at(batch, 5, row)?,
+        sum: double_at(batch, 6, row)?,
+        last: double_at(batch, 7, row)?,
+        last_at: Timestamp::from_micros(time_at(batch, 8, row)),
     })
 }
 

@@ -4,9 +4,10 @@
 //!
 //! 1. [`append`]: the ingest's writer gives a group; it becomes one record of the journal ([`record`]), synced,
 //!    and then rows of the [`head`], in memory. Only now is it answered.
-//! 2. [`seal`]: a full segment of the journal is written as Parquet parts ([`parts`]): its samples by day,
-//!    ordered by agent and time; what they add up to by the hour ([`rollup`]); its scans. One transaction of the
-//!    [`catalogue`] makes the parts be, with the segment's marks and number. Then the segment goes.
+//! 2. [`seal`]: a segment of the journal that is full, or a day old, is written as Parquet parts ([`parts`]): its
+//!    samples by day, ordered by agent and time; what they add up to by the hour ([`rollup`]), and all of those
+//!    together ([`fleet`]); its scans. One transaction of the [`catalogue`] makes the parts be, with the segment's
+//!    marks and number. Then the segment goes.
 //! 3. [`compact`]: parts of one period become one, [`retain`] lets old ones go: samples past their time leave
 //!    rollups by the minute behind.
 //!
@@ -22,6 +23,7 @@ pub mod backup;
 pub mod catalogue;
 pub mod compact;
 pub mod export;
+pub mod fleet;
 pub mod former;
 pub mod head;
 pub mod keeper;
@@ -49,6 +51,7 @@ use crate::{
     clock::Clock,
     storage::{Duck, Faults, Sqlite, StorageError},
 };
+use append::Writing;
 use arrow::error::ArrowError;
 use catalogue::Change;
 use head::Segment;
@@ -139,6 +142,7 @@ struct Inner {
     /// Files of changes whose commit failed: only the next commit tells whether the catalogue will list them
     /// after a crash.
     doubtful: Garbage,
+    writing: Mutex<Writing>,
     /// The disk's free bytes do not tell of quotas, limits and broken disks; the last append does.
     last_append_failed: AtomicBool,
     signal: Signal,
@@ -174,13 +178,14 @@ pub fn quote(path: &Path) -> String {
 
 impl Tsdb {
     /// The segments and parts of this moment.
+    ///
+    /// The segment that is written to goes on growing, so an answer may have rows that came while it was made. They
+    /// are the next ones of that segment, up to some row and none behind it, since a segment that was begun later is
+    /// not in the view; and no file of the view has them, since files are made of segments that were left before. So
+    /// no row is seen twice, and none is missing that came before one that is seen: as long as an answer looks at
+    /// each segment once, or a second time only for rows that it found the first time.
     pub fn view(&self) -> Arc<View> {
         Arc::clone(&self.0.view.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// How long each tier is kept.
-    pub fn retention(&self) -> Retention {
-        self.0.retention
     }
 
     /// Whether rows can be appended as far as is known; after an append failed, whether a file can be written and

@@ -2,8 +2,8 @@
 //! from the journal.
 
 use super::{
-    Appender, Inner, Part, Retention, Signal, Tier, Tsdb, TsdbError, View, catalogue, head::Segment,
-    parts::Garbage, record,
+    Appender, Inner, Part, Retention, Signal, Tier, Tsdb, TsdbError, View, append::Writing, catalogue,
+    head::Segment, parts::Garbage, record,
 };
 use crate::{
     clock::Clock,
@@ -14,7 +14,7 @@ use std::{
     fs, io,
     path::{Path, PathBuf},
     sync::{
-        Arc, RwLock,
+        Arc, Mutex, RwLock,
         atomic::{AtomicBool, AtomicU64},
     },
 };
@@ -91,6 +91,7 @@ impl Tsdb {
         let last_part = last_part.max().unwrap_or_default();
         garbage.put([unlisted, sealed].concat());
         let folder = DataFolder::open(&places.data)?;
+        let writing = Mutex::new(Writing::resume(journal, open, clock.now()));
         let tsdb = Self(Arc::new(Inner {
             places,
             sqlite,
@@ -102,11 +103,12 @@ impl Tsdb {
             last_part: AtomicU64::new(last_part),
             garbage,
             doubtful: Garbage::default(),
+            writing,
             last_append_failed: AtomicBool::new(false),
             signal: Signal::default(),
         }));
         tsdb.collect_garbage(&folder)?;
-        let appender = Appender::new(tsdb.clone(), journal, open);
+        let appender = Appender::new(tsdb.clone());
         Ok(Opened { tsdb, appender })
     }
 }

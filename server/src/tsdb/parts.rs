@@ -1,6 +1,6 @@
 //! Parts: immutable Parquet files, each of one tier and one period, ordered by agent and time.
 
-use super::rollup::DAY;
+use super::{fleet::FLEET, rollup::DAY};
 use pingup_protocol::time::Timestamp;
 use std::{
     fmt,
@@ -86,13 +86,18 @@ pub struct PartRow {
     pub bytes: u64,
     /// Its first and last moment, microseconds.
     pub times: (i64, i64),
-    /// Its first and last agent.
+    /// Its first and last agent; the last is the [`FLEET`] where it has rows of that.
     pub agents: (String, String),
     /// When it was made, by the hub's clock.
     pub created: Timestamp,
 }
 
 impl PartRow {
+    /// Whether it has the fleet's rows.
+    pub fn has_fleet(&self) -> bool {
+        self.agents.1 == FLEET
+    }
+
     /// Its file, below the folder of all parts.
     pub fn file(&self) -> PathBuf {
         let (year, month, day) = civil(self.period);

@@ -13,7 +13,6 @@ use super::{
     parts::PartRow,
     rolled::Rolled,
     rollup::MINUTE,
-    schema::ROLLUP,
     write::Draft,
 };
 use crate::storage::{DataFolder, StorageError};
@@ -64,7 +63,7 @@ impl Tsdb {
     /// Rollups by the minute of a day's samples.
     fn roll_up(&self, day: i64, raw: &[Arc<Part>]) -> Result<Option<PartRow>, TsdbError> {
         let draft = Draft { tier: Tier::Minute, period: day, level: LEVEL_FINISHED };
-        self.write_part(draft, &ROLLUP, Rolled::new(Merged::open(raw, RAW_ORDER)?, MINUTE))
+        self.write_rollups(draft, Rolled::new(Merged::open(raw, RAW_ORDER)?, MINUTE))
     }
 
     /// Deletes files that nobody needs any more, unless a backup is being made.

@@ -62,7 +62,7 @@ impl<I: Iterator<Item = Result<RecordBatch, TsdbError>>> Rolled<I> {
         }
         let rest = self.done.split_off(self.done.len().min(BATCH_ROWS_MAX));
         let rows = std::mem::replace(&mut self.done, rest);
-        Ok(Some(rollup_batch(&rows)?))
+        Ok(Some(rollup_batch(rows.iter().map(RollupRow::cells))?))
     }
 }
 

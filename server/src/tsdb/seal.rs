@@ -10,7 +10,7 @@ use super::{
     head::{DayRows, RollupRow, Segment, Sorted, rollup_batches},
     parts::PartRow,
     rollup::HOUR,
-    schema::{RAW, ROLLUP, SCANS},
+    schema::{RAW, SCANS},
     write::Draft,
 };
 use crate::storage::Journal;
@@ -52,7 +52,7 @@ impl Tsdb {
         for (month, mut rows) in hours {
             rows.sort_by(|a, b| (&a.agent_id, &a.name, a.start).cmp(&(&b.agent_id, &b.name, b.start)));
             let batches = rollup_batches(&rows).map(|batch| Ok(batch?));
-            add.extend(self.write_part(draft(Tier::Hour, month), &ROLLUP, batches)?);
+            add.extend(self.write_rollups(draft(Tier::Hour, month), batches)?);
         }
         for DayRows { day, rows } in sorted.scan_days() {
             let batches = sorted.scan_batches(rows).map(|batch| Ok(batch?));

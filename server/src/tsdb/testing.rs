@@ -44,7 +44,7 @@ pub(crate) struct Bench {
     pub(crate) engine: Duck,
     pub(crate) tsdb: Tsdb,
     pub(crate) appender: Appender,
-    retention: Retention,
+    pub(crate) retention: Retention,
     // Goes last: everything above lies in it.
     pub(crate) scratch: Scratch,
 }
@@ -72,6 +72,12 @@ impl Bench {
     /// Opens it anew, as after a crash: nothing is finished before.
     pub(crate) fn reopen(&mut self) {
         self.reopen_with(Faults::none()).unwrap();
+    }
+
+    /// Opens it anew, keeping what it has for so long from now on.
+    pub(crate) fn reopen_keeping(&mut self, retention: Retention) {
+        self.retention = retention;
+        self.reopen();
     }
 
     /// Opens it anew with these faults; on failure the old one stays.

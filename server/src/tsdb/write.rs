@@ -2,8 +2,9 @@
 
 use super::{
     Tier, Tsdb, TsdbError,
+    fleet::{FLEET, WithFleet},
     parts::PartRow,
-    schema::{OWN_COLUMNS, text_at, time_at},
+    schema::{OWN_COLUMNS, ROLLUP, text_at, time_at},
 };
 use crate::storage::StorageError;
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
@@ -67,6 +68,15 @@ impl Tsdb {
         self.try_write_part(draft, schema, batches, &mut left).inspect_err(|_| self.0.garbage.put(left))
     }
 
+    /// Writes rollups of agents as a part, with the fleet's behind them; otherwise as [`Tsdb::write_part`].
+    pub(super) fn write_rollups(
+        &self,
+        draft: Draft,
+        agents: impl Iterator<Item = Result<RecordBatch, TsdbError>>,
+    ) -> Result<Option<PartRow>, TsdbError> {
+        self.write_part(draft, &ROLLUP, WithFleet::new(agents))
+    }
+
     /// Names in `left` the files that are there should it fail.
     fn try_write_part(
         &self,
@@ -110,6 +120,10 @@ fn write(
     for batch in batches {
         let batch = batch?;
         let Some(of_batch) = look_at(&batch) else { continue };
+        // The fleet's rows have row groups of their own, so that readers leave out all others.
+        if of_batch.agents.0 == FLEET && written.as_ref().is_some_and(|all| all.agents.1 != FLEET) {
+            writer.flush()?;
+        }
         match &mut written {
             None => written = Some(of_batch),
             Some(all) => {

@@ -12,7 +12,7 @@ pub(super) mod raw;
 pub(super) mod rollup;
 
 use super::{HistoryError, plan::Fields};
-use crate::tsdb::{Part, Tier, View, file_list};
+use crate::tsdb::{Part, PartRow, Tier, View, file_list, fleet::FLEET};
 use arrow::array::{Array, Float64Array, Int64Array, MapArray, RecordBatch, StringArray};
 use duckdb::Connection;
 use pingup_protocol::{ids::AgentId, time::Timestamp};
@@ -65,7 +65,11 @@ impl Files {
         let Range { start, end } = self.range;
         let rows = || self.parts.iter().map(|part| part.row());
         let mut all = Vec::new();
-        all.extend(self.agent.as_ref().map(|id| format!("agent_id = '{}'", id.as_str())));
+        match &self.agent {
+            Some(id) => all.push(format!("agent_id = '{}'", id.as_str())),
+            None if rows().any(PartRow::has_fleet) => all.push(format!("agent_id <> '{FLEET}'")),
+            None => {}
+        }
         if rows().any(|row| row.times.0 < start) {
             all.push(format!("{at} >= make_timestamp({start})"));
         }

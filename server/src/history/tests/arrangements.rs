@@ -2,7 +2,10 @@
 //! answers, and those of a plain walk.
 
 use super::*;
-use crate::tsdb::testing::NOW;
+use crate::tsdb::{
+    Retention,
+    testing::{NOW, RETENTION},
+};
 use std::collections::{BTreeMap, HashSet};
 
 const HOUR_SECONDS: i64 = 3_600;
@@ -165,6 +168,9 @@ fn what_is_past_its_time_is_told_by_the_minute() {
         let (found, used) = buckets(&room, "a", &question);
         assert_eq!(used, tiers);
         assert_eq!(found, walk(&samples, Some("a"), &question));
+        let of_all = Question { fields: Some("cpu,ram,load1,swap"), limit: 10_000, ..question.clone() };
+        let found = wait(room.buckets(None, Plan::fleet(of_all, NOW).unwrap())).unwrap();
+        assert_eq!((found.items, found.tiers.joined().as_str()), (walk(&samples, None, &question), tiers));
     }
     let step = Some(Duration::from_secs(90));
     assert!(buckets(&room, "a", &Question { step, ..range(first, first + 72_000) }).0.is_empty());
@@ -180,6 +186,24 @@ fn what_is_past_its_time_is_told_by_the_minute() {
         assert_eq!((found, used.as_str()), (walk(&all, Some("a"), &question), "minute,raw"));
         bench.seal_all();
     }
+}
+
+/// What was let go while less was kept is not there again when more is kept.
+#[test]
+fn half_an_hour_of_a_day_that_was_let_go_is_not_told_as_the_whole() {
+    let days = |days: u64| Duration::from_secs(days * 86_400);
+    let mut bench = Bench::with(Retention { raw: days(2), minute: days(5), hour: days(35) });
+    let first = (NOW.as_micros() / SECOND).div_euclid(86_400) * 86_400 - 10 * 86_400;
+    let halves = [samples(first + 600, 1), samples(first + 2_400, 1)].concat();
+    append(&mut bench, halves);
+    bench.seal_all();
+    bench.retain_all();
+    bench.reopen_keeping(RETENTION);
+    let room = room(&bench, NOW);
+    let step = Some(Duration::from_secs(3_600));
+    let ask = |seconds| buckets(&room, "a", &Question { step, ..range(first, first + seconds) }).0;
+    assert_eq!(ask(3_600).iter().map(|bucket| bucket.count).sum::<u64>(), 2);
+    assert_eq!(ask(1_800), []);
 }
 
 #[test]

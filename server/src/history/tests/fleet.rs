@@ -52,6 +52,38 @@ fn buckets_of_the_fleet_add_all_agents_up() {
     assert!(by_minute.starts_with(first), "{by_minute}");
 }
 
+/// Agents may give names to more than a file adds up: then whoever asks does.
+#[test]
+fn a_file_without_the_fleets_rows_is_added_up_when_asked() {
+    let mut bench = fleet_bench();
+    let one = |n: i64| {
+        let further = (0..64).map(|i| (format!("m{}", n * 64 + i), i as f64)).collect();
+        let stream = Some((1, n.unsigned_abs() + 1));
+        sample("a-many", stream, at(120 + n), "x", Measurements { further, ..Measurements::default() })
+    };
+    append(&mut bench, (0..1_200).map(one).collect());
+    bench.seal_all();
+    let has_fleet = |bench: &Bench| -> Vec<_> {
+        let view = bench.tsdb.view();
+        let hours = view.parts.iter().filter(|part| part.row().tier == Tier::Hour);
+        hours.map(|part| part.row().has_fleet()).collect()
+    };
+    for parts in [&[true, false][..], &[false]] {
+        assert_eq!(has_fleet(&bench), parts);
+        let room = room(&bench, at(2_000));
+        for _ in 0..2 {
+            let question = Question { fields: Some("cpu,m77"), ..range(0, 3_600) };
+            let page = wait(room.buckets(None, Plan::fleet(question, at(2_000)).unwrap())).unwrap();
+            let [bucket] = &page.items[..] else { panic!("{page:?}") };
+            let counts: Vec<_> =
+                bucket.metrics.0.iter().map(|(name, sum)| (name.as_str(), sum.count)).collect();
+            assert_eq!((bucket.count, counts), (1_208, vec![("cpu", 6), ("m77", 1)]));
+        }
+        bench.clock.advance(3_600);
+        bench.compact_all();
+    }
+}
+
 #[test]
 fn those_that_stand_out_come_first() {
     let bench = fleet_bench();
@@ -102,7 +134,7 @@ fn what_was_added_up_is_kept_within_a_bound() {
     for (buckets_max, fields, kept) in
         [(100, "cpu", 4), (100, "cpu,none", 6), (4, "cpu", 4), (5, "cpu,none", 3), (2, "cpu,none", 0)]
     {
-        let hours = Arc::new(FleetHours::keeping(buckets_max));
+        let hours = Arc::new(FleetRollups::keeping(buckets_max));
         for _ in 0..2 {
             let plan = plan(fields);
             let reaches = plan::reaches(&plan, |_| false);

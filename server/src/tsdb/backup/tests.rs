@@ -42,7 +42,7 @@ fn seqs(bench: &Bench, data: &Path) -> Vec<u64> {
     let readable = std::slice::from_ref(&places.parts);
     let engine = Duck::open(DuckSettings::default(), &places.scratch, readable).unwrap();
     let faults = Faults::none();
-    let (clock, retention) = (bench.clock.clone(), bench.tsdb.retention());
+    let (clock, retention) = (bench.clock.clone(), bench.retention);
     let Opened { tsdb, .. } =
         Tsdb::open(places, sqlite, engine.clone(), clock, retention, disk, faults).unwrap();
     let mut seqs: Vec<_> = samples(&engine, &tsdb.view()).iter().map(|row| row.stream.unwrap().1).collect();

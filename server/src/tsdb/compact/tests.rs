@@ -51,6 +51,9 @@ fn a_period_is_finished_once_it_is_over_and_quiet() {
     let merge = plan(&yesterday, quiet()).unwrap();
     assert_eq!((merge.parts, merge.level), (vec![1, 2], LEVEL_FINISHED));
     assert_eq!(plan(&parts(2, TODAY, 0), quiet()), None, "today is not over");
+    let still_fresh = Timestamp::from_micros(Tier::Raw.end(TODAY)).plus_seconds(seconds(FRESH) - 1);
+    assert_eq!(plan(&parts(2, TODAY, 0), still_fresh), None, "the last hour lies in it");
+    assert!(plan(&parts(2, TODAY, 0), still_fresh.plus_seconds(1)).is_some());
     let this_month = Tier::Hour.period(TODAY);
     let of_month = |period| vec![part(1, Tier::Hour, period, 0, 9), part(2, Tier::Hour, period, 0, 9)];
     assert_eq!(plan(&of_month(this_month), quiet()), None);

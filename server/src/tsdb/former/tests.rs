@@ -4,9 +4,10 @@ use super::*;
 use crate::{
     storage::Faults,
     tsdb::{
+        fleet::FLEET,
         record::OwnedScan,
         rollup::day,
-        testing::{Bench, NOW, agent_id, double, number, on_disk},
+        testing::{Bench, NOW, agent_id, double, number, on_disk, text},
     },
 };
 use duckdb::types::Value;
@@ -71,14 +72,18 @@ fn check(bench: &Bench) {
         [&(Tier::Raw, today - 1, 11), &(Tier::Raw, today, 10)]
     );
     // Hours: every sample is counted once, and sums are those of the samples.
-    let hour = |row: &[Value]| (row[1].clone(), number(&row[3]).unwrap(), double(&row[6]).unwrap());
-    let hours = on_disk(&bench.engine, &view, Tier::Hour, hour);
-    let of = |name: &str| {
-        hours.iter().filter(|(found, ..)| *found == Value::Text(name.to_owned())).collect::<Vec<_>>()
+    let hour = |row: &[Value]| {
+        (text(&row[0]) == FLEET, text(&row[1]), number(&row[3]).unwrap(), double(&row[6]).unwrap())
     };
-    assert_eq!(of("").iter().map(|(_, count, _)| count).sum::<u64>(), 21);
-    assert_eq!(of("cpu").iter().map(|(.., sum)| sum).sum::<f64>(), 31.0);
-    assert_eq!(of("ram").len(), 1);
+    let hours = on_disk(&bench.engine, &view, Tier::Hour, hour);
+    for fleet in [false, true] {
+        let of = |name: &str| {
+            hours.iter().filter(|row| (row.0, row.1.as_str()) == (fleet, name)).collect::<Vec<_>>()
+        };
+        assert_eq!(of("").iter().map(|(.., count, _)| count).sum::<u64>(), 21);
+        assert_eq!(of("cpu").iter().map(|(.., sum)| sum).sum::<f64>(), 31.0);
+        assert_eq!(of("ram").len(), 1);
+    }
     check_scans(&bench.scans(&["A", "B"]));
     assert_eq!(bench.appender.marks().unwrap().len(), 2);
     let mark =

@@ -43,6 +43,13 @@ pub struct RollupRow {
     pub aggregate: Aggregate,
 }
 
+impl RollupRow {
+    /// As it is written.
+    pub fn cells(&self) -> RollupCells<'_> {
+        (self.agent_id.as_str(), &self.name, self.start, &self.aggregate)
+    }
+}
+
 impl Sorted {
     /// Sorts the rows of `segment`.
     pub fn new(segment: Arc<Segment>) -> Self {
@@ -154,23 +161,28 @@ impl Sorted {
 
 /// Rollup rows as batches, made one by one.
 pub fn rollup_batches(rows: &[RollupRow]) -> impl Iterator<Item = Result<RecordBatch, ArrowError>> {
-    rows.chunks(BATCH_ROWS_MAX).map(rollup_batch)
+    rows.chunks(BATCH_ROWS_MAX).map(|rows| rollup_batch(rows.iter().map(RollupRow::cells)))
 }
 
+/// A rollup row as it is written: whose, name, start and aggregate.
+type RollupCells<'a> = (&'a str, &'a str, i64, &'a Aggregate);
+
 /// Rollup rows as one batch.
-pub fn rollup_batch(rows: &[RollupRow]) -> Result<RecordBatch, ArrowError> {
-    let of =
-        |value: fn(&Aggregate) -> f64| schema::doubles(rows.iter().map(|row| Some(value(&row.aggregate))));
+pub fn rollup_batch<'a>(
+    rows: impl Iterator<Item = RollupCells<'a>> + Clone,
+) -> Result<RecordBatch, ArrowError> {
+    let aggregates = || rows.clone().map(|(.., aggregate)| aggregate);
+    let of = |value: fn(&Aggregate) -> f64| schema::doubles(aggregates().map(|sum| Some(value(sum))));
     let all = vec![
-        schema::texts(rows.iter().map(|row| row.agent_id.as_str())),
-        schema::texts(rows.iter().map(|row| &*row.name)),
-        schema::moments(rows.iter().map(|row| row.start)),
-        schema::integers(rows.iter().map(|row| Some(row.aggregate.count))),
-        of(|aggregate| aggregate.min),
-        of(|aggregate| aggregate.max),
-        of(|aggregate| aggregate.sum),
-        of(|aggregate| aggregate.last),
-        schema::moments(rows.iter().map(|row| row.aggregate.last_at.as_micros())),
+        schema::texts(rows.clone().map(|(whose, ..)| whose)),
+        schema::texts(rows.clone().map(|(_, name, ..)| name)),
+        schema::moments(rows.clone().map(|(_, _, start, _)| start)),
+        schema::integers(aggregates().map(|sum| Some(sum.count))),
+        of(|sum| sum.min),
+        of(|sum| sum.max),
+        of(|sum| sum.sum),
+        of(|sum| sum.last),
+        schema::moments(aggregates().map(|sum| sum.last_at.as_micros())),
     ];
     schema::batch(&ROLLUP, all)
 }

@@ -1,13 +1,15 @@
-//! What the outside can let grow has an end: segments that wait, streams that are remembered.
+//! What the outside can let grow has an end: segments that wait, rows that stay in one, streams
+//! that are remembered.
 
 use crate::{
     storage::StorageError,
     tsdb::{
-        SEGMENTS_MAX, TsdbError,
+        Retention, SEGMENTS_MAX, TsdbError,
+        append::SEGMENT_AGE_MAX,
         head::SEGMENT_ROWS_MAX,
         record::OwnedRows,
         rows::{BOOTS_PER_AGENT_MAX, Mark, MarkRow},
-        testing::{Bench, NOW, agent_id, sample},
+        testing::{Bench, NOW, RETENTION, agent_id, sample},
     },
 };
 use std::{collections::BTreeSet, thread, time::Duration};
@@ -66,6 +68,58 @@ fn a_full_segment_is_left_to_be_sealed_by_itself() {
     assert!(bench.tsdb.seal_oldest().unwrap());
     assert!(!bench.tsdb.seal_oldest().unwrap(), "the one that is written to is not sealed");
     assert_eq!(bench.rows().len() as u64, next - 1);
+}
+
+#[test]
+fn a_segment_that_does_not_fill_is_left_after_a_day() {
+    let mut bench = Bench::new();
+    let day = SEGMENT_AGE_MAX.as_secs().cast_signed();
+    bench.clock.advance(3 * day);
+    assert!(!bench.tsdb.leave_aged().unwrap(), "nothing is in it");
+    let first = bench.clock.now();
+    bench.push("a", 1, 1..=5, first.plus_seconds(-5 * day));
+    assert!(!bench.tsdb.leave_aged().unwrap(), "late rows are new");
+    bench.clock.advance(day - 1);
+    bench.push("a", 1, 6..=6, bench.clock.now());
+    assert!(!bench.tsdb.leave_aged().unwrap());
+    bench.clock.advance(1);
+    assert!(bench.tsdb.leave_aged().unwrap() && bench.tsdb.has_to_seal());
+    assert!(!bench.tsdb.leave_aged().unwrap(), "the next one has just begun");
+    assert!(bench.tsdb.seal_oldest().unwrap());
+    assert_eq!(bench.rows().len(), 6);
+    // After a restart age is told by when the first row was measured.
+    bench.push("a", 1, 7..=7, bench.clock.now());
+    bench.clock.advance(day - 1);
+    bench.reopen();
+    assert!(!bench.tsdb.leave_aged().unwrap());
+    bench.clock.advance(1);
+    assert!(bench.tsdb.leave_aged().unwrap());
+}
+
+/// A fleet so small that no segment of it is ever full.
+#[test]
+fn rows_of_a_small_fleet_are_let_go_in_time_and_make_few_parts() {
+    const DAY: i64 = 86_400;
+    let raw = Duration::from_secs(2 * DAY.unsigned_abs());
+    let mut bench = Bench::with(Retention { raw, ..RETENTION });
+    let mut sealed = 0;
+    for hour in 1..=20 * 24 {
+        bench.clock.advance(3_600);
+        let now = bench.clock.now();
+        bench.push("a", 1, hour..=hour, now);
+        bench.tsdb.leave_aged().unwrap();
+        sealed += usize::from(bench.tsdb.seal_oldest().unwrap());
+        bench.compact_all();
+        bench.retain_all();
+        if hour % 24 == 0 {
+            let oldest = bench.rows().first().unwrap().timestamp;
+            // The retention, the rest of its day, and the age of a segment.
+            assert!(oldest > now.plus_seconds(-4 * DAY), "hour {hour}: {oldest}");
+            let parts = bench.tsdb.view().parts.len();
+            assert!(parts < 50, "hour {hour}: {parts} parts");
+        }
+    }
+    assert_eq!(sealed, 19);
 }
 
 /// An agent that begins a stream with every restart does not let the catalogue grow for ever.

@@ -3,7 +3,8 @@
 
 use crate::tsdb::testing::{double, moment, number};
 use crate::tsdb::{
-    Tier,
+    Tier, View,
+    fleet::FLEET,
     record::{OwnedRows, OwnedSample, OwnedScan},
     retain::before,
     rollup::{Aggregate, DAY, HOUR, MINUTE, bucket, day},
@@ -15,6 +16,7 @@ use pingup_protocol::{ids::AgentId, time::Timestamp};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
+    sync::Arc,
 };
 
 /// Agent, measurement and bucket.
@@ -64,7 +66,7 @@ impl Model {
                 });
             }
         }
-        let (now, kept) = (bench.clock.now(), bench.tsdb.retention());
+        let (now, kept) = (bench.clock.now(), bench.retention);
         let is_over =
             |tier: Tier, at: i64, kept| tier.end(tier.period(day(at))) <= before(now, kept).as_micros();
         let in_memory = |row: &OwnedSample| samples.contains(&(row.agent_id.clone(), row.timestamp));
@@ -108,6 +110,7 @@ impl Model {
         self.hourly.iter().for_each(|row| roll(&mut expected, row, HOUR));
         assert_eq!(hours, expected, "{when}: hours");
         assert_eq!(in_parts(bench, Tier::Minute), self.minutes, "{when}: minutes");
+        check_fleet(bench, when);
     }
 }
 
@@ -150,13 +153,37 @@ fn add(rollups: &mut Rollups, key: Key, more: &Aggregate) {
     rollups.entry(key).and_modify(|known| known.add(more)).or_insert(*more);
 }
 
-/// What a tier's parts add up to.
+/// What a tier's parts add up to, by agent.
 fn in_parts(bench: &Bench, tier: Tier) -> Rollups {
     let mut rollups = Rollups::new();
     for (key, aggregate) in on_disk(&bench.engine, &bench.tsdb.view(), tier, rollup_of) {
-        add(&mut rollups, key, &aggregate);
+        if key.0 != FLEET {
+            add(&mut rollups, key, &aggregate);
+        }
     }
     rollups
+}
+
+/// In each part, once each, the fleet's rows are what its agents' add up to.
+fn check_fleet(bench: &Bench, when: &str) {
+    for part in &bench.tsdb.view().parts {
+        let tier = part.row().tier;
+        if !matches!(tier, Tier::Minute | Tier::Hour) {
+            continue;
+        }
+        assert!(part.row().has_fleet(), "{when}: {part:?}");
+        let alone = View { segments: Vec::new(), parts: vec![Arc::clone(part)] };
+        let (mut told, mut added_up) = (Rollups::new(), Rollups::new());
+        for ((whose, name, start), aggregate) in on_disk(&bench.engine, &alone, tier, rollup_of) {
+            let key = (FLEET.to_owned(), name, start);
+            if whose == FLEET {
+                assert_eq!(told.insert(key, aggregate), None, "{when}: twice");
+            } else {
+                add(&mut added_up, key, &aggregate);
+            }
+        }
+        assert_eq!(told, added_up, "{when}: {part:?}");
+    }
 }
 
 /// A row of [`crate::tsdb::schema::ROLLUP`].
