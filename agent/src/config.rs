@@ -169,6 +169,11 @@ impl ConfigKeeper {
         Rc::clone(&self.current.borrow())
     }
 
+    /// The version in force; 0 before any was; none when the one that was kept cannot be read any more.
+    pub const fn version(&self) -> Option<u64> {
+        self.applied.get()
+    }
+
     /// Hears of every change of what is in force.
     pub fn changes(&self) -> watch::Receiver<Rc<Effective>> {
         self.current.subscribe()

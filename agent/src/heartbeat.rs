@@ -4,6 +4,7 @@ use crate::{
     backoff::{Backoff, random},
     clock::Clock,
     config::ConfigKeeper,
+    status::Vitals,
     stop::Stop,
     transport::{Failure, Link, Revoked, Session},
 };
@@ -71,6 +72,7 @@ pub async fn run(
     pulse: &Pulse,
     session: &mut Session,
     config: &ConfigKeeper,
+    vitals: &Vitals,
     info: HostInfo,
     stop: &Stop,
 ) -> Result<(), Revoked> {
@@ -89,6 +91,7 @@ pub async fn run(
                     info = None;
                     backoff.reset();
                     config.hear(answer.config_version);
+                    vitals.beaten(&answer);
                     break;
                 }
                 Err(failure) if failure.is_revoked() => return Err(Revoked::because(&failure)),
@@ -103,6 +106,17 @@ pub async fn run(
         }
     }
     Ok(())
+}
+
+/// Asks whether the hub knows this agent, and is the one that this agent knows: by a beat that is older than any, which
+/// the hub answers as any other, and which changes nothing.
+pub async fn of_long_ago(session: &mut Session) -> Result<(), Failure> {
+    let agent_id = session.link().identity().agent_id.clone();
+    let route = format!("/api/v1/agents/{agent_id}/heartbeat");
+    let (timestamp, status) = (Timestamp::from_micros(0), Presence::Offline);
+    let body = HeartbeatBody { agent_id, timestamp, status, info: None, metrics: None };
+    let answer = session.post(&route, &body).await?;
+    session.link().verified::<HeartbeatAnswer>(&answer).map(drop)
 }
 
 /// Says that the agent goes.

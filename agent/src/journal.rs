@@ -78,6 +78,11 @@ impl Journal {
         self.ledger.last_seq
     }
 
+    /// How many results wait for the hub.
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
     /// Takes `command` down. Only once this has returned may it run.
     pub fn begin(&mut self, command: &Command, now: Timestamp) -> Result<(), StateError> {
         let running = Running {

@@ -9,13 +9,16 @@
 //! |---|---|
 //! | [`settings`] | flags, environment, file → one checked [`settings::Settings`] |
 //! | [`state`] | the directory, its lock, writing a file so that it survives a crash |
-//! | [`identity`], [`enrol`], [`host`] | who this is; how it became so; what it says of itself |
+//! | [`identity`], [`enrol`], [`join_token`], [`host`] | who this is; how it became so; what it says of itself |
 //! | [`collect`] | one file a source, one sample out |
 //! | [`spool`] | samples and scans on disk until the hub has committed them |
 //! | [`transport`] | one connection, one signed request |
 //! | [`push`], [`heartbeat`], [`pull`], [`report`], [`config`] | the five things said to the hub |
 //! | [`execute`], [`journal`] | doing what was asked, at most once |
 //! | [`scan`] | the network around |
+//! | [`status`] | how the agent does, written down for whoever asks on this machine |
+//! | [`doctor`] | what an agent needs, examined, with what to do about it |
+//! | [`install`] | becoming a service of the machine, and ceasing to be one |
 //! | [`run`], [`once`] | composition: the agent at work, and the calls that do one thing |
 //!
 //! Everything runs on one thread; a room is given what it needs by [`run`], the one file that knows all.
@@ -24,13 +27,16 @@ pub mod backoff;
 pub mod clock;
 pub mod collect;
 pub mod config;
+pub mod doctor;
 pub mod enrol;
 pub mod execute;
 pub mod exit;
 pub mod heartbeat;
 pub mod host;
 pub mod identity;
+pub mod install;
 pub mod interfaces;
+pub mod join_token;
 pub mod journal;
 pub mod logging;
 pub mod once;
@@ -43,5 +49,6 @@ pub mod scan;
 pub mod settings;
 pub mod spool;
 pub mod state;
+pub mod status;
 pub mod stop;
 pub mod transport;

@@ -1,9 +1,11 @@
 //! The program: arguments in, exit code out. What it says to people is one plain line on stderr.
 
 use pingup_agent::{
+    doctor,
     exit::Exit,
-    logging, once, run,
+    install, logging, once, run,
     settings::{self, Call},
+    status,
 };
 use std::{io::Write, process::ExitCode};
 
@@ -16,10 +18,20 @@ fn main() -> ExitCode {
         Ok(Call::Print(text)) => print(&text),
         Ok(Call::Run(settings)) => {
             logging::start(settings.log);
-            on_runtime(run::run(*settings))
+            on_runtime(done(run::run(*settings)))
         }
-        Ok(Call::Sample) => on_runtime(once::sample()),
-        Ok(Call::Scan(plan)) => on_runtime(once::scan(plan)),
+        Ok(Call::Sample) => on_runtime(done(once::sample())),
+        Ok(Call::Scan(plan)) => on_runtime(done(once::scan(plan))),
+        Ok(Call::Install(order)) => on_runtime(done(install::install(*order))),
+        Ok(Call::Uninstall { root, dry_run, purge }) => {
+            on_runtime(done(install::uninstall(root, dry_run, purge)))
+        }
+        Ok(Call::Status { state_dir, json }) => {
+            on_runtime(async move { status::report(&state_dir, json).await })
+        }
+        Ok(Call::Doctor { draft, json }) => {
+            on_runtime(async move { Box::pin(doctor::examine(&draft, json)).await })
+        }
         Err(error) => (Exit::Usage, Some(error.to_string())),
     };
     if let Some(line) = line {
@@ -36,8 +48,13 @@ fn print(text: &str) -> (Exit, Option<String>) {
     }
 }
 
+/// `work`, which has no more to say than that it is done.
+async fn done<E>(work: impl Future<Output = Result<(), E>>) -> Result<Exit, E> {
+    Box::pin(work).await.map(|()| Exit::Done)
+}
+
 /// Runs `work` to its end; what still blocks then (a slow name server) is not waited for.
-fn on_runtime<E: std::fmt::Display>(work: impl Future<Output = Result<(), E>>) -> (Exit, Option<String>)
+fn on_runtime<E: std::fmt::Display>(work: impl Future<Output = Result<Exit, E>>) -> (Exit, Option<String>)
 where
     for<'a> Exit: From<&'a E>,
 {
@@ -52,7 +69,7 @@ where
     let ended = runtime.block_on(Box::pin(work));
     runtime.shutdown_background();
     match ended {
-        Ok(()) => (Exit::Done, None),
+        Ok(exit) => (exit, None),
         Err(error) => (Exit::from(&error), Some(error.to_string())),
     }
 }

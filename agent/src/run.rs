@@ -17,6 +17,7 @@ use crate::{
     heartbeat::{self, Pulse},
     host,
     identity::Identity,
+    join_token::{self, JoinTokenFileError},
     journal::Journal,
     pull::Puller,
     push::Pusher,
@@ -26,6 +27,7 @@ use crate::{
     settings::Settings,
     spool::{Spool, SpoolError},
     state::{StateDir, StateError},
+    status::{StatusKeeper, Vitals},
     stop::{self, Stop, Stopper},
     transport::{Link, Revoked},
 };
@@ -57,6 +59,9 @@ pub enum RunError {
          `pingup-server join-token create` and give it with --join-token or PINGUP_JOIN_TOKEN"
     )]
     NoJoinToken(std::path::PathBuf),
+    /// What was to enrol it is no token.
+    #[error(transparent)]
+    JoinToken(#[from] JoinTokenFileError),
     /// The hub would not have this machine.
     #[error("cannot enrol: {0}")]
     NotEnrolled(#[from] EnrolError),
@@ -71,7 +76,7 @@ impl From<&RunError> for Exit {
     fn from(error: &RunError) -> Self {
         match error {
             RunError::State(_) | RunError::Spool(_) | RunError::Signals(_) => Self::Io,
-            RunError::NoJoinToken(_) => Self::Usage,
+            RunError::NoJoinToken(_) | RunError::JoinToken(_) => Self::Usage,
             RunError::NotEnrolled(_) => Self::NotEnrolled,
             RunError::Revoked(_) => Self::Revoked,
         }
@@ -89,10 +94,13 @@ pub async fn run(settings: Settings) -> Result<(), RunError> {
             None => return Ok(()),
         },
     };
+    // Used just now, or before a crash, or brought by an installation that did not need it.
+    join_token::forget(&state)?;
     tracing::info!(agent = %identity.agent_id, hub = %settings.hub, version = env!("CARGO_PKG_VERSION"), "started");
     let agent = Agent::open(&settings, &state, identity)?;
     let (stopper, stop) = stop::channel();
     let ended = Box::pin(agent.work(&mut signals, stopper, &stop)).await;
+    agent.status.end(ended.as_ref().map_or_else(ToString::to_string, |&()| "told to stop".to_owned()));
     if ended.is_ok() {
         tracing::info!("stopped");
     }
@@ -100,7 +108,9 @@ pub async fn run(settings: Settings) -> Result<(), RunError> {
 }
 
 async fn become_agent(settings: &Settings, state: &StateDir) -> Result<Identity, RunError> {
-    let Some(token) = &settings.join_token else {
+    let given = settings.join_token.clone();
+    let waiting = || join_token::waiting(state).transpose();
+    let Some(token) = given.map(Ok).or_else(waiting).transpose()? else {
         return Err(RunError::NoJoinToken(settings.state_dir.clone()));
     };
     let machine = Machine {
@@ -108,7 +118,7 @@ async fn become_agent(settings: &Settings, state: &StateDir) -> Result<Identity,
         machine_id: host::machine_id(),
         info: host::info(&settings.ssh),
     };
-    let credentials = enrol(&settings.hub, token, &machine).await?;
+    let credentials = enrol(&settings.hub, &token, &machine).await?;
     Identity::save(state, &credentials)?;
     tracing::info!(agent = %credentials.agent_id, "enrolled");
     let damaged = || StateError::Damaged {
@@ -127,6 +137,8 @@ struct Agent {
     results: Rc<Results>,
     recorder: Rc<Recorder>,
     pulse: Pulse,
+    vitals: Rc<Vitals>,
+    status: StatusKeeper,
     info: pingup_protocol::enrol::HostInfo,
 }
 
@@ -138,9 +150,20 @@ impl Agent {
         let spool = SharedSpool::new(Spool::open(&state.subdirectory("spool")?, settings.spool, now)?);
         let collector = Collector::primed();
         let recorder = Recorder::new(collector, Rc::clone(&spool), Rc::clone(&clock), Rc::clone(&link));
+        let config = Rc::new(ConfigKeeper::open(state.join("config.json"), Effective::of(settings))?);
+        let results = Results::new(Journal::open(state, now)?);
+        let vitals = Rc::new(Vitals::begun(link.identity().agent_id.as_str(), &settings.hub, now));
         Ok(Self {
-            config: Rc::new(ConfigKeeper::open(state.join("config.json"), Effective::of(settings))?),
-            results: Results::new(Journal::open(state, now)?),
+            status: StatusKeeper {
+                path: state.join(crate::status::FILE),
+                vitals: Rc::clone(&vitals),
+                spool: Rc::clone(&spool),
+                results: Rc::clone(&results),
+                config: Rc::clone(&config),
+            },
+            vitals,
+            config,
+            results,
             recorder: Rc::new(recorder),
             pulse: Pulse::new(Rc::clone(&clock)),
             info: host::info(&settings.ssh),
@@ -156,6 +179,7 @@ impl Agent {
             self.link.session("push"),
             Rc::clone(&self.spool),
             Rc::clone(&self.clock),
+            Rc::clone(&self.vitals),
             copy_found,
         );
         let results = Rc::clone(&self.results);
@@ -177,6 +201,7 @@ impl Agent {
                 Box::pin(self.pull(copied, stop)),
                 self.sample(stop),
                 Box::pin(self.discover(stop)),
+                self.keep_status(stop),
             )?;
             tokio::try_join!(pusher.drain(), reporter.drain()).map(drop)
         };
@@ -187,7 +212,12 @@ impl Agent {
 
     async fn beat(&self, stop: &Stop) -> Result<(), Revoked> {
         let mut session = self.link.session("heartbeat");
-        heartbeat::run(&self.pulse, &mut session, &self.config, self.info.clone(), stop).await
+        heartbeat::run(&self.pulse, &mut session, &self.config, &self.vitals, self.info.clone(), stop).await
+    }
+
+    async fn keep_status(&self, stop: &Stop) -> Result<(), Revoked> {
+        self.status.run(stop).await;
+        Ok(())
     }
 
     async fn configure(&self, stop: &Stop) -> Result<(), Revoked> {

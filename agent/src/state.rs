@@ -84,6 +84,23 @@ impl StateDir {
     }
 }
 
+/// Whether an agent holds the lock of `directory`. Taken for a moment where none does, so an agent that starts in this
+/// moment may find it held.
+pub fn is_held(directory: &Path) -> io::Result<bool> {
+    let lock = match File::open(directory.join("lock")) {
+        Ok(lock) => lock,
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(false);
+        }
+        Err(error) => return Err(error),
+    };
+    match lock.try_lock() {
+        Ok(()) => Ok(false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
 fn make_directory(path: &Path) -> Result<(), StateError> {
     DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(path).map_err(StateError::io(path))?;
     fs::set_permissions(path, Permissions::from_mode(DIRECTORY_MODE)).map_err(StateError::io(path))
@@ -104,6 +121,19 @@ pub fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), StateError> {
         file.sync_all()?;
         fs::rename(&temporary, path)?;
         path.parent().map_or(Ok(()), sync_directory)
+    };
+    write().map_err(StateError::io(path))
+}
+
+/// Puts `bytes` at `path` so that who reads sees the old or the new content, whole. A crash may lose both: for what can
+/// be told anew, and is written often.
+pub fn write_lightly(path: &Path, bytes: &[u8]) -> Result<(), StateError> {
+    let temporary = path.with_extension("tmp");
+    let write = || {
+        let mut file =
+            OpenOptions::new().create(true).write(true).truncate(true).mode(FILE_MODE).open(&temporary)?;
+        file.write_all(bytes)?;
+        fs::rename(&temporary, path)
     };
     write().map_err(StateError::io(path))
 }
@@ -143,10 +173,12 @@ mod tests {
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&path), 0o700);
         assert!(matches!(StateDir::open(&path), Err(StateError::InUse(_))));
+        assert!(is_held(&path).unwrap());
 
         write_durably(&state.join("x.json"), b"{}").unwrap();
         assert_eq!(mode(&state.join("x.json")), 0o600);
         drop(state);
+        assert!(!is_held(&path).unwrap() && !is_held(home.path()).unwrap());
         StateDir::open(&path).unwrap();
     }
 

@@ -11,6 +11,7 @@ use crate::{
     clock::{Clock, Offset, machine_time},
     record::SharedSpool,
     spool::{Record, SpoolError},
+    status::Vitals,
     stop::{Stop, Stopper},
     transport::{Failure, Revoked, Session, for_log},
 };
@@ -31,6 +32,7 @@ pub struct Pusher {
     session: Session,
     spool: Rc<SharedSpool>,
     clock: Rc<Clock>,
+    vitals: Rc<Vitals>,
     backoff: Backoff,
     /// Samples in the next request at most: less after a refusal, to find the one that is refused.
     batch_max: usize,
@@ -54,9 +56,10 @@ impl Pusher {
         session: Session,
         spool: Rc<SharedSpool>,
         clock: Rc<Clock>,
+        vitals: Rc<Vitals>,
         copy_found: Stopper,
     ) -> Self {
-        Self { session, spool, clock, backoff: BACKOFF, batch_max: BATCH_SAMPLES_MAX, copy_found }
+        Self { session, spool, clock, vitals, backoff: BACKOFF, batch_max: BATCH_SAMPLES_MAX, copy_found }
     }
 
     /// Pushes until told to stop.
@@ -102,6 +105,7 @@ impl Pusher {
             return Ok(self.moved_or(discarded));
         };
         let answered = outgoing.send(&mut self.session).await;
+        self.vitals.pushed(&answered);
         if let Err(failure) = &answered {
             failure.log_unexpected("push");
         }
@@ -172,6 +176,7 @@ impl Pusher {
                      pushed and no command is run any more. Give each machine an identity of its own: empty the state directory of the \
                      copy and enrol it with a new join token (for this machine one made with --replace)"
                 );
+                self.vitals.copied(why);
                 self.copy_found.stop();
                 Ok(Step::Idle)
             }

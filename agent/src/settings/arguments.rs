@@ -25,6 +25,88 @@ pub(super) enum Subcommand {
         #[arg(long, env = "PINGUP_PORTS", value_delimiter = ',')]
         ports: Option<Vec<String>>,
     },
+    /// Makes this program a service that starts with the machine; a second time, updates that
+    Install(Box<InstallArguments>),
+    /// Stops the service and removes what install made; the state stays
+    Uninstall {
+        #[command(flatten)]
+        place: Place,
+        /// Remove the state as well: identity, spool, journal
+        #[arg(long)]
+        purge: bool,
+    },
+    /// Says how the agent on this machine does; 0 well, 1 trouble, 3 not running, 4 not known
+    Status(StatusArguments),
+    /// Examines what an agent needs, as `run` with the same settings would find it; 0 well, 1 not
+    Doctor {
+        #[command(flatten)]
+        settings: Box<RunArguments>,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Where to install, and whether at all.
+#[derive(Args, Clone, Default)]
+pub(super) struct Place {
+    /// Write below this folder, and speak to no service manager
+    #[arg(long, value_name = "DIR")]
+    pub(super) root: Option<PathBuf>,
+    /// Only print what would be done
+    #[arg(long)]
+    pub(super) dry_run: bool,
+}
+
+/// What `install` may be told. Settings that are not named stay as the file has them.
+#[derive(Args, Clone, Default)]
+pub(super) struct InstallArguments {
+    #[command(flatten)]
+    pub(super) place: Place,
+    /// systemd, openrc or launchd [default: the one that is found]
+    #[arg(long, value_name = "MANAGER")]
+    pub(super) init: Option<String>,
+    /// The hub, e.g. http://127.0.0.1:8080
+    #[arg(long, env = "PINGUP_HUB", value_name = "URL")]
+    pub(super) hub: Option<String>,
+    /// A file with what to enrol with, or - for stdin; else PINGUP_JOIN_TOKEN holds the token itself
+    #[arg(long, value_name = "FILE")]
+    pub(super) join_token: Option<String>,
+    /// A name for people, given at enrolment
+    #[arg(long, env = "PINGUP_NAME")]
+    pub(super) name: Option<String>,
+    /// Between two samples
+    #[arg(long, env = "PINGUP_INTERVAL", value_name = "DURATION")]
+    pub(super) interval: Option<String>,
+    /// Speak plain HTTP to a hub that is not on this machine
+    #[arg(
+        long, env = "PINGUP_INSECURE_HTTP", value_name = "BOOL",
+        num_args = 0..=1, require_equals = true, default_missing_value = "true"
+    )]
+    pub(super) insecure_http: Option<String>,
+    /// Actions that may run
+    #[arg(long, env = "PINGUP_ALLOW", value_name = "ACTION,…", value_delimiter = ',')]
+    pub(super) allow: Option<Vec<String>>,
+    /// Run the agent as root and without walls, for restart_service and exec
+    #[arg(
+        long, value_name = "BOOL",
+        num_args = 0..=1, require_equals = true, default_missing_value = "true"
+    )]
+    pub(super) actions_as_root: Option<String>,
+}
+
+/// What `status` may be told.
+#[derive(Args, Clone, Default)]
+pub(super) struct StatusArguments {
+    /// Where the agent keeps its state
+    #[arg(long, env = "PINGUP_STATE_DIR", value_name = "DIR")]
+    pub(super) state_dir: Option<String>,
+    /// The TOML file that the agent was given
+    #[arg(long, env = "PINGUP_CONFIG", value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// As JSON
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 /// Every setting of `run`. Each is a key of the file as well, with _ for -.

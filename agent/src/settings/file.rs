@@ -28,7 +28,12 @@ struct File {
 pub(super) fn read(path: &Path) -> Result<RunArguments, SettingsError> {
     let refused = |what: String| SettingsError(format!("{}: {what}", path.display()));
     let text = std::fs::read_to_string(path).map_err(|error| refused(error.to_string()))?;
-    let file: File = toml::from_str(&text).map_err(|error| refused(explain(&error, &text)))?;
+    parse(&text).map_err(|SettingsError(what)| refused(what))
+}
+
+/// Reads the text of a file.
+pub(super) fn parse(text: &str) -> Result<RunArguments, SettingsError> {
+    let file: File = toml::from_str(text).map_err(|error| SettingsError(explain(&error, text)))?;
     Ok(RunArguments {
         hub: file.hub,
         join_token: file.join_token,
@@ -50,7 +55,7 @@ pub(super) fn read(path: &Path) -> Result<RunArguments, SettingsError> {
 
 /// One line: which line of the file, and what is wrong there. The file's own text may hold a secret and is
 /// not repeated.
-fn explain(error: &toml::de::Error, text: &str) -> String {
+pub(super) fn explain(error: &toml::de::Error, text: &str) -> String {
     let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
     format!("line {line}: {}", error.message().replace('\n', " "))
 }

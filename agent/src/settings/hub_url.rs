@@ -58,6 +58,11 @@ impl HubUrl {
         (bare(&self.host), self.port)
     }
 
+    /// Whether it is on this machine.
+    pub fn is_local(&self) -> bool {
+        is_loopback(&self.host)
+    }
+
     /// What the Host header says.
     pub fn authority(&self) -> String {
         format!("{}:{}", self.host, self.port)

@@ -3,14 +3,25 @@
 //!
 //! What the hub configures is another matter ([`crate::config`]) and can only narrow what stands here.
 
+mod amend;
 mod arguments;
+mod draft;
 mod file;
 mod hub_url;
+mod service;
 mod values;
 
-pub use hub_url::HubUrl;
+pub use amend::{Amendment, amended};
+pub use draft::Draft;
+pub use hub_url::{HubUrl, HubUrlError};
 
-use crate::{execute::AllowList, exit::Exit, scan::Plan, spool::Bounds};
+use crate::{
+    execute::AllowList,
+    exit::Exit,
+    install::{Order, Root},
+    scan::Plan,
+    spool::Bounds,
+};
 use arguments::{Arguments, RunArguments, Subcommand};
 use clap::{Parser, error::ErrorKind};
 use pingup_protocol::{config::INTERVAL_SECONDS, enrol::JoinToken};
@@ -57,6 +68,31 @@ pub enum Call {
     Sample,
     /// Print one scan.
     Scan(Plan),
+    /// Become a service.
+    Install(Box<Order>),
+    /// Cease to be one.
+    Uninstall {
+        /// Below which folder.
+        root: Root,
+        /// Only say what would be done.
+        dry_run: bool,
+        /// The state as well.
+        purge: bool,
+    },
+    /// Say how the agent does whose state is there.
+    Status {
+        /// The state folder.
+        state_dir: PathBuf,
+        /// As JSON.
+        json: bool,
+    },
+    /// Examine what an agent needs.
+    Doctor {
+        /// The settings, as far as they hold.
+        draft: Box<Draft>,
+        /// As JSON.
+        json: bool,
+    },
 }
 
 /// Everything that `run` needs to know.
@@ -121,13 +157,20 @@ fn call(subcommand: Subcommand) -> Result<Call, SettingsError> {
             let network = crate::scan::parse_network(&cidr).map_err(|e| SettingsError::of("CIDR", e))?;
             Plan::new(vec![network], ports).map(Call::Scan).map_err(|e| SettingsError::of("CIDR", e))
         }
+        Subcommand::Install(flags) => service::install(*flags),
+        Subcommand::Uninstall { place, purge } => service::uninstall(place, purge),
+        Subcommand::Status(flags) => service::status(flags),
+        Subcommand::Doctor { settings, json } => {
+            Ok(Call::Doctor { draft: Box::new(Draft::of(*settings)), json })
+        }
     }
 }
 
 /// clap's message without its usage block, on one line.
 fn one_line(error: &clap::Error) -> String {
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        return "say what to do: run, sample or scan (--help says more)".to_owned();
+        return "say what to do: run, sample, scan, install, uninstall, status or doctor (--help says more)"
+            .to_owned();
     }
     let text = error.to_string();
     let message = text.split("\n\nUsage:").next().unwrap_or_default();

@@ -65,6 +65,26 @@ pub enum SpoolError {
     TooLarge(usize),
 }
 
+/// What is in a spool, seen without opening it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// Bytes of its segments.
+    pub bytes: u64,
+    /// Records that went without the hub having had them, ever.
+    pub dropped: u64,
+}
+
+/// Looks into the spool in `directory`, beside an agent that works with it or without one; changes nothing.
+pub fn examine(directory: &Path) -> Result<Summary, SpoolError> {
+    let stream = Stream::load(&directory.join("stream.json"))?;
+    let io = |error| SpoolError::Io { directory: directory.to_owned(), error };
+    let listed = Segment::list(directory).map_err(io)?;
+    // One that is gone by now was sent.
+    let bytes =
+        listed.iter().filter_map(|(_, path)| std::fs::metadata(path).ok()).map(|file| file.len()).sum();
+    Ok(Summary { bytes, dropped: stream.map_or(0, |stream| stream.dropped) })
+}
+
 /// The spool.
 #[derive(Debug)]
 pub struct Spool {
@@ -208,7 +228,17 @@ impl Spool {
 
     /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
-        self.last_number() == self.stream.floor
+        self.waiting() == 0
+    }
+
+    /// How many records wait.
+    pub fn waiting(&self) -> u64 {
+        self.last_number() - self.stream.floor
+    }
+
+    /// How much it may hold.
+    pub const fn bounds(&self) -> Bounds {
+        self.bounds
     }
 
     /// Counts a record that could not even be spooled; written down with whatever is written next.
@@ -287,7 +317,8 @@ impl Spool {
         self.segments.pop_front().map_or(Ok(()), Segment::remove).map_err(|error| self.io(error))
     }
 
-    fn bytes(&self) -> u64 {
+    /// Bytes of records on disk, sent ones among them until their segment goes.
+    pub fn bytes(&self) -> u64 {
         self.segments.iter().map(|segment| segment.bytes).sum()
     }
 

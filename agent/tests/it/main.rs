@@ -12,9 +12,14 @@
 
 mod commands;
 mod config;
+mod deploy;
+mod doctor;
 mod enrolment;
 mod harness;
+mod install;
 mod once;
 mod pushing;
 mod settings;
 mod shutdown;
+mod status;
+mod uninstall;

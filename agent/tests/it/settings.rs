@@ -43,7 +43,7 @@ fn a_bad_setting_is_one_plain_line() {
     assert_bad(&run(&["run", "--hub", "https://hub.example"]), "not spoken yet");
     assert_bad(&run(&["run", "--hub", "http://192.0.2.1"]), "--insecure-http");
     assert_bad(&run(&["run", "--hub", "127.0.0.1:8080"]), "http://HOST:PORT");
-    assert_bad(&run(&[]), "run, sample or scan");
+    assert_bad(&run(&[]), "run, sample, scan, install");
     assert_bad(&run(&["scan"]), "<CIDR>");
     assert_bad(&run(&["scan", "10.0.0.0/8"]), "too wide");
     assert!(!std::path::Path::new(state).exists(), "nothing was opened");

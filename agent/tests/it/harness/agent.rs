@@ -43,6 +43,13 @@ impl Agent {
         Self { child }
     }
 
+    /// Starts one as a service does: with the settings in `config`, and nothing else but where its state is here.
+    pub(crate) fn installed(config: &Path, state: &Path) -> Self {
+        let mut command = program();
+        command.arg("run").arg("--config").arg(config).arg("--state-dir").arg(state);
+        Self { child: command.stderr(Stdio::piped()).spawn().unwrap() }
+    }
+
     fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }

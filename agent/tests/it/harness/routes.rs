@@ -40,12 +40,14 @@ pub(crate) async fn answer(request: Request<Incoming>, state: SharedState) -> Re
         Some(Reply::Swallow) => true,
         None => false,
     };
-    if route == "pending" {
-        return Ok(pending(&state, &query).await);
+    match route {
+        "pending" => return Ok(pending(&state, &query).await),
+        "health" | "list" if !swallow => return Ok(open(&state.lock(), route)),
+        _ => {}
     }
     let authorised = head.headers.get("authorization").is_some_and(|value| value == "Bearer a.bearer.token");
     let answer = state.change(|state| {
-        if !authorised && route != "agents" {
+        if !authorised && !matches!(route, "agents" | "health") {
             state.complaints.push(format!("{route} without the bearer token"));
         }
         handle(state, route, &query, &body)
@@ -59,6 +61,8 @@ pub(crate) async fn answer(request: Request<Incoming>, state: SharedState) -> Re
 fn route_of(method: &Method, path: &str) -> &'static str {
     let parts: Vec<&str> = path.trim_start_matches("/api/v1/").split('/').collect();
     match (method.as_str(), parts.as_slice()) {
+        ("GET", ["", "health"]) => "health",
+        ("GET", ["agents"]) => "list",
         ("POST", ["agents"]) => "agents",
         ("POST", ["agents", "AGENT-1", "heartbeat"]) => "heartbeat",
         ("POST", ["metrics"]) => "metrics",
@@ -70,7 +74,21 @@ fn route_of(method: &Method, path: &str) -> &'static str {
     }
 }
 
+/// What anyone may ask: how the hub does, and, by a refusal, what time it has.
+fn open(state: &HubState, route: &str) -> Answer {
+    if route == "health" {
+        let health = json!({"status": "ok", "version": "0.0.0", "uptimeSeconds": 1, "checks": {}});
+        return respond(200, "application/json", health.to_string().into_bytes());
+    }
+    let mut problem = Problem::new(ProblemType::TokenMissing, "x");
+    problem.server_time = Some(state.now());
+    refuse(problem)
+}
+
 fn handle(state: &mut HubState, route: &'static str, query: &str, body: &[u8]) -> Answer {
+    if route == "health" {
+        return open(state, route);
+    }
     let key = if route == "agents" { state.token_key() } else { state.up_key() };
     if route != "config" && !signing::scan(body).is_ok_and(|scanned| scanned.verify(&key)) {
         state.complaints.push(format!("{route}: not signed: {}", String::from_utf8_lossy(body)));

@@ -1,0 +1,90 @@
+//! What the loops tell as they work: kept in memory, for whoever writes it down.
+
+use super::{Heard, Push};
+use crate::{
+    clock::machine_time,
+    settings::HubUrl,
+    transport::{Failure, for_log},
+};
+use pingup_protocol::{heartbeat::HeartbeatAnswer, metrics::PushAnswer, time::Timestamp};
+use std::cell::RefCell;
+use tokio::sync::Notify;
+
+/// What was heard, and the word that it has changed.
+#[derive(Debug)]
+pub struct Vitals {
+    heard: RefCell<Heard>,
+    changed: Notify,
+}
+
+impl Vitals {
+    /// Those of `agent_id`, which began `now` to speak to `hub`.
+    pub fn begun(agent_id: &str, hub: &HubUrl, now: Timestamp) -> Self {
+        let heard = Heard {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            agent_id: agent_id.to_owned(),
+            hub: hub.to_string(),
+            started_at: now,
+            ended: None,
+            last_push: None,
+            committed_at: None,
+            heartbeat_at: None,
+            pending_commands: None,
+            copied: None,
+        };
+        Self { heard: RefCell::new(heard), changed: Notify::new() }
+    }
+
+    /// A push ended so.
+    pub fn pushed(&self, answered: &Result<PushAnswer, Failure>) {
+        let at = machine_time();
+        let push = match answered {
+            Ok(PushAnswer { accepted, duplicates, expired, rejected, .. }) => {
+                let rejected = rejected.len();
+                let counts = format!(
+                    "{accepted} accepted, {duplicates} duplicates, {expired} expired, {rejected} rejected"
+                );
+                Push { at, committed: true, answer: format!("committed: {counts}") }
+            }
+            Err(failure) => Push { at, committed: false, answer: for_log(&failure.to_string()) },
+        };
+        self.change(|heard| {
+            heard.committed_at = if push.committed { Some(at) } else { heard.committed_at };
+            heard.last_push = Some(push);
+        });
+    }
+
+    /// The hub answered a heartbeat.
+    pub fn beaten(&self, answer: &HeartbeatAnswer) {
+        self.change(|heard| {
+            heard.heartbeat_at = Some(machine_time());
+            heard.pending_commands = Some(answer.pending_commands);
+        });
+    }
+
+    /// This state turned out to be a copy.
+    pub fn copied(&self, why: String) {
+        self.change(|heard| heard.copied = Some(why));
+    }
+
+    /// The agent ends.
+    pub(super) fn ended(&self, why: String) {
+        self.change(|heard| heard.ended = Some(why));
+    }
+
+    /// What was heard until now.
+    pub(super) fn heard(&self) -> Heard {
+        self.heard.borrow().clone()
+    }
+
+    /// Waits until something was heard since the last time this was waited for.
+    pub(super) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Heard)) {
+        change(&mut self.heard.borrow_mut());
+        self.changed.notify_one();
+    }
+}

@@ -1,0 +1,245 @@
+//! The doctor: each ill is named, with its remedy; and what is well is not called ill.
+
+use crate::harness::{Agent, Hub, Reply, program};
+use serde_json::Value;
+use std::{
+    net::TcpListener,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+/// A hub, and the state of an agent that was enrolled there and has stopped.
+fn enrolled(home: &Path) -> (Hub, PathBuf) {
+    let hub = Hub::start();
+    let state = home.join("state");
+    let agent = Agent::start(&hub, &state);
+    hub.until("a sample", |hub| !hub.samples.is_empty());
+    assert!(agent.terminate().0.success());
+    (hub, state)
+}
+
+fn examined(hub: &str, state: &Path, arguments: &[&str]) -> (Option<i32>, Value) {
+    let output = program()
+        .args(["doctor", "--json", "--hub", hub, "--state-dir"])
+        .arg(state)
+        .args(arguments)
+        .output()
+        .unwrap();
+    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    (output.status.code(), serde_json::from_slice(&output.stdout).unwrap())
+}
+
+/// The check `name` of a report.
+fn check<'a>(report: &'a Value, name: &str) -> &'a Value {
+    let checks = report["checks"].as_array().unwrap();
+    checks.iter().find(|check| check["name"] == name).unwrap_or_else(|| panic!("{name} in {report:#}"))
+}
+
+/// That of all checks only `name` failed, in words that hold `about`, with a remedy.
+fn assert_only_fails(found: &(Option<i32>, Value), name: &str, about: &str) {
+    let (code, report) = found;
+    let failed: Vec<&Value> =
+        report["checks"].as_array().unwrap().iter().filter(|check| check["outcome"] == "fail").collect();
+    let [failed] = failed.as_slice() else { panic!("one failure expected: {report:#}") };
+    assert_eq!((*code, failed["name"].as_str()), (Some(1), Some(name)), "{report:#}");
+    assert!(failed["detail"].as_str().unwrap().contains(about), "{about:?} in {failed}");
+    assert!(failed["remedy"].as_str().is_some_and(|remedy| !remedy.is_empty()), "{failed}");
+}
+
+fn assert_well(found: &(Option<i32>, Value)) {
+    assert_eq!(found.0, Some(0), "{:#}", found.1);
+}
+
+#[test]
+fn a_healthy_agent_is_called_that_a_line_a_check() {
+    let home = tempfile::tempdir().unwrap();
+    let (hub, state) = enrolled(home.path());
+    let last = hub.state.lock().beats.len();
+    let found = examined(&hub.url(), &state, &[]);
+    assert_well(&found);
+    for name in
+        ["settings", "permissions", "key", "spool", "hub", "tls", "name", "connection", "clock", "key at hub"]
+    {
+        assert_eq!(check(&found.1, name)["outcome"], "ok", "{:#}", found.1);
+    }
+    let asked = hub.state.change(|hub| hub.beats.split_off(last));
+    assert_eq!(
+        asked.iter().map(|beat| beat.timestamp.as_micros()).collect::<Vec<_>>(),
+        [0],
+        "older than any: ignored"
+    );
+
+    let output = program().args(["doctor", "--hub", &hub.url(), "--state-dir"]).arg(&state).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(text.lines().filter(|line| line.starts_with("ok ")).count(), 10, "{text}");
+    let secrets = {
+        let hub = hub.state.lock();
+        [hub.up.to_base64(), hub.down.to_base64(), "a.bearer".into()]
+    };
+    assert!(
+        secrets.iter().all(|secret| !text.contains(secret) && !found.1.to_string().contains(secret)),
+        "{text}"
+    );
+}
+
+#[test]
+fn no_hub_and_the_wrong_port_are_told_apart() {
+    let home = tempfile::tempdir().unwrap();
+    let (mut hub, state) = enrolled(home.path());
+    let url = hub.url();
+    hub.go_away();
+    assert_only_fails(&examined(&url, &state, &[]), "connection", "refused");
+
+    // Something that listens and is no hub, nor even speaks HTTP.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let other = format!("http://{}", listener.local_addr().unwrap());
+    let greeter = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        std::io::Write::write_all(&mut stream, b"SSH-2.0-other\r\n").unwrap();
+    });
+    assert_only_fails(&examined(&other, &state, &[]), "connection", "cannot reach");
+    greeter.join().unwrap();
+
+    let stranger = Hub::start();
+    stranger.state.change(|hub| hub.reply("health", Reply::Body(404, b"<html>".to_vec())));
+    assert_only_fails(&examined(&stranger.url(), &state, &[]), "connection", "no pingup hub");
+    stranger.state.change(|hub| hub.reply("health", Reply::Body(200, b"<html>".to_vec())));
+    assert_only_fails(&examined(&stranger.url(), &state, &[]), "connection", "no pingup hub");
+}
+
+#[test]
+fn a_hub_that_never_answers_is_not_waited_for_without_end() {
+    let home = tempfile::tempdir().unwrap();
+    let (hub, state) = enrolled(home.path());
+    hub.state.change(|hub| hub.reply("health", Reply::Swallow));
+    let began = Instant::now();
+    assert_only_fails(&examined(&hub.url(), &state, &[]), "connection", "no answer within");
+    assert!(began.elapsed() < Duration::from_secs(25), "bounded, whatever the hub does");
+}
+
+#[test]
+fn a_hub_that_is_not_well_is_a_warning() {
+    let home = tempfile::tempdir().unwrap();
+    let (hub, state) = enrolled(home.path());
+    hub.state.change(|hub| hub.reply("health", Reply::Body(503, br#"{"status":"error"}"#.to_vec())));
+    let found = examined(&hub.url(), &state, &[]);
+    assert_well(&found);
+    assert_eq!(check(&found.1, "connection")["outcome"], "warn");
+}
+
+#[test]
+fn a_name_that_leads_nowhere_and_addresses_that_are_refused() {
+    let home = tempfile::tempdir().unwrap();
+    let (_hub, state) = enrolled(home.path());
+    let insecure = ["--insecure-http"];
+    let found = examined("http://no-such-hub.invalid:8080", &state, &insecure);
+    assert_only_fails(&found, "name", "no-such-hub.invalid");
+    assert_eq!(check(&found.1, "tls")["outcome"], "warn", "plain HTTP over the network");
+    for (url, name, about) in [
+        ("https://hub.example", "tls", "not spoken yet"),
+        ("http://192.0.2.1:8080", "tls", "--insecure-http"),
+        ("127.0.0.1:8080", "hub", "http://HOST:PORT"),
+    ] {
+        let (code, report) = examined(url, &state, &[]);
+        let found = check(&report, name);
+        assert_eq!((code, found["outcome"].as_str()), (Some(1), Some("fail")), "{report:#}");
+        assert!(found["detail"].as_str().unwrap().contains(about), "{found}");
+        assert_eq!(check(&report, "settings")["outcome"], "fail", "run would refuse it as well");
+    }
+}
+
+#[test]
+fn clocks_that_are_apart() {
+    let home = tempfile::tempdir().unwrap();
+    let (hub, state) = enrolled(home.path());
+    for (ahead, about) in [(600, "behind the hub's"), (-600, "ahead of the hub's")] {
+        hub.state.change(|hub| hub.clock_ahead_seconds = ahead);
+        assert_only_fails(&examined(&hub.url(), &state, &[]), "clock", about);
+    }
+    hub.state.change(|hub| hub.clock_ahead_seconds = 100);
+    let found = examined(&hub.url(), &state, &[]);
+    assert_well(&found);
+    assert_eq!(check(&found.1, "clock")["outcome"], "warn");
+}
+
+#[test]
+fn folders_that_are_open_or_closed_to_the_wrong_ones() {
+    let home = tempfile::tempdir().unwrap();
+    let (hub, state) = enrolled(home.path());
+    let mode = |path: &Path, mode| std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
+    let spool = state.join("spool");
+    mode(&spool, 0o500);
+    assert_only_fails(&examined(&hub.url(), &state, &[]), "spool", "cannot be written to");
+    mode(&spool, 0o700);
+    for (path, wrong, right) in [
+        (state.clone(), 0o755, 0o700),
+        (state.join("identity.json"), 0o644, 0o600),
+        (spool.clone(), 0o770, 0o700),
+    ] {
+        mode(&path, wrong);
+        assert_only_fails(&examined(&hub.url(), &state, &[]), "permissions", &format!("{wrong:04o}"));
+        mode(&path, right);
+    }
+    std::fs::write(spool.join("stream.json"), "{").unwrap();
+    assert_only_fails(&examined(&hub.url(), &state, &[]), "spool", "damaged");
+    std::fs::remove_dir_all(&spool).unwrap();
+    assert_well(&examined(&hub.url(), &state, &[]));
+    std::fs::write(&spool, "").unwrap();
+    mode(&spool, 0o600);
+    assert_only_fails(&examined(&hub.url(), &state, &[]), "spool", "no folder");
+}
+
+#[test]
+fn keys_that_are_missing_damaged_or_anothers() {
+    let home = tempfile::tempdir().unwrap();
+    let (hub, state) = enrolled(home.path());
+    let file = state.join("identity.json");
+    let good = std::fs::read_to_string(&file).unwrap();
+    let other = pingup_protocol::keys::Secret::new([9; 32]).to_base64();
+    let (up, down) = {
+        let hub = hub.state.lock();
+        (hub.up.to_base64(), hub.down.to_base64())
+    };
+    for (bad, name, about) in [
+        ("\"pjt_secret\"".to_owned(), "key", "damaged"),
+        (good.replace(&up, "short"), "key", "no keys"),
+        (good.replace(&up, &other), "key at hub", "signature-invalid"),
+        (good.replace(&down, &other), "key at hub", "not the hub's"),
+    ] {
+        std::fs::write(&file, &bad).unwrap();
+        let found = examined(&hub.url(), &state, &[]);
+        assert_only_fails(&found, name, about);
+        assert!([&up, &down, &other, "secret"].iter().all(|secret| !found.1.to_string().contains(*secret)));
+    }
+    hub.state.change(|hub| hub.complaints.clear());
+    std::fs::remove_file(&file).unwrap();
+    assert_only_fails(&examined(&hub.url(), &state, &[]), "key", "not enrolled");
+    std::fs::write(state.join("join-token"), hub.state.lock().token.to_text()).unwrap();
+    std::fs::set_permissions(state.join("join-token"), PermissionsExt::from_mode(0o600)).unwrap();
+    let found = examined(&hub.url(), &state, &[]);
+    assert_well(&found);
+    assert_eq!(check(&found.1, "key")["outcome"], "warn", "a token waits");
+}
+
+#[test]
+fn settings_that_run_would_refuse_do_not_stop_the_examination() {
+    let home = tempfile::tempdir().unwrap();
+    let (hub, state) = enrolled(home.path());
+    assert_only_fails(&examined(&hub.url(), &state, &["--interval", "soon"]), "settings", "interval");
+    assert_only_fails(
+        &examined(&hub.url(), &state, &["--config", "/nowhere/at-all"]),
+        "settings",
+        "/nowhere/at-all",
+    );
+    let file = home.path().join("agent.toml");
+    std::fs::write(&file, "hubb = 1\n").unwrap();
+    let (_, report) = examined(&hub.url(), &state, &["--config", file.to_str().unwrap()]);
+    assert!(check(&report, "settings")["detail"].as_str().unwrap().contains("hubb"));
+    let token = hub.state.lock().token.to_text();
+    std::fs::write(&file, format!("join_token = \"{token}\"\n")).unwrap();
+    let found = examined(&hub.url(), &state, &["--config", file.to_str().unwrap()]);
+    assert_well(&found);
+    assert_eq!(check(&found.1, "permissions")["outcome"], "warn", "a token for all to read");
+    assert!(!found.1.to_string().contains(&token));
+}
