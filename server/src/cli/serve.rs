@@ -10,6 +10,10 @@ use tokio::{
 };
 use tracing_subscriber::EnvFilter;
 
+/// Threads for what blocks: reading large bodies, questions to memory and to the records. When hundreds of agents
+/// deliver their spools at once, more threads would only take memory, half a megabyte each.
+const BLOCKING_THREADS_MAX: usize = 32;
+
 /// Runs the hub until SIGTERM or SIGINT.
 pub(super) fn serve(settings: Settings) -> Result<(), CliError> {
     start_logging(&settings.log)?;
@@ -17,6 +21,7 @@ pub(super) fn serve(settings: Settings) -> Result<(), CliError> {
     // As many threads as there are cores, which is tokio's default.
     let runtime = Builder::new_multi_thread()
         .thread_name("hub")
+        .max_blocking_threads(BLOCKING_THREADS_MAX)
         .enable_all()
         .build()
         .map_err(|error| CliError::Failed(format!("cannot start the runtime: {error}")))?;

@@ -6,10 +6,10 @@
 use super::{
     Aggregate, Aggregates, Bucket, HistoryError, Listing, PAGE_MEASUREMENTS_MAX, Tiers,
     plan::{BucketsPlan, OWN_COLUMNS, Place, PlanError, Reach},
-    sources::{Files, fleet::FleetRollups, head, raw, rollup, rollup_names},
+    read::{Means, Reader},
+    sources::{self, Files, fleet::FleetRollups, head, raw, rollup, rollup_names},
 };
 use crate::tsdb::{Tier, View, rollup::Aggregate as Partial, schema::SAMPLES};
-use duckdb::Connection;
 use pingup_protocol::{ids::AgentId, time::Timestamp};
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -39,23 +39,28 @@ impl Query {
         Self { view, agent, plan, files, fleet }
     }
 
-    /// Whether files have to be read.
-    pub(super) const fn reads_files(&self) -> bool {
-        !self.files.is_empty()
+    /// What it takes to read it: of one agent no engine.
+    pub(super) const fn means(&self) -> Means {
+        match (&self.agent, self.files.is_empty()) {
+            (_, true) => Means::Memory,
+            (Some(_), false) => Means::Files,
+            (None, false) => Means::Engine,
+        }
     }
 
     /// Reads it.
-    pub(super) fn run(self, connection: Option<&Connection>) -> Result<Listing<Bucket>, HistoryError> {
+    pub(super) fn run(self, reader: Reader<'_>) -> Result<Listing<Bucket>, HistoryError> {
         let Self { view, agent, plan, files, fleet } = self;
         let (mut sums, mut tiers) = (Sums::default(), Tiers::default());
-        for (files, connection) in files.iter().zip(connection.into_iter().cycle()) {
+        for files in &files {
             tiers.note(files.tier);
-            match (files.tier, &agent, rollup_names(&plan.fields)) {
-                (Tier::Raw, ..) => raw::add(connection, files, &plan, &mut sums)?,
-                (Tier::Hour | Tier::Minute, None, Some(names)) => {
-                    fleet.add(connection, &view, files, &names, plan.step_micros, &mut sums)?;
+            match (&agent, files.tier, rollup_names(&plan.fields)) {
+                (Some(agent), ..) => sources::agent::add(files, agent, &plan, &mut sums, reader.wanted)?,
+                (None, Tier::Raw, _) => raw::add(reader.engine()?, files, &plan, &mut sums)?,
+                (None, _, Some(names)) => {
+                    fleet.add(reader.engine()?, &view, files, &names, plan.step_micros, &mut sums)?;
                 }
-                _ => rollup::add(connection, files, &plan, &mut sums)?,
+                (None, _, None) => rollup::add(reader.engine()?, files, &plan, &mut sums)?,
             }
         }
         if head::add(&view, agent.as_ref(), &plan, &mut sums) {
@@ -99,6 +104,10 @@ impl Sum {
         }
     }
 
+    fn measurements(&self) -> usize {
+        self.own.iter().flatten().count() + self.further.len()
+    }
+
     fn metrics(self) -> Aggregates {
         let own = OWN_COLUMNS.iter().zip(self.own).filter_map(|(name, sum)| Some(((*name).to_owned(), sum?)));
         let further = self.further.into_iter().map(|(name, sum)| (name.into(), sum));
@@ -129,6 +138,28 @@ impl Sums {
     /// Says that a source was cut in the bucket that begins at `start`.
     pub(super) fn cut(&mut self, start: i64) {
         self.cut = Some(self.cut.map_or(start, |cut| cut.min(start)));
+    }
+
+    /// Lets go of buckets that are on no page of `limit` buckets, so that what is held is bounded; refuses when the
+    /// first one alone is too much.
+    pub(super) fn keep_page(&mut self, limit: usize) -> Result<(), HistoryError> {
+        let (mut kept, mut told) = (0, 0);
+        let mut starts = self.buckets.iter();
+        let end = starts.find_map(|(start, sum)| {
+            let is_behind = kept > limit || told > PAGE_MEASUREMENTS_MAX;
+            kept += 1;
+            told += sum.measurements();
+            is_behind.then_some(*start)
+        });
+        if self.buckets.first_entry().is_some_and(|first| first.get().measurements() > PAGE_MEASUREMENTS_MAX)
+        {
+            return Err(too_many().into());
+        }
+        if let Some(end) = end {
+            self.buckets.split_off(&end);
+            self.cut(end);
+        }
+        Ok(())
     }
 
     /// The page: whole buckets, oldest first, as many as fit.

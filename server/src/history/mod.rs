@@ -3,8 +3,8 @@
 //!
 //! A question is planned ([`plan`]) before anything is read, so that what one request can cost has bounds: rows
 //! and buckets a page, buckets a range, measurements a page. Each answer is read from one [view](crate::tsdb::View) of the store:
-//! files by DuckDB, memory in place ([`sources`]), every sample once; where no file can hold a row, DuckDB is
-//! not asked. [`table`] writes CSV, [`frame`] Arrow and Parquet. What an agent left behind stays readable after
+//! of one agent straight from files, of many by DuckDB, memory in place ([`sources`], [`read`]), every sample
+//! once. [`table`] writes CSV, [`frame`] Arrow and Parquet. What an agent left behind stays readable after
 //! its removal; only an id that never was is not found.
 
 mod buckets;
@@ -12,6 +12,7 @@ mod frame;
 pub mod handler;
 mod newest;
 pub mod plan;
+mod read;
 mod rows;
 mod sources;
 mod table;
@@ -25,15 +26,14 @@ use crate::{
     latest::Latest,
     standing::Standing,
     storage::{Duck, Sqlite, StorageError},
-    tsdb::{Tier, Tsdb, rollup},
+    tsdb::{Tier, Tsdb, TsdbError, rollup},
 };
-use duckdb::Connection;
+use arrow::error::ArrowError;
 use pingup_protocol::{ids::AgentId, limits::MEASUREMENTS_MAX, metrics::Measurements, time::Timestamp};
 use plan::{BucketsPlan, Place, PlanError, RowsPlan, TopPlan};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use sources::fleet::FleetRollups;
 use std::{collections::BTreeSet, sync::Arc};
-use tokio::task::spawn_blocking;
 
 /// Measurements on one page, whatever the rows: an agent may send 68 with each. The page ends early then.
 pub const PAGE_MEASUREMENTS_MAX: usize = 200_000;
@@ -139,9 +139,30 @@ pub enum HistoryError {
     /// Storage failed.
     #[error(transparent)]
     Storage(#[from] StorageError),
+    /// A file could not be read.
+    #[error("a file of the history could not be read: {0}")]
+    File(#[source] TsdbError),
+    /// A question that said it would not need the engine.
+    #[error("the engine is needed and was not asked for")]
+    Engine,
     /// An answer's columns are not those that were asked for.
     #[error("the engine answered other columns than were asked for")]
     Columns,
+}
+
+impl From<TsdbError> for HistoryError {
+    fn from(error: TsdbError) -> Self {
+        match error {
+            TsdbError::Storage(error) => Self::Storage(error),
+            other => Self::File(other),
+        }
+    }
+}
+
+impl From<ArrowError> for HistoryError {
+    fn from(error: ArrowError) -> Self {
+        Self::File(error.into())
+    }
 }
 
 impl From<duckdb::Error> for HistoryError {
@@ -180,7 +201,7 @@ impl History {
     /// A page of an agent's raw rows, oldest first.
     pub async fn rows(&self, agent: AgentId, plan: RowsPlan) -> Result<Listing<Row>, HistoryError> {
         let query = rows::Query::new(self.tsdb.view(), agent, plan);
-        self.run(query.reads_files(), move |connection| query.run(connection)).await
+        read::run(&self.engine, query.means(), move |reader| query.run(reader)).await
     }
 
     /// A page of buckets, oldest first, of an agent or of all.
@@ -199,25 +220,13 @@ impl History {
             end_of_day > now.as_micros() && view.parts_for(Tier::Raw, id, range).is_empty()
         });
         let query = buckets::Query::new(view, agent, plan, &reaches, Arc::clone(&self.fleet));
-        self.run(query.reads_files(), move |connection| query.run(connection)).await
+        read::run(&self.engine, query.means(), move |reader| query.run(reader)).await
     }
 
     /// The agents that stand out, in the plan's order, and the tiers that were read.
     pub async fn top(&self, plan: TopPlan) -> Result<(Vec<TopAgent>, Tiers), HistoryError> {
         let query = top::Query::new(self.tsdb.view(), plan);
-        self.run(query.reads_files(), move |connection| query.run(connection)).await
-    }
-
-    /// Works where it may block: with a connection of the engine's, or, where no file is read, without.
-    async fn run<T: Send + 'static>(
-        &self,
-        reads_files: bool,
-        work: impl FnOnce(Option<&Connection>) -> Result<T, HistoryError> + Send + 'static,
-    ) -> Result<T, HistoryError> {
-        if reads_files {
-            return self.engine.read(move |connection| work(Some(connection))).await;
-        }
-        spawn_blocking(move || work(None)).await.unwrap_or(Err(StorageError::Panicked.into()))
+        read::run(&self.engine, query.means(), move |reader| query.run(reader)).await
     }
 }
 

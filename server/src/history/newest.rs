@@ -3,14 +3,14 @@
 use super::{
     HistoryError, Row,
     plan::Fields,
-    rows::{self, Keyed},
-    sources::{self, Files},
+    read::{Means, Reader},
+    rows::{self, Keyed, StoredRows},
 };
 use crate::{
     latest::LatestSample,
-    tsdb::{Part, Tier, View},
+    storage::Wanted,
+    tsdb::{Part, Tier, View, pick, rollup},
 };
-use duckdb::Connection;
 use pingup_protocol::{ids::AgentId, time::Timestamp};
 use rusqlite::OptionalExtension;
 use std::{collections::BTreeMap, ops::Range, sync::Arc};
@@ -24,8 +24,8 @@ pub(super) struct Query {
     view: Arc<View>,
     agent: AgentId,
     from: Timestamp,
-    /// The files of each day, the newest first.
-    days: Vec<Vec<Arc<Part>>>,
+    /// The files of each day, counted from 1970, the newest first.
+    days: Vec<(i64, Vec<Arc<Part>>)>,
 }
 
 impl Query {
@@ -35,22 +35,27 @@ impl Query {
         for part in view.parts_for(Tier::Raw, Some(agent.as_str()), &(from..END)) {
             days.entry(part.row().period).or_default().push(part);
         }
-        Self { view, agent, from, days: days.into_values().rev().collect() }
+        Self { view, agent, from, days: days.into_iter().rev().collect() }
     }
 
-    /// Whether files have to be read.
-    pub(super) const fn reads_files(&self) -> bool {
-        !self.days.is_empty()
+    /// What it takes to look.
+    pub(super) const fn means(&self) -> Means {
+        if self.days.is_empty() { Means::Memory } else { Means::Files }
     }
 
-    /// Looks.
-    pub(super) fn run(self, connection: Option<&Connection>) -> Result<Option<LatestSample>, HistoryError> {
+    /// Looks: in files day by day, the newest first; most often the first has one.
+    pub(super) fn run(self, reader: Reader<'_>) -> Result<Option<LatestSample>, HistoryError> {
         let range = self.from..END;
-        let on_disk = match connection {
-            Some(connection) => on_disk(connection, &self.agent, self.days, &range)?,
-            None => None,
-        };
-        let newest = [on_disk, in_memory(&self.view, &self.agent, &range)].into_iter().flatten().max();
+        let mut newest = in_memory(&self.view, &self.agent, &range);
+        for (day, parts) in &self.days {
+            // What came late may be all that is in memory.
+            if newest.as_ref().is_some_and(|newest| rollup::day(newest.key.0) > *day) {
+                break;
+            }
+            for part in parts {
+                newest = newest.max(on_disk(part, &self.agent, &range, reader.wanted)?);
+            }
+        }
         Ok(newest.map(|Keyed { row: Row { timestamp, status, metrics }, .. }| LatestSample {
             timestamp,
             status,
@@ -59,34 +64,24 @@ impl Query {
     }
 }
 
-/// Asks more and more days at once until one has a sample: most often the first.
+/// The newest in a file.
 fn on_disk(
-    connection: &Connection,
+    part: &Part,
     agent: &AgentId,
-    mut days: Vec<Vec<Arc<Part>>>,
     range: &Range<Timestamp>,
+    wanted: &Wanted,
 ) -> Result<Option<Keyed>, HistoryError> {
-    let mut at_once = 1;
-    while !days.is_empty() {
-        let parts = days.drain(..at_once.min(days.len())).flatten().collect();
-        at_once *= 4;
-        let Some(files) = Files::among(parts, Tier::Raw, Some(agent), range) else { continue };
-        let sql = format!(
-            "SELECT {} FROM {}{} ORDER BY timestamp DESC, b DESC, s DESC LIMIT 1",
-            rows::columns(&Fields::All),
-            files.table(),
-            files.condition("timestamp")
-        );
-        let mut newest = None;
-        sources::each_batch(connection, &sql, |batch| {
-            rows::read(batch, &Fields::All, |row| newest = Some(row))?;
-            Ok(true)
-        })?;
-        if newest.is_some() {
-            return Ok(newest);
-        }
+    let range = range.start.as_micros()..range.end.as_micros();
+    let mut newest: Option<Keyed> = None;
+    for batch in pick::rows_of(part, agent.as_str(), &rows::columns(&Fields::All))? {
+        wanted.check()?;
+        let batch = batch?;
+        let rows = StoredRows::new(&batch)?;
+        let keys = (0..batch.num_rows()).map(|row| (rows.key(row), row));
+        let Some((key, row)) = keys.filter(|(key, _)| range.contains(&key.0)).max() else { continue };
+        newest = newest.max(Some(Keyed { key, row: rows.row(row, &Fields::All) }));
     }
-    Ok(None)
+    Ok(newest)
 }
 
 fn in_memory(view: &View, agent: &AgentId, range: &Range<Timestamp>) -> Option<Keyed> {

@@ -3,12 +3,17 @@
 use super::{
     HistoryError, Listing, PAGE_MEASUREMENTS_MAX, Row, Tiers,
     plan::{Fields, OWN_COLUMNS, Place, RowsPlan},
-    sources::{self, Files},
+    read::{Means, Reader},
+    sources::Files,
 };
-use crate::tsdb::{Tier, View};
-use arrow::array::{Array, AsArray, MapArray, RecordBatch};
-use arrow::datatypes::Float64Type;
-use duckdb::Connection;
+use crate::{
+    storage::Wanted,
+    tsdb::{
+        Tier, View, pick,
+        schema::{double_at, integer_at, map_at, text_at, time_at},
+    },
+};
+use arrow::array::RecordBatch;
 use pingup_protocol::{ids::AgentId, metrics::Measurements, time::Timestamp};
 use std::{cmp::Ordering, collections::BinaryHeap, sync::Arc};
 
@@ -39,73 +44,99 @@ impl Query {
         Self { view, agent, plan, files }
     }
 
-    /// Whether files have to be read.
-    pub(super) const fn reads_files(&self) -> bool {
-        self.files.is_some()
+    /// What it takes to read it.
+    pub(super) const fn means(&self) -> Means {
+        if self.files.is_some() { Means::Files } else { Means::Memory }
     }
 
     /// Reads it.
-    pub(super) fn run(self, connection: Option<&Connection>) -> Result<Listing<Row>, HistoryError> {
-        let on_disk = match connection.zip(self.files.as_ref()) {
-            Some((connection, files)) => self.on_disk(connection, files)?,
-            None => Vec::new(),
-        };
-        let in_memory = self.in_memory();
-        Ok(page(merge(on_disk, in_memory), self.plan.limit))
+    pub(super) fn run(self, reader: Reader<'_>) -> Result<Listing<Row>, HistoryError> {
+        let mut first = FirstRows::new(&self.plan);
+        self.in_memory(&mut first);
+        if let Some(files) = &self.files {
+            self.on_disk(files, reader.wanted, &mut first)?;
+        }
+        Ok(page(first.into_sorted(), self.plan.limit))
     }
 
-    /// Rows in files, in order; one more than fits on the page.
-    fn on_disk(&self, connection: &Connection, files: &Files) -> Result<Vec<Keyed>, HistoryError> {
-        let RowsPlan { from, beyond: (boot, seq), ref fields, limit, .. } = self.plan;
-        let beyond = match (boot, seq) {
-            (i64::MIN, _) => String::new(),
-            _ => {
-                let at = from.as_micros();
-                format!(" AND (timestamp > make_timestamp({at}) OR b > {boot} OR (b = {boot} AND s > {seq}))")
+    /// Rows in files, oldest file first: those behind what a page holds are not read.
+    fn on_disk(&self, files: &Files, wanted: &Wanted, first: &mut FirstRows) -> Result<(), HistoryError> {
+        let columns = columns(&self.plan.fields);
+        let mut parts: Vec<_> = files.parts().iter().collect();
+        parts.sort_unstable_by_key(|part| part.row().times.0);
+        for part in parts {
+            if !first.has_room_at((part.row().times.0, i64::MIN, i64::MIN)) {
+                break;
             }
-        };
-        let sql = format!(
-            "SELECT {} FROM {}{}{beyond} ORDER BY timestamp, b, s LIMIT {}",
-            columns(fields),
-            files.table(),
-            files.condition("timestamp"),
-            limit + 1
-        );
-        let (mut found, mut told) = (Vec::new(), 0);
-        sources::each_batch(connection, &sql, |batch| {
-            read(batch, fields, |row| {
-                told += weight(&row.row);
-                found.push(row);
-            })?;
-            // The row that would be one too many is there then.
-            Ok(told <= PAGE_MEASUREMENTS_MAX + MORE_MEASUREMENTS)
-        })?;
-        Ok(found)
+            for batch in pick::rows_of(part, self.agent.as_str(), &columns)? {
+                wanted.check()?;
+                let batch = batch?;
+                let rows = StoredRows::new(&batch)?;
+                for row in (0..batch.num_rows()).filter(|row| files.range().contains(&rows.key(*row).0)) {
+                    first.offer(rows.key(row), || rows.row(row, &self.plan.fields));
+                }
+            }
+        }
+        Ok(())
     }
 
-    /// Rows in memory, in order; one more than fits on the page.
-    fn in_memory(&self) -> Vec<Keyed> {
-        let RowsPlan { from, to, beyond, ref fields, limit } = self.plan;
-        let first = (from.as_micros(), beyond.0, beyond.1);
-        let mut first_ones: BinaryHeap<Keyed> = BinaryHeap::new();
+    /// Rows in memory.
+    fn in_memory(&self, first: &mut FirstRows) {
+        let RowsPlan { from, to, ref fields, .. } = self.plan;
         for segment in &self.view.segments {
             segment.each_sample(Some(self.agent.as_str()), &(from..to), |sample| {
-                let key = key(sample.timestamp(), sample.stream());
-                let is_full = first_ones.len() > limit;
-                if key <= first || (is_full && first_ones.peek().is_some_and(|last| last.key <= key)) {
-                    return;
-                }
-                if is_full {
-                    first_ones.pop();
-                }
-                let metrics = sample.to_measurements(|name| fields.has(name));
-                let row = Row { timestamp: sample.timestamp(), status: sample.status().to_owned(), metrics };
-                first_ones.push(Keyed { key, row });
+                first.offer(key(sample.timestamp(), sample.stream()), || {
+                    let metrics = sample.to_measurements(|name| fields.has(name));
+                    Row { timestamp: sample.timestamp(), status: sample.status().to_owned(), metrics }
+                });
             });
         }
-        first_ones.into_sorted_vec()
     }
 }
+
+/// The first rows beyond a place, a few more than fit on the page.
+struct FirstRows {
+    beyond: Key,
+    limit: usize,
+    rows: BinaryHeap<Keyed>,
+    told: usize,
+}
+
+impl FirstRows {
+    fn new(plan: &RowsPlan) -> Self {
+        let beyond = (plan.from.as_micros(), plan.beyond.0, plan.beyond.1);
+        Self { beyond, limit: plan.limit, rows: BinaryHeap::new(), told: 0 }
+    }
+
+    /// Whether a row of that key would be among them.
+    fn has_room_at(&self, key: Key) -> bool {
+        self.rows.len() <= self.limit && self.told <= TOLD_MAX
+            || self.rows.peek().is_some_and(|last| key < last.key)
+    }
+
+    fn offer(&mut self, key: Key, row: impl FnOnce() -> Row) {
+        if key <= self.beyond || !self.has_room_at(key) {
+            return;
+        }
+        let row = row();
+        self.told += weight(&row);
+        self.rows.push(Keyed { key, row });
+        // Without the last one there still has to be one too many, or too much.
+        while let Some(last) = self.rows.peek()
+            && (self.rows.len() > self.limit + 1 || self.told - weight(&last.row) > TOLD_MAX)
+        {
+            self.told -= weight(&last.row);
+            self.rows.pop();
+        }
+    }
+
+    fn into_sorted(self) -> Vec<Keyed> {
+        self.rows.into_sorted_vec()
+    }
+}
+
+/// Measurements that are held: more than a page may tell, by a row at least, so that where it ends is known.
+const TOLD_MAX: usize = PAGE_MEASUREMENTS_MAX + MORE_MEASUREMENTS;
 
 /// Beyond its bound a page may hold one row's measurements.
 const MORE_MEASUREMENTS: usize = pingup_protocol::limits::MEASUREMENTS_MAX + OWN_COLUMNS.len();
@@ -117,65 +148,65 @@ pub(super) fn key(at: Timestamp, stream: Option<(u64, u64)>) -> Key {
     (at.as_micros(), boot, seq)
 }
 
-/// The columns that [`read`] reads, as SQL; those that are not asked for are not read from the files.
-pub(super) fn columns(fields: &Fields) -> String {
-    let own = OWN_COLUMNS.map(|name| if fields.has(name) { name } else { "NULL::DOUBLE" }).join(", ");
-    let further = if fields.has_further() { "further" } else { "NULL::MAP(VARCHAR, DOUBLE)" };
-    format!("epoch_us(timestamp), coalesce(boot, -1) AS b, coalesce(seq, -1) AS s, status, {own}, {further}")
+/// The columns that [`StoredRows`] are read from; those that are not asked for are not read.
+pub(super) fn columns(fields: &Fields) -> Vec<&'static str> {
+    let further = fields.has_further().then_some("further");
+    ["timestamp", "status", "boot", "seq"].into_iter().chain(fields.own_columns()).chain(further).collect()
 }
 
-/// Shows the rows of a batch.
-pub(super) fn read(
-    batch: &RecordBatch,
-    fields: &Fields,
-    mut show: impl FnMut(Keyed),
-) -> Result<(), HistoryError> {
-    let (at, boots, seqs) =
-        (sources::integers(batch, 0)?, sources::integers(batch, 1)?, sources::integers(batch, 2)?);
-    let statuses = sources::texts(batch, 3)?;
-    let mut own = Vec::with_capacity(OWN_COLUMNS.len());
-    for place in 4..4 + OWN_COLUMNS.len() {
-        own.push(sources::doubles(batch, place)?);
+/// A batch of those columns.
+pub(super) struct StoredRows<'a> {
+    batch: &'a RecordBatch,
+    at: usize,
+    status: usize,
+    boot: usize,
+    seq: usize,
+    own: [Option<usize>; OWN_COLUMNS.len()],
+    further: Option<usize>,
+}
+
+impl<'a> StoredRows<'a> {
+    pub(super) fn new(batch: &'a RecordBatch) -> Result<Self, HistoryError> {
+        let schema = batch.schema();
+        let place = |name: &str| schema.index_of(name);
+        Ok(Self {
+            batch,
+            at: place("timestamp")?,
+            status: place("status")?,
+            boot: place("boot")?,
+            seq: place("seq")?,
+            own: OWN_COLUMNS.map(|name| place(name).ok()),
+            further: place("further").ok(),
+        })
     }
-    let further = sources::maps(batch, 4 + OWN_COLUMNS.len())?;
-    for row in 0..batch.num_rows() {
-        let value = |place: usize| own[place].is_valid(row).then(|| own[place].value(row));
-        let metrics = Measurements {
-            cpu: value(0),
-            ram: value(1),
-            disk: value(2),
-            latency: value(3),
-            further: read_further(further, row, fields)?,
-        };
-        let timestamp = Timestamp::from_micros(at.value(row));
-        let told = Row { timestamp, status: statuses.value(row).to_owned(), metrics };
-        show(Keyed { key: (at.value(row), boots.value(row), seqs.value(row)), row: told });
+
+    /// The key of a row.
+    pub(super) fn key(&self, row: usize) -> Key {
+        let number = |column| integer_at(self.batch, column, row).unwrap_or(-1);
+        (time_at(self.batch, self.at, row), number(self.boot), number(self.seq))
     }
-    Ok(())
-}
 
-fn read_further(maps: &MapArray, row: usize, fields: &Fields) -> Result<Vec<(String, f64)>, HistoryError> {
-    if maps.is_null(row) {
-        return Ok(Vec::new());
+    /// A row, with the measurements that are among `fields`.
+    pub(super) fn row(&self, row: usize, fields: &Fields) -> Row {
+        let own = |place: usize| self.own[place].and_then(|column| double_at(self.batch, column, row));
+        let further = self.further.into_iter().flat_map(|column| map_at(self.batch, column, row));
+        let further =
+            further.filter(|(name, _)| fields.has(name)).map(|(name, value)| (name.to_owned(), value));
+        Row {
+            timestamp: Timestamp::from_micros(time_at(self.batch, self.at, row)),
+            status: text_at(self.batch, self.status, row).to_owned(),
+            metrics: Measurements {
+                cpu: own(0),
+                ram: own(1),
+                disk: own(2),
+                latency: own(3),
+                further: further.collect(),
+            },
+        }
     }
-    let names = maps.keys().as_string_opt::<i32>().ok_or(HistoryError::Columns)?;
-    let values = maps.values().as_primitive_opt::<Float64Type>().ok_or(HistoryError::Columns)?;
-    let (first, end) = (maps.value_offsets()[row], maps.value_offsets()[row + 1]);
-    let pairs = (first..end).filter_map(|place| usize::try_from(place).ok());
-    let pairs = pairs.filter(|&place| values.is_valid(place) && fields.has(names.value(place)));
-    Ok(pairs.map(|place| (names.value(place).to_owned(), values.value(place))).collect())
 }
 
-fn merge(a: Vec<Keyed>, b: Vec<Keyed>) -> impl Iterator<Item = Keyed> {
-    let (mut a, mut b) = (a.into_iter().peekable(), b.into_iter().peekable());
-    std::iter::from_fn(move || match (a.peek(), b.peek()) {
-        (Some(first), Some(second)) if second < first => b.next(),
-        (Some(_), _) => a.next(),
-        (None, _) => b.next(),
-    })
-}
-
-fn page(rows: impl Iterator<Item = Keyed>, limit: usize) -> Listing<Row> {
+fn page(rows: Vec<Keyed>, limit: usize) -> Listing<Row> {
     let (mut items, mut last, mut told) = (Vec::new(), None, 0);
     for Keyed { key: (at, boot, seq), row } in rows {
         if items.len() == limit || told >= PAGE_MEASUREMENTS_MAX {

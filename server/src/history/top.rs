@@ -3,6 +3,7 @@
 use super::{
     HistoryError, Tiers,
     plan::{OWN_COLUMNS, Of, Order, PlanError, TopPlan},
+    read::{Means, Reader},
     sources::{
         self, Files,
         raw::{aggregate_of, each_aggregate},
@@ -56,17 +57,17 @@ impl Query {
         self
     }
 
-    /// Whether files have to be read.
-    pub(super) const fn reads_files(&self) -> bool {
-        self.files.is_some()
+    /// What it takes to make it.
+    pub(super) const fn means(&self) -> Means {
+        if self.files.is_some() { Means::Engine } else { Means::Memory }
     }
 
     /// Makes it.
-    pub(super) fn run(self, connection: Option<&Connection>) -> Result<(Vec<TopAgent>, Tiers), HistoryError> {
+    pub(super) fn run(self, reader: Reader<'_>) -> Result<(Vec<TopAgent>, Tiers), HistoryError> {
         let (mut agents, mut tiers) = (HashMap::new(), Tiers::default());
-        if let Some((connection, files)) = connection.zip(self.files.as_ref()) {
+        if let Some(files) = &self.files {
             tiers.note(Tier::Raw);
-            self.on_disk(connection, files, &mut agents)?;
+            self.on_disk(reader.engine()?, files, &mut agents)?;
         }
         if self.in_memory(&mut agents) {
             tiers.note(Tier::Raw);

@@ -53,7 +53,7 @@ fn is_json(content_type: &str) -> bool {
 }
 
 /// What all bodies of callers with a token, being read or answered, may take together.
-pub const BODIES_BYTES_MAX: usize = 64 * 1024 * 1024;
+pub const BODIES_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// The same for strangers, who may only enrol: a pool of their own, so that filling it silences nobody else.
 pub const STRANGERS_BODIES_BYTES_MAX: usize = 4 * 1024 * 1024;
 

@@ -28,6 +28,7 @@ mod journal;
 mod master;
 pub mod migrate;
 mod page;
+mod readers;
 #[cfg(test)]
 pub(crate) mod scratch;
 mod sqlite;
@@ -41,5 +42,6 @@ pub use self::{
     journal::{Journal, RECORD_BYTES_MAX, ReadEnd},
     migrate::MigrationError,
     page::{Found, PAGE_BYTES_MAX, take_page},
+    readers::{Readers, Wanted, give_way},
     sqlite::Sqlite,
 };

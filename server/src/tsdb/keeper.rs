@@ -5,7 +5,7 @@
 //! works again.
 
 use super::{Tsdb, TsdbError};
-use crate::storage::DataFolder;
+use crate::storage::{DataFolder, give_way};
 use std::{
     io,
     sync::{
@@ -66,7 +66,7 @@ impl Keeper {
     ) -> io::Result<()> {
         let (ending, tsdb) = (Arc::clone(&self.ending), self.tsdb.clone());
         let run = move || {
-            give_way();
+            give_way(NICENESS);
             let mut failing = false;
             while !ending.load(Ordering::Acquire) {
                 match step(&ending) {
@@ -105,11 +105,4 @@ impl Drop for Keeper {
     fn drop(&mut self) {
         self.end();
     }
-}
-
-/// On Linux a thread has a priority of its own; elsewhere nothing is changed.
-fn give_way() {
-    #[cfg(target_os = "linux")]
-    // Not being allowed to give way leaves things as they are.
-    let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICENESS);
 }

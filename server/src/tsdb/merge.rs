@@ -243,7 +243,7 @@ fn rollup_row(batch: &RecordBatch, row: usize) -> Option<RollupRow> {
 }
 
 /// The aggregate in a row of a rollup.
-pub(super) fn aggregate_at(batch: &RecordBatch, row: usize) -> Option<Aggregate> {
+pub(crate) fn aggregate_at(batch: &RecordBatch, row: usize) -> Option<Aggregate> {
     Some(Aggregate {
         count: u64::try_from(integer_at(batch, 3, row)?).ok()?,
         min: double_at(batch, 4, row)?,

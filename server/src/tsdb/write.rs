@@ -16,6 +16,7 @@ use parquet::{
 };
 use std::{
     fs::{self, File},
+    io::{self, Write},
     path::{Path, PathBuf},
     sync::atomic::Ordering,
 };
@@ -36,6 +37,8 @@ const PAGE_ROWS: usize = 8_192;
 const PAGE_LOOK_ROWS: usize = 1_024;
 /// The same for scans, whose rows are large.
 const PAGE_LOOK_SCANS: usize = 16;
+/// What of a file waits to be synced at most.
+const SYNC_BYTES: usize = 1024 * 1024;
 /// A dictionary of more than so many bytes is given up for the row group; doubles are then split by bytes.
 const DICTIONARY_BYTES_MAX: usize = 32 * 1024;
 
@@ -115,6 +118,7 @@ fn write(
     batches: impl Iterator<Item = Result<RecordBatch, TsdbError>>,
 ) -> Result<Option<Written>, TsdbError> {
     let file = File::create(path).map_err(StorageError::file("create", path))?;
+    let file = Trickle { file, unsynced: 0 };
     let mut writer = ArrowWriter::try_new(file, SchemaRef::clone(schema), Some(properties(draft)))?;
     let mut written: Option<Written> = None;
     for batch in batches {
@@ -136,6 +140,29 @@ fn write(
     }
     writer.close()?;
     Ok(written)
+}
+
+/// A file that reaches the disk a little at a time. A file system may write what others wait for together with what
+/// a large file has waiting: synced in one go, a part would hold up the journal for a tenth of a second.
+struct Trickle {
+    file: File,
+    unsynced: usize,
+}
+
+impl Write for Trickle {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.unsynced += written;
+        if self.unsynced >= SYNC_BYTES {
+            self.unsynced = 0;
+            self.file.sync_data()?;
+        }
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
 }
 
 /// Rows, first and last moment, first and last agent of a batch, which is ordered by agent; `None` for an empty

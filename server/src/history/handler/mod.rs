@@ -8,6 +8,7 @@ pub use fleet::{FleetTop, fleet, top};
 use super::{
     History, HistoryError, Row, newest,
     plan::{PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX, Place, Plan, PlanError, Question},
+    read,
 };
 use crate::{
     http::{
@@ -98,7 +99,7 @@ impl History {
         // What is noted or seen is in the history, so only what is newer has to be looked for.
         let from = seen.max(noted.as_ref().map(|sample| sample.timestamp));
         let query = newest::Query::new(self.tsdb.view(), agent.clone(), from.unwrap_or(BEGINNING));
-        let stored = self.run(query.reads_files(), move |connection| query.run(connection)).await?;
+        let stored = read::run(&self.engine, query.means(), move |reader| query.run(reader)).await?;
         let on_disk = [noted, stored].into_iter().flatten().max_by_key(|sample| sample.timestamp);
         Ok(self.latest.settle(&agent, on_disk))
     }
@@ -126,7 +127,9 @@ impl From<HistoryError> for Refusal {
         match error {
             HistoryError::Plan(error) => error.into(),
             HistoryError::Storage(error) => error.into(),
-            HistoryError::Columns => Self::internal("a page could not be read", &error),
+            HistoryError::Columns | HistoryError::Engine | HistoryError::File(_) => {
+                Self::internal("a page could not be read", &error)
+            }
         }
     }
 }

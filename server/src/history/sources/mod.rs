@@ -1,11 +1,12 @@
-//! Where answers come from: samples in files ([`raw`]), rollups in files ([`rollup`], of
-//! all agents [`fleet`]), samples in memory ([`head`]).
+//! Where answers come from: one agent's rows in files ([`agent`]), all agents' samples in files ([`raw`]) and
+//! rollups ([`rollup`], [`fleet`]), samples in memory ([`head`]).
 //!
 //! Each adds what it has to the same [`Sums`](super::buckets::Sums). What is asked of DuckDB is bounded by its
 //! own LIMIT, in the order of the answer, and a source that was cut says how far it is complete. SQL is made of
 //! checked words only: agents' ids and measurements' names have no quotes, the rest are numbers; so the limits of
 //! time are constants to the engine, which leaves out what they exclude.
 
+pub(super) mod agent;
 pub(super) mod fleet;
 pub(super) mod head;
 pub(super) mod raw;
@@ -13,7 +14,7 @@ pub(super) mod rollup;
 
 use super::{HistoryError, plan::Fields};
 use crate::tsdb::{Part, PartRow, Tier, View, file_list, fleet::FLEET};
-use arrow::array::{Array, Float64Array, Int64Array, MapArray, RecordBatch, StringArray};
+use arrow::array::{Array, Float64Array, Int64Array, RecordBatch, StringArray};
 use duckdb::Connection;
 use pingup_protocol::{ids::AgentId, time::Timestamp};
 use std::{ops::Range, sync::Arc};
@@ -23,7 +24,6 @@ use std::{ops::Range, sync::Arc};
 pub(super) struct Files {
     pub(super) tier: Tier,
     parts: Vec<Arc<Part>>,
-    agent: Option<AgentId>,
     range: Range<i64>,
 }
 
@@ -36,22 +36,22 @@ impl Files {
         range: &Range<Timestamp>,
     ) -> Option<Self> {
         let parts = view.parts_for(tier, agent.map(AgentId::as_str), range);
-        Self::among(parts, tier, agent, range)
-    }
-
-    /// Those of `parts`, if there are any.
-    pub(super) fn among(
-        parts: Vec<Arc<Part>>,
-        tier: Tier,
-        agent: Option<&AgentId>,
-        range: &Range<Timestamp>,
-    ) -> Option<Self> {
         let first = parts.iter().map(|part| part.row().times.0).min()?;
         let last = parts.iter().map(|part| part.row().times.1).max()?;
         // Within what is there, every moment is one that DuckDB can tell.
         let from = range.start.as_micros().max(first);
         let to = range.end.as_micros().min(last.saturating_add(1));
-        Some(Self { tier, parts, agent: agent.cloned(), range: from..to })
+        Some(Self { tier, parts, range: from..to })
+    }
+
+    /// The files.
+    pub(super) fn parts(&self) -> &[Arc<Part>] {
+        &self.parts
+    }
+
+    /// From when until when, microseconds.
+    pub(super) const fn range(&self) -> &Range<i64> {
+        &self.range
     }
 
     /// The files as a table.
@@ -59,16 +59,14 @@ impl Files {
         format!("read_parquet({})", file_list(&self.parts))
     }
 
-    /// Which of their rows, as a WHERE clause; `at` is the column with the time. Nothing where all are asked for:
+    /// Which of their rows of all agents, as a WHERE clause; `at` is the column with the time. Nothing where all are asked for:
     /// to filter by what excludes nothing costs as much as to filter.
     pub(super) fn condition(&self, at: &str) -> String {
         let Range { start, end } = self.range;
         let rows = || self.parts.iter().map(|part| part.row());
         let mut all = Vec::new();
-        match &self.agent {
-            Some(id) => all.push(format!("agent_id = '{}'", id.as_str())),
-            None if rows().any(PartRow::has_fleet) => all.push(format!("agent_id <> '{FLEET}'")),
-            None => {}
+        if rows().any(PartRow::has_fleet) {
+            all.push(format!("agent_id <> '{FLEET}'"));
         }
         if rows().any(|row| row.times.0 < start) {
             all.push(format!("{at} >= make_timestamp({start})"));
@@ -134,11 +132,6 @@ pub(super) fn doubles(batch: &RecordBatch, place: usize) -> Result<&Float64Array
 
 /// Texts.
 pub(super) fn texts(batch: &RecordBatch, place: usize) -> Result<&StringArray, HistoryError> {
-    column(batch, place)
-}
-
-/// Maps.
-pub(super) fn maps(batch: &RecordBatch, place: usize) -> Result<&MapArray, HistoryError> {
     column(batch, place)
 }
 

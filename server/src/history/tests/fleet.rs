@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::{
-    history::handler,
+    history::{handler, read::Reader},
     http::{problem::Refusal, query::Params, respond::Representation},
+    storage::Wanted,
 };
 use axum::{body::to_bytes, extract::State, response::Response};
 use pingup_protocol::problem::ProblemType;
@@ -114,7 +115,9 @@ fn more_agents_than_are_compared_are_refused() {
         let question = plan::TopQuestion { field: "cpu", limit: 1, ..plan::TopQuestion::default() };
         let plan = TopPlan::new(question, at(100)).unwrap();
         let query = top::Query::new(bench.tsdb.view(), plan).among(agents_max);
-        let found = bench.engine.run_blocking(move |connection| query.run(Some(connection)));
+        let found = bench
+            .engine
+            .run_blocking(move |connection| query.run(Reader::of_engine(connection, &Wanted::default())));
         assert_eq!(
             matches!(found, Err(HistoryError::Plan(error)) if error.parameter == "window"),
             is_refused
@@ -139,7 +142,10 @@ fn what_was_added_up_is_kept_within_a_bound() {
             let plan = plan(fields);
             let reaches = plan::reaches(&plan, |_| false);
             let query = buckets::Query::new(bench.tsdb.view(), None, plan, &reaches, Arc::clone(&hours));
-            let found = bench.engine.run_blocking(|connection| query.run(Some(connection))).unwrap();
+            let found = bench
+                .engine
+                .run_blocking(|connection| query.run(Reader::of_engine(connection, &Wanted::default())))
+                .unwrap();
             assert_eq!((found.items[0].count, found.items[0].metrics.0[0].1.count), (8, 6));
             assert_eq!(hours.kept(), kept, "{fields}, at most {buckets_max}");
         }

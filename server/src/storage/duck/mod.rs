@@ -15,7 +15,10 @@ mod tray;
 
 use self::instance::{Instance, Opener};
 pub use self::tray::Tray;
-use super::StorageError;
+use super::{
+    StorageError,
+    readers::{Readers, Wanted},
+};
 use duckdb::Connection;
 use std::{
     fmt,
@@ -23,7 +26,6 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
 
 /// How the engine is set up.
 #[derive(Clone, Debug)]
@@ -58,8 +60,7 @@ pub struct Duck(Arc<Inner>);
 
 struct Inner {
     instance: Instance,
-    turns: Arc<Semaphore>,
-    settings: DuckSettings,
+    readers: Readers,
 }
 
 impl Duck {
@@ -67,8 +68,8 @@ impl Duck {
     /// in `readable`, folders that must be there, and nowhere else.
     pub fn open(settings: DuckSettings, scratch: &Path, readable: &[PathBuf]) -> Result<Self, StorageError> {
         let instance = Instance::new(Opener::new(&settings, scratch, readable)?);
-        let turns = Arc::new(Semaphore::new(settings.queries_max));
-        Ok(Self(Arc::new(Inner { instance, turns, settings })))
+        let readers = Readers::new(settings.queries_max, settings.turn_wait, settings.query_time_max);
+        Ok(Self(Arc::new(Inner { instance, readers })))
     }
 
     /// Runs a query on a connection of its own, on a thread where it may block, within the deadline.
@@ -82,27 +83,20 @@ impl Duck {
         T: Send + 'static,
         E: From<StorageError> + Send + 'static,
     {
-        let settings = &self.0.settings;
-        let turn = match timeout(settings.turn_wait, Arc::clone(&self.0.turns).acquire_owned()).await {
-            Ok(Ok(turn)) => turn,
-            Ok(Err(_closed)) => return Err(StorageError::Closed.into()),
-            Err(_elapsed) => return Err(StorageError::Busy.into()),
-        };
+        let readers = &self.0.readers;
+        let turn = readers.turn().await?;
         let query = self.0.instance.interrupts().announce();
+        // It goes with this future, or when the deadline is past: that stops the query.
         let _stop = query.stop_on_drop();
         let duck = self.clone();
-        let task = spawn_blocking(move || {
-            let answer = duck.0.instance.run(&query, work);
-            drop((query, turn));
-            answer
-        });
-        match timeout(settings.query_time_max, task).await {
-            Ok(Ok(answer)) => answer.unwrap_or_else(|error| Err(error.into())),
-            Ok(Err(error)) if error.is_panic() => Err(StorageError::Panicked.into()),
-            Ok(Err(_)) => Err(StorageError::Closed.into()),
-            // `_stop` goes now, as it does when this future is dropped: that stops the query.
-            Err(_elapsed) => Err(StorageError::Timeout.into()),
-        }
+        let ask =
+            move |_: &Wanted| duck.0.instance.run(&query, work).unwrap_or_else(|error| Err(error.into()));
+        readers.run_in(turn, ask).await
+    }
+
+    /// Those who read files without the engine share its turns.
+    pub fn readers(&self) -> &Readers {
+        &self.0.readers
     }
 
     /// Runs background work on a connection of its own, blocking, with neither turn nor deadline;

@@ -3,6 +3,7 @@
 use super::*;
 use crate::storage::scratch::Scratch;
 use std::sync::mpsc;
+use tokio::task::spawn_blocking;
 
 fn one(connection: &Connection) -> Result<i64, StorageError> {
     Ok(connection.query_row("SELECT 1", [], |row| row.get(0))?)
@@ -35,7 +36,7 @@ async fn queries_and_background_work_are_answered() {
 #[tokio::test]
 async fn a_query_out_of_time_is_stopped() {
     let settings =
-        DuckSettings { query_time_max: Duration::from_millis(50), queries_max: 1, ..DuckSettings::default() };
+        DuckSettings { query_time_max: Duration::from_secs(1), queries_max: 1, ..DuckSettings::default() };
     let scratch = Scratch::new();
     let duck = duck(&scratch, settings);
     assert!(matches!(duck.read(endless).await, Err(StorageError::Timeout)));
