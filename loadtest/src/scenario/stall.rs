@@ -41,7 +41,7 @@ const AFTERWARDS: Duration = Duration::from_secs(5);
 /// How long they then have to deliver what is left.
 const DELIVERY_MAX: Duration = Duration::from_secs(120);
 /// What the hub's queue may take by default, bytes.
-const QUEUE_BYTES: u64 = 32 * 1024 * 1024;
+const QUEUE_BYTES: u64 = 16 * 1024 * 1024;
 /// What else may grow meanwhile: connections with a body in hand, the allocator's own.
 const SLACK_BYTES: u64 = 24 * 1024 * 1024;
 /// An answer that took this share of the stall shows that there was one.

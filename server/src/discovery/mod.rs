@@ -18,7 +18,6 @@ use crate::{
 use pingup_protocol::{discovery::Host, ids::AgentId, time::Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use tokio::task::spawn_blocking;
 
 /// Scans on a page, unless the asker says otherwise.
 pub const PAGE_SCANS_DEFAULT: u64 = 10;
@@ -120,8 +119,7 @@ impl Discovery {
         if query.reads_files() {
             return self.engine.read(move |connection| query.run(Some(connection), PAGE_BYTES_MAX)).await;
         }
-        let work = spawn_blocking(move || query.run(None, PAGE_BYTES_MAX));
-        work.await.unwrap_or(Err(StorageError::Panicked.into()))
+        self.engine.readers().run(move |_| query.run(None, PAGE_BYTES_MAX)).await
     }
 }
 

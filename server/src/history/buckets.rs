@@ -41,11 +41,7 @@ impl Query {
 
     /// What it takes to read it: of one agent no engine.
     pub(super) const fn means(&self) -> Means {
-        match (&self.agent, self.files.is_empty()) {
-            (_, true) => Means::Memory,
-            (Some(_), false) => Means::Files,
-            (None, false) => Means::Engine,
-        }
+        if self.agent.is_none() && !self.files.is_empty() { Means::Engine } else { Means::Straight }
     }
 
     /// Reads it.

@@ -31,6 +31,7 @@ use crate::{
 use arrow::error::ArrowError;
 use pingup_protocol::{ids::AgentId, limits::MEASUREMENTS_MAX, metrics::Measurements, time::Timestamp};
 use plan::{BucketsPlan, Place, PlanError, RowsPlan, TopPlan};
+use read::Means;
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use sources::fleet::FleetRollups;
 use std::{collections::BTreeSet, sync::Arc};
@@ -201,7 +202,7 @@ impl History {
     /// A page of an agent's raw rows, oldest first.
     pub async fn rows(&self, agent: AgentId, plan: RowsPlan) -> Result<Listing<Row>, HistoryError> {
         let query = rows::Query::new(self.tsdb.view(), agent, plan);
-        read::run(&self.engine, query.means(), move |reader| query.run(reader)).await
+        read::run(&self.engine, Means::Straight, move |reader| query.run(reader)).await
     }
 
     /// A page of buckets, oldest first, of an agent or of all.

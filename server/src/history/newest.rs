@@ -3,7 +3,7 @@
 use super::{
     HistoryError, Row,
     plan::Fields,
-    read::{Means, Reader},
+    read::Reader,
     rows::{self, Keyed, StoredRows},
 };
 use crate::{
@@ -36,11 +36,6 @@ impl Query {
             days.entry(part.row().period).or_default().push(part);
         }
         Self { view, agent, from, days: days.into_iter().rev().collect() }
-    }
-
-    /// What it takes to look.
-    pub(super) const fn means(&self) -> Means {
-        if self.days.is_empty() { Means::Memory } else { Means::Files }
     }
 
     /// Looks: in files day by day, the newest first; most often the first has one.

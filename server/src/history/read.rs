@@ -1,17 +1,14 @@
 //! What reads a question's rows, and where it may block.
 
 use super::HistoryError;
-use crate::storage::{Duck, StorageError, Wanted};
+use crate::storage::{Duck, Wanted};
 use duckdb::Connection;
-use tokio::task::spawn_blocking;
 
 /// What it takes to answer a question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Means {
-    /// What is in memory.
-    Memory,
-    /// Files, read straight.
-    Files,
+    /// Nothing but what is in memory, and files that are read straight.
+    Straight,
     /// Files, read by the engine.
     Engine,
 }
@@ -43,12 +40,9 @@ pub(super) async fn run<T: Send + 'static>(
     work: impl FnOnce(Reader<'_>) -> Result<T, HistoryError> + Send + 'static,
 ) -> Result<T, HistoryError> {
     match means {
-        Means::Memory => {
-            let wanted = Wanted::default();
-            let work = spawn_blocking(move || work(Reader { wanted: &wanted, connection: None }));
-            work.await.unwrap_or(Err(StorageError::Panicked.into()))
+        Means::Straight => {
+            engine.readers().run(move |wanted| work(Reader { wanted, connection: None })).await
         }
-        Means::Files => engine.readers().run(move |wanted| work(Reader { wanted, connection: None })).await,
         Means::Engine => {
             let wanted = Wanted::default();
             let ask = move |connection: &Connection| work(Reader::of_engine(connection, &wanted));

@@ -3,7 +3,7 @@
 use super::{
     HistoryError, Listing, PAGE_MEASUREMENTS_MAX, Row, Tiers,
     plan::{Fields, OWN_COLUMNS, Place, RowsPlan},
-    read::{Means, Reader},
+    read::Reader,
     sources::Files,
 };
 use crate::{
@@ -42,11 +42,6 @@ impl Query {
     pub(super) fn new(view: Arc<View>, agent: AgentId, plan: RowsPlan) -> Self {
         let files = Files::of(&view, Tier::Raw, Some(&agent), &(plan.from..plan.to));
         Self { view, agent, plan, files }
-    }
-
-    /// What it takes to read it.
-    pub(super) const fn means(&self) -> Means {
-        if self.files.is_some() { Means::Files } else { Means::Memory }
     }
 
     /// Reads it.

@@ -59,7 +59,7 @@ impl Query {
 
     /// What it takes to make it.
     pub(super) const fn means(&self) -> Means {
-        if self.files.is_some() { Means::Engine } else { Means::Memory }
+        if self.files.is_some() { Means::Engine } else { Means::Straight }
     }
 
     /// Makes it.

@@ -43,5 +43,5 @@ pub use self::{
     migrate::MigrationError,
     page::{Found, PAGE_BYTES_MAX, take_page},
     readers::{Readers, Wanted, give_way},
-    sqlite::Sqlite,
+    sqlite::{Sqlite, touch},
 };

@@ -9,7 +9,7 @@ use super::{
     parts::{PartRow, Tier},
     rows::{BOOTS_PER_AGENT_MAX, Mark, MarkRow},
 };
-use crate::storage::{Sqlite, StorageError};
+use crate::storage::{Sqlite, StorageError, touch};
 use pingup_protocol::{ids::AgentId, time::Timestamp};
 use rusqlite::{Connection, params, types::Type};
 
@@ -45,6 +45,11 @@ pub fn load(connection: &Connection) -> rusqlite::Result<Catalogue> {
 /// Makes a change, blocking; also when the disk is nearly full, since sealing and merging give room.
 pub fn apply(sqlite: &Sqlite, change: Change) -> Result<(), StorageError> {
     sqlite.reclaim_blocking(move |connection| Ok(write(connection, &change)?))
+}
+
+/// Commits a change of nothing, blocking: once it is on disk, so is whatever was committed before.
+pub fn settle(sqlite: &Sqlite) -> Result<(), StorageError> {
+    sqlite.reclaim_blocking(|connection| Ok(touch(connection)?))
 }
 
 fn parts(connection: &Connection) -> rusqlite::Result<Vec<PartRow>> {

@@ -5,9 +5,10 @@
 //! works again.
 
 use super::{Tsdb, TsdbError};
-use crate::storage::{DataFolder, give_way};
+use crate::storage::{DataFolder, StorageError, give_way};
 use std::{
     io,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -44,8 +45,10 @@ impl Keeper {
             sealing.seal_oldest()
         })?;
         keeper.spawn("history-merge", move |ending| {
-            let worked = tsdb.compact_once()? || tsdb.retain_once()?;
+            // What one of them fails at, say a damaged file, must not keep the others from giving room.
+            let (merged, let_go) = (tsdb.compact_once(), tsdb.retain_once());
             tsdb.collect_garbage(&folder)?;
+            let worked = merged? | let_go?;
             if !worked {
                 tsdb.0.signal.wait_for(LOOK_EVERY, || ending.load(Ordering::Acquire));
             }
@@ -69,7 +72,8 @@ impl Keeper {
             give_way(NICENESS);
             let mut failing = false;
             while !ending.load(Ordering::Acquire) {
-                match step(&ending) {
+                let stepped = catch_unwind(AssertUnwindSafe(|| step(&ending)));
+                match stepped.unwrap_or_else(|_panic| Err(StorageError::Panicked.into())) {
                     Ok(worked) if failing && worked => {
                         tracing::info!("the history is put in order again");
                         failing = false;

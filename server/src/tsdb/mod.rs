@@ -237,7 +237,7 @@ impl Tsdb {
             return Ok(());
         }
         self.0.faults.at("catalogue commit")?;
-        catalogue::apply(&self.0.sqlite, Change { sealed: Some(0), ..Change::default() })?;
+        catalogue::settle(&self.0.sqlite)?;
         self.0.garbage.put(self.0.doubtful.take());
         Ok(())
     }

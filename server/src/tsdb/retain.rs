@@ -38,9 +38,10 @@ impl Tsdb {
             .cloned()
             .collect();
         let minutes_are_kept = Tier::Minute.end(period) > before(now, self.kept(Tier::Minute)).as_micros();
-        let minutes = if tier == Tier::Raw && minutes_are_kept { self.roll_up(period, &old)? } else { None };
+        let minutes =
+            if tier == Tier::Raw && minutes_are_kept { self.roll_up(period, &old)? } else { Vec::new() };
         let remove = old.iter().map(|part| part.row().id).collect();
-        self.change(Change { add: minutes.into_iter().collect(), remove, ..Change::default() })?;
+        self.change(Change { add: minutes, remove, ..Change::default() })?;
         Ok(true)
     }
 
@@ -60,10 +61,18 @@ pub fn before(now: Timestamp, kept: Duration) -> Timestamp {
 }
 
 impl Tsdb {
-    /// Rollups by the minute of a day's samples.
-    fn roll_up(&self, day: i64, raw: &[Arc<Part>]) -> Result<Option<PartRow>, TsdbError> {
+    /// Rollups by the minute of a day's samples: one part, but for agents beyond all measure.
+    fn roll_up(&self, day: i64, raw: &[Arc<Part>]) -> Result<Vec<PartRow>, TsdbError> {
         let draft = Draft { tier: Tier::Minute, period: day, level: LEVEL_FINISHED };
-        self.write_rollups(draft, Rolled::new(Merged::open(raw, RAW_ORDER)?, MINUTE))
+        let mut rolled = Rolled::new(Merged::open(raw, RAW_ORDER)?, MINUTE);
+        let mut made = Vec::new();
+        loop {
+            let part = self.write_rollups(draft, rolled.by_ref()).inspect_err(|_| self.discard(&made))?;
+            made.extend(part);
+            if !rolled.go_on() {
+                return Ok(made);
+            }
+        }
     }
 
     /// Deletes files that nobody needs any more, unless a backup is being made.

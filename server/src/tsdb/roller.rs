@@ -20,12 +20,13 @@ pub(super) struct Roller {
     step: i64,
     fixed: [Buckets; FIXED.len()],
     further: BTreeMap<Box<str>, Buckets>,
+    rows: usize,
 }
 
 impl Roller {
     /// Buckets of `step` microseconds; nothing in them yet.
     pub(super) fn new(step: i64) -> Self {
-        Self { step, fixed: Default::default(), further: BTreeMap::new() }
+        Self { step, fixed: Default::default(), further: BTreeMap::new(), rows: 0 }
     }
 
     /// Takes in a sample.
@@ -37,10 +38,10 @@ impl Roller {
     ) {
         let start = bucket(at.as_micros(), self.step);
         let [samples, fixed @ ..] = &mut self.fixed;
-        add(samples, start, &Aggregate::of(0.0, at));
+        self.rows += add(samples, start, &Aggregate::of(0.0, at));
         for (buckets, value) in fixed.iter_mut().zip(own) {
             if let Some(value) = value {
-                add(buckets, start, &Aggregate::of(value, at));
+                self.rows += add(buckets, start, &Aggregate::of(value, at));
             }
         }
         for (name, value) in further {
@@ -48,13 +49,19 @@ impl Roller {
                 self.further.insert(name.into(), Buckets::new());
             }
             if let Some(buckets) = self.further.get_mut(name) {
-                add(buckets, start, &Aggregate::of(value, at));
+                self.rows += add(buckets, start, &Aggregate::of(value, at));
             }
         }
     }
 
+    /// Rows that it holds.
+    pub(super) const fn rows(&self) -> usize {
+        self.rows
+    }
+
     /// Gives the agent's rows, ordered by name and time, and begins with the next one.
     pub(super) fn finish(&mut self, agent_id: &AgentId) -> Vec<RollupRow> {
+        self.rows = 0;
         let fixed = FIXED
             .iter()
             .zip(&mut self.fixed)
@@ -73,10 +80,16 @@ impl Roller {
     }
 }
 
-/// A bucket that was left and comes again has another row: rows of one bucket add up.
-fn add(buckets: &mut Buckets, start: i64, of_one: &Aggregate) {
+/// A bucket that was left and comes again has another row: rows of one bucket add up. Returns the rows it made.
+fn add(buckets: &mut Buckets, start: i64, of_one: &Aggregate) -> usize {
     match buckets.last_mut() {
-        Some((last, aggregate)) if *last == start => aggregate.add(of_one),
-        _ => buckets.push((start, *of_one)),
+        Some((last, aggregate)) if *last == start => {
+            aggregate.add(of_one);
+            0
+        }
+        _ => {
+            buckets.push((start, *of_one));
+            1
+        }
     }
 }

@@ -5,4 +5,5 @@ mod bounds;
 mod faults;
 mod model;
 mod play;
+mod room;
 mod views;

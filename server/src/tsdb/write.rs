@@ -2,6 +2,7 @@
 
 use super::{
     Tier, Tsdb, TsdbError,
+    compact::LEVEL_FINISHED,
     fleet::{FLEET, WithFleet},
     parts::PartRow,
     schema::{OWN_COLUMNS, ROLLUP, text_at, time_at},
@@ -26,6 +27,10 @@ use std::{
 const GROUP_ROWS: usize = 40_960;
 /// The same for what is merged soon: a merge holds a group of each part in memory.
 const GROUP_FRESH_ROWS: usize = 16_384;
+/// The same for rollups, of which one agent's are asked for most, in every file of the month: small while there are
+/// many files; larger in the one of a finished period, whose every group costs a reader its metadata.
+const GROUP_ROLLUPS: usize = 8_192;
+const GROUP_ROLLUPS_FINISHED: usize = 16_384;
 /// The same for scans, whose rows are large.
 const GROUP_SCANS: usize = 2_048;
 /// What a row group takes at most until it is written out, whatever the size of its rows.
@@ -185,6 +190,8 @@ fn properties(draft: Draft) -> WriterProperties {
     };
     let group = match (draft.tier, draft.level) {
         (Tier::Scans, _) => GROUP_SCANS,
+        (Tier::Minute | Tier::Hour, LEVEL_FINISHED) => GROUP_ROLLUPS_FINISHED,
+        (Tier::Minute | Tier::Hour, _) => GROUP_ROLLUPS,
         (_, 0) => GROUP_FRESH_ROWS,
         _ => GROUP_ROWS,
     };

@@ -47,7 +47,7 @@ impl Default for DuckSettings {
         Self {
             memory: "64MB".to_owned(),
             threads_max: 2,
-            queries_max: 4,
+            queries_max: 2,
             turn_wait: Duration::from_secs(5),
             query_time_max: Duration::from_secs(30),
         }

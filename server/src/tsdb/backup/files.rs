@@ -68,7 +68,7 @@ pub(in crate::tsdb) fn check(folder: &Path, entry: &Entry) -> Result<(), BackupE
     Err(BackupError::Damaged { file, what })
 }
 
-fn sum(path: &Path) -> Result<(u64, String), StorageError> {
+pub(super) fn sum(path: &Path) -> Result<(u64, String), StorageError> {
     let file = File::open(path).map_err(StorageError::file("open", path))?;
     pass(file, |_| Ok(())).map_err(unreadable(path))
 }

@@ -173,6 +173,20 @@ fn a_backup_that_was_cut_off_is_continued() {
     assert_eq!(files.len(), made.files + 1, "nothing is left over: {files:?}");
 }
 
+/// A part of another life of the hub, of the same name and size, is not taken for the hub's own.
+#[test]
+fn what_was_cut_off_is_trusted_only_if_it_is_the_same() {
+    let bench = used();
+    let backup = target(&bench, "backup");
+    let part = bench.tsdb.view().parts[0].path().to_owned();
+    let below = part.strip_prefix(bench.scratch.folder.path()).unwrap();
+    let copied = with_suffix(&backup, PARTIAL).join(below);
+    fs::create_dir_all(copied.parent().unwrap()).unwrap();
+    fs::write(&copied, vec![0; fs::read(&part).unwrap().len()]).unwrap();
+    back_up_to(&bench, &backup).unwrap();
+    assert!(fs::read(backup.join(below)).unwrap() == fs::read(&part).unwrap());
+}
+
 #[test]
 fn one_wrong_byte_anywhere_is_refused_before_anything_is_written() {
     let bench = used();

@@ -5,6 +5,9 @@ use crate::tsdb::schema::OWN_COLUMNS;
 use pingup_protocol::{discovery::Host, ids::AgentId, metrics::Measurements, time::Timestamp};
 use std::ops::Range;
 
+/// Rows that are looked at while a group has to wait.
+const ROWS_AT_ONCE: usize = 256;
+
 /// A sample in the head.
 #[derive(Clone, Copy)]
 pub struct HeadSample<'a> {
@@ -20,38 +23,58 @@ pub struct HeadScanRow<'a> {
 }
 
 impl Segment {
-    /// Shows every sample within `range`, an agent's or everyone's, in the order they came. Groups wait
-    /// meanwhile.
+    /// Shows every sample within `range`, an agent's or everyone's, in the order they came; those that come
+    /// meanwhile are left out. Groups wait while a few are looked at, not for all of them.
     pub fn each_sample(
         &self,
         agent_id: Option<&str>,
         range: &Range<Timestamp>,
         mut show: impl FnMut(HeadSample<'_>),
     ) {
-        let columns = self.read();
-        let (from, to) = (range.start.as_micros(), range.end.as_micros());
-        let mut look = |row: u32| {
-            if (from..to).contains(&columns.at[row as usize]) {
-                show(HeadSample { columns: &columns, row });
-            }
+        let range = range.start.as_micros()..range.end.as_micros();
+        let count = |columns: &Columns| match agent_id {
+            Some(agent_id) => columns.agent(agent_id).map_or(0, |agent| agent.samples.len()),
+            None => columns.at.len(),
         };
-        match agent_id {
-            Some(agent_id) => {
-                columns.agent(agent_id).into_iter().flat_map(|agent| &agent.samples).copied().for_each(look);
+        self.few_by_few(count, |columns, places| {
+            let mut look = |row: u32| {
+                if range.contains(&columns.at[row as usize]) {
+                    show(HeadSample { columns, row });
+                }
+            };
+            match agent_id {
+                Some(agent_id) => {
+                    let rows = columns.agent(agent_id).and_then(|agent| agent.samples.get(places));
+                    rows.into_iter().flatten().copied().for_each(look);
+                }
+                None => places.map(super::place).for_each(&mut look),
             }
-            None => (0..super::place(columns.at.len())).for_each(&mut look),
-        }
+        });
     }
 
-    /// Shows every scan of an agent within `range`, in the order they came. Groups wait meanwhile.
+    /// Shows every scan of an agent within `range`, in the order they came; as [`Segment::each_sample`] does.
     pub fn each_scan(&self, agent_id: &str, range: &Range<Timestamp>, mut show: impl FnMut(HeadScanRow<'_>)) {
-        let columns = self.read();
-        let (from, to) = (range.start.as_micros(), range.end.as_micros());
-        for &row in columns.agent(agent_id).into_iter().flat_map(|agent| &agent.scans) {
-            let scan = &columns.scans[row as usize];
-            if (from..to).contains(&scan.at) {
-                show(HeadScanRow { columns: &columns, scan });
-            }
+        let range = range.start.as_micros()..range.end.as_micros();
+        let count = |columns: &Columns| columns.agent(agent_id).map_or(0, |agent| agent.scans.len());
+        self.few_by_few(count, |columns, places| {
+            let rows = columns.agent(agent_id).and_then(|agent| agent.scans.get(places));
+            let scans = rows.into_iter().flatten().map(|&row| &columns.scans[row as usize]);
+            scans
+                .filter(|scan| range.contains(&scan.at))
+                .for_each(|scan| show(HeadScanRow { columns, scan }));
+        });
+    }
+
+    /// Shows the places of as many rows as there are now, a few each time the lock is held: rows only ever come
+    /// behind those that are there.
+    fn few_by_few(
+        &self,
+        count: impl FnOnce(&Columns) -> usize,
+        mut show: impl FnMut(&Columns, Range<usize>),
+    ) {
+        let all = count(&self.read());
+        for first in (0..all).step_by(ROWS_AT_ONCE) {
+            show(&self.read(), first..all.min(first + ROWS_AT_ONCE));
         }
     }
 }
