@@ -43,7 +43,8 @@ impl Pulse {
     ) -> Result<HeartbeatAnswer, Failure> {
         let agent_id = session.link().identity().agent_id.clone();
         let route = format!("/api/v1/agents/{agent_id}/heartbeat");
-        let body = HeartbeatBody { agent_id, timestamp: self.next(), status, info, metrics: None };
+        let body =
+            HeartbeatBody { agent_id, timestamp: self.next(self.clock.now()), status, info, metrics: None };
         let answered = session.post(&route, &body).await;
         if let Some(refusal) = answered.as_ref().err().and_then(Failure::refusal)
             && let (Some(ProblemType::TimestampInFuture), Some(hub)) = (refusal.kind, refusal.server_time)
@@ -56,8 +57,7 @@ impl Pulse {
         Ok(answer)
     }
 
-    fn next(&self) -> Timestamp {
-        let now = self.clock.now();
+    fn next(&self, now: Timestamp) -> Timestamp {
         let next = match self.last.get() {
             Some(last) => now.max(Timestamp::from_micros(last.as_micros() + 1)),
             None => now,
@@ -134,7 +134,17 @@ mod tests {
     #[test]
     fn every_beat_is_newer_than_the_one_before() {
         let pulse = Pulse::new(Rc::new(Clock::default()));
-        let beats: Vec<Timestamp> = (0..1_000).map(|_| pulse.next()).collect();
+        let beats: Vec<Timestamp> = (0..1_000).map(|_| pulse.next(pulse.clock.now())).collect();
         assert!(beats.is_sorted_by(|earlier, later| earlier < later));
+    }
+
+    #[test]
+    fn beats_stay_newer_while_the_clock_is_set_back_and_on() {
+        let pulse = Pulse::new(Rc::new(Clock::default()));
+        let noon = Timestamp::from_micros(1_800_000_000_000_000);
+        let steps = [0, 30, -3_570, -3_540, 3_600, 60, 90];
+        let beats: Vec<Timestamp> = steps.iter().map(|&step| pulse.next(noon.plus_seconds(step))).collect();
+        assert!(beats.is_sorted_by(|earlier, later| earlier < later), "{beats:?}");
+        assert_eq!(beats[4], noon.plus_seconds(3_600), "as soon as the clock allows, they carry its time");
     }
 }

@@ -3,16 +3,21 @@
 use crate::{collect::disk, interfaces, settings::SshAccess};
 use pingup_protocol::enrol::HostInfo;
 use sha2::{Digest, Sha256};
-use std::fmt::Write;
+use std::{fmt::Write, time::Duration};
 use sysinfo::System;
+use tokio::{task::spawn_blocking, time::timeout};
 
 /// Where Linux keeps what stays the same when the machine restarts.
 const MACHINE_ID_FILES: [&str; 2] = ["/etc/machine-id", "/var/lib/dbus/machine-id"];
 /// Sets the digest apart from every other use of the machine's id, which is not to be told to anyone.
 const MACHINE_ID_LABEL: &[u8] = b"pingup-machine/1\0";
 
+/// How long the disks may take to say how large they are: one of them may hang for ever.
+const DISKS_WITHIN: Duration = Duration::from_secs(3);
+
 /// Looks around.
-pub fn info(ssh: &SshAccess) -> HostInfo {
+pub async fn info(ssh: &SshAccess) -> HostInfo {
+    let disks = timeout(DISKS_WITHIN, spawn_blocking(disk::total_bytes)).await;
     let mut system = System::new().ok();
     if let Some(system) = &mut system {
         system.refresh_memory();
@@ -27,7 +32,7 @@ pub fn info(ssh: &SshAccess) -> HostInfo {
         agent_version: Some(env!("CARGO_PKG_VERSION").to_owned()),
         cpu_cores: system.as_ref().map(|system| system.cpus().len() as u64),
         memory_mb: system.as_ref().map(|system| system.total_memory() >> 20),
-        disk_gb: disk::total_bytes().map(|bytes| bytes >> 30),
+        disk_gb: disks.ok().and_then(Result::ok).flatten().map(|bytes| bytes >> 30),
         ssh_host: ssh.host.clone(),
         ssh_port: ssh.port,
         ssh_user: ssh.user.clone(),
@@ -70,10 +75,10 @@ mod tests {
         assert!(is_machine_id(id) && !is_machine_id("uninitialized") && !is_machine_id(""));
     }
 
-    #[test]
-    fn a_machine_knows_its_name_and_size() {
+    #[tokio::test]
+    async fn a_machine_knows_its_name_and_size() {
         let ssh = SshAccess { host: Some("10.0.0.1".into()), port: Some(2222), user: None };
-        let info = info(&ssh);
+        let info = info(&ssh).await;
         assert!(info.hostname.is_some() && info.memory_mb > Some(0) && info.cpu_cores > Some(0));
         assert_eq!((info.ssh_host.as_deref(), info.ssh_port), (Some("10.0.0.1"), Some(2222)));
     }

@@ -21,7 +21,8 @@
 //! | [`install`] | becoming a service of the machine, and ceasing to be one |
 //! | [`run`], [`once`] | composition: the agent at work, and the calls that do one thing |
 //!
-//! Everything runs on one thread; a room is given what it needs by [`run`], the one file that knows all.
+//! Everything runs on one thread, but what may block: measuring, and looking names up. A room is given what it
+//! needs by [`run`], the one file that knows all.
 
 pub mod backoff;
 pub mod clock;

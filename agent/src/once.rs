@@ -22,9 +22,9 @@ impl From<&PrintError> for Exit {
 
 /// Prints one sample of this machine.
 pub async fn sample() -> Result<(), PrintError> {
-    let mut collector = Collector::primed();
+    let mut collector = Collector::primed().await;
     tokio::time::sleep(PRIMING).await;
-    print(&collector.measure())
+    print(&collector.measure().await)
 }
 
 /// Carries out `plan` and prints what it found; says on stderr how far it has come, where somebody looks.

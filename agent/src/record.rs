@@ -9,10 +9,12 @@ use crate::{
 use pingup_protocol::{discovery::Scan, metrics::Measurements, time::Timestamp};
 use serde::{Deserialize, Serialize};
 use std::{cell::RefCell, rc::Rc};
-use tokio::sync::Notify;
+use tokio::sync::{Mutex, Notify};
 
 /// The agent's word for how its machine does. It measures; judging is the hub's.
 const STATUS: &str = "online";
+/// The measurement that says how many records went without the hub having had them, ever; absent while none did.
+pub const DROPPED: &str = "spool_dropped";
 /// Bytes of a scan in the spool: under a record's and a body's limit, with room for what is around it.
 pub const SCAN_BYTES_MAX: usize = 3 << 20;
 
@@ -58,7 +60,8 @@ impl SharedSpool {
 
 /// Takes samples and scans down.
 pub struct Recorder {
-    collector: RefCell<Collector>,
+    /// One measures at a time: rates are differences to the sample before.
+    collector: Mutex<Collector>,
     spool: Rc<SharedSpool>,
     clock: Rc<Clock>,
     link: Rc<Link>,
@@ -67,17 +70,18 @@ pub struct Recorder {
 impl Recorder {
     /// A recorder that measures with `collector`.
     pub fn new(collector: Collector, spool: Rc<SharedSpool>, clock: Rc<Clock>, link: Rc<Link>) -> Self {
-        Self { collector: RefCell::new(collector), spool, clock, link }
+        Self { collector: Mutex::new(collector), spool, clock, link }
     }
 
     /// Measures now; the sample is in the spool when this returns.
-    pub fn take_sample(&self) -> Result<SpooledSample, SpoolError> {
+    pub async fn take_sample(&self) -> Result<SpooledSample, SpoolError> {
+        let mut collector = self.collector.lock().await;
         let timestamp = self.clock.now();
-        let mut metrics = self.collector.borrow_mut().measure();
+        let mut metrics = collector.measure().await;
         metrics.latency = self.link.latency().map(|latency| rounded(latency.as_secs_f64() * 1_000.0));
         let dropped = self.spool.spool.borrow().dropped();
         if dropped > 0 {
-            metrics.further.push(("spool_dropped".to_owned(), dropped as f64));
+            metrics.further.push((DROPPED.to_owned(), dropped as f64));
         }
         let sample = SpooledSample { metrics, status: STATUS.to_owned() };
         self.spool.append(Kind::Sample, timestamp, json(&sample))?;

@@ -97,7 +97,7 @@ pub async fn run(settings: Settings) -> Result<(), RunError> {
     // Used just now, or before a crash, or brought by an installation that did not need it.
     join_token::forget(&state)?;
     tracing::info!(agent = %identity.agent_id, hub = %settings.hub, version = env!("CARGO_PKG_VERSION"), "started");
-    let agent = Agent::open(&settings, &state, identity)?;
+    let agent = Box::pin(Agent::open(&settings, &state, identity)).await?;
     let (stopper, stop) = stop::channel();
     let ended = Box::pin(agent.work(&mut signals, stopper, &stop)).await;
     agent.status.end(ended.as_ref().map_or_else(ToString::to_string, |&()| "told to stop".to_owned()));
@@ -116,7 +116,7 @@ async fn become_agent(settings: &Settings, state: &StateDir) -> Result<Identity,
     let machine = Machine {
         name: settings.name.clone(),
         machine_id: host::machine_id(),
-        info: host::info(&settings.ssh),
+        info: host::info(&settings.ssh).await,
     };
     let credentials = enrol(&settings.hub, &token, &machine).await?;
     Identity::save(state, &credentials)?;
@@ -143,12 +143,12 @@ struct Agent {
 }
 
 impl Agent {
-    fn open(settings: &Settings, state: &StateDir, identity: Identity) -> Result<Self, RunError> {
+    async fn open(settings: &Settings, state: &StateDir, identity: Identity) -> Result<Self, RunError> {
         let now = machine_time();
         let link = Link::new(settings.hub.clone(), identity);
         let clock = Rc::new(Clock::default());
         let spool = SharedSpool::new(Spool::open(&state.subdirectory("spool")?, settings.spool, now)?);
-        let collector = Collector::primed();
+        let collector = Collector::primed().await;
         let recorder = Recorder::new(collector, Rc::clone(&spool), Rc::clone(&clock), Rc::clone(&link));
         let config = Rc::new(ConfigKeeper::open(state.join("config.json"), Effective::of(settings))?);
         let results = Results::new(Journal::open(state, now)?);
@@ -166,7 +166,7 @@ impl Agent {
             results,
             recorder: Rc::new(recorder),
             pulse: Pulse::new(Rc::clone(&clock)),
-            info: host::info(&settings.ssh),
+            info: host::info(&settings.ssh).await,
             link,
             clock,
             spool,
@@ -243,7 +243,9 @@ impl Agent {
                 tokio::select! {
                     biased;
                     () = stop.wait() => return Ok(()),
-                    _ = due.tick() => self.take_sample(),
+                    _ = due.tick() => {
+                        stop.or(self.take_sample()).await;
+                    }
                     _ = changes.changed() => {
                         if self.config.current().interval != interval {
                             break;
@@ -256,8 +258,8 @@ impl Agent {
         Ok(())
     }
 
-    fn take_sample(&self) {
-        if let Err(error) = self.recorder.take_sample() {
+    async fn take_sample(&self) {
+        if let Err(error) = self.recorder.take_sample().await {
             tracing::error!("a sample is lost: {error}");
         }
     }

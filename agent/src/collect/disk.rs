@@ -52,7 +52,7 @@ impl Disk {
 }
 
 impl Source for Disk {
-    fn measure(&mut self, sample: &mut Measurements) {
+    fn measure(&mut self, sample: &mut Measurements) -> Result<(), String> {
         let now = Instant::now();
         self.disks.refresh_specifics(true, DiskRefreshKind::nothing().with_storage().with_io_usage());
         sample.disk = fullest(&file_systems(&self.disks));
@@ -68,6 +68,7 @@ impl Source for Disk {
                 add(sample, name, rate);
             }
         }
+        Ok(())
     }
 }
 

@@ -13,12 +13,13 @@ impl Memory {
 }
 
 impl Source for Memory {
-    fn measure(&mut self, sample: &mut Measurements) {
+    fn measure(&mut self, sample: &mut Measurements) -> Result<(), String> {
         self.0.refresh_memory();
         let total = self.0.total_memory();
         sample.ram = percent(total.saturating_sub(self.0.available_memory()), total);
         if let Some(swap) = percent(self.0.used_swap(), self.0.total_swap()) {
             sample.further.push(("swap".to_owned(), swap));
         }
+        sample.ram.map(drop).ok_or_else(|| "the system says that it has no memory".to_owned())
     }
 }

@@ -21,7 +21,7 @@ impl Network {
 }
 
 impl Source for Network {
-    fn measure(&mut self, sample: &mut Measurements) {
+    fn measure(&mut self, sample: &mut Measurements) -> Result<(), String> {
         let now = Instant::now();
         self.networks.refresh(true);
         let (mut received, mut sent) = (0_u64, 0_u64);
@@ -37,6 +37,7 @@ impl Source for Network {
                 add(sample, name, rate);
             }
         }
+        Ok(())
     }
 }
 

@@ -9,23 +9,22 @@ use pingup_protocol::metrics::Measurements;
 pub(super) struct Processes;
 
 impl Source for Processes {
-    fn measure(&mut self, sample: &mut Measurements) {
-        if let Some(count) = count() {
-            add(sample, "processes", count as f64);
-        }
+    fn measure(&mut self, sample: &mut Measurements) -> Result<(), String> {
+        add(sample, "processes", count()? as f64);
+        Ok(())
     }
 }
 
 #[cfg(target_os = "linux")]
-fn count() -> Option<usize> {
+fn count() -> Result<usize, String> {
     let is_process = |name: &std::ffi::OsStr| name.as_encoded_bytes().iter().all(u8::is_ascii_digit);
-    let entries = std::fs::read_dir("/proc").ok()?;
-    Some(entries.flatten().filter(|entry| is_process(&entry.file_name())).count())
+    let entries = std::fs::read_dir("/proc").map_err(|error| format!("/proc: {error}"))?;
+    Ok(entries.flatten().filter(|entry| is_process(&entry.file_name())).count())
 }
 
 #[cfg(not(target_os = "linux"))]
-fn count() -> Option<usize> {
+fn count() -> Result<usize, String> {
     use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System};
-    let mut system = System::new().ok()?;
-    Some(system.refresh_processes_specifics(ProcessesToUpdate::All, true, ProcessRefreshKind::nothing()))
+    let mut system = System::new().map_err(|error| format!("{error:?}"))?;
+    Ok(system.refresh_processes_specifics(ProcessesToUpdate::All, true, ProcessRefreshKind::nothing()))
 }

@@ -13,11 +13,12 @@ impl Temperature {
 }
 
 impl Source for Temperature {
-    fn measure(&mut self, sample: &mut Measurements) {
+    fn measure(&mut self, sample: &mut Measurements) -> Result<(), String> {
         self.0.refresh(true);
         let readings = self.0.iter().filter_map(|sensor| sensor.temperature()).map(f64::from);
         if let Some(hottest) = readings.filter(|degrees| degrees.is_finite()).max_by(f64::total_cmp) {
             add(sample, "temperature", hottest);
         }
+        Ok(())
     }
 }

@@ -71,7 +71,7 @@ impl Executor {
     pub async fn run(&self, action: Action, config: &Effective, stop: &Stop) -> Outcome {
         match action {
             Action::Ping => Outcome::succeeded("pong".to_owned()),
-            Action::CollectNow => self.collect(),
+            Action::CollectNow => self.collect(stop).await,
             Action::RunDiscovery { cidr, ports } => {
                 let plan = Plan::choose(cidr.as_deref(), ports, config);
                 match plan {
@@ -89,8 +89,10 @@ impl Executor {
         }
     }
 
-    fn collect(&self) -> Outcome {
-        let taken = self.recorder.take_sample();
+    async fn collect(&self, stop: &Stop) -> Outcome {
+        let Some(taken) = stop.or(self.recorder.take_sample()).await else {
+            return Outcome::failed("the agent was stopped while it measured");
+        };
         match taken
             .map_err(|error| error.to_string())
             .and_then(|sample| serde_json::to_string(&sample.metrics).map_err(|error| error.to_string()))

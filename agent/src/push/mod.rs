@@ -1,5 +1,6 @@
 //! Pushing: what waits in the spool goes to the hub, oldest first, one request at a time, each signed as it is
-//! sent; what the hub has committed leaves the spool.
+//! sent; what the hub has committed leaves the spool. Once the hub is back and much waits, that is set aside: it
+//! goes in full batches, and what is new goes in between.
 //!
 //! What each answer means is decided in [`verdict`], which is pure; here it is carried out.
 
@@ -10,7 +11,7 @@ use crate::{
     backoff::{Backoff, random},
     clock::{Clock, Offset, machine_time},
     record::SharedSpool,
-    spool::{Record, SpoolError},
+    spool::{Lane, Record, SpoolError},
     status::Vitals,
     stop::{Stop, Stopper},
     transport::{Failure, Revoked, Session, for_log},
@@ -24,6 +25,9 @@ use verdict::{Sent, Verdict};
 const BATCH_SAMPLES_MAX: usize = 500;
 /// Bytes of samples in one request at most. A request takes a few times as much memory while it is made.
 const BATCH_BYTES_MAX: usize = 256 * 1024;
+/// Records that may wait before new ones: what is more is set aside. A boot is spent for it, so it is more than goes in
+/// one request.
+const WAITING_MAX: u64 = 2 * BATCH_SAMPLES_MAX as u64;
 /// The wait after a first failure, and the longest.
 const BACKOFF: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
 
@@ -34,10 +38,26 @@ pub struct Pusher {
     clock: Rc<Clock>,
     vitals: Rc<Vitals>,
     backoff: Backoff,
-    /// Samples in the next request at most: less after a refusal, to find the one that is refused.
-    batch_max: usize,
+    /// The lane of the last request: the other one is next.
+    lane: Lane,
+    batch_max: BatchMax,
     /// Says that somebody else works under this identity: from then on nothing is pushed, and nothing pulled.
     copy_found: Stopper,
+}
+
+/// Samples in the next request of a lane at most: less after a refusal, to find the one that is refused.
+struct BatchMax {
+    live: usize,
+    backlog: usize,
+}
+
+impl BatchMax {
+    const fn of(&mut self, lane: Lane) -> &mut usize {
+        match lane {
+            Lane::Live => &mut self.live,
+            Lane::Backlog => &mut self.backlog,
+        }
+    }
 }
 
 /// What became of one request.
@@ -59,7 +79,8 @@ impl Pusher {
         vitals: Rc<Vitals>,
         copy_found: Stopper,
     ) -> Self {
-        Self { session, spool, clock, vitals, backoff: BACKOFF, batch_max: BATCH_SAMPLES_MAX, copy_found }
+        let batch_max = BatchMax { live: BATCH_SAMPLES_MAX, backlog: BATCH_SAMPLES_MAX };
+        Self { session, spool, clock, vitals, backoff: BACKOFF, lane: Lane::Live, batch_max, copy_found }
     }
 
     /// Pushes until told to stop.
@@ -86,16 +107,21 @@ impl Pusher {
         if self.copy_found.is_set() {
             return Ok(Step::Idle);
         }
-        let oldest = self.spool.spool.borrow().oldest(self.batch_max, BATCH_BYTES_MAX);
+        let Some(lane) = self.next_lane() else { return Ok(Step::Idle) };
+        self.lane = lane;
+        let oldest = self.spool.spool.borrow().oldest(lane, *self.batch_max.of(lane), BATCH_BYTES_MAX);
         let records = match oldest {
             Ok(records) => records,
             Err(error) => return Ok(self.cannot(&error)),
         };
-        let (Some(first), Some(last)) = (records.first(), records.last()) else { return Ok(Step::Idle) };
+        let (Some(first), Some(last)) = (records.first(), records.last()) else {
+            return Ok(self.nothing_found(lane));
+        };
         let sent = {
             let spool = self.spool.spool.borrow();
             let (first, last) = (spool.seq_of(first), spool.seq_of(last));
-            Sent { boot: spool.boot(), at: self.clock.hub_now(), first, last, last_given: spool.last_seq() }
+            let (boot, last_given) = (spool.boot(lane), spool.last_seq(lane));
+            Sent { boot, at: self.clock.hub_now(), first, last, last_given }
         };
         let boot = sent.boot;
         let agent_id = self.session.link().identity().agent_id.clone();
@@ -113,6 +139,23 @@ impl Pusher {
         self.carry_out(verdict, boot, &records, answered.ok().as_ref())
     }
 
+    /// Each lane in its turn, so that neither waits for more than one request of the other.
+    fn next_lane(&self) -> Option<Lane> {
+        let spool = self.spool.spool.borrow();
+        [self.lane.other(), self.lane].into_iter().find(|&lane| spool.waits_in(lane))
+    }
+
+    /// Something should wait in `lane`, and cannot be found: it was damaged, and is counted.
+    fn nothing_found(&mut self, lane: Lane) -> Step {
+        match lane {
+            Lane::Live => Step::Idle,
+            Lane::Backlog => {
+                let ended = self.spool.spool.borrow_mut().end_backlog();
+                self.moved_or(ended)
+            }
+        }
+    }
+
     fn carry_out(
         &mut self,
         verdict: Verdict,
@@ -125,9 +168,11 @@ impl Pusher {
                 if let Some(answer) = answer {
                     self.spool_again_what_was_ahead(answer, records);
                 }
-                self.batch_max = (self.batch_max * 2).min(BATCH_SAMPLES_MAX);
+                let batch_max = self.batch_max.of(self.lane);
+                *batch_max = (*batch_max * 2).min(BATCH_SAMPLES_MAX);
                 let acknowledged = self.spool.spool.borrow_mut().acknowledge(boot, high_water);
-                Ok(self.moved_or(acknowledged))
+                let done = acknowledged.and_then(|()| self.set_aside());
+                Ok(self.moved_or(done))
             }
             Verdict::Ahead { server_time } => {
                 self.clock.learn(server_time);
@@ -140,9 +185,9 @@ impl Pusher {
                 Ok(self.remedied(discarded))
             }
             Verdict::Retired { min_boot } => {
-                let begun = self.spool.spool.borrow_mut().begin_boot(min_boot, machine_time());
+                let begun = self.spool.spool.borrow_mut().begin_boot(self.lane, min_boot, machine_time());
                 tracing::warn!(
-                    boot = self.spool.spool.borrow().boot(),
+                    boot = self.spool.spool.borrow().boot(self.lane),
                     "the hub knows a later boot; began a new one"
                 );
                 Ok(self.remedied(begun))
@@ -156,12 +201,12 @@ impl Pusher {
                 Ok(Step::Wait(self.backoff.after_failure(None, random())))
             }
             Verdict::TooMuch { retry_after } => {
-                self.batch_max = (records.len() / 2).max(1);
+                *self.batch_max.of(self.lane) = (records.len() / 2).max(1);
                 Ok(Step::Wait(self.backoff.after_failure(retry_after, random())))
             }
             Verdict::Refused { why } if records.len() > 1 => {
                 tracing::debug!("sending less at a time: {why}");
-                self.batch_max = records.len() / 2;
+                *self.batch_max.of(self.lane) = records.len() / 2;
                 Ok(Step::Moved)
             }
             Verdict::Refused { why } => {
@@ -185,6 +230,20 @@ impl Pusher {
             }
             Verdict::Revoked { detail } => Err(Revoked::saying(detail)),
         }
+    }
+
+    /// The hub takes what it is sent: what piled up need not hold up what is new.
+    fn set_aside(&self) -> Result<(), SpoolError> {
+        let mut spool = self.spool.spool.borrow_mut();
+        let waiting = spool.waiting();
+        if spool.set_aside(WAITING_MAX, machine_time())? {
+            tracing::info!(
+                records = waiting,
+                boot = spool.boot(Lane::Live),
+                "much waits; what is new goes beside it"
+            );
+        }
+        Ok(())
     }
 
     /// Samples that the hub would not store because they lie in its future are spooled once more, at its
@@ -253,15 +312,4 @@ fn at_hubs_time(measured: Timestamp, server_time: Timestamp, here: Timestamp) ->
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_was_measured_ahead_of_the_hub_keeps_its_distances() {
-        let hub = Timestamp::from_micros(1_800_000_000_000_000);
-        let here = hub.plus_seconds(7_200);
-        let moved = [-60, -30, 0].map(|ago| at_hubs_time(here.plus_seconds(ago), hub, here));
-        assert_eq!(moved, [hub.plus_seconds(-60), hub.plus_seconds(-30), hub]);
-        assert_eq!(at_hubs_time(here.plus_seconds(90), hub, here), hub, "the clock was set back in between");
-    }
-}
+mod tests;

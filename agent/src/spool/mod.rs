@@ -6,13 +6,17 @@
 //! when they are sent, and what is kept of them in memory is a line for each segment.
 //!
 //! `stream.json` says what is gone, the segments hold the rest. A segment goes as a whole once its last
-//! record is acknowledged; when room is needed the oldest goes, sent or not.
+//! record is acknowledged; when room is needed the oldest goes, sent or not ([`room`]). What piled up can be
+//! set aside and sent beside what is new ([`Lane`]).
 
+mod mend;
 mod record;
+mod room;
 mod segment;
 mod stream;
 
 pub use record::{Kind, RECORD_BYTES_MAX, Record};
+pub use stream::Lane;
 
 use crate::state::StateError;
 use pingup_protocol::time::Timestamp;
@@ -29,13 +33,6 @@ use stream::Stream;
 
 /// A segment is full at this size: small enough to go as a whole, large enough to be few.
 const SEGMENT_BYTES_MAX: u64 = 1 << 20;
-/// A full spool has at least this many segments, so that making room costs at most this part of it.
-const SEGMENTS_LEAST: u64 = 16;
-
-/// A segment spans at most this part of what a record may age, so that age takes little at once, too.
-const AGE_PARTS: u32 = 16;
-/// And at least this long: files are not made for single records.
-const SPAN_LEAST: Duration = Duration::from_secs(1);
 
 /// How much may wait for the hub.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,17 +106,25 @@ impl Spool {
         let mut lost = 0;
         let mut expected: Option<u64> = None;
         for (before, path) in listed {
-            let (segment, torn) = Segment::open(before, path).map_err(|error| spool.io(error))?;
-            // Behind a segment that was damaged in the middle, numbers are missing that had been given out.
-            lost += expected.map_or(0, |end| before.saturating_sub(end.max(spool.stream.floor)));
-            expected = torn.then_some(segment.last);
-            spool.segments.push_back(segment);
+            if spool.segments.back().is_some_and(|segment| before < segment.last) {
+                // A crash while the one before was parted: this is its rest, and was read just now.
+                continue;
+            }
+            let mended = mend::open(before, path)?;
+            // Behind a segment that lost its end to damage, numbers are missing that had been given out.
+            let gaps = expected.map(|end| (end, before)).into_iter().chain(mended.gaps);
+            lost += gaps.map(|(after, through)| spool.stream.unsent(after, through)).sum::<u64>();
+            spool.segments.extend(mended.parts);
+            expected = spool.segments.back().filter(|_| mended.is_cut).map(|segment| segment.last);
+        }
+        if lost > 0 {
+            tracing::error!(records = lost, "the spool is damaged: so much of what waited is lost");
         }
         spool.stream.dropped += lost;
         if is_new {
             // Segments without their stream: whatever numbers they were sent under are not known any more.
             let before_all = spool.segments.front().map_or(0, |segment| segment.before);
-            (spool.stream.floor, spool.stream.base) = (before_all, before_all);
+            (spool.stream.live.floor, spool.stream.live.base) = (before_all, before_all);
         }
         if is_new || lost > 0 {
             spool.save()?;
@@ -141,6 +146,7 @@ impl Spool {
         let bytes = record.encode().ok_or(SpoolError::TooLarge(record.json.len()))?;
         self.drop_expired(now)?;
         self.make_room(bytes.len() as u64)?;
+        self.forget_broken();
         if self.segments.back().is_none_or(|segment| self.is_full(segment, timestamp)) {
             let created = Segment::create(&self.directory, record.number - 1);
             let (segment, file) = created.map_err(|error| self.io(error))?;
@@ -154,25 +160,27 @@ impl Spool {
             None => segment.file().and_then(|file| segment.append(active.insert(file), &record, &bytes)),
         };
         written.map_err(|error| self.io(error))?;
-        Ok(record.number - self.stream.base)
+        Ok(self.seq_of(&record))
     }
 
-    /// The oldest records that wait: a scan alone, or samples up to the next scan, at most `count_max` and, but
-    /// for the first, `bytes_max`. Empty when nothing waits.
-    pub fn oldest(&self, count_max: usize, bytes_max: usize) -> Result<Vec<Record>, SpoolError> {
+    /// The oldest records that wait in `lane`: a scan alone, or samples up to the next scan, at most `count_max` and,
+    /// but for the first, `bytes_max`. Empty when nothing waits there.
+    pub fn oldest(&self, lane: Lane, count_max: usize, bytes_max: usize) -> Result<Vec<Record>, SpoolError> {
         let mut found: Vec<Record> = Vec::new();
+        let Some((course, end)) = self.stream.course(lane) else { return Ok(found) };
         let mut bytes = 0;
         let mut take = |record: Record| {
             bytes += record.json.len();
             let alone = record.kind == Kind::Scan;
-            if !found.is_empty() && (alone || bytes > bytes_max) {
+            if record.number > end || !found.is_empty() && (alone || bytes > bytes_max) {
                 return ControlFlow::Break(());
             }
             found.push(record);
             if alone || found.len() >= count_max { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
-        for segment in self.segments.iter().filter(|segment| segment.last > self.stream.floor) {
-            if segment.read(self.stream.floor, &mut take).map_err(|error| self.io(error))?.is_break() {
+        let waiting = |segment: &&Segment| segment.last > course.floor && segment.before < end;
+        for segment in self.segments.iter().filter(waiting) {
+            if segment.read(course.floor, &mut take).map_err(|error| self.io(error))?.is_break() {
                 break;
             }
         }
@@ -181,49 +189,78 @@ impl Spool {
 
     /// The hub has committed everything up to `seq` of `boot`. An acknowledgement of another boot says nothing.
     pub fn acknowledge(&mut self, boot: u64, seq: u64) -> Result<(), SpoolError> {
-        match boot == self.stream.boot {
-            true => self.acknowledge_number(self.stream.base.saturating_add(seq)),
-            false => Ok(()),
-        }
+        let Some(lane) = self.stream.lane_of_boot(boot) else { return Ok(()) };
+        let base = self.stream.course(lane).map_or(0, |(course, _)| course.base);
+        self.gone(lane, base.saturating_add(seq))
     }
 
-    /// The record `number` and all before it need not be sent any more.
+    /// The record `number` and all before it in its lane need not be sent any more.
     pub fn acknowledge_number(&mut self, number: u64) -> Result<(), SpoolError> {
+        self.gone(self.stream.lane_of(number), number)
+    }
+
+    fn gone(&mut self, lane: Lane, number: u64) -> Result<(), SpoolError> {
         let number = number.min(self.last_number());
-        if number <= self.stream.floor {
+        if self.stream.course(lane).is_none_or(|(course, _)| number <= course.floor) {
             return Ok(());
         }
-        self.stream.floor = number;
-        self.save()?;
-        self.remove_acknowledged()
+        self.stream.advance(lane, number);
+        self.let_go()
     }
 
-    /// Drops the record `number` and all before it: the hub will never take it. It is counted.
+    /// Drops the record `number` and all before it in its lane: the hub will never take it. It is counted.
     pub fn discard_through(&mut self, number: u64) -> Result<(), SpoolError> {
-        let lost = number.min(self.last_number()).saturating_sub(self.stream.floor);
-        self.drop_through(self.stream.floor + lost, lost)?;
-        self.remove_acknowledged()
+        let lane = self.stream.lane_of(number);
+        let number = number.min(self.last_number());
+        let lost = self.stream.course(lane).map_or(0, |(course, _)| number.saturating_sub(course.floor));
+        self.stream.advance(lane, number);
+        self.stream.dropped += lost;
+        self.let_go()
     }
 
-    /// Begins a new boot, not before `min_boot`: what waits is numbered anew, from 1, in its order.
-    pub fn begin_boot(&mut self, min_boot: u64, now: Timestamp) -> Result<(), SpoolError> {
-        self.stream.begin_boot(min_boot, now);
+    /// Begins a new boot in `lane`, not before `min_boot`: what waits there is numbered anew, from 1, in its order.
+    pub fn begin_boot(&mut self, lane: Lane, min_boot: u64, now: Timestamp) -> Result<(), SpoolError> {
+        self.stream.begin_boot(lane, min_boot, now);
         self.save()
     }
 
-    /// The boot that sequence numbers count in.
-    pub const fn boot(&self) -> u64 {
-        self.stream.boot
+    /// Sets aside what waits, if it is more than `count_max` records: what is appended from now on is sent beside it,
+    /// under a boot of its own. Not while something is set aside already. Whether it did.
+    pub fn set_aside(&mut self, count_max: u64, now: Timestamp) -> Result<bool, SpoolError> {
+        let last = self.last_number();
+        let is_much = last.saturating_sub(self.stream.live.floor) > count_max;
+        if !is_much || !self.stream.set_aside(last, now) {
+            return Ok(false);
+        }
+        self.save().map(|()| true)
+    }
+
+    /// Whether something waits in `lane`.
+    pub fn waits_in(&self, lane: Lane) -> bool {
+        let end = self.last_number();
+        self.stream.course(lane).is_some_and(|(course, most)| course.floor < most.min(end))
+    }
+
+    /// Ends what is set aside: nothing of it can be found any more.
+    pub fn end_backlog(&mut self) -> Result<(), SpoolError> {
+        self.gone(Lane::Backlog, u64::MAX)
+    }
+
+    /// The boot that sequence numbers of `lane` count in.
+    pub fn boot(&self, lane: Lane) -> u64 {
+        self.stream.course(lane).map_or(self.stream.live.boot, |(course, _)| course.boot)
     }
 
     /// The sequence number that `record` is sent under.
-    pub const fn seq_of(&self, record: &Record) -> u64 {
-        record.number.saturating_sub(self.stream.base)
+    pub fn seq_of(&self, record: &Record) -> u64 {
+        let course = self.stream.course(self.stream.lane_of(record.number));
+        record.number.saturating_sub(course.map_or(0, |(course, _)| course.base))
     }
 
-    /// The last sequence number that was given out in this boot; 0 when none was.
-    pub fn last_seq(&self) -> u64 {
-        self.last_number().saturating_sub(self.stream.base)
+    /// The last sequence number that was given out in the boot of `lane`; 0 when none was.
+    pub fn last_seq(&self, lane: Lane) -> u64 {
+        let end = self.last_number();
+        self.stream.course(lane).map_or(0, |(course, most)| most.min(end).saturating_sub(course.base))
     }
 
     /// Whether nothing waits.
@@ -233,7 +270,7 @@ impl Spool {
 
     /// How many records wait.
     pub fn waiting(&self) -> u64 {
-        self.last_number() - self.stream.floor
+        self.stream.unsent(0, self.last_number())
     }
 
     /// How much it may hold.
@@ -252,69 +289,7 @@ impl Spool {
     }
 
     fn last_number(&self) -> u64 {
-        self.segments.back().map_or(0, |segment| segment.last).max(self.stream.floor)
-    }
-
-    /// Whether a record of `timestamp` goes into another segment than `segment`.
-    fn is_full(&self, segment: &Segment, timestamp: Timestamp) -> bool {
-        let bytes = self.bounds.bytes_max.div_ceil(SEGMENTS_LEAST).min(SEGMENT_BYTES_MAX);
-        let span = (self.bounds.age_max / AGE_PARTS).max(SPAN_LEAST);
-        let spanned =
-            segment.first.map_or(0, |first| timestamp.as_micros().saturating_sub(first.as_micros()));
-        segment.bytes >= bytes || u128::try_from(spanned).is_ok_and(|micros| micros > span.as_micros())
-    }
-
-    fn make_room(&mut self, bytes: u64) -> Result<(), SpoolError> {
-        while self.segments.len() > 1 && self.bytes() + bytes > self.bounds.bytes_max {
-            self.drop_front()?;
-        }
-        Ok(())
-    }
-
-    fn drop_expired(&mut self, now: Timestamp) -> Result<(), SpoolError> {
-        let age_seconds = i64::try_from(self.bounds.age_max.as_secs()).unwrap_or(i64::MAX);
-        let limit = now.plus_seconds(age_seconds.saturating_neg());
-        while self
-            .segments
-            .front()
-            .is_some_and(|segment| segment.last > segment.before && segment.newest < limit)
-        {
-            self.drop_front()?;
-        }
-        Ok(())
-    }
-
-    fn drop_front(&mut self) -> Result<(), SpoolError> {
-        if let Some(segment) = self.segments.front() {
-            let last = segment.last.max(self.stream.floor);
-            let unsent = last - segment.before.max(self.stream.floor).min(last);
-            self.drop_through(last, unsent)?;
-        }
-        self.remove_front()
-    }
-
-    fn drop_through(&mut self, number: u64, lost: u64) -> Result<(), SpoolError> {
-        self.stream.floor = self.stream.floor.max(number);
-        self.stream.dropped += lost;
-        // What is gone is written down before it goes: a crash in between loses nothing that is not counted.
-        self.save()
-    }
-
-    /// Removes segments of which nothing waits; the last one stays until it is full.
-    fn remove_acknowledged(&mut self) -> Result<(), SpoolError> {
-        while self.segments.len() > 1
-            && self.segments.front().is_some_and(|segment| segment.last <= self.stream.floor)
-        {
-            self.remove_front()?;
-        }
-        Ok(())
-    }
-
-    fn remove_front(&mut self) -> Result<(), SpoolError> {
-        if self.segments.len() == 1 {
-            self.active = None;
-        }
-        self.segments.pop_front().map_or(Ok(()), Segment::remove).map_err(|error| self.io(error))
+        self.segments.back().map_or(0, |segment| segment.last).max(self.stream.live.floor)
     }
 
     /// Bytes of records on disk, sent ones among them until their segment goes.

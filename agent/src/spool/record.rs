@@ -76,6 +76,15 @@ pub(super) enum Found {
     Torn,
 }
 
+/// The number of the record that `bytes` begin with, if they may begin with one: told without its checksum, so that a
+/// record can be looked for at every byte.
+pub(super) fn starts(bytes: &[u8]) -> Option<u64> {
+    let length = u32::from_le_bytes(bytes.get(..4)?.try_into().ok()?) as usize;
+    let number = u64::from_le_bytes(bytes.get(HEADER_BYTES..HEADER_BYTES + 8)?.try_into().ok()?);
+    let is_kind = matches!(bytes.get(HEADER_BYTES + 8)?, 1 | 2);
+    (is_kind && (FIXED_BYTES..=RECORD_BYTES_MAX).contains(&length)).then_some(number)
+}
+
 /// Reads what stands next.
 pub(super) fn read(reader: &mut impl Read) -> io::Result<Found> {
     let mut header = [0; HEADER_BYTES];

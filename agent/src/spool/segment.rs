@@ -26,20 +26,28 @@ pub(super) struct Segment {
     pub(super) first: Option<Timestamp>,
     /// The newest timestamp in it.
     pub(super) newest: Timestamp,
+    /// Whether what a failed write left could not be cut off: nothing can follow it.
+    pub(super) is_broken: bool,
+}
+
+fn file_name(before: u64) -> String {
+    format!("{before:020}.{EXTENSION}")
 }
 
 impl Segment {
     /// A new segment for the records after number `before`.
     pub(super) fn create(directory: &Path, before: u64) -> io::Result<(Self, File)> {
-        let path = directory.join(format!("{before:020}.{EXTENSION}"));
+        let path = directory.join(file_name(before));
         let file = open_for_append(&path)?;
+        // Whatever was left there by a write that failed.
+        file.set_len(0)?;
         crate::state::sync_directory(directory)?;
         Ok((Self::empty(before, path), file))
     }
 
     const fn empty(before: u64, path: PathBuf) -> Self {
         let newest = Timestamp::from_micros(i64::MIN);
-        Self { path, last: before, before, bytes: 0, first: None, newest }
+        Self { path, last: before, before, bytes: 0, first: None, newest, is_broken: false }
     }
 
     /// The segments of `directory`, by their names, in order.
@@ -57,24 +65,35 @@ impl Segment {
         Ok(found)
     }
 
-    /// Reads a segment through. Whatever follows its last whole record is cut off; says whether there was
-    /// anything.
-    pub(super) fn open(before: u64, path: PathBuf) -> io::Result<(Self, bool)> {
+    /// Reads a segment through, up to what is no whole record that follows the ones before; says whether there was such.
+    pub(super) fn scan(before: u64, path: PathBuf) -> io::Result<(Self, bool)> {
         let mut segment = Self::empty(before, path);
         let mut reader = BufReader::new(File::open(&segment.path)?);
-        let torn = loop {
+        let is_torn = loop {
             match read(&mut reader)? {
                 Found::Record(record) if record.number > segment.last => segment.note(&record),
                 Found::End => break false,
                 Found::Record(_) | Found::Torn => break true,
             }
         };
-        if torn {
-            let file = OpenOptions::new().write(true).open(&segment.path)?;
-            file.set_len(segment.bytes)?;
-            file.sync_all()?;
-        }
-        Ok((segment, torn))
+        Ok((segment, is_torn))
+    }
+
+    /// Cuts off whatever follows its last whole record.
+    pub(super) fn cut(&self) -> io::Result<()> {
+        let file = OpenOptions::new().write(true).open(&self.path)?;
+        file.set_len(self.bytes)?;
+        file.sync_all()
+    }
+
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where a segment beside it is that holds the records after number `before`.
+    pub(super) fn sibling(&self, before: u64) -> PathBuf {
+        self.path.with_file_name(file_name(before))
     }
 
     /// Opens it for appending.
@@ -83,7 +102,7 @@ impl Segment {
     }
 
     /// Appends `record` to `file`, which is this segment's; it is on disk when this returns. When it cannot be
-    /// written, nothing of it stays.
+    /// written, nothing of it stays; when that cannot be had either, nothing is appended here any more.
     pub(super) fn append(&mut self, file: &mut File, record: &Record, bytes: &[u8]) -> io::Result<()> {
         match file.write_all(bytes).and_then(|()| file.sync_data()) {
             Ok(()) => {
@@ -91,7 +110,7 @@ impl Segment {
                 Ok(())
             }
             Err(error) => {
-                file.set_len(self.bytes)?;
+                self.is_broken = file.set_len(self.bytes).is_err();
                 Err(error)
             }
         }

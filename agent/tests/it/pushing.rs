@@ -1,16 +1,29 @@
 //! Samples on their way to the hub, whatever happens in between.
 
 use crate::harness::{Agent, Hub, HubState, Reply, spooled_bytes, until};
-use pingup_protocol::problem::{Problem, ProblemType};
+use pingup_agent::{
+    clock::machine_time,
+    spool::{Bounds, Kind, Lane, Spool},
+};
+use pingup_protocol::{
+    metrics::Sample,
+    problem::{Problem, ProblemType},
+};
 use serde_json::json;
+use std::{path::Path, time::Duration};
 
-/// Every sample once, none missing, in order, within each boot.
-fn assert_unbroken(hub: &HubState) {
+/// Every sample once, none missing, within each boot.
+fn assert_numbered(hub: &HubState) {
     for boot in hub.marks.keys() {
         let seqs: Vec<u64> =
             hub.samples.iter().filter(|(of, _)| of == boot).map(|(_, sample)| sample.seq).collect();
         assert_eq!(seqs, (1..=seqs.len() as u64).collect::<Vec<_>>(), "boot {boot}");
     }
+}
+
+/// And in order.
+fn assert_unbroken(hub: &HubState) {
+    assert_numbered(hub);
     let times: Vec<_> = hub.samples.iter().map(|(_, sample)| sample.timestamp).collect();
     assert!(times.is_sorted_by(|earlier, later| earlier < later), "{times:?}");
 }
@@ -52,6 +65,66 @@ fn what_piles_up_while_the_hub_is_away_arrives_in_a_batch_with_its_own_times() {
     assert_unbroken(&hub.state.lock());
     let (_, log) = agent.terminate();
     assert_eq!((log.matches("cannot reach").count(), log.matches("answers again").count()), (1, 1), "{log}");
+}
+
+/// The spool of an agent that is not at work.
+fn spool_of(state: &Path) -> Spool {
+    let bounds = Bounds { bytes_max: 1 << 30, age_max: Duration::from_secs(30 * 86_400) };
+    Spool::open(&state.join("spool"), bounds, machine_time()).unwrap()
+}
+
+/// A day at an interval of thirty seconds, as a machine without its hub keeps it.
+#[test]
+fn what_piled_up_in_a_day_goes_in_full_batches_and_what_is_new_goes_beside_it() {
+    const DAY: u64 = 2_880;
+    let hub = Hub::start();
+    let home = tempfile::tempdir().unwrap();
+    let agent = Agent::start(&hub, home.path());
+    hub.until("a first sample", |hub| !hub.samples.is_empty());
+    assert!(agent.terminate().0.success());
+    let first = hub.state.lock().samples.len();
+    let mut spool = spool_of(home.path());
+    let now = machine_time();
+    for number in 1..=DAY {
+        let at = now.plus_seconds((number.cast_signed() - DAY.cast_signed()) * 30);
+        let sample = br#"{"metrics":{"cpu":1.5},"status":"online"}"#.to_vec();
+        spool.append(Kind::Sample, at, sample, now).unwrap();
+    }
+    let old = spool.boot(Lane::Live);
+    drop(spool);
+    let agent = Agent::start(&hub, home.path());
+    hub.until("the day, and new ones", |hub| {
+        let of_old = hub.samples.iter().filter(|(boot, _)| *boot == old).count();
+        of_old >= first + DAY as usize && hub.marks.len() == 2
+    });
+    assert!(agent.terminate().0.success());
+    let hub = hub.state.lock();
+    assert_numbered(&hub);
+    assert_eq!(hub.batches.iter().filter(|&&size| size == 500).count(), 5, "{:?}", hub.batches);
+    assert!(hub.batches.iter().filter(|&&size| size > 100).count() == 6, "{:?}", hub.batches);
+}
+
+#[test]
+fn what_was_dropped_is_told_as_a_measurement() {
+    let hub = Hub::start();
+    let home = tempfile::tempdir().unwrap();
+    let agent = Agent::start(&hub, home.path());
+    hub.until("a first sample", |hub| !hub.samples.is_empty());
+    assert!(agent.terminate().0.success());
+    let is_told = |sample: &Sample| sample.metrics.further.iter().any(|(name, _)| name == "spool_dropped");
+    assert!(!hub.state.lock().samples.iter().any(|(_, sample)| is_told(sample)), "nothing was");
+    let mut spool = spool_of(home.path());
+    for _ in 0..3 {
+        spool.append(Kind::Sample, machine_time(), b"{}".to_vec(), machine_time()).unwrap();
+    }
+    let last = spool.oldest(Lane::Live, 3, usize::MAX).unwrap().last().unwrap().number;
+    spool.discard_through(last).unwrap();
+    drop(spool);
+    let _agent = Agent::start(&hub, home.path());
+    let dropped = ("spool_dropped".to_owned(), 3.0);
+    hub.until("what was dropped", |hub| {
+        hub.samples.iter().any(|(_, sample)| sample.metrics.further.contains(&dropped))
+    });
 }
 
 #[test]

@@ -6,6 +6,8 @@ use std::{
     io::Read,
     path::Path,
     process::{Child, Command, ExitStatus, Stdio},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread::JoinHandle,
     time::Instant,
 };
 
@@ -21,6 +23,10 @@ pub(crate) fn program() -> Command {
 /// An agent at work, or one that is not any more.
 pub(crate) struct Agent {
     child: Child,
+    /// What it logged until now.
+    log: Arc<Mutex<Vec<u8>>>,
+    /// Reads on until the agent has ended.
+    reader: Option<JoinHandle<()>>,
 }
 
 impl Agent {
@@ -31,26 +37,61 @@ impl Agent {
 
     /// Starts one with these arguments beside.
     pub(crate) fn start_with(hub: &Hub, state: &Path, arguments: &[&str]) -> Self {
-        let token = hub.state.lock().token.to_text();
-        let child = program()
-            .args(["run", "--hub", &hub.url(), "--log", "debug"])
-            .args(arguments)
-            .env("PINGUP_JOIN_TOKEN", token)
-            .env("PINGUP_STATE_DIR", state)
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        Self { child }
+        Self::spawn(Self::command(program(), hub, state, arguments))
+    }
+
+    /// Starts one that bears a limit on the size of files as it bears a full disk.
+    pub(crate) fn start_for_full_disk(hub: &Hub, state: &Path) -> Self {
+        let program = program();
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]).arg(program.get_program());
+        program.get_envs().for_each(|(name, _)| _ = shell.env_remove(name));
+        Self::spawn(Self::command(shell, hub, state, &["--interval", "1s"]))
     }
 
     /// Starts one as a service does: with the settings in `config`, and nothing else but where its state is here.
     pub(crate) fn installed(config: &Path, state: &Path) -> Self {
         let mut command = program();
         command.arg("run").arg("--config").arg(config).arg("--state-dir").arg(state);
-        Self { child: command.stderr(Stdio::piped()).spawn().unwrap() }
+        Self::spawn(command)
     }
 
-    fn signal(&self, signal: Signal) {
+    fn command(mut command: Command, hub: &Hub, state: &Path, arguments: &[&str]) -> Command {
+        let token = hub.state.lock().token.to_text();
+        command.args(["run", "--hub", &hub.url(), "--log", "debug"]).args(arguments);
+        command.env("PINGUP_JOIN_TOKEN", token).env("PINGUP_STATE_DIR", state);
+        command
+    }
+
+    fn spawn(mut command: Command) -> Self {
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let mut stderr = child.stderr.take().unwrap();
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&log);
+        let reader = std::thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            while let Ok(count @ 1..) = stderr.read(&mut bytes) {
+                lock(&kept).extend_from_slice(&bytes[..count]);
+            }
+        });
+        Self { child, log, reader: Some(reader) }
+    }
+
+    /// What it logged until now.
+    pub(crate) fn log(&self) -> String {
+        String::from_utf8_lossy(&lock(&self.log)).into_owned()
+    }
+
+    /// Sets how large its files may be: `0` or `unlimited`.
+    pub(crate) fn limit_files(&self, bytes: &str) {
+        let set = Command::new("prlimit")
+            .args(["--pid", &self.child.id().to_string(), &format!("--fsize={bytes}:unlimited")])
+            .status();
+        assert!(set.unwrap().success());
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
@@ -69,9 +110,9 @@ impl Agent {
     /// Waits until it has ended by itself. What it logged.
     pub(crate) fn ended(mut self) -> (ExitStatus, String) {
         let began = Instant::now();
-        let mut log = String::new();
-        self.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
-        let status = self.child.wait().unwrap();
+        let reader = self.reader.take().unwrap();
+        reader.join().unwrap();
+        let (status, log) = (self.child.wait().unwrap(), self.log());
         assert!(began.elapsed() < PATIENCE, "{log}");
         (status, log)
     }
@@ -81,12 +122,12 @@ impl Drop for Agent {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-        if std::thread::panicking()
-            && let Some(mut stderr) = self.child.stderr.take()
-        {
-            let mut log = String::new();
-            let _ = stderr.read_to_string(&mut log);
-            eprintln!("the agent's log:\n{log}");
+        if std::thread::panicking() {
+            eprintln!("the agent's log:\n{}", self.log());
         }
     }
+}
+
+fn lock(log: &Mutex<Vec<u8>>) -> MutexGuard<'_, Vec<u8>> {
+    log.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,0 +1,82 @@
+//! What befalls an agent on a machine of people: hubs that refuse, sleep, full disks, folders that take nothing.
+//! What it does then stands in docs/agents.md. Clocks are in `pushing` and in the clock's own tests, a key that was
+//! revoked in `pushing`.
+
+use crate::harness::{Agent, Hub, Reply, until};
+use pingup_protocol::{command::ResultStatus, heartbeat::Presence, problem::ProblemType};
+use rustix::process::Signal;
+use serde_json::json;
+use std::path::Path;
+
+#[test]
+fn a_heartbeat_that_was_missed_is_made_up_for() {
+    let hub = Hub::start();
+    let home = tempfile::tempdir().unwrap();
+    hub.state.change(|hub| {
+        hub.reply("heartbeat", Reply::problem(ProblemType::Overloaded));
+        hub.reply("heartbeat", Reply::Body(502, b"<html>".to_vec()));
+    });
+    let agent = Agent::start_with(&hub, home.path(), &["--interval", "1h"]);
+    hub.until("a beat, and a sample meanwhile", |hub| !hub.beats.is_empty() && !hub.samples.is_empty());
+    {
+        let hub = hub.state.lock();
+        assert!(hub.beats[0].info.is_some(), "what the first one had to say is said by this one");
+        assert_eq!(hub.beats[0].status, Presence::Online);
+    }
+    assert!(agent.terminate().0.success());
+}
+
+/// Stopped and continued as by a machine that sleeps: what it had open is dead by then.
+#[test]
+fn an_agent_that_slept_goes_on() {
+    let mut hub = Hub::start();
+    let home = tempfile::tempdir().unwrap();
+    let agent = Agent::start(&hub, home.path());
+    hub.until("a sample, and a request that waits", |hub| !hub.samples.is_empty() && hub.polls > 0);
+    agent.signal(Signal::STOP);
+    hub.go_away();
+    hub.come_back();
+    let (before, polls) = {
+        let hub = hub.state.lock();
+        (hub.samples.len(), hub.polls)
+    };
+    agent.signal(Signal::CONT);
+    hub.until("samples, and a request that waits", |hub| hub.samples.len() > before + 1 && hub.polls > polls);
+    assert!(agent.terminate().0.success());
+    let hub = hub.state.lock();
+    let seqs: Vec<u64> = hub.samples.iter().map(|(_, sample)| sample.seq).collect();
+    assert_eq!(seqs, (1..=seqs.len() as u64).collect::<Vec<_>>(), "each once");
+}
+
+#[test]
+fn an_agent_whose_disk_is_full_runs_no_command_counts_what_it_loses_and_recovers() {
+    let hub = Hub::start();
+    let home = tempfile::tempdir().unwrap();
+    let agent = Agent::start_for_full_disk(&hub, home.path());
+    hub.until("a sample", |hub| !hub.samples.is_empty());
+    agent.limit_files("0");
+    until("a sample that is lost", || agent.log().contains("a sample is lost"));
+    hub.state.change(|hub| hub.offer(1, "ping", json!({})));
+    until("a command that is left", || agent.log().contains("it cannot be taken down first"));
+    assert!(hub.state.lock().results.is_empty());
+    agent.limit_files("unlimited");
+    hub.until("the command's result, and the loss", |hub| {
+        let told = |(name, count): &(String, f64)| name == "spool_dropped" && *count >= 1.0;
+        let is_told = hub.samples.iter().any(|(_, sample)| sample.metrics.further.iter().any(told));
+        hub.result(1).is_some_and(|result| result.status == ResultStatus::Succeeded) && is_told
+    });
+    assert!(agent.terminate().0.success());
+    let hub = hub.state.lock();
+    let seqs: Vec<u64> = hub.samples.iter().map(|(_, sample)| sample.seq).collect();
+    assert_eq!(seqs, (1..=seqs.len() as u64).collect::<Vec<_>>(), "what was lost was never numbered");
+}
+
+/// In /proc nobody can make anything, not even root: as on a disk that is read-only.
+#[test]
+fn a_state_folder_that_takes_nothing_ends_the_agent_before_it_begins() {
+    let hub = Hub::start();
+    let (status, log) = Agent::start(&hub, Path::new("/proc/pingup-agent")).ended();
+    assert_eq!(status.code(), Some(74), "{log}");
+    assert!(log.contains("cannot use /proc/pingup-agent"), "{log}");
+    assert!(hub.state.lock().enrolments.is_empty(), "no use of the token is spent");
+}
