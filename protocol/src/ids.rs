@@ -78,6 +78,11 @@ pub fn command_id(year: i32, number: u64) -> String {
     format!("CMD-{year}-{number:03}")
 }
 
+/// A batch's identifier, `BATCH-<year>-<number>`, with the number of its first command.
+pub fn batch_id(year: i32, number: u64) -> String {
+    format!("BATCH-{year}-{number:03}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

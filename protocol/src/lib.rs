@@ -16,6 +16,7 @@ pub mod enrol;
 pub mod heartbeat;
 pub mod ids;
 pub mod keys;
+pub mod labels;
 pub mod limits;
 pub mod measurements;
 pub mod metrics;

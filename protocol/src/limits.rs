@@ -4,7 +4,7 @@
 
 /// A request body, unless the route takes batches.
 pub const BODY_BYTES_MAX: usize = 256 * 1024;
-/// A body of `POST /api/v1/metrics` or `POST /api/v1/discovery`.
+/// A body of `POST /api/v1/metrics`, `POST /api/v1/discovery`, or of `POST /api/v1/commands`, which may name many agents.
 pub const BATCH_BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Samples in one batch.
 pub const BATCH_SAMPLES_MAX: usize = 10_000;
@@ -26,8 +26,12 @@ pub const HEADER_BYTES_MAX: usize = 16 * 1024;
 pub const AGENT_ID_CHARS_MAX: usize = 64;
 /// Measurements of one sample beside cpu, ram, disk and latency.
 pub const MEASUREMENTS_MAX: usize = 64;
-/// The name of a measurement or an action.
+/// The name of a measurement, an action or a label.
 pub const NAME_CHARS_MAX: usize = 64;
+/// Labels of one agent.
+pub const LABELS_MAX: usize = 32;
+/// The value of a label, in UTF-8.
+pub const LABEL_VALUE_BYTES_MAX: usize = 128;
 /// A sample's own word for how its machine does.
 pub const STATUS_BYTES_MAX: usize = 64;
 /// A nonce, chosen by the asker.

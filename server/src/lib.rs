@@ -30,6 +30,7 @@ pub mod http;
 pub mod ingest;
 pub mod latest;
 pub mod registry;
+pub mod selector;
 pub mod settings;
 pub mod standing;
 pub mod storage;

@@ -1,7 +1,11 @@
-//! What the hub knows of an agent id: nothing, a living agent, or a tombstone. Several rooms ask; the registry
-//! answers, through a function that each is handed.
+//! What the hub knows of an agent id: nothing, a living agent, or a tombstone; and how a living one does. Several
+//! rooms ask; the registry answers, through a function that each is handed.
 
 use pingup_protocol::problem::ProblemType;
+use serde::{Deserialize, Serialize};
+
+/// The word by which an agent's sample says that its machine is in trouble.
+const ERROR_WORD: &str = "error";
 
 /// Where an agent id stands. An id goes from unknown to living to removed, and never back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +50,52 @@ impl NotLiving {
     }
 }
 
+/// How an agent is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum AgentStatus {
+    /// Registered, and not heard of yet.
+    Pending,
+    /// It beats.
+    Online,
+    /// It said farewell, or missed its beats.
+    Offline,
+    /// It beats, and its newest sample says `error`.
+    Error,
+    /// Removed.
+    Revoked,
+}
+
+impl AgentStatus {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Pending, Self::Online, Self::Offline, Self::Error, Self::Revoked];
+
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Online => "online",
+            Self::Offline => "offline",
+            Self::Error => ERROR_WORD,
+            Self::Revoked => "revoked",
+        }
+    }
+
+    /// The status of that word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == word)
+    }
+
+    /// What `stored` means beside a tombstone and the newest sample's word.
+    pub fn seen(stored: Self, removed: bool, newest_word: Option<&str>) -> Self {
+        match stored {
+            _ if removed => Self::Revoked,
+            Self::Online if newest_word == Some(ERROR_WORD) => Self::Error,
+            stored => stored,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -58,5 +108,22 @@ mod tests {
             Standing::Unknown.living("a").map_err(|error| error.problem()),
             Err(ProblemType::NotFound)
         );
+    }
+
+    #[test]
+    fn a_status_is_what_is_stored_unless_more_is_known() {
+        use AgentStatus::{Error, Offline, Online, Pending, Revoked};
+        for (stored, removed, word, seen) in [
+            (Pending, false, None, Pending),
+            (Online, false, Some("online"), Online),
+            (Online, false, Some("error"), Error),
+            (Offline, false, Some("error"), Offline),
+            (Offline, true, Some("error"), Revoked),
+        ] {
+            assert_eq!(AgentStatus::seen(stored, removed, word), seen);
+        }
+        for status in AgentStatus::ALL {
+            assert_eq!(AgentStatus::from_word(status.as_str()), Some(status));
+        }
     }
 }

@@ -1,6 +1,9 @@
 //! What can go wrong with commands.
 
-use super::{IDEMPOTENCY_KEY_CHARS_MAX, OPEN_COMMANDS_MAX, waiters::WAITERS_MAX};
+use super::{
+    BATCH_AGENTS_MAX, BATCH_PARAMS_BYTES_MAX, IDEMPOTENCY_KEY_CHARS_MAX, OPEN_COMMANDS_MAX,
+    waiters::WAITERS_MAX,
+};
 use crate::{standing::NotLiving, storage::StorageError};
 use pingup_protocol::command::CommandStatus;
 
@@ -18,12 +21,27 @@ pub enum CommandsError {
     Unknown(String),
     /// The agent has enough to do.
     #[error(
-        "{OPEN_COMMANDS_MAX} commands are open for this agent; cancel some, or wait until it worked some off"
+        "{OPEN_COMMANDS_MAX} commands are open for agent {0:?}; cancel some, or wait until it worked some off"
     )]
-    TooManyOpen,
+    TooManyOpen(String),
+    /// A selector that fits nobody.
+    #[error("no living agent fits; GET /api/v1/agents shows labels, states and names")]
+    NobodyFits,
+    /// A selector that fits more than a batch may have.
+    #[error("more than {BATCH_AGENTS_MAX} agents fit; ask fewer at a time")]
+    TooManyFit,
+    /// Parameters that are stored for each agent, and are too much for so many.
+    #[error(
+        "at most {BATCH_PARAMS_BYTES_MAX} bytes of parameters for all agents of a batch together expected; ask fewer \
+         at a time"
+    )]
+    BatchTooLarge,
+    /// No such batch.
+    #[error("there is no batch {0:?}; its id was in the answer to POST /api/v1/commands")]
+    UnknownBatch(String),
     /// One key, two contents.
     #[error(
-        "this key (of at most {IDEMPOTENCY_KEY_CHARS_MAX} characters) was used for another command of this agent; \
+        "this key (of at most {IDEMPOTENCY_KEY_CHARS_MAX} characters) was used for another command; \
          send the same content, or another key"
     )]
     KeyReused,

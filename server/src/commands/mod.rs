@@ -14,6 +14,9 @@
 //! A hub that never heard back still says `delivered`. Time alone ends a pending command: it reads as expired
 //! from that moment on, whether or not the sweep has written it down yet.
 //!
+//! One word can ask many agents ([`BatchView`]): each gets a command of its own, like any other, and all of them are
+//! queued in one write or none is.
+//!
 //! # Promises
 //! A command that was answered 201 is on disk, and so is a result that was answered 200. The same result twice
 //! is one result; another one for the same command changes nothing. Asking twice with one idempotency key makes
@@ -23,6 +26,7 @@
 //! Commands for agents that do not live, parameters that a known action cannot have or that could not be handed
 //! out, more than [`OPEN_COMMANDS_MAX`] open ones of an agent, results for what the agent was never given.
 
+mod batch;
 mod error;
 pub mod handler;
 mod order;
@@ -31,9 +35,13 @@ pub mod store;
 mod tests;
 pub mod waiters;
 
+pub use batch::{BATCH_AGENTS_MAX, BATCH_PARAMS_BYTES_MAX, BatchProgress, BatchView, Counts, Missing};
 pub use error::CommandsError;
 pub use handler::{Commands, Neighbours};
-pub use order::{CommandBody, IDEMPOTENCY_KEY_CHARS_MAX, Order, PARAMS_BYTES_MAX, PARAMS_DEPTH_MAX};
+pub use order::{
+    Asked, BatchOrder, CommandBody, IDEMPOTENCY_KEY_CHARS_MAX, Order, PARAMS_BYTES_MAX, PARAMS_DEPTH_MAX,
+    Task, Wanted,
+};
 pub use waiters::WAITERS_MAX;
 
 use pingup_protocol::{

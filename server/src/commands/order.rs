@@ -1,15 +1,19 @@
-//! What may be queued: the body of a new command, and the order it becomes once it was found fit.
+//! What may be queued: the body of a new command, and the order it becomes once it was found fit, for one agent or
+//! for a batch of them.
 //!
 //! Refused here is what could not be handed out later, so that a queued command never fails for its form.
 
+use super::BATCH_AGENTS_MAX;
+use crate::selector::Selector;
 use pingup_protocol::{
     command::Action,
     ids::AgentId,
     limits::{BODY_BYTES_MAX, COMMAND_TTL_SECONDS_MAX, DEPTH_MAX},
     schema::{Checked, SchemaError},
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::collections::HashSet;
 
 /// Parameters of one command, in bytes of compact JSON.
 pub const PARAMS_BYTES_MAX: usize = BODY_BYTES_MAX;
@@ -20,12 +24,19 @@ const TTL_SECONDS_DEFAULT: u64 = 3_600;
 /// An idempotency key, in characters.
 pub const IDEMPOTENCY_KEY_CHARS_MAX: usize = 128;
 
-/// `POST /api/v1/commands`.
+/// `POST /api/v1/commands`: exactly one of `agentId`, `agentIds` and `selector`.
 #[derive(Clone, Debug, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CommandBody {
     /// Who is to do it.
-    pub agent_id: AgentId,
+    #[serde(default)]
+    pub agent_id: Option<AgentId>,
+    /// Who are to do it, each named once.
+    #[serde(default)]
+    pub agent_ids: Option<Vec<AgentId>>,
+    /// Who are to do it: those that fit at the moment it is queued.
+    #[serde(default)]
+    pub selector: Option<Selector>,
     /// What to do. A name that this hub does not know is queued all the same: the agent may know it.
     pub action: String,
     /// With what.
@@ -42,6 +53,7 @@ pub struct CommandBody {
 
 impl Checked for CommandBody {
     fn check(&self) -> Result<(), SchemaError> {
+        self.check_agents()?;
         Action::read(&self.action, &self.params)?;
         if self.ttl_seconds.is_some_and(|ttl| !(1..=COMMAND_TTL_SECONDS_MAX).contains(&ttl)) {
             let detail = format!("1 to {COMMAND_TTL_SECONDS_MAX} seconds expected");
@@ -60,6 +72,31 @@ impl Checked for CommandBody {
     }
 }
 
+impl CommandBody {
+    fn check_agents(&self) -> Result<(), SchemaError> {
+        match (&self.agent_id, &self.agent_ids, &self.selector) {
+            (Some(_), None, None) => Ok(()),
+            (None, Some(agent_ids), None) => check_named(agent_ids),
+            (None, None, Some(selector)) => selector.check("/selector"),
+            _ => Err(SchemaError::at("", "exactly one of agentId, agentIds and selector expected")),
+        }
+    }
+}
+
+fn check_named(agent_ids: &[AgentId]) -> Result<(), SchemaError> {
+    if !(1..=BATCH_AGENTS_MAX).contains(&agent_ids.len()) {
+        return Err(SchemaError::at("/agentIds", format!("1 to {BATCH_AGENTS_MAX} agents expected")));
+    }
+    let mut seen = HashSet::with_capacity(agent_ids.len());
+    match agent_ids.iter().position(|agent_id| !seen.insert(agent_id)) {
+        Some(index) => {
+            let detail = format!("{} is named before; each agent once expected", agent_ids[index]);
+            Err(SchemaError::at(format!("/agentIds/{index}"), detail))
+        }
+        None => Ok(()),
+    }
+}
+
 fn object_depth(object: &Map<String, Value>) -> usize {
     1 + object.values().map(depth).max().unwrap_or(0)
 }
@@ -72,22 +109,58 @@ fn depth(value: &Value) -> usize {
     }
 }
 
-/// A command that was found fit to be queued.
+/// What is to be done, and how long it may wait.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Order {
-    /// Who is to do it.
-    pub agent_id: AgentId,
+pub struct Task {
     /// What to do.
     pub action: String,
     /// With what, as compact JSON.
     pub params: String,
     /// How many seconds it may wait.
     pub ttl_seconds: i64,
+}
+
+/// A command that was found fit to be queued.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// Who is to do it.
+    pub agent_id: AgentId,
+    /// What is to be done.
+    pub task: Task,
     /// Under which it is recognised again.
     pub idempotency_key: Option<String>,
 }
 
-impl Order {
+/// Commands to many that were found fit to be queued.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BatchOrder {
+    /// Who are to do it.
+    pub asked: Asked,
+    /// What each is to do.
+    pub task: Task,
+    /// Under which it is recognised again.
+    pub idempotency_key: Option<String>,
+}
+
+/// Whom a batch is asked of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub enum Asked {
+    /// Those named, in order of their ids.
+    Agents(Vec<AgentId>),
+    /// Those that fit.
+    Fitting(Selector),
+}
+
+/// What an operator asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// A command of one agent.
+    One(Order),
+    /// A batch.
+    Many(BatchOrder),
+}
+
+impl Wanted {
     /// Takes a body that was checked, if its parameters keep to [`PARAMS_BYTES_MAX`] as they are stored.
     pub fn new(body: CommandBody) -> Result<Self, SchemaError> {
         let params = Value::Object(body.params).to_string();
@@ -95,14 +168,20 @@ impl Order {
             let detail = format!("at most {PARAMS_BYTES_MAX} bytes of compact JSON expected");
             return Err(SchemaError::at("/params", detail));
         }
-        let ttl_seconds = body.ttl_seconds.unwrap_or(TTL_SECONDS_DEFAULT);
-        Ok(Self {
-            agent_id: body.agent_id,
-            action: body.action,
-            params,
-            ttl_seconds: i64::try_from(ttl_seconds).unwrap_or(i64::MAX),
-            idempotency_key: body.idempotency_key,
-        })
+        let ttl_seconds = i64::try_from(body.ttl_seconds.unwrap_or(TTL_SECONDS_DEFAULT)).unwrap_or(i64::MAX);
+        let task = Task { action: body.action, params, ttl_seconds };
+        let idempotency_key = body.idempotency_key;
+        if let Some(agent_id) = body.agent_id {
+            return Ok(Self::One(Order { agent_id, task, idempotency_key }));
+        }
+        let asked = match body.agent_ids {
+            Some(mut agent_ids) => {
+                agent_ids.sort_unstable();
+                Asked::Agents(agent_ids)
+            }
+            None => Asked::Fitting(body.selector.unwrap_or_default()),
+        };
+        Ok(Self::Many(BatchOrder { asked, task, idempotency_key }))
     }
 }
 
@@ -122,6 +201,14 @@ mod tests {
         for (body, pointer) in [
             (json!({"agentId": "a b", "action": "ping"}), "/agentId"),
             (json!({"agentId": "a", "action": "Ping!"}), "/action"),
+            (json!({"action": "ping"}), ""),
+            (json!({"agentId": "a", "agentIds": ["b"], "action": "ping"}), ""),
+            (json!({"agentIds": ["a"], "selector": {"q": "b"}, "action": "ping"}), ""),
+            (json!({"agentIds": [], "action": "ping"}), "/agentIds"),
+            (json!({"agentIds": ["a", "b c"], "action": "ping"}), "/agentIds/1"),
+            (json!({"agentIds": ["a", "b", "a"], "action": "ping"}), "/agentIds/2"),
+            (json!({"selector": {}, "action": "ping"}), "/selector"),
+            (json!({"selector": {"lables": {}}, "action": "ping"}), "/selector/lables"),
             (json!({"agentId": "a", "action": "exec", "params": {"argv": []}}), "/params/argv"),
             (json!({"agentId": "a", "action": "ping", "ttlSeconds": 0}), "/ttlSeconds"),
             (
@@ -141,9 +228,25 @@ mod tests {
         let order = |bytes: usize| {
             let text = "x".repeat(bytes - r#"{"a":""}"#.len());
             let body = json!({"agentId": "a", "action": "other", "params": {"a": text}});
-            Order::new(serde_json::from_value(body).unwrap())
+            Wanted::new(serde_json::from_value(body).unwrap())
         };
-        assert_eq!(order(PARAMS_BYTES_MAX).unwrap().params.len(), PARAMS_BYTES_MAX);
+        let Wanted::One(taken) = order(PARAMS_BYTES_MAX).unwrap() else { panic!("one agent is named") };
+        assert_eq!(taken.task.params.len(), PARAMS_BYTES_MAX);
         assert_eq!(order(PARAMS_BYTES_MAX + 1).unwrap_err().errors[0].pointer, "/params");
+    }
+
+    #[test]
+    fn a_batch_has_its_size_and_its_order_is_not_the_askers() {
+        let named = |count: usize| {
+            let ids: Vec<_> = (0..count).rev().map(|n| format!("a{n:05}")).collect();
+            schema::read::<CommandBody>(json!({"agentIds": ids, "action": "ping"}).to_string().as_bytes())
+        };
+        let Wanted::Many(order) = Wanted::new(named(BATCH_AGENTS_MAX).unwrap()).unwrap() else {
+            panic!("many are named")
+        };
+        assert!(
+            matches!(order.asked, Asked::Agents(ids) if ids.is_sorted() && ids.len() == BATCH_AGENTS_MAX)
+        );
+        assert_eq!(named(BATCH_AGENTS_MAX + 1).unwrap_err().errors[0].pointer, "/agentIds");
     }
 }

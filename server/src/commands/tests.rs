@@ -1,5 +1,7 @@
 //! Stories of the room with real records and real keys: what an operator queues, an agent gets.
 
+mod batches;
+
 use super::{Commands, Neighbours, PARAMS_DEPTH_MAX, handler};
 use crate::{
     auth::{
@@ -30,7 +32,7 @@ use tokio::sync::watch;
 const NOW: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
 const CONFIG_VERSION: u64 = 7;
 
-/// The room, with agents `a` and `b` that live, `gone` that does not, and nobody else.
+/// The room, with agents `a`, `b` and `w-…` that live, `gone` that does not, and nobody else.
 struct House {
     _scratch: Scratch,
     sqlite: Sqlite,
@@ -56,10 +58,12 @@ impl House {
             standing: |_, id| {
                 Ok(match id {
                     "a" | "b" => Standing::Living,
+                    _ if id.starts_with("w-") => Standing::Living,
                     "gone" => Standing::Removed,
                     _ => Standing::Unknown,
                 })
             },
+            select: crate::registry::store::select,
             config_version: |_, _| Ok(CONFIG_VERSION),
         };
         let room = Arc::new(Commands::new(sqlite.clone(), clock.clone(), neighbours, stopping));

@@ -2,7 +2,7 @@
 
 use super::ENROLMENT_AGE_SECONDS_MAX;
 use crate::{standing::NotLiving, storage::StorageError};
-use pingup_protocol::limits::FUTURE_SECONDS_MAX;
+use pingup_protocol::{labels::TooManyLabels, limits::FUTURE_SECONDS_MAX};
 
 /// Why an agent was not read, made, changed, removed or heard.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +34,9 @@ pub enum RegistryError {
     /// Ids are not used twice.
     #[error("the agent id {0} was used before, and none is used twice; choose another")]
     IdRetired(String),
+    /// The agent would have more labels than it may.
+    #[error(transparent)]
+    TooManyLabels(#[from] TooManyLabels),
     /// The sender's clock is ahead.
     #[error(
         "the timestamp lies more than {FUTURE_SECONDS_MAX} s ahead of the hub's clock (serverTime); correct \

@@ -27,11 +27,13 @@ pub mod store;
 mod tests;
 mod view;
 
+pub use crate::standing::AgentStatus;
 pub use error::RegistryError;
 pub use handler::{Neighbours, Registered, Registry};
-pub use view::{AgentRecord, AgentStatus, AgentView, Newest};
+pub use view::{AgentRecord, AgentView, Newest};
 
 use pingup_protocol::{
+    labels::LabelsPatch,
     limits::FUTURE_SECONDS_MAX,
     schema::{Checked, SchemaError},
     time::Timestamp,
@@ -59,9 +61,17 @@ pub struct PatchBody {
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<Object>)]
     pub metadata: Option<Option<Map<String, Value>>>,
+    /// Labels to set, or with null to remove; those that are not named stay.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<LabelsPatch>)]
+    pub labels: Option<Option<LabelsPatch>>,
 }
 
-impl Checked for PatchBody {}
+impl Checked for PatchBody {
+    fn check(&self) -> Result<(), SchemaError> {
+        self.labels.iter().flatten().try_for_each(|labels| labels.check("/labels"))
+    }
+}
 
 /// Tells a member that is null from one that is absent.
 fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
@@ -122,6 +132,10 @@ mod rules {
         assert_eq!(read(br#"{"name":null}"#).name, Some(None));
         assert_eq!(read(br#"{"name":"x"}"#).name, Some(Some("x".to_owned())));
         assert!(schema::read::<PatchBody>(br#"{"metadata":[]}"#).is_err());
+        assert_eq!(read(br#"{"labels":null}"#).labels, Some(None));
+        assert!(read(br#"{"labels":{"role":null,"site":"ber"}}"#).labels.flatten().is_some());
+        let refused = schema::read::<PatchBody>(br#"{"labels":{"a:b":"x"}}"#).unwrap_err();
+        assert_eq!(refused.errors[0].pointer, "/labels/a:b");
     }
 
     #[test]

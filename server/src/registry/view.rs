@@ -1,57 +1,9 @@
 //! An agent as operators see it, put together from the records and from what memory knows more lately.
 
-use pingup_protocol::{ids::AgentId, metrics::Measurements, time::Timestamp};
+use crate::standing::AgentStatus;
+use pingup_protocol::{ids::AgentId, labels::Labels, metrics::Measurements, time::Timestamp};
 use serde::Serialize;
 use serde_json::value::RawValue;
-
-/// The word by which an agent's sample says that its machine is in trouble.
-const ERROR_WORD: &str = "error";
-
-/// How an agent is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum AgentStatus {
-    /// Registered, and not heard of yet.
-    Pending,
-    /// It beats.
-    Online,
-    /// It said farewell, or missed its beats.
-    Offline,
-    /// It beats, and its newest sample says `error`.
-    Error,
-    /// Removed.
-    Revoked,
-}
-
-impl AgentStatus {
-    /// All of them.
-    pub const ALL: [Self; 5] = [Self::Pending, Self::Online, Self::Offline, Self::Error, Self::Revoked];
-
-    /// The word for it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Online => "online",
-            Self::Offline => "offline",
-            Self::Error => ERROR_WORD,
-            Self::Revoked => "revoked",
-        }
-    }
-
-    /// The status of that word.
-    pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|status| status.as_str() == word)
-    }
-
-    /// What `stored` means beside a tombstone and the newest sample's word.
-    fn seen(stored: Self, removed: bool, newest_word: Option<&str>) -> Self {
-        match stored {
-            _ if removed => Self::Revoked,
-            Self::Online if newest_word == Some(ERROR_WORD) => Self::Error,
-            stored => stored,
-        }
-    }
-}
 
 /// An agent as the records have it.
 #[derive(Clone, Debug)]
@@ -68,6 +20,8 @@ pub struct AgentRecord {
     pub info: Box<RawValue>,
     /// What operators keep with it.
     pub metadata: Box<RawValue>,
+    /// By what operators group it.
+    pub labels: Labels,
     /// When it came.
     pub created_at: Timestamp,
     /// When it went.
@@ -106,6 +60,8 @@ pub struct AgentView {
     /// What operators keep with it.
     #[schema(value_type = Object)]
     pub metadata: Box<RawValue>,
+    /// By what operators group it.
+    pub labels: Labels,
     /// When it came.
     pub created_at: Timestamp,
     /// Its newest sample.
@@ -127,6 +83,7 @@ impl AgentView {
             last_seen: record.last_seen,
             info: record.info,
             metadata: record.metadata,
+            labels: record.labels,
             created_at: record.created_at,
             latest,
         }
@@ -136,23 +93,6 @@ impl AgentView {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_status_is_what_is_stored_unless_more_is_known() {
-        use AgentStatus::{Error, Offline, Online, Pending, Revoked};
-        for (stored, removed, word, seen) in [
-            (Pending, false, None, Pending),
-            (Online, false, Some("online"), Online),
-            (Online, false, Some("error"), Error),
-            (Offline, false, Some("error"), Offline),
-            (Offline, true, Some("error"), Revoked),
-        ] {
-            assert_eq!(AgentStatus::seen(stored, removed, word), seen);
-        }
-        for status in AgentStatus::ALL {
-            assert_eq!(AgentStatus::from_word(status.as_str()), Some(status));
-        }
-    }
 
     #[test]
     fn of_two_newest_samples_the_newer_shows() {
@@ -170,6 +110,7 @@ mod tests {
                 last_seen: None,
                 info: empty(),
                 metadata: empty(),
+                labels: Labels::default(),
                 created_at: Timestamp::default(),
                 removed_at: None,
                 newest: written,

@@ -31,6 +31,11 @@ pub const SQLITE: &[Migration] = &[
         sql: include_str!("../../../migrations/sqlite/0002_history.sql"),
     },
     Migration { version: 3, name: "former", sql: include_str!("../../../migrations/sqlite/0003_former.sql") },
+    Migration {
+        version: 4,
+        name: "batches",
+        sql: include_str!("../../../migrations/sqlite/0004_batches.sql"),
+    },
 ];
 
 /// A step that a database remembers.

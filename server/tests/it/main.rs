@@ -15,6 +15,7 @@ mod harness;
 mod agents;
 mod arrows;
 mod backup;
+mod batches;
 mod commands;
 mod config;
 mod crash;

@@ -50,7 +50,7 @@ fn a_used_folder_is_counted_beside_a_running_hub() {
         "ok       hub: running, pid",
         "ok       master key: 32 bytes",
         "ok       pingup.db: whole",
-        "ok       pingup.db: version 3",
+        "ok       pingup.db: version 4",
         "ok       pingup.db: 0 rows in agents",
         "ok       history: raw: 3 rows",
         "ok       history: sealed samples from 2027-01-15T07:59:00Z to 2027-01-15T07:59:02Z",

@@ -81,8 +81,9 @@ impl Commands {
     /// Hands out what is due to the agent: signed, and marked as delivered on disk. Also says which version of
     /// its configuration is in force.
     async fn hand_out(&self, keys: &AgentKeys, after: u64) -> Result<(Vec<Value>, u64), Refusal> {
+        let _turn = self.turns.acquire().await;
         let (agent_id, now) = (keys.agent_id().clone(), self.clock.now());
-        let Neighbours { standing, config_version } = self.neighbours;
+        let Neighbours { standing, config_version, .. } = self.neighbours;
         let (due, version) = self
             .sqlite
             .read(move |connection| {

@@ -1,12 +1,14 @@
 //! Commands over HTTP: operators queue, read and cancel them. How agents pull them and report is [`pending`]'s
-//! and [`result()`]'s.
+//! and [`result()`]'s; batches are [`get_batch`]'s and [`cancel_batch`]'s.
 
 mod agents;
+mod batches;
 
 pub use agents::{pending, result};
+pub use batches::{cancel_batch, get_batch};
 
 use super::{
-    CommandBody, CommandsError, Order,
+    CommandBody, CommandsError, Order, Wanted,
     store::{self, Filter, Place},
     waiters::Waiters,
 };
@@ -19,6 +21,7 @@ use crate::{
         query::Params,
         respond::{self, LIST_LIMIT, LIST_LIMIT_DEFAULT, Page},
     },
+    selector::Selector,
     standing::Standing,
     storage::Sqlite,
 };
@@ -27,19 +30,25 @@ use axum::{
     response::Response,
 };
 use http::StatusCode;
-use pingup_protocol::{command::CommandStatus, problem::ProblemType, schema::SchemaError};
+use pingup_protocol::{command::CommandStatus, ids::AgentId, problem::ProblemType, schema::SchemaError};
 use rusqlite::Connection;
 use std::{fmt, sync::Arc};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 /// When to come back after an agent's open commands reached their bound: some time must pass for it to work.
 const TOO_MANY_OPEN_RETRY_SECONDS: u64 = 30;
+
+/// Agents that commands are handed out to at once; the others wait for their turn. A batch wakes thousands, and the
+/// records refuse work when a thousand writes wait.
+const HAND_OUTS_MAX: usize = 256;
 
 /// What this room needs of others. Each runs inside this room's transaction.
 #[derive(Clone, Copy)]
 pub struct Neighbours {
     /// Where an agent id stands.
     pub standing: fn(&Connection, &str) -> rusqlite::Result<Standing>,
+    /// Up to so many living agents that a selector means, ordered by id.
+    pub select: fn(&Connection, &Selector, usize) -> rusqlite::Result<Vec<AgentId>>,
     /// The version of an agent's configuration; 0 when it has none.
     pub config_version: fn(&Connection, &str) -> rusqlite::Result<u64>,
 }
@@ -50,6 +59,7 @@ pub struct Commands {
     clock: Clock,
     neighbours: Neighbours,
     waiters: Waiters,
+    turns: Semaphore,
 }
 
 impl fmt::Debug for Commands {
@@ -66,7 +76,13 @@ impl Commands {
         neighbours: Neighbours,
         stopping: watch::Receiver<bool>,
     ) -> Self {
-        Self { sqlite, clock, neighbours, waiters: Waiters::new(stopping) }
+        Self {
+            sqlite,
+            clock,
+            neighbours,
+            waiters: Waiters::new(stopping),
+            turns: Semaphore::new(HAND_OUTS_MAX),
+        }
     }
 
     /// Answers the agent's held-open request, if there is one: something changed that it should know.
@@ -78,30 +94,37 @@ impl Commands {
     pub fn waiting(&self) -> usize {
         self.waiters.count()
     }
+
+    /// Queues one command. 201: on disk, and the agent is being woken; 200: this key queued it before.
+    async fn create_one(&self, order: Order, operator: &Operator) -> Result<Response, Refusal> {
+        let (now, standing) = (self.clock.now(), self.neighbours.standing);
+        let agent_id = order.agent_id.clone();
+        let (view, new) = self
+            .sqlite
+            .write(move |connection| {
+                standing(connection, order.agent_id.as_str())?.living(order.agent_id.as_str())?;
+                store::queue(connection, &order, now)
+            })
+            .await?;
+        if new {
+            self.wake(agent_id.as_str());
+            let (command, action, operator) = (&view.command_id, &view.action, &operator.name);
+            tracing::info!(agent = %agent_id, command, action, ?operator, "command queued");
+        }
+        Ok(respond::json(if new { StatusCode::CREATED } else { StatusCode::OK }, &view))
+    }
 }
 
-/// `POST /api/v1/commands`. 201: queued, on disk, and the agent is being woken; 200: this key queued it before.
+/// `POST /api/v1/commands`: a command for one agent, or a batch for many.
 pub async fn create(
     State(room): State<Arc<Commands>>,
     operator: Operator,
     body: OperatorBody,
 ) -> Result<Response, Refusal> {
-    let order = Order::new(body.read::<CommandBody>()?)?;
-    let (now, standing) = (room.clock.now(), room.neighbours.standing);
-    let agent_id = order.agent_id.clone();
-    let (view, new) = room
-        .sqlite
-        .write(move |connection| {
-            standing(connection, order.agent_id.as_str())?.living(order.agent_id.as_str())?;
-            store::queue(connection, &order, now)
-        })
-        .await?;
-    if new {
-        room.wake(agent_id.as_str());
-        let (command, action, operator) = (&view.command_id, &view.action, &operator.name);
-        tracing::info!(agent = %agent_id, command, action, ?operator, "command queued");
+    match Wanted::new(body.read::<CommandBody>()?)? {
+        Wanted::One(order) => room.create_one(order, &operator).await,
+        Wanted::Many(order) => room.create_batch(order, &operator).await,
     }
-    Ok(respond::json(if new { StatusCode::CREATED } else { StatusCode::OK }, &view))
 }
 
 /// `GET /api/v1/commands`: the newest first.
@@ -110,6 +133,7 @@ pub async fn list(State(room): State<Arc<Commands>>, params: Params) -> Result<R
     let filter = Filter {
         agent_id: params.text("agentId").map(str::to_owned),
         status: params.text("status").map(status_of).transpose()?,
+        batch_id: params.text("batchId").map(str::to_owned),
         action: params.text("action").map(str::to_owned),
         since: params.time("since")?,
         after: params.text("cursor").map(cursor::decode::<Place>).transpose()?,
@@ -163,8 +187,14 @@ impl From<CommandsError> for Refusal {
         let detail = error.to_string();
         match error {
             CommandsError::NotLiving(error) => Self::new(error.problem(), detail),
-            CommandsError::Unknown(_) => Self::new(ProblemType::NotFound, detail),
-            CommandsError::TooManyOpen => {
+            CommandsError::Unknown(_) | CommandsError::UnknownBatch(_) => {
+                Self::new(ProblemType::NotFound, detail)
+            }
+            CommandsError::NobodyFits | CommandsError::TooManyFit => {
+                SchemaError::at("/selector", detail).into()
+            }
+            CommandsError::BatchTooLarge => SchemaError::at("/params", detail).into(),
+            CommandsError::TooManyOpen(_) => {
                 Self::new(ProblemType::Overloaded, detail).retry_after(TOO_MANY_OPEN_RETRY_SECONDS)
             }
             CommandsError::TooManyWaiters => Self::new(ProblemType::Overloaded, detail),

@@ -1,8 +1,9 @@
 //! Commands in SQLite. Every function runs inside the transaction of whoever calls it.
 //!
-//! [`queue`] makes them, [`deliver`] hands them out, [`close`] ends them, [`expire`] those whose time is over;
+//! [`queue`] makes them, [`batch`] many at a time, [`deliver`] hands them out, [`close`] ends them, [`expire`] those whose time is over;
 //! here is how they are read.
 
+mod batch;
 mod close;
 mod deliver;
 mod lapse;
@@ -10,6 +11,7 @@ mod queue;
 #[cfg(test)]
 mod tests;
 
+pub use batch::{batch_made_before, cancel_batch, find_batch, missing, queue_batch};
 pub use close::{cancel, cancel_open, keep_result};
 pub use deliver::{Deliverable, Delivery, count_pending, deliverable, mark_delivered};
 pub use lapse::expire;
@@ -38,6 +40,8 @@ pub struct Filter {
     pub agent_id: Option<String>,
     /// That stand so.
     pub status: Option<CommandStatus>,
+    /// Of this batch.
+    pub batch_id: Option<String>,
     /// With this action.
     pub action: Option<String>,
     /// Queued at this moment or later.
@@ -100,6 +104,9 @@ fn conditions(filter: Filter, now: Timestamp) -> (String, Vec<Value>) {
     };
     if let Some(agent_id) = filter.agent_id {
         and("agent_id = ?", vec![agent_id.into()]);
+    }
+    if let Some(batch_id) = filter.batch_id {
+        and("batch_id = ?", vec![batch_id.into()]);
     }
     if let Some(action) = filter.action {
         and("action = ?", vec![action.into()]);

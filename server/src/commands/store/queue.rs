@@ -1,8 +1,11 @@
 //! New commands: numbered, bounded, and made once per idempotency key.
 
 use super::{OPEN, find};
-use crate::commands::{CommandView, CommandsError, OPEN_COMMANDS_MAX, Order};
-use pingup_protocol::{ids::command_id, time::Timestamp};
+use crate::commands::{CommandView, CommandsError, OPEN_COMMANDS_MAX, Order, Task};
+use pingup_protocol::{
+    ids::{AgentId, command_id},
+    time::Timestamp,
+};
 use rusqlite::{Connection, OptionalExtension};
 
 /// Queues `order`, or finds the command that its idempotency key made before; says whether it is new.
@@ -13,7 +16,12 @@ pub fn queue(
 ) -> Result<(CommandView, bool), CommandsError> {
     let (id, new) = match made_before(connection, order)? {
         Some(id) => (id, false),
-        None => (insert(connection, order, now)?, true),
+        None => {
+            let number = take_numbers(connection, 1, now)?;
+            let Order { agent_id, task, idempotency_key } = order;
+            let from = Origin { idempotency_key: idempotency_key.as_deref(), batch_id: None };
+            (insert(connection, (agent_id, number), task, from, now)?, true)
+        }
     };
     match find(connection, &id, now)? {
         Some(view) => Ok((view, new)),
@@ -33,9 +41,9 @@ fn made_before(connection: &Connection, order: &Order) -> Result<Option<String>,
             (
                 order.agent_id.as_str(),
                 key,
-                &order.action,
-                &order.params,
-                order.ttl_seconds.saturating_mul(1_000_000),
+                &order.task.action,
+                &order.task.params,
+                order.task.ttl_seconds.saturating_mul(1_000_000),
             ),
             |row| Ok((row.get(0)?, row.get(1)?)),
         )
@@ -47,17 +55,38 @@ fn made_before(connection: &Connection, order: &Order) -> Result<Option<String>,
     }
 }
 
-fn insert(connection: &Connection, order: &Order, now: Timestamp) -> Result<String, CommandsError> {
-    let agent_id = order.agent_id.as_str();
-    if open(connection, agent_id, now)? >= OPEN_COMMANDS_MAX {
-        return Err(CommandsError::TooManyOpen);
-    }
-    let number = connection
+/// Takes `count` numbers of the year, and returns the first.
+pub(super) fn take_numbers(connection: &Connection, count: u64, now: Timestamp) -> rusqlite::Result<u64> {
+    let last: u64 = connection
         .prepare_cached(
-            "INSERT INTO command_numbers (year, last) VALUES (?1, 1)
-             ON CONFLICT (year) DO UPDATE SET last = last + 1 RETURNING last",
+            "INSERT INTO command_numbers (year, last) VALUES (?1, ?2)
+             ON CONFLICT (year) DO UPDATE SET last = last + ?2 RETURNING last",
         )?
-        .query_row([now.year()], |row| row.get(0))?;
+        .query_row((now.year(), count), |row| row.get(0))?;
+    Ok(last + 1 - count)
+}
+
+/// What a command comes from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Origin<'a> {
+    /// Under which it is recognised again; a batch's is the batch's own.
+    pub(super) idempotency_key: Option<&'a str>,
+    /// The batch it is one of.
+    pub(super) batch_id: Option<&'a str>,
+}
+
+/// Makes the command with this number of the year, in its agent's next place, and returns its id.
+pub(super) fn insert(
+    connection: &Connection,
+    (agent_id, number): (&AgentId, u64),
+    task: &Task,
+    from: Origin<'_>,
+    now: Timestamp,
+) -> Result<String, CommandsError> {
+    let agent_id = agent_id.as_str();
+    if open(connection, agent_id, now)? >= OPEN_COMMANDS_MAX {
+        return Err(CommandsError::TooManyOpen(agent_id.to_owned()));
+    }
     let seq: u64 = connection
         .prepare_cached(
             "INSERT INTO command_seqs (agent_id, last) VALUES (?1, 1)
@@ -65,21 +94,21 @@ fn insert(connection: &Connection, order: &Order, now: Timestamp) -> Result<Stri
         )?
         .query_row([agent_id], |row| row.get(0))?;
     let id = command_id(now.year(), number);
-    let expires_at = now.plus_seconds(order.ttl_seconds);
     connection
         .prepare_cached(
-            "INSERT INTO commands (id, agent_id, seq, action, params, idempotency_key, created_at, expires_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            "INSERT INTO commands (id, agent_id, seq, action, params, idempotency_key, batch_id, created_at, expires_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         )?
         .execute((
             &id,
             agent_id,
             seq,
-            &order.action,
-            &order.params,
-            &order.idempotency_key,
+            &task.action,
+            &task.params,
+            from.idempotency_key,
+            from.batch_id,
             now.as_micros(),
-            expires_at.as_micros(),
+            now.plus_seconds(task.ttl_seconds).as_micros(),
         ))?;
     Ok(id)
 }

@@ -1,10 +1,14 @@
 //! The SQL against a real SQLite with the real tables.
 
+mod batches;
+
 use super::*;
 use crate::{
     commands::{
-        CommandsError, DELIVERY_BYTES_MAX, DELIVERY_MAX, OPEN_COMMANDS_MAX, Order, Outcome, PARAMS_BYTES_MAX,
+        CommandsError, Counts, DELIVERY_BYTES_MAX, DELIVERY_MAX, OPEN_COMMANDS_MAX, Order, Outcome,
+        PARAMS_BYTES_MAX, Task,
     },
+    selector::Selector,
     storage::migrate,
 };
 use pingup_protocol::command::ResultStatus;
@@ -25,9 +29,7 @@ fn agent(name: &str) -> AgentId {
 fn order(agent_id: &str) -> Order {
     Order {
         agent_id: agent(agent_id),
-        action: "ping".to_owned(),
-        params: "{}".to_owned(),
-        ttl_seconds: 60,
+        task: Task { action: "ping".to_owned(), params: "{}".to_owned(), ttl_seconds: 60 },
         idempotency_key: None,
     }
 }
@@ -66,7 +68,7 @@ fn open_commands_are_bounded_and_time_makes_room() {
     for _ in 0..OPEN_COMMANDS_MAX {
         queue(&records, &order("a"), NOW).unwrap();
     }
-    assert!(matches!(queue(&records, &order("a"), NOW), Err(CommandsError::TooManyOpen)));
+    assert!(matches!(queue(&records, &order("a"), NOW), Err(CommandsError::TooManyOpen(_))));
     assert!(queue(&records, &order("b"), NOW).is_ok(), "others are not held up");
     assert!(queue(&records, &order("a"), NOW.plus_seconds(60)).is_ok());
 }
@@ -92,7 +94,8 @@ fn deliveries_are_bounded_by_bytes_but_never_empty() {
     let records = records();
     let params = format!(r#"{{"a":"{}"}}"#, "x".repeat(PARAMS_BYTES_MAX - r#"{"a":""}"#.len()));
     for _ in 0..4 {
-        queue(&records, &Order { params: params.clone(), ..order("a") }, NOW).unwrap();
+        let task = Task { params: params.clone(), ..order("a").task };
+        queue(&records, &Order { task, ..order("a") }, NOW).unwrap();
     }
     let due = deliverable(&records, &agent("a"), 0, NOW).unwrap();
     assert_eq!(due.len(), DELIVERY_BYTES_MAX / PARAMS_BYTES_MAX);
@@ -153,7 +156,7 @@ fn a_page_goes_on_where_ids_grow_longer() {
 #[test]
 fn an_agent_that_goes_takes_what_is_open_with_it() {
     let records = records();
-    let late = Order { ttl_seconds: 1, ..order("a") };
+    let late = Order { task: Task { ttl_seconds: 1, ..order("a").task }, ..order("a") };
     let ids = [order("a"), order("a"), late, order("a"), order("b")]
         .map(|order| queue_one(&records, &order, NOW).command_id);
     let outcome = Outcome {

@@ -1,7 +1,7 @@
 //! What the route table cannot say of a route: what it is for, the bodies that travel, refusals of its own.
 
 use crate::{
-    commands::{CommandBody, CommandView, ResultAnswer},
+    commands::{BatchProgress, BatchView, CommandBody, CommandView, ResultAnswer},
     config::ConfigView,
     discovery::FoundScan,
     health::HealthView,
@@ -132,6 +132,15 @@ fn config_view_or_signed(schemas: &mut Schemas) -> RefOr<Schema> {
     RefOr::T(OneOfBuilder::new().item(schemas.register::<ConfigView>()).item(for_agent).into())
 }
 
+fn command_or_batch(schemas: &mut Schemas) -> RefOr<Schema> {
+    RefOr::T(
+        OneOfBuilder::new()
+            .item(schemas.register::<CommandView>())
+            .item(schemas.register::<BatchView>())
+            .into(),
+    )
+}
+
 fn object(_: &mut Schemas) -> RefOr<Schema> {
     RefOr::T(ObjectBuilder::new().schema_type(Type::Object).into())
 }
@@ -169,7 +178,7 @@ pub(super) fn doc(method: &Method, path: &str) -> Option<Doc> {
             [created("Registered; credentials are shown this once", registered)],
             &[RateLimited, JoinTokenInvalid, JoinTokenExhausted, JoinTokenExpired, TimestampInFuture, MachineAlreadyEnrolled, AgentIdRetired, SignatureMissing, SignatureMalformed]),
         ("GET", "/api/v1/agents/{id}") => doc!("One agent", None, [ok("The agent", of::<AgentView>)], ONE_AGENT),
-        ("PATCH", "/api/v1/agents/{id}") => doc!("Changes name and metadata", Some(of::<PatchBody>), [ok("As it is now", of::<AgentView>)], ONE_AGENT),
+        ("PATCH", "/api/v1/agents/{id}") => doc!("Changes name, metadata and labels", Some(of::<PatchBody>), [ok("As it is now", of::<AgentView>)], ONE_AGENT),
         ("DELETE", "/api/v1/agents/{id}") => doc!("Removes an agent for good: its key is dead at once, its history is kept", None, [ok("As it was left", of::<AgentView>)], ONE_AGENT),
         ("POST", "/api/v1/agents/{id}/heartbeat") => doc!("The agent is there, or says that it goes", Some(of::<HeartbeatBody>), [signed("Taken, or older than one that was", of::<HeartbeatAnswer>)], &[TimestampInFuture]),
         ("POST", "/api/v1/metrics") => doc!("One sample or a batch; answered once it is on disk", Some(one_or_batch), [ok("On disk", of::<PushAnswer>)], SEQUENCE),
@@ -180,11 +189,13 @@ pub(super) fn doc(method: &Method, path: &str) -> Option<Doc> {
         ("POST", "/api/v1/discovery") => doc!("One scan; answered once it is on disk", Some(of::<DiscoveryBody>), [ok("On disk", of::<PushAnswer>)], SEQUENCE),
         ("GET", "/api/v1/discovery/{agentId}") => doc!("Scans of a time, newest first", None, [ok("A page", page_of::<FoundScan>)], &[NotFound]),
         ("GET", "/api/v1/discovery/{agentId}/latest") => doc!("The newest scan", None, [ok("The scan", of::<FoundScan>)], &[NotFound]),
-        ("POST", "/api/v1/commands") => doc!("Queues a command", Some(of::<CommandBody>),
-            [created("Queued", of::<CommandView>), ok("Queued before, with this idempotencyKey", of::<CommandView>)], ONE_AGENT),
+        ("POST", "/api/v1/commands") => doc!("Queues a command for one agent, or a batch for many: all of them or none", Some(of::<CommandBody>),
+            [created("Queued: a command, or a batch", command_or_batch), ok("Queued before, with this idempotencyKey", command_or_batch)], ONE_AGENT),
         ("GET", "/api/v1/commands") => doc!("Commands, newest first", None, [ok("A page", page_of::<CommandView>)], &[]),
         ("GET", "/api/v1/commands/{id}") => doc!("One command", None, [ok("The command", of::<CommandView>)], &[NotFound]),
         ("DELETE", "/api/v1/commands/{id}") => doc!("Cancels a command that is still pending", None, [ok("Cancelled", of::<CommandView>)], &[NotFound, ResultConflict]),
+        ("GET", "/api/v1/commands/batches/{id}") => doc!("A batch: how many of its commands stand how, and a page of the agents that are missing", None, [ok("The batch", of::<BatchProgress>)], &[NotFound]),
+        ("DELETE", "/api/v1/commands/batches/{id}") => doc!("Cancels what of a batch is still pending", None, [ok("As it is now", of::<BatchView>)], &[NotFound]),
         ("GET", "/api/v1/commands/pending/{agentId}") => doc!("What the agent is to do; with `wait`, held open until there is something", None, [signed("Commands, each signed too", of::<PendingAnswer>)], &[]),
         ("POST", "/api/v1/commands/{id}/result") => doc!("How a command ended; the same again is 200 too", Some(of::<ResultBody>), [ok("Stored", of::<ResultAnswer>)], &[ResultConflict]),
         ("GET", "/api/v1/config/{agentId}") => doc!("The configuration in force; signed for an agent, who sends a nonce", None, [ok("For an operator, or signed for the agent", config_view_or_signed)], ONE_AGENT),
@@ -205,6 +216,8 @@ pub(super) fn parameter(name: &str) -> &'static str {
         "limit" => "Items on a page",
         "cursor" => "`nextCursor` of the page before",
         "status" => "Only those in this state",
+        "label" => "Only those with this label, as name:value",
+        "batchId" => "Only those of this batch",
         "action" => "Only this action",
         "since" => "Only those queued at or after this moment, RFC 3339",
         "q" => "Part of an id, a name or a hostname, in any case",

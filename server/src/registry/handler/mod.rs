@@ -10,7 +10,7 @@ pub use come::{Registered, register};
 use super::{
     AgentRecord, AgentStatus, AgentView, Newest, PatchBody, RegistryError, metadata_text,
     rate::RateLimit,
-    store::{self, Filter},
+    store::{self, Change, Filter},
 };
 use crate::{
     auth::{Keyring, Operator, OperatorBody},
@@ -29,7 +29,12 @@ use axum::{
     response::Response,
 };
 use http::StatusCode;
-use pingup_protocol::{problem::ProblemType, schema::SchemaError, time::Timestamp};
+use pingup_protocol::{
+    labels::{Labels, is_label_name, is_label_value},
+    problem::ProblemType,
+    schema::SchemaError,
+    time::Timestamp,
+};
 use rusqlite::Connection;
 use std::{
     fmt,
@@ -103,6 +108,7 @@ pub async fn list(State(room): State<Arc<Registry>>, params: Params) -> Result<R
     let filter = Filter {
         status,
         text: params.text("q").map(str::to_owned),
+        labels: params.text("label").map(label_of).transpose()?.unwrap_or_default(),
         after: params.text("cursor").map(cursor::decode::<String>).transpose()?,
     };
     let found = room
@@ -123,24 +129,28 @@ fn status_of(word: &str) -> Result<AgentStatus, Refusal> {
     })
 }
 
+fn label_of(text: &str) -> Result<Labels, Refusal> {
+    let label = text.split_once(':').filter(|(name, value)| is_label_name(name) && is_label_value(value));
+    label
+        .map(|(name, value)| Labels::one(name, value))
+        .ok_or_else(|| Refusal::parameter("label", "a label as name:value expected, such as role:web"))
+}
+
 /// `GET /api/v1/agents/:id`.
 pub async fn get(State(room): State<Arc<Registry>>, Path(id): Path<String>) -> Result<Response, Refusal> {
     let record = room.sqlite.read(move |connection| store::find_living(connection, &id)).await?;
     Ok(respond::json(StatusCode::OK, &room.view(record)))
 }
 
-/// `PATCH /api/v1/agents/:id`: its name and metadata; what is absent stays.
+/// `PATCH /api/v1/agents/:id`: its name, metadata and labels; what is absent stays.
 pub async fn patch(
     State(room): State<Arc<Registry>>,
     Path(id): Path<String>,
     body: OperatorBody,
 ) -> Result<Response, Refusal> {
-    let PatchBody { name, metadata } = body.read()?;
-    let metadata = metadata.map(metadata_text).transpose()?;
-    let record = room
-        .sqlite
-        .write(move |connection| store::patch(connection, &id, name.as_ref(), metadata.as_deref()))
-        .await?;
+    let PatchBody { name, metadata, labels } = body.read()?;
+    let change = Change { name, metadata: metadata.map(metadata_text).transpose()?, labels };
+    let record = room.sqlite.write(move |connection| store::patch(connection, &id, change)).await?;
     Ok(respond::json(StatusCode::OK, &room.view(record)))
 }
 
@@ -169,6 +179,7 @@ impl From<RegistryError> for Refusal {
             RegistryError::MachineEnrolled { .. } => ProblemType::MachineAlreadyEnrolled,
             RegistryError::IdRetired(_) => ProblemType::AgentIdRetired,
             RegistryError::TimestampInFuture => ProblemType::TimestampInFuture,
+            RegistryError::TooManyLabels(_) => return SchemaError::at("/labels", detail).into(),
             RegistryError::EnrolmentTooOld => return SchemaError::at("/timestamp", detail).into(),
             RegistryError::Storage(error) => return error.into(),
         };

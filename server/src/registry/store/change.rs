@@ -2,7 +2,11 @@
 
 use super::{AgentRecord, find_living, standing};
 use crate::registry::{RegistryError, is_newer_beat};
-use pingup_protocol::{heartbeat::Presence, time::Timestamp};
+use pingup_protocol::{
+    heartbeat::Presence,
+    labels::{Labels, LabelsPatch},
+    time::Timestamp,
+};
 use rusqlite::{Connection, OptionalExtension};
 
 /// A heartbeat that was verified.
@@ -48,21 +52,35 @@ pub fn newest_word(connection: &Connection, agent_id: &str) -> rusqlite::Result<
         .optional()
 }
 
-/// Changes a living agent's name (`Some(None)` clears it) and metadata (whole, JSON).
-pub fn patch(
-    connection: &Connection,
-    agent_id: &str,
-    name: Option<&Option<String>>,
-    metadata: Option<&str>,
-) -> Result<AgentRecord, RegistryError> {
-    find_living(connection, agent_id)?;
-    if let Some(name) = name {
+/// What of an agent is to change; what is `None` stays.
+#[derive(Clone, Debug, Default)]
+pub struct Change {
+    /// Its name; `Some(None)` clears it.
+    pub name: Option<Option<String>>,
+    /// What operators keep with it, whole, JSON.
+    pub metadata: Option<String>,
+    /// Its labels; `Some(None)` clears them all.
+    pub labels: Option<Option<LabelsPatch>>,
+}
+
+/// Changes a living agent.
+pub fn patch(connection: &Connection, agent_id: &str, change: Change) -> Result<AgentRecord, RegistryError> {
+    let AgentRecord { labels: before, .. } = find_living(connection, agent_id)?;
+    if let Some(name) = change.name {
         connection.prepare_cached("UPDATE agents SET name = ?2 WHERE id = ?1")?.execute((agent_id, name))?;
     }
-    if let Some(metadata) = metadata {
+    if let Some(metadata) = change.metadata {
         connection
             .prepare_cached("UPDATE agents SET metadata = ?2 WHERE id = ?1")?
             .execute((agent_id, metadata))?;
+    }
+    if let Some(labels) = change.labels {
+        let labels = labels.map_or(Ok(Labels::default()), |patch| before.patched(patch))?;
+        let text = serde_json::to_string(&labels)
+            .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
+        connection
+            .prepare_cached("UPDATE agents SET labels = ?2 WHERE id = ?1")?
+            .execute((agent_id, text))?;
     }
     find_living(connection, agent_id)
 }

@@ -6,17 +6,19 @@
 mod change;
 mod come;
 mod lapse;
+mod select;
 
-pub use change::{Beat, beat, newest_word, patch, remove};
+pub use change::{Beat, Change, beat, newest_word, patch, remove};
 pub use come::{Enrolment, FIRST_GENERATION, JoinTokenRow, NewAgent, enrol, join_token, register};
 pub use lapse::mark_offline;
+pub use select::select;
 
 use super::{AgentRecord, AgentStatus, Newest};
 use crate::{
     standing::{NotLiving, Standing},
     storage::{Found, take_page},
 };
-use pingup_protocol::{ids::AgentId, time::Timestamp};
+use pingup_protocol::{ids::AgentId, labels::Labels, time::Timestamp};
 use rusqlite::{
     Connection, OptionalExtension, Row,
     types::{FromSqlError, Type, Value},
@@ -24,7 +26,7 @@ use rusqlite::{
 use serde::de::DeserializeOwned;
 
 const SELECT: &str = "SELECT a.id, a.name, a.status, a.last_seen_at, a.info, a.metadata, a.created_at, a.removed_at, \
-                      l.timestamp, l.status, l.metrics \
+                      l.timestamp, l.status, l.metrics, a.labels \
                       FROM agents a LEFT JOIN agent_latest l ON l.agent_id = a.id";
 
 /// Which agents a list is to show.
@@ -34,6 +36,8 @@ pub struct Filter {
     pub status: Option<AgentStatus>,
     /// With this in id, name or hostname, whatever the case of its ASCII letters.
     pub text: Option<String>,
+    /// With all of these labels.
+    pub labels: Labels,
     /// That come after this id.
     pub after: Option<String>,
 }
@@ -67,27 +71,20 @@ pub fn find_living(connection: &Connection, agent_id: &str) -> Result<AgentRecor
 
 /// Up to `limit` agents that `filter` lets through, ordered by id.
 pub fn list(connection: &Connection, filter: Filter, limit: u64) -> rusqlite::Result<Found<AgentRecord>> {
-    let mut conditions = vec![status_condition(filter.status).to_owned()];
-    let mut values: Vec<Value> = Vec::new();
-    if let Some(text) = filter.text {
-        // Unlike LIKE, this knows no pattern and does not end at a NUL.
-        let columns = ["a.id", "a.name", "a.info ->> '$.hostname'"];
-        let found = columns.map(|column| format!("instr(lower({column}), ?) > 0"));
-        conditions.push(format!("({})", found.join(" OR ")));
-        values.extend(columns.map(|_| text.to_ascii_lowercase().into()));
-    }
+    let (mut conditions, mut values) = conditions(filter.status, filter.text.as_deref(), &filter.labels);
     if let Some(after) = filter.after {
-        conditions.push("a.id > ?".to_owned());
+        conditions.push_str(" AND a.id > ?");
         values.push(after.into());
     }
     // One more tells whether the list goes on.
     values.push((i64::try_from(limit).unwrap_or(i64::MAX - 1) + 1).into());
-    let mut statement = connection
-        .prepare_cached(&format!("{SELECT} WHERE {} ORDER BY a.id LIMIT ?", conditions.join(" AND ")))?;
+    let mut statement =
+        connection.prepare_cached(&format!("{SELECT} WHERE {conditions} ORDER BY a.id LIMIT ?"))?;
     let rows = statement.query_map(rusqlite::params_from_iter(values), record)?;
     take_page(rows, limit, |agent| {
         let name = serde_json::to_vec(&agent.name).map_or(0, |json| json.len());
-        name + agent.info.get().len() + agent.metadata.get().len()
+        let labels: usize = agent.labels.iter().map(|(name, value)| name.len() + value.len()).sum();
+        name + agent.info.get().len() + agent.metadata.get().len() + labels
     })
 }
 
@@ -100,6 +97,25 @@ pub fn count_by_status(connection: &Connection) -> rusqlite::Result<Vec<(String,
             .query_row([], |row| row.get(0))
     };
     AgentStatus::ALL.into_iter().map(|status| Ok((status.as_str().to_owned(), count(status)?))).collect()
+}
+
+/// What an agent must be, have in its names, and carry, in SQL, and the values in it.
+fn conditions(status: Option<AgentStatus>, text: Option<&str>, labels: &Labels) -> (String, Vec<Value>) {
+    let mut conditions = status_condition(status).to_owned();
+    let mut values: Vec<Value> = Vec::new();
+    if let Some(text) = text {
+        // Unlike LIKE, this knows no pattern and does not end at a NUL.
+        let columns = ["a.id", "a.name", "a.info ->> '$.hostname'"];
+        let found = columns.map(|column| format!("instr(lower({column}), ?) > 0"));
+        conditions.push_str(&format!(" AND ({})", found.join(" OR ")));
+        values.extend(columns.map(|_| text.to_ascii_lowercase().into()));
+    }
+    for (name, value) in labels.iter() {
+        // A name has no quotation mark in it.
+        conditions.push_str(" AND a.labels ->> ? = ?");
+        values.extend([format!("$.\"{name}\"").into(), value.to_owned().into()]);
+    }
+    (conditions, values)
 }
 
 /// The rule of [`AgentStatus`] in SQL.
@@ -132,6 +148,7 @@ fn record(row: &Row<'_>) -> rusqlite::Result<AgentRecord> {
         last_seen: moment(3)?,
         info: json(row, 4)?,
         metadata: json(row, 5)?,
+        labels: json(row, 11)?,
         created_at: Timestamp::from_micros(row.get(6)?),
         removed_at: moment(7)?,
         newest,

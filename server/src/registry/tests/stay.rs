@@ -1,6 +1,7 @@
 //! Who is heard, changed and found, and how one goes.
 
 use super::*;
+use pingup_protocol::limits::LABELS_MAX;
 
 #[tokio::test]
 async fn an_id_is_used_once_and_never_again() {
@@ -74,6 +75,31 @@ async fn a_patch_changes_what_it_names() {
         (json!("two"), json!({"row": 2}))
     );
     assert_eq!(patch(json!({"metadata": null})).await, (json!("two"), json!({})));
+}
+
+#[tokio::test]
+async fn labels_are_merged_bounded_and_searched() {
+    let house = House::new();
+    for id in ["a", "b"] {
+        house.register(json!({"id": id})).await.unwrap();
+    }
+    let patch = async |labels: Value| {
+        let body = OperatorBody(json!({ "labels": labels }).to_string().into());
+        let response = handler::patch(State(Arc::clone(&house.room)), Path("a".to_owned()), body).await?;
+        Ok::<_, Refusal>(read(response).await.1["labels"].clone())
+    };
+    assert_eq!(
+        patch(json!({"role": "web", "site": "ber:1"})).await.unwrap(),
+        json!({"role": "web", "site": "ber:1"})
+    );
+    assert_eq!(patch(json!({"role": null})).await.unwrap(), json!({"site": "ber:1"}));
+    assert_eq!(house.list("label=site:ber:1").await.0, ["a"]);
+    assert!(house.list("label=site:ber").await.0.is_empty());
+    let many: serde_json::Map<_, _> = (0..LABELS_MAX).map(|n| (format!("l{n}"), json!("x"))).collect();
+    let refused = patch(Value::Object(many)).await.unwrap_err();
+    assert_eq!(refused.problem().errors[0].pointer, "/labels");
+    assert_eq!(house.get("a").await.unwrap()["labels"], json!({"site": "ber:1"}), "nothing of it was kept");
+    assert_eq!(patch(Value::Null).await.unwrap(), json!({}));
 }
 
 #[tokio::test]

@@ -1,0 +1,127 @@
+//! Batches: one word to many agents, and how far it has come.
+//!
+//! A batch is no state of its own. It is the commands that were queued with it; how many of them stand how is
+//! counted when somebody asks.
+
+use super::PARAMS_BYTES_MAX;
+use pingup_protocol::{command::CommandStatus, ids::AgentId, time::Timestamp};
+use serde::Serialize;
+
+/// Agents of one batch: all are queued in one write, and nobody else writes meanwhile.
+pub const BATCH_AGENTS_MAX: usize = 65_536;
+/// Parameters of one batch, in bytes of compact JSON, times its agents: each command keeps its own.
+pub const BATCH_PARAMS_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+const _: () = assert!(PARAMS_BYTES_MAX <= BATCH_PARAMS_BYTES_MAX, "what one may have, a batch of one may");
+
+/// A batch as operators see it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BatchView {
+    /// `BATCH-<year>-<number>`, with the number of its first command.
+    pub batch_id: String,
+    /// What each of its agents is to do.
+    pub action: String,
+    /// When it was queued.
+    pub created_at: Timestamp,
+    /// When none of its commands may be begun any more.
+    pub expires_at: Timestamp,
+    /// How many agents it was queued for.
+    pub agents: u64,
+    /// How many of its commands stand how.
+    pub counts: Counts,
+}
+
+/// How many commands stand how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct Counts {
+    /// Wait to be pulled.
+    pub pending: u64,
+    /// Handed to their agents; nothing was heard since.
+    pub delivered: u64,
+    /// Ran, and ended well.
+    pub succeeded: u64,
+    /// Ran, and did not.
+    pub failed: u64,
+    /// The agents would not run them.
+    pub rejected: u64,
+    /// The agents died while they ran.
+    pub unknown: u64,
+    /// Were not pulled in time.
+    pub expired: u64,
+    /// Were taken back.
+    pub cancelled: u64,
+}
+
+impl Counts {
+    /// Counts `count` more that stand so.
+    pub fn add(&mut self, status: CommandStatus, count: u64) {
+        let place = match status {
+            CommandStatus::Pending => &mut self.pending,
+            CommandStatus::Delivered => &mut self.delivered,
+            CommandStatus::Succeeded => &mut self.succeeded,
+            CommandStatus::Failed => &mut self.failed,
+            CommandStatus::Rejected => &mut self.rejected,
+            CommandStatus::Unknown => &mut self.unknown,
+            CommandStatus::Expired => &mut self.expired,
+            CommandStatus::Cancelled => &mut self.cancelled,
+        };
+        *place += count;
+    }
+
+    /// How many there are.
+    pub fn total(&self) -> u64 {
+        let Self { pending, delivered, succeeded, failed, rejected, unknown, expired, cancelled } = self;
+        pending + delivered + succeeded + failed + rejected + unknown + expired + cancelled
+    }
+}
+
+/// A batch, and a page of those who are missing.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BatchProgress {
+    /// The batch.
+    #[serde(flatten)]
+    pub batch: BatchView,
+    /// Agents that did not report, and were not spared it, by id.
+    pub missing: Vec<Missing>,
+    /// Where the next page begins; null on the last.
+    pub next_cursor: Option<String>,
+}
+
+/// An agent of a batch that did not report.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Missing {
+    /// Which agent.
+    pub agent_id: AgentId,
+    /// Its command.
+    pub command_id: String,
+    /// Where that stands: `pending`, `delivered` or `expired`.
+    pub status: CommandStatus,
+}
+
+impl Missing {
+    /// What it takes in an answer, but for a few words that are always the same.
+    pub fn bytes(&self) -> usize {
+        self.agent_id.as_str().len() + self.command_id.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_status_is_counted_in_its_place() {
+        let mut counts = Counts::default();
+        for (status, count) in CommandStatus::ALL.into_iter().zip(1..) {
+            counts.add(status, count);
+        }
+        let written = serde_json::to_value(counts).unwrap();
+        for (status, count) in CommandStatus::ALL.into_iter().zip(1..) {
+            assert_eq!(written[status.as_str()], count);
+        }
+        assert_eq!(counts.total(), (1..=8).sum::<u64>());
+    }
+}

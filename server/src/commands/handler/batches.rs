@@ -1,0 +1,101 @@
+//! Batches over HTTP: queued by `POST /api/v1/commands`, watched and taken back here.
+
+use super::{Commands, Neighbours};
+use crate::{
+    auth::Operator,
+    commands::{
+        Asked, BATCH_AGENTS_MAX, BatchOrder, BatchProgress, BatchView, CommandsError,
+        store::{self, batch_made_before, find_batch, queue_batch},
+    },
+    http::{
+        cursor,
+        problem::Refusal,
+        query::Params,
+        respond::{self, LIST_LIMIT, LIST_LIMIT_DEFAULT, Page},
+    },
+};
+use axum::{
+    extract::{Path, State},
+    response::Response,
+};
+use http::StatusCode;
+use pingup_protocol::{ids::AgentId, time::Timestamp};
+use rusqlite::Connection;
+use std::sync::Arc;
+
+/// `GET /api/v1/commands/batches/:id`: how many stand how, and a page of who is missing.
+pub async fn get_batch(
+    State(room): State<Arc<Commands>>,
+    Path(batch_id): Path<String>,
+    params: Params,
+) -> Result<Response, Refusal> {
+    let limit = params.number("limit", LIST_LIMIT, LIST_LIMIT_DEFAULT)?;
+    let after = params.text("cursor").map(cursor::decode::<String>).transpose()?.unwrap_or_default();
+    let now = room.clock.now();
+    let (batch, found) = room
+        .sqlite
+        .read(move |connection| {
+            let batch = find_batch(connection, &batch_id, now)?;
+            let found = store::missing(connection, &batch, &after, limit, now)?;
+            Ok::<_, CommandsError>((batch, found))
+        })
+        .await?;
+    let Page { items: missing, next_cursor } = Page::new(found, |last| cursor::encode(&last.agent_id));
+    Ok(respond::json(StatusCode::OK, &BatchProgress { batch, missing, next_cursor }))
+}
+
+/// `DELETE /api/v1/commands/batches/:id`: takes back what nobody has seen yet. Again is no error, and changes
+/// nothing.
+pub async fn cancel_batch(
+    State(room): State<Arc<Commands>>,
+    Path(batch_id): Path<String>,
+    operator: Operator,
+) -> Result<Response, Refusal> {
+    let now = room.clock.now();
+    let view = room.sqlite.write(move |connection| store::cancel_batch(connection, &batch_id, now)).await?;
+    let (batch, cancelled, operator) = (&view.batch_id, view.counts.cancelled, &operator.name);
+    tracing::info!(batch, cancelled, ?operator, "batch cancelled");
+    Ok(respond::json(StatusCode::OK, &view))
+}
+
+impl Commands {
+    /// Queues a batch. 201: all of it is on disk, and its agents are being woken; 200: this key queued it before.
+    pub(super) async fn create_batch(
+        &self,
+        order: BatchOrder,
+        operator: &Operator,
+    ) -> Result<Response, Refusal> {
+        let (now, neighbours) = (self.clock.now(), self.neighbours);
+        let (view, new) =
+            self.sqlite.write(move |connection| queue(connection, neighbours, &order, now)).await?;
+        let Some(agents) = new else { return Ok(respond::json(StatusCode::OK, &view)) };
+        agents.iter().for_each(|agent_id| self.wake(agent_id.as_str()));
+        let (batch, action, operator) = (&view.batch_id, &view.action, &operator.name);
+        tracing::info!(batch, agents = agents.len(), action, ?operator, "batch queued");
+        Ok(respond::json(StatusCode::CREATED, &view))
+    }
+}
+
+/// The batch, and whom it is for if it is new.
+fn queue(
+    connection: &Connection,
+    neighbours: Neighbours,
+    order: &BatchOrder,
+    now: Timestamp,
+) -> Result<(BatchView, Option<Vec<AgentId>>), CommandsError> {
+    if let Some(id) = batch_made_before(connection, order)? {
+        return Ok((find_batch(connection, &id, now)?, None));
+    }
+    let agents = match &order.asked {
+        Asked::Agents(agents) => {
+            for agent_id in agents {
+                (neighbours.standing)(connection, agent_id.as_str())?.living(agent_id.as_str())?;
+            }
+            agents.clone()
+        }
+        // One more tells that there are too many.
+        Asked::Fitting(selector) => (neighbours.select)(connection, selector, BATCH_AGENTS_MAX + 1)?,
+    };
+    let id = queue_batch(connection, order, &agents, now)?;
+    Ok((find_batch(connection, &id, now)?, Some(agents)))
+}

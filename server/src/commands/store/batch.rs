@@ -1,0 +1,152 @@
+//! Batches: queued whole or not at all, counted and listed from their commands.
+
+use super::{
+    agent_id as read_agent_id,
+    queue::{Origin, insert, take_numbers},
+    status,
+};
+use crate::{
+    commands::{
+        BATCH_AGENTS_MAX, BATCH_PARAMS_BYTES_MAX, BatchOrder, BatchView, CommandsError, Counts, Missing,
+        status_at,
+    },
+    storage::{Found, take_page},
+};
+use pingup_protocol::{
+    ids::{AgentId, batch_id},
+    time::Timestamp,
+};
+use rusqlite::{Connection, OptionalExtension};
+use sha2::{Digest, Sha256};
+
+/// The batch that the order's key made, if its content is the order's.
+pub fn batch_made_before(
+    connection: &Connection,
+    order: &BatchOrder,
+) -> Result<Option<String>, CommandsError> {
+    let Some(key) = &order.idempotency_key else { return Ok(None) };
+    let found = connection
+        .prepare_cached(
+            "SELECT id, action = ?2 AND params = ?3 AND expires_at - created_at = ?4 AND asked = ?5
+             FROM command_batches WHERE idempotency_key = ?1",
+        )?
+        .query_row(
+            (
+                key,
+                &order.task.action,
+                &order.task.params,
+                order.task.ttl_seconds.saturating_mul(1_000_000),
+                digest(order)?,
+            ),
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+        .optional()?;
+    match found {
+        Some((_, false)) => Err(CommandsError::KeyReused),
+        Some((id, true)) => Ok(Some(id)),
+        None => Ok(None),
+    }
+}
+
+/// Queues `order` for `agents`, who must live, and returns the batch's id. An agent with too much to do fails it all.
+pub fn queue_batch(
+    connection: &Connection,
+    order: &BatchOrder,
+    agents: &[AgentId],
+    now: Timestamp,
+) -> Result<String, CommandsError> {
+    let BatchOrder { task, idempotency_key, .. } = order;
+    if agents.is_empty() {
+        return Err(CommandsError::NobodyFits);
+    }
+    if agents.len() > BATCH_AGENTS_MAX {
+        return Err(CommandsError::TooManyFit);
+    }
+    if task.params.len().saturating_mul(agents.len()) > BATCH_PARAMS_BYTES_MAX {
+        return Err(CommandsError::BatchTooLarge);
+    }
+    let first = take_numbers(connection, agents.len() as u64, now)?;
+    let id = batch_id(now.year(), first);
+    connection
+        .prepare_cached(
+            "INSERT INTO command_batches (id, action, params, asked, idempotency_key, created_at, expires_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        )?
+        .execute((
+            &id,
+            &task.action,
+            &task.params,
+            digest(order)?,
+            idempotency_key,
+            now.as_micros(),
+            now.plus_seconds(task.ttl_seconds).as_micros(),
+        ))?;
+    let from = Origin { idempotency_key: None, batch_id: Some(&id) };
+    for (agent_id, number) in agents.iter().zip(first..) {
+        insert(connection, (agent_id, number), task, from, now)?;
+    }
+    Ok(id)
+}
+
+/// The batch of this id.
+pub fn find_batch(connection: &Connection, id: &str, now: Timestamp) -> Result<BatchView, CommandsError> {
+    let (action, created_at, expires_at): (String, i64, i64) = connection
+        .prepare_cached("SELECT action, created_at, expires_at FROM command_batches WHERE id = ?1")?
+        .query_row([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .optional()?
+        .ok_or_else(|| CommandsError::UnknownBatch(id.to_owned()))?;
+    let expires_at = Timestamp::from_micros(expires_at);
+    let mut counts = Counts::default();
+    let mut statement =
+        connection.prepare_cached("SELECT status, count(*) FROM commands WHERE batch_id = ?1 GROUP BY 1")?;
+    let mut rows = statement.query([id])?;
+    while let Some(row) = rows.next()? {
+        // All commands of a batch end at one moment.
+        counts.add(status_at(status(row, 0)?, expires_at, now), row.get(1)?);
+    }
+    let created_at = Timestamp::from_micros(created_at);
+    Ok(BatchView { batch_id: id.to_owned(), action, created_at, expires_at, agents: counts.total(), counts })
+}
+
+/// Up to `limit` agents behind `after` that did not report and were not spared it, by id.
+pub fn missing(
+    connection: &Connection,
+    batch: &BatchView,
+    after: &str,
+    limit: u64,
+    now: Timestamp,
+) -> rusqlite::Result<Found<Missing>> {
+    // The unary plus keeps SQLite to the batch's own index.
+    let mut statement = connection.prepare_cached(
+        "SELECT agent_id, id, status FROM commands
+         WHERE batch_id = ?1 AND agent_id > ?2 AND +status IN ('pending', 'delivered', 'expired')
+         ORDER BY agent_id LIMIT ?3",
+    )?;
+    let one_more = i64::try_from(limit).unwrap_or(i64::MAX - 1) + 1;
+    let rows = statement.query_map((&batch.batch_id, after, one_more), |row| {
+        Ok(Missing {
+            agent_id: read_agent_id(row, 0)?,
+            command_id: row.get(1)?,
+            status: status_at(status(row, 2)?, batch.expires_at, now),
+        })
+    })?;
+    take_page(rows, limit, Missing::bytes)
+}
+
+/// Takes back what of the batch nobody has seen yet; what was handed out goes on.
+pub fn cancel_batch(connection: &Connection, id: &str, now: Timestamp) -> Result<BatchView, CommandsError> {
+    connection
+        .prepare_cached(
+            "UPDATE commands SET status = 'cancelled'
+             WHERE batch_id = ?1 AND +status = 'pending' AND +expires_at > ?2",
+        )?
+        .execute((id, now.as_micros()))?;
+    find_batch(connection, id, now)
+}
+
+/// By which an order to the same agents, or by the same selector, is known again.
+fn digest(order: &BatchOrder) -> rusqlite::Result<[u8; 32]> {
+    let asked = serde_json::to_vec(&order.asked)
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
+    Ok(Sha256::digest(asked).into())
+}
