@@ -10,8 +10,8 @@ use tokio::{
 };
 use tracing_subscriber::EnvFilter;
 
-/// Threads for what blocks: reading large bodies, questions to memory and to the records. When hundreds of agents
-/// deliver their spools at once, more threads would only take memory, half a megabyte each.
+/// Threads for what blocks: reading large bodies, questions to the records. When hundreds of agents deliver their
+/// spools at once, more threads would only take memory.
 const BLOCKING_THREADS_MAX: usize = 32;
 
 /// Runs the hub until SIGTERM or SIGINT.

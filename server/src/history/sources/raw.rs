@@ -1,4 +1,4 @@
-//! Samples in files, added up by DuckDB.
+//! All agents' samples in files, added up by DuckDB.
 
 use super::{Files, batches, count, doubles, integers, names_are, start_of_bucket, texts};
 use crate::{
