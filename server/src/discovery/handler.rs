@@ -32,6 +32,11 @@ pub async fn get(
         to: params.time("to")?.unwrap_or(Range::ALL.to),
         before: params.text("cursor").map(cursor::decode::<Place>).transpose()?.unwrap_or(Range::ALL.before),
         limit: usize::try_from(limit).unwrap_or(1),
+        with_hosts: match params.text("hosts") {
+            None | Some("list") => true,
+            Some("count") => false,
+            Some(_) => return Err(Refusal::parameter("hosts", "list or count expected")),
+        },
     };
     if range.from >= range.to {
         return Err(Refusal::parameter("from", "must lie before to"));
@@ -71,7 +76,7 @@ impl From<DiscoveryError> for Refusal {
     fn from(error: DiscoveryError) -> Self {
         match error {
             DiscoveryError::Storage(error) => error.into(),
-            DiscoveryError::Columns | DiscoveryError::Hosts(_) => {
+            DiscoveryError::File(_) | DiscoveryError::Hosts(_) => {
                 Self::internal("scans could not be read", &error)
             }
         }

@@ -64,8 +64,8 @@ fn standing(_: &rusqlite::Connection, agent_id: &str) -> rusqlite::Result<Standi
 }
 
 fn room(bench: &Bench, now: Timestamp) -> Arc<History> {
-    let (tsdb, engine, sqlite) = (bench.tsdb.clone(), bench.engine.clone(), bench.sqlite.clone());
-    Arc::new(History::new(tsdb, engine, sqlite, Clock::fixed(now), Arc::default(), standing))
+    let (tsdb, readers, sqlite) = (bench.tsdb.clone(), bench.engine.readers().clone(), bench.sqlite.clone());
+    Arc::new(History::new(tsdb, readers, sqlite, Clock::fixed(now), Arc::default(), standing))
 }
 
 fn range(from: i64, to: i64) -> Question<'static> {
