@@ -15,9 +15,7 @@ use axum::{
     extract::{Path, State},
     response::Response,
 };
-use http::StatusCode;
 use pingup_protocol::{ids::AgentId, problem::ProblemType};
-use serde::Serialize;
 use std::sync::Arc;
 
 /// `GET /api/v1/discovery/:agentId`: scans, newest first.
@@ -41,9 +39,12 @@ pub async fn get(
     if range.from >= range.to {
         return Err(Refusal::parameter("from", "must lie before to"));
     }
-    let Listing { items, next } = room.scans(agent_id, range).await?;
-    let next_cursor = next.map(|place| cursor::encode(&place));
-    write(Page { items, next_cursor }).await
+    let (agent, outbox) = (room.known(agent_id).await?, room.readers.outbox().clone());
+    let tell = move |Listing { items, next }, wanted: &_| {
+        let next_cursor = next.map(|place| cursor::encode(&place));
+        respond::long_json(&Page { items, next_cursor }, &outbox, wanted)
+    };
+    room.tell(agent, range, tell).await
 }
 
 /// `GET /api/v1/discovery/:agentId/latest`: the newest scan.
@@ -52,18 +53,21 @@ pub async fn latest(
     Path(agent_id): Path<String>,
 ) -> Result<Response, Refusal> {
     let none = Refusal::new(ProblemType::NotFound, format!("no scan of agent {agent_id:?} yet"));
-    let newest = room.scans(agent_id, Range::ALL).await?.items.pop();
-    write(newest.ok_or(none)?).await
+    let (agent, outbox) = (room.known(agent_id).await?, room.readers.outbox().clone());
+    let tell = move |mut page: Listing, wanted: &_| {
+        respond::long_json(&page.items.pop().ok_or(none)?, &outbox, wanted)
+    };
+    room.tell(agent, Range::ALL, tell).await
 }
 
 impl Discovery {
-    async fn scans(&self, agent_id: String, range: Range) -> Result<Listing, Refusal> {
+    async fn known(&self, agent_id: String) -> Result<AgentId, Refusal> {
         let (standing, id) = (self.standing, agent_id.clone());
         let found =
             self.sqlite.read(move |connection| Ok::<_, StorageError>(standing(connection, &id)?)).await?;
         match (found, AgentId::parse(&agent_id)) {
             // What a removed agent left behind can still be read.
-            (Standing::Living | Standing::Removed, Ok(agent)) => Ok(self.page(agent, range).await?),
+            (Standing::Living | Standing::Removed, Ok(agent)) => Ok(agent),
             _ => {
                 let error = NotLiving::Unknown(agent_id);
                 Err(Refusal::new(error.problem(), error.to_string()))
@@ -81,11 +85,4 @@ impl From<DiscoveryError> for Refusal {
             }
         }
     }
-}
-
-/// Writes an answer off the threads that serve connections: scans may be large.
-async fn write(body: impl Serialize + Send + 'static) -> Result<Response, Refusal> {
-    tokio::task::spawn_blocking(move || respond::json(StatusCode::OK, &body))
-        .await
-        .map_err(|error| Refusal::internal("a page could not be written", &error))
 }

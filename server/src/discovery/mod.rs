@@ -12,7 +12,7 @@ mod page;
 
 use crate::{
     standing::Standing,
-    storage::{Readers, Sqlite, StorageError},
+    storage::{Readers, Sqlite, StorageError, Wanted},
     tsdb::{Tsdb, TsdbError},
 };
 use arrow::error::ArrowError;
@@ -132,8 +132,22 @@ impl Discovery {
 
     /// A page of an agent's scans, newest first.
     pub async fn page(&self, agent: AgentId, range: Range) -> Result<Listing, DiscoveryError> {
+        self.tell(agent, range, |page, _| Ok(page)).await
+    }
+
+    /// The same, told by `tell` in its turn.
+    pub async fn tell<T, E>(
+        &self,
+        agent: AgentId,
+        range: Range,
+        tell: impl FnOnce(Listing, &Wanted) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<DiscoveryError> + From<StorageError> + Send + 'static,
+    {
         let query = page::Query::new(self.tsdb.view(), agent, range);
-        self.readers.run(move |wanted| query.run(PAGE_BYTES_MAX, wanted)).await
+        self.readers.run(move |wanted| tell(query.run(PAGE_BYTES_MAX, wanted)?, wanted)).await
     }
 }
 

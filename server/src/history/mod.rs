@@ -23,7 +23,7 @@ use crate::{
     clock::Clock,
     latest::Latest,
     standing::Standing,
-    storage::{Readers, Sqlite, StorageError},
+    storage::{Readers, Sqlite, StorageError, Wanted},
     tsdb::{Tier, Tsdb, TsdbError, rollup},
 };
 use arrow::error::ArrowError;
@@ -184,18 +184,32 @@ impl History {
         Self { tsdb, readers, sqlite, clock, latest, standing, fleet: Arc::default() }
     }
 
-    /// A page of an agent's raw rows, oldest first.
-    pub async fn rows(&self, agent: AgentId, plan: RowsPlan) -> Result<Listing<Row>, HistoryError> {
+    /// A page of an agent's raw rows, oldest first, told by `tell` in its turn.
+    pub async fn rows<T, E>(
+        &self,
+        agent: AgentId,
+        plan: RowsPlan,
+        tell: impl FnOnce(Listing<Row>, &Wanted) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<HistoryError> + From<StorageError> + Send + 'static,
+    {
         let query = rows::Query::new(self.tsdb.view(), agent, plan);
-        self.readers.run(move |wanted| query.run(wanted)).await
+        self.readers.run(move |wanted| tell(query.run(wanted)?, wanted)).await
     }
 
-    /// A page of buckets, oldest first, of an agent or of all.
-    pub async fn buckets(
+    /// A page of buckets, oldest first, of an agent or of all, told by `tell` in its turn.
+    pub async fn buckets<T, E>(
         &self,
         agent: Option<AgentId>,
         plan: BucketsPlan,
-    ) -> Result<Listing<Bucket>, HistoryError> {
+        tell: impl FnOnce(Listing<Bucket>, &Wanted) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<HistoryError> + From<StorageError> + Send + 'static,
+    {
         let view = self.tsdb.view();
         let now = self.clock.now();
         let id = agent.as_ref().map(AgentId::as_str);
@@ -206,7 +220,7 @@ impl History {
             end_of_day > now.as_micros() && view.parts_for(Tier::Raw, id, range).is_empty()
         });
         let query = buckets::Query::new(view, agent, plan, &reaches, Arc::clone(&self.fleet));
-        self.readers.run(move |wanted| query.run(wanted)).await
+        self.readers.run(move |wanted| tell(query.run(wanted)?, wanted)).await
     }
 
     /// The agents that stand out, in the plan's order, and the tiers that were read.

@@ -40,14 +40,17 @@ pub async fn get(
 ) -> Result<Response, Refusal> {
     let plan = Plan::new(question(&params)?, room.clock.now())?;
     let agent = room.known(&agent_id).await?;
+    let outbox = room.readers.outbox().clone();
     match plan {
         Plan::Rows(plan) => {
             let fields = plan.fields.clone();
-            present::page(form, room.rows(agent, plan).await?, fields).await
+            let tell = move |page, wanted: &_| present::write(form, page, &fields, &outbox, wanted);
+            room.rows(agent, plan, tell).await
         }
         Plan::Buckets(plan) => {
             let fields = plan.fields.clone();
-            present::page(form, room.buckets(Some(agent), plan).await?, fields).await
+            let tell = move |page, wanted: &_| present::write(form, page, &fields, &outbox, wanted);
+            room.buckets(Some(agent), plan, tell).await
         }
     }
 }

@@ -74,7 +74,8 @@ fn a_file_without_the_fleets_rows_is_added_up_when_asked() {
         let room = room(&bench, at(2_000));
         for _ in 0..2 {
             let question = Question { fields: Some("cpu,m77"), ..range(0, 3_600) };
-            let page = wait(room.buckets(None, Plan::fleet(question, at(2_000)).unwrap())).unwrap();
+            let plan = Plan::fleet(question, at(2_000)).unwrap();
+            let page = wait(room.buckets(None, plan, |page, _| Ok::<_, HistoryError>(page))).unwrap();
             let [bucket] = &page.items[..] else { panic!("{page:?}") };
             let counts: Vec<_> =
                 bucket.metrics.0.iter().map(|(name, sum)| (name.as_str(), sum.count)).collect();
