@@ -101,7 +101,7 @@ fn of_part(
     Ok(())
 }
 
-/// Those in memory, in no order.
+/// Those in memory: of all there are, as many as a page takes and one more.
 pub(super) fn in_memory(view: &View, agent: &AgentId, range: &Range) -> Vec<Key> {
     let mut found = Vec::new();
     for segment in &view.segments {
@@ -113,6 +113,7 @@ pub(super) fn in_memory(view: &View, agent: &AgentId, range: &Range) -> Vec<Key>
             }
         });
     }
+    keep_page(&mut found, range.limit);
     found
 }
 

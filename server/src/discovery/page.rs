@@ -28,13 +28,22 @@ impl Query {
         Self { view, agent, range, days }
     }
 
-    /// Reads it.
+    /// Reads it: what is in memory first.
     pub(super) fn run(self, page_bytes_max: usize, wanted: &Wanted) -> Result<Listing, DiscoveryError> {
         let mut keys = keys::in_memory(&self.view, &self.agent, &self.range);
+        let mut hosts = Hosts::taking(page_bytes_max);
+        if self.range.with_hosts {
+            let places = keys.iter().map(|key| key.place).collect();
+            hosts::in_memory(&self.view, &self.agent, &places, &mut hosts)?;
+        }
+        wanted.give_way();
         keys::on_disk(&self.agent, &self.range, &self.days, &mut keys, wanted)?;
         let chosen = &keys[..keys.len().min(self.range.limit)];
         let items = match self.range.with_hosts {
-            true => listed(chosen, self.hosts(chosen, page_bytes_max, wanted)?, page_bytes_max),
+            true => {
+                self.hosts_on_disk(chosen, &mut hosts, wanted)?;
+                listed(chosen, hosts, page_bytes_max)
+            }
             false => chosen.iter().map(|key| told(key, None)).collect(),
         };
         let last = items.len().checked_sub(1).and_then(|last| keys.get(last));
@@ -42,16 +51,16 @@ impl Query {
         Ok(Listing { items, next })
     }
 
-    fn hosts(&self, chosen: &[Key], page_bytes_max: usize, wanted: &Wanted) -> Result<Hosts, DiscoveryError> {
-        let mut hosts = Hosts::taking(page_bytes_max);
-        let in_memory = chosen.iter().filter(|key| !key.on_disk).map(|key| key.place).collect();
-        hosts::in_memory(&self.view, &self.agent, &in_memory, &mut hosts)?;
+    fn hosts_on_disk(
+        &self,
+        chosen: &[Key],
+        hosts: &mut Hosts,
+        wanted: &Wanted,
+    ) -> Result<(), DiscoveryError> {
         let mut on_disk = chosen.iter().filter(|key| key.on_disk).map(|key| key.place);
-        if let Some(newest) = on_disk.next() {
-            let oldest = on_disk.next_back().unwrap_or(newest);
-            hosts::on_disk(&self.agent, &self.days, (oldest, newest), &mut hosts, wanted)?;
-        }
-        Ok(hosts)
+        let Some(newest) = on_disk.next() else { return Ok(()) };
+        let oldest = on_disk.next_back().unwrap_or(newest);
+        hosts::on_disk(&self.agent, &self.days, (oldest, newest), hosts, wanted)
     }
 }
 

@@ -44,7 +44,11 @@ impl Query {
     /// Reads it.
     pub(super) fn run(self, wanted: &Wanted) -> Result<Listing<Bucket>, HistoryError> {
         let Self { view, agent, plan, files, fleet } = self;
-        let (mut sums, mut tiers) = (Sums::default(), Tiers::default());
+        let (mut sums, mut newer, mut tiers) = (Sums::default(), Sums::default(), Tiers::default());
+        if head::add(&view, agent.as_ref(), &plan, &mut newer) {
+            tiers.note(Tier::Raw);
+        }
+        wanted.give_way();
         for files in &files {
             tiers.note(files.tier);
             match (&agent, files.tier, rollup_names(&plan.fields)) {
@@ -54,9 +58,8 @@ impl Query {
                 _ => sources::files::add(files, agent.as_ref(), &plan, &mut sums, wanted)?,
             }
         }
-        if head::add(&view, agent.as_ref(), &plan, &mut sums) {
-            tiers.note(Tier::Raw);
-        }
+        // Of two newest at one moment, the one that came later counts.
+        sums.absorb(newer);
         sums.page(plan.limit, tiers)
     }
 }
@@ -123,6 +126,18 @@ impl Sums {
             Some(place) => self.at(start).add_own(place, more),
             None if name == SAMPLES => self.count(start, more.count),
             None => self.at(start).add_further(name, more),
+        }
+    }
+
+    /// Adds all that another has.
+    fn absorb(&mut self, other: Self) {
+        for (start, Sum { samples, own, further }) in other.buckets {
+            let sum = self.at(start);
+            sum.samples += samples;
+            for (place, more) in own.iter().enumerate() {
+                more.iter().for_each(|more| sum.add_own(place, more));
+            }
+            further.iter().for_each(|(name, more)| sum.add_further(name, more));
         }
     }
 

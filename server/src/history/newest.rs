@@ -41,6 +41,7 @@ impl Query {
     pub(super) fn run(self, wanted: &Wanted) -> Result<Option<LatestSample>, HistoryError> {
         let range = self.from..END;
         let mut newest = in_memory(&self.view, &self.agent, &range);
+        wanted.give_way();
         for (day, parts) in &self.days {
             // What came late may be all that is in memory.
             if newest.as_ref().is_some_and(|newest| rollup::day(newest.key.0) > *day) {

@@ -47,6 +47,7 @@ impl Query {
     pub(super) fn run(self, wanted: &Wanted) -> Result<Listing<Row>, HistoryError> {
         let mut first = FirstRows::new(&self.plan);
         self.in_memory(&mut first);
+        wanted.give_way();
         if let Some(files) = &self.files {
             self.on_disk(files, wanted, &mut first)?;
         }

@@ -65,14 +65,17 @@ impl Query {
 
     /// Makes it.
     pub(super) fn run(self, wanted: &Wanted) -> Result<(Vec<TopAgent>, Tiers), HistoryError> {
-        let (mut agents, mut tiers) = (Agents::new(), Tiers::default());
+        let (mut agents, mut newer, mut tiers) = (Agents::new(), Agents::new(), Tiers::default());
+        if self.in_memory(&mut newer) {
+            tiers.note(Tier::Raw);
+        }
+        wanted.give_way();
         if let Some(files) = &self.files {
             tiers.note(Tier::Raw);
             self.on_disk(files, &mut agents, wanted)?;
         }
-        if self.in_memory(&mut agents) {
-            tiers.note(Tier::Raw);
-        }
+        // Of two newest at one moment, the one that came later counts.
+        newer.iter().for_each(|(agent_id, sum)| self.add(&mut agents, agent_id, sum));
         if agents.len() > self.agents_max {
             let detail = format!("more than {} agents in it; a shorter one expected", self.agents_max);
             return Err(PlanError::new("window", detail).into());

@@ -1,6 +1,9 @@
 //! Threads that answer questions: few at once, each gives way to those that commit and answer agents, and ends
 //! with its question.
 //!
+//! A question first reads what is in memory, then says that it gives way ([`Wanted::give_way`]). The other way round,
+//! it would hold a lock that the writer waits for while it waits for a processor behind whatever else the machine does.
+//!
 //! Promises: a bounded number of questions at once, others wait a named time for their turn; one that takes too
 //! long, or whose asker is gone, hears so at its next [`Wanted::check`].
 
@@ -37,10 +40,12 @@ pub struct Turn {
     _permit: OwnedSemaphorePermit,
 }
 
-/// Whether anyone still waits for an answer.
+/// A question's word with its thread: whether anyone still waits for an answer, and when to give way.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
     gone: Arc<AtomicBool>,
+    /// By how much; nothing for one that was asked on somebody else's thread.
+    niceness: i32,
 }
 
 impl Wanted {
@@ -48,13 +53,20 @@ impl Wanted {
     pub fn check(&self) -> Result<(), StorageError> {
         if self.gone.load(Ordering::Relaxed) { Err(StorageError::Timeout) } else { Ok(()) }
     }
+
+    /// From here on the thread gives way: to be said once nothing is left to read that a writer may wait for.
+    pub fn give_way(&self) {
+        if self.niceness > 0 {
+            give_way(self.niceness);
+        }
+    }
 }
 
 impl Wanted {
     /// For tests: by nobody.
     #[cfg(test)]
     pub(crate) fn nobody() -> Self {
-        Self { gone: Arc::new(AtomicBool::new(true)) }
+        Self { gone: Arc::new(AtomicBool::new(true)), ..Self::default() }
     }
 }
 
@@ -109,11 +121,10 @@ impl Readers {
         T: Send + 'static,
         E: From<StorageError> + Send + 'static,
     {
-        let gone = GoneOnDrop(Wanted::default());
+        let gone = GoneOnDrop(Wanted { niceness: NICENESS, ..Wanted::default() });
         let wanted = gone.0.clone();
         let (reply, answer) = oneshot::channel();
         let read = move || {
-            give_way(NICENESS);
             let done = catch_unwind(AssertUnwindSafe(|| work(&wanted)));
             drop(turn);
             // Who has hung up does not hear it.
@@ -180,6 +191,22 @@ mod tests {
         heard.recv().unwrap();
         // Its turn ended with it.
         patient.turn().await.unwrap();
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_question_gives_way_when_it_says_so_and_its_asker_never() {
+        let niceness = || rustix::process::getpriority_process(Some(rustix::thread::gettid())).unwrap();
+        let before = niceness();
+        let look = move |wanted: &Wanted| {
+            let at_first = niceness();
+            wanted.give_way();
+            Ok::<_, StorageError>((at_first, niceness()))
+        };
+        let readers = Readers::new(1, LONG, LONG);
+        assert_eq!(readers.run(look).await.unwrap(), (before, before + NICENESS));
+        Wanted::default().give_way();
+        assert_eq!(niceness(), before);
     }
 
     #[tokio::test]

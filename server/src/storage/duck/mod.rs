@@ -89,8 +89,11 @@ impl Duck {
         // It goes with this future, or when the deadline is past: that stops the query.
         let _stop = query.stop_on_drop();
         let duck = self.clone();
-        let ask =
-            move |_: &Wanted| duck.0.instance.run(&query, work).unwrap_or_else(|error| Err(error.into()));
+        let ask = move |wanted: &Wanted| {
+            // And with it every thread that the engine starts.
+            wanted.give_way();
+            duck.0.instance.run(&query, work).unwrap_or_else(|error| Err(error.into()))
+        };
         readers.run_in(turn, ask).await
     }
 
