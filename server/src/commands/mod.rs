@@ -27,6 +27,7 @@
 //! out, more than [`OPEN_COMMANDS_MAX`] open ones of an agent, results for what the agent was never given.
 
 mod batch;
+mod changes;
 mod error;
 pub mod handler;
 mod order;
@@ -36,6 +37,7 @@ mod tests;
 pub mod waiters;
 
 pub use batch::{BATCH_AGENTS_MAX, BATCH_PARAMS_BYTES_MAX, BatchProgress, BatchView, Counts, Missing};
+pub use changes::{Change, Teller};
 pub use error::CommandsError;
 pub use handler::{Commands, Neighbours};
 pub use order::{

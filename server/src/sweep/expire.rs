@@ -7,19 +7,27 @@ use crate::{
 };
 use pingup_protocol::time::Timestamp;
 use rusqlite::Connection;
+use std::sync::Arc;
 
-/// Expires pending commands whose time is over at the given moment; says how many.
-pub type ExpireCommands = fn(&Connection, Timestamp) -> rusqlite::Result<usize>;
+/// Expires pending commands whose time is over at the given moment; says which, in a room's own words.
+pub type ExpireCommands<T> = fn(&Connection, Timestamp) -> rusqlite::Result<Vec<T>>;
 
-/// The job.
-pub fn job(sqlite: Sqlite, clock: Clock, expire: ExpireCommands) -> Job {
+/// The job. What it expired is told to `told`, once that is on disk.
+pub fn job<T: Send + 'static>(
+    sqlite: Sqlite,
+    clock: Clock,
+    expire: ExpireCommands<T>,
+    told: impl Fn(Vec<T>) + Send + Sync + 'static,
+) -> Job {
+    let told = Arc::new(told);
     Job::new("expire", TICK, move || {
-        let (sqlite, now) = (sqlite.clone(), clock.now());
+        let (sqlite, now, told) = (sqlite.clone(), clock.now(), Arc::clone(&told));
         async move {
             let expired =
                 sqlite.write(move |connection| Ok::<_, StorageError>(expire(connection, now)?)).await?;
-            if expired > 0 {
-                tracing::info!(commands = expired, "not fetched in time: expired");
+            if !expired.is_empty() {
+                tracing::info!(commands = expired.len(), "not fetched in time: expired");
+                told(expired);
             }
             Ok::<_, StorageError>(())
         }

@@ -4,7 +4,7 @@ use super::{Commands, Neighbours};
 use crate::{
     auth::{AgentCaller, AgentKeys, AgentMessage},
     commands::{
-        CommandsError, ResultAnswer,
+        Change, CommandsError, ResultAnswer,
         store::{self, Deliverable, Delivery},
         waiters::Woken,
     },
@@ -17,10 +17,11 @@ use axum::{
 };
 use http::StatusCode;
 use pingup_protocol::{
-    command::{PendingAnswer, ResultBody},
-    ids::is_nonce,
+    command::{CommandStatus, PendingAnswer, ResultBody},
+    ids::{AgentId, is_nonce},
     limits::{INTEGER_MAX, WAIT_SECONDS_MAX},
     schema::SchemaError,
+    time::Timestamp,
 };
 use serde_json::Value;
 use std::{collections::HashSet, sync::Arc, time::Duration};
@@ -70,10 +71,14 @@ pub async fn result(
     let (now, agent_id, seq) = (room.clock.now(), body.agent_id.clone(), body.command_seq);
     let outcome = body.into();
     let named = command_id.clone();
-    let status = room
+    let by = agent_id.clone();
+    let (status, new) = room
         .sqlite
-        .write(move |connection| store::keep_result(connection, &agent_id, (&named, seq), &outcome, now))
+        .write(move |connection| store::keep_result(connection, &by, (&named, seq), &outcome, now))
         .await?;
+    if new {
+        room.teller.tell(vec![Change { command_id: command_id.clone(), agent_id, status, at: now }]);
+    }
     Ok(respond::json(StatusCode::OK, &ResultAnswer { command_id, status, server_time: now }))
 }
 
@@ -96,28 +101,37 @@ impl Commands {
             })
             .await?;
         let mut signed = Vec::with_capacity(due.len());
-        let mut unmarked = Vec::new();
+        let (mut unmarked, mut new) = (Vec::new(), Vec::new());
         for Deliverable { command, handed_out_with } in due {
             let value = keys.sign_command(&command)?;
             let signature = value["signature"].as_str().unwrap_or_default().to_owned();
+            if handed_out_with.is_none() {
+                new.push(command.command_id.clone());
+            }
             if handed_out_with.as_ref() != Some(&signature) {
                 unmarked.push(Delivery { command_id: command.command_id.clone(), signature });
             }
             signed.push((command.command_id, value));
         }
-        let withheld = self.mark(unmarked).await?;
+        let now = self.clock.now();
+        let withheld = self.mark(unmarked, now).await?;
+        new.retain(|id| !withheld.contains(id));
+        self.teller.tell(new.into_iter().map(|id| delivered(id, keys.agent_id(), now)).collect());
         let commands = signed.into_iter().filter(|(id, _)| !withheld.contains(id)).map(|(_, value)| value);
         Ok((commands.collect(), version))
     }
 
     /// Marks deliveries on disk, and returns those that may not be handed out after all.
-    async fn mark(&self, deliveries: Vec<Delivery>) -> Result<HashSet<String>, CommandsError> {
+    async fn mark(
+        &self,
+        deliveries: Vec<Delivery>,
+        now: Timestamp,
+    ) -> Result<HashSet<String>, CommandsError> {
         let mut unmarked: HashSet<_> =
             deliveries.iter().map(|delivery| delivery.command_id.clone()).collect();
         if deliveries.is_empty() {
             return Ok(unmarked);
         }
-        let now = self.clock.now();
         let marked = self
             .sqlite
             .write(move |connection| {
@@ -129,4 +143,8 @@ impl Commands {
         });
         Ok(unmarked)
     }
+}
+
+fn delivered(command_id: String, agent_id: &AgentId, at: Timestamp) -> Change {
+    Change { command_id, agent_id: agent_id.clone(), status: CommandStatus::Delivered, at }
 }

@@ -4,7 +4,7 @@ use super::{Commands, Neighbours};
 use crate::{
     auth::Operator,
     commands::{
-        Asked, BATCH_AGENTS_MAX, BatchOrder, BatchProgress, BatchView, CommandsError,
+        Asked, BATCH_AGENTS_MAX, BatchOrder, BatchProgress, BatchView, Change, CommandsError,
         store::{self, batch_made_before, find_batch, queue_batch},
     },
     http::{
@@ -19,7 +19,7 @@ use axum::{
     response::Response,
 };
 use http::StatusCode;
-use pingup_protocol::{ids::AgentId, time::Timestamp};
+use pingup_protocol::time::Timestamp;
 use rusqlite::Connection;
 use std::sync::Arc;
 
@@ -52,7 +52,9 @@ pub async fn cancel_batch(
     operator: Operator,
 ) -> Result<Response, Refusal> {
     let now = room.clock.now();
-    let view = room.sqlite.write(move |connection| store::cancel_batch(connection, &batch_id, now)).await?;
+    let (view, changes) =
+        room.sqlite.write(move |connection| store::cancel_batch(connection, &batch_id, now)).await?;
+    room.teller.tell(changes);
     let (batch, cancelled, operator) = (&view.batch_id, view.counts.cancelled, &operator.name);
     tracing::info!(batch, cancelled, ?operator, "batch cancelled");
     Ok(respond::json(StatusCode::OK, &view))
@@ -68,7 +70,10 @@ impl Commands {
         let (now, neighbours) = (self.clock.now(), self.neighbours);
         let (view, new) =
             self.sqlite.write(move |connection| queue(connection, neighbours, &order, now)).await?;
-        let Some(agents) = new else { return Ok(respond::json(StatusCode::OK, &view)) };
+        let Some(queued) = new else { return Ok(respond::json(StatusCode::OK, &view)) };
+        let agents: Vec<_> = queued.iter().map(|queued| queued.agent_id.clone()).collect();
+        // Before any agent can have its own: nothing that follows is told earlier.
+        self.teller.tell(queued);
         agents.iter().for_each(|agent_id| self.wake(agent_id.as_str()));
         let (batch, action, operator) = (&view.batch_id, &view.action, &operator.name);
         tracing::info!(batch, agents = agents.len(), action, ?operator, "batch queued");
@@ -76,13 +81,13 @@ impl Commands {
     }
 }
 
-/// The batch, and whom it is for if it is new.
+/// The batch, and what of it is new.
 fn queue(
     connection: &Connection,
     neighbours: Neighbours,
     order: &BatchOrder,
     now: Timestamp,
-) -> Result<(BatchView, Option<Vec<AgentId>>), CommandsError> {
+) -> Result<(BatchView, Option<Vec<Change>>), CommandsError> {
     if let Some(id) = batch_made_before(connection, order)? {
         return Ok((find_batch(connection, &id, now)?, None));
     }
@@ -96,6 +101,6 @@ fn queue(
         // One more tells that there are too many.
         Asked::Fitting(selector) => (neighbours.select)(connection, selector, BATCH_AGENTS_MAX + 1)?,
     };
-    let id = queue_batch(connection, order, &agents, now)?;
-    Ok((find_batch(connection, &id, now)?, Some(agents)))
+    let (id, queued) = queue_batch(connection, order, &agents, now)?;
+    Ok((find_batch(connection, &id, now)?, Some(queued)))
 }

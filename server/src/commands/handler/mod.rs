@@ -8,7 +8,7 @@ pub use agents::{pending, result};
 pub use batches::{cancel_batch, get_batch};
 
 use super::{
-    CommandBody, CommandsError, Order, Wanted,
+    Change, CommandBody, CommandView, CommandsError, Order, Teller, Wanted,
     store::{self, Filter, Place},
     waiters::Waiters,
 };
@@ -30,7 +30,9 @@ use axum::{
     response::Response,
 };
 use http::StatusCode;
-use pingup_protocol::{command::CommandStatus, ids::AgentId, problem::ProblemType, schema::SchemaError};
+use pingup_protocol::{
+    command::CommandStatus, ids::AgentId, problem::ProblemType, schema::SchemaError, time::Timestamp,
+};
 use rusqlite::Connection;
 use std::{fmt, sync::Arc};
 use tokio::sync::{Semaphore, watch};
@@ -58,6 +60,7 @@ pub struct Commands {
     sqlite: Sqlite,
     clock: Clock,
     neighbours: Neighbours,
+    teller: Teller,
     waiters: Waiters,
     turns: Semaphore,
 }
@@ -69,17 +72,20 @@ impl fmt::Debug for Commands {
 }
 
 impl Commands {
-    /// The room over these records. Once `stopping` turns true, no request is held open any more.
+    /// The room over these records, whose changes `teller` tells. Once `stopping` turns true, no request is held
+    /// open any more.
     pub fn new(
         sqlite: Sqlite,
         clock: Clock,
         neighbours: Neighbours,
+        teller: Teller,
         stopping: watch::Receiver<bool>,
     ) -> Self {
         Self {
             sqlite,
             clock,
             neighbours,
+            teller,
             waiters: Waiters::new(stopping),
             turns: Semaphore::new(HAND_OUTS_MAX),
         }
@@ -88,6 +94,11 @@ impl Commands {
     /// Answers the agent's held-open request, if there is one: something changed that it should know.
     pub fn wake(&self, agent_id: &str) {
         self.waiters.wake(agent_id);
+    }
+
+    /// Who tells what changes.
+    pub const fn teller(&self) -> &Teller {
+        &self.teller
     }
 
     /// How many requests are held open.
@@ -107,6 +118,8 @@ impl Commands {
             })
             .await?;
         if new {
+            // Before the agent can have it: nothing that follows is told earlier.
+            self.teller.tell(vec![view.changed(now)]);
             self.wake(agent_id.as_str());
             let (command, action, operator) = (&view.command_id, &view.action, &operator.name);
             tracing::info!(agent = %agent_id, command, action, ?operator, "command queued");
@@ -177,9 +190,22 @@ pub async fn cancel(
 ) -> Result<Response, Refusal> {
     let now = room.clock.now();
     let view = room.sqlite.write(move |connection| store::cancel(connection, &command_id, now)).await?;
+    room.teller.tell(vec![view.changed(now)]);
     let (command, operator) = (&view.command_id, &operator.name);
     tracing::info!(agent = %view.agent_id, command, ?operator, "command cancelled");
     Ok(respond::json(StatusCode::OK, &view))
+}
+
+impl CommandView {
+    /// What is told of it when it came to stand as it does at `at`.
+    fn changed(&self, at: Timestamp) -> Change {
+        Change {
+            command_id: self.command_id.clone(),
+            agent_id: self.agent_id.clone(),
+            status: self.status,
+            at,
+        }
+    }
 }
 
 impl From<CommandsError> for Refusal {

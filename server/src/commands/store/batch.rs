@@ -1,18 +1,19 @@
 //! Batches: queued whole or not at all, counted and listed from their commands.
 
 use super::{
-    agent_id as read_agent_id,
+    agent_id as read_agent_id, changes,
     queue::{Origin, insert, take_numbers},
     status,
 };
 use crate::{
     commands::{
-        BATCH_AGENTS_MAX, BATCH_PARAMS_BYTES_MAX, BatchOrder, BatchView, CommandsError, Counts, Missing,
-        status_at,
+        BATCH_AGENTS_MAX, BATCH_PARAMS_BYTES_MAX, BatchOrder, BatchView, Change, CommandsError, Counts,
+        Missing, status_at,
     },
     storage::{Found, take_page},
 };
 use pingup_protocol::{
+    command::CommandStatus,
     ids::{AgentId, batch_id},
     time::Timestamp,
 };
@@ -48,13 +49,14 @@ pub fn batch_made_before(
     }
 }
 
-/// Queues `order` for `agents`, who must live, and returns the batch's id. An agent with too much to do fails it all.
+/// Queues `order` for `agents`, who must live; returns the batch's id and its commands. An agent with too much to do
+/// fails it all.
 pub fn queue_batch(
     connection: &Connection,
     order: &BatchOrder,
     agents: &[AgentId],
     now: Timestamp,
-) -> Result<String, CommandsError> {
+) -> Result<(String, Vec<Change>), CommandsError> {
     let BatchOrder { task, idempotency_key, .. } = order;
     if agents.is_empty() {
         return Err(CommandsError::NobodyFits);
@@ -82,10 +84,13 @@ pub fn queue_batch(
             now.plus_seconds(task.ttl_seconds).as_micros(),
         ))?;
     let from = Origin { idempotency_key: None, batch_id: Some(&id) };
+    let mut queued = Vec::with_capacity(agents.len());
     for (agent_id, number) in agents.iter().zip(first..) {
-        insert(connection, (agent_id, number), task, from, now)?;
+        let command_id = insert(connection, (agent_id, number), task, from, now)?;
+        let agent_id = agent_id.clone();
+        queued.push(Change { command_id, agent_id, status: CommandStatus::Pending, at: now });
     }
-    Ok(id)
+    Ok((id, queued))
 }
 
 /// The batch of this id.
@@ -133,15 +138,18 @@ pub fn missing(
     take_page(rows, limit, Missing::bytes)
 }
 
-/// Takes back what of the batch nobody has seen yet; what was handed out goes on.
-pub fn cancel_batch(connection: &Connection, id: &str, now: Timestamp) -> Result<BatchView, CommandsError> {
-    connection
-        .prepare_cached(
-            "UPDATE commands SET status = 'cancelled'
-             WHERE batch_id = ?1 AND +status = 'pending' AND +expires_at > ?2",
-        )?
-        .execute((id, now.as_micros()))?;
-    find_batch(connection, id, now)
+/// Takes back what of the batch nobody has seen yet, and says what that was; what was handed out goes on.
+pub fn cancel_batch(
+    connection: &Connection,
+    id: &str,
+    now: Timestamp,
+) -> Result<(BatchView, Vec<Change>), CommandsError> {
+    let mut cancel = connection.prepare_cached(
+        "UPDATE commands SET status = 'cancelled'
+         WHERE batch_id = ?1 AND +status = 'pending' AND +expires_at > ?2 RETURNING id, agent_id",
+    )?;
+    let cancelled = changes(cancel.query((id, now.as_micros()))?, CommandStatus::Cancelled, now)?;
+    Ok((find_batch(connection, id, now)?, cancelled))
 }
 
 /// By which an order to the same agents, or by the same selector, is known again.

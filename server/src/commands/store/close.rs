@@ -5,22 +5,23 @@ use crate::commands::{CommandView, CommandsError, Outcome, Verdict, judge};
 use pingup_protocol::{command::CommandStatus, ids::AgentId, time::Timestamp};
 use rusqlite::Connection;
 
-/// Keeps what the agent reported of its command `command_id` at place `seq`; returns where the command stands.
+/// Keeps what the agent reported of its command `command_id` at place `seq`; returns where the command
+/// stands, and whether that is new.
 pub fn keep_result(
     connection: &Connection,
     agent_id: &AgentId,
     (command_id, seq): (&str, u64),
     outcome: &Outcome,
     now: Timestamp,
-) -> Result<CommandStatus, CommandsError> {
+) -> Result<(CommandStatus, bool), CommandsError> {
     let command = find(connection, command_id, now)?
         .filter(|command| command.agent_id == *agent_id && command.command_seq == seq)
         .ok_or(CommandsError::NotIssued)?;
     match judge(command.status, command.result.as_ref(), outcome) {
-        Verdict::Same => Ok(command.status),
+        Verdict::Same => Ok((command.status, false)),
         Verdict::NotIssued => Err(CommandsError::NotIssued),
         Verdict::Conflict => Err(CommandsError::ResultConflict(command.status)),
-        Verdict::Keep => write_result(connection, command_id, outcome),
+        Verdict::Keep => Ok((write_result(connection, command_id, outcome)?, true)),
     }
 }
 

@@ -1,15 +1,17 @@
 //! What a sweep does to commands: those that nobody fetched in time expire.
 
-use pingup_protocol::time::Timestamp;
+use super::changes;
+use crate::commands::Change;
+use pingup_protocol::{command::CommandStatus, time::Timestamp};
 use rusqlite::Connection;
 
-/// Expires pending commands whose time is over; says how many.
-pub fn expire(connection: &Connection, now: Timestamp) -> rusqlite::Result<usize> {
-    connection
-        .prepare_cached(
-            "UPDATE commands SET status = 'expired' WHERE status = 'pending' AND expires_at <= ?1",
-        )?
-        .execute([now.as_micros()])
+/// Expires pending commands whose time is over; says which.
+pub fn expire(connection: &Connection, now: Timestamp) -> rusqlite::Result<Vec<Change>> {
+    let mut expire = connection.prepare_cached(
+        "UPDATE commands SET status = 'expired' WHERE status = 'pending' AND expires_at <= ?1
+         RETURNING id, agent_id",
+    )?;
+    changes(expire.query([now.as_micros()])?, CommandStatus::Expired, now)
 }
 
 #[cfg(test)]
@@ -29,10 +31,14 @@ mod tests {
                  ('fetched', 'a', 3, 'ping', '{}', 'delivered', 0, 10)",
             )
             .unwrap();
-        assert_eq!(expire(&records, Timestamp::from_micros(10)), Ok(1));
+        let now = Timestamp::from_micros(10);
+        let expired = expire(&records, now).unwrap();
+        let told: Vec<_> = expired.iter().map(|change| (change.command_id.as_str(), change.status)).collect();
+        assert_eq!(told, [("over", CommandStatus::Expired)]);
         let expired: String = records
             .query_row("SELECT id FROM commands WHERE status = 'expired'", [], |row| row.get(0))
             .unwrap();
         assert_eq!(expired, "over");
+        assert!(expire(&records, now).unwrap().is_empty());
     }
 }

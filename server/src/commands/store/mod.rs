@@ -17,11 +17,11 @@ pub use deliver::{Deliverable, Delivery, count_pending, deliverable, mark_delive
 pub use lapse::expire;
 pub use queue::queue;
 
-use super::{CommandView, status_at};
+use super::{Change, CommandView, status_at};
 use crate::storage::{Found, take_page};
 use pingup_protocol::{command::CommandStatus, ids::AgentId, time::Timestamp};
 use rusqlite::{
-    Connection, OptionalExtension, Row,
+    Connection, OptionalExtension, Row, Rows,
     types::{FromSqlError, Type, Value},
 };
 use serde::de::DeserializeOwned;
@@ -150,6 +150,15 @@ fn view(row: &Row<'_>, now: Timestamp) -> rusqlite::Result<CommandView> {
         started_at: moment(10)?,
         finished_at: moment(11)?,
     })
+}
+
+/// The changes of `rows` of an id and an agent each, all of which came to stand so at `at`.
+fn changes(mut rows: Rows<'_>, status: CommandStatus, at: Timestamp) -> rusqlite::Result<Vec<Change>> {
+    let mut changes = Vec::new();
+    while let Some(row) = rows.next()? {
+        changes.push(Change { command_id: row.get(0)?, agent_id: agent_id(row, 1)?, status, at });
+    }
+    Ok(changes)
 }
 
 fn status(row: &Row<'_>, column: usize) -> rusqlite::Result<CommandStatus> {
