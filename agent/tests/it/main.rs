@@ -20,6 +20,7 @@ mod install;
 mod life;
 mod once;
 mod pushing;
+mod running;
 mod settings;
 mod shutdown;
 mod status;

@@ -112,7 +112,8 @@ fn run(operator: &Wire, id: &str, action: &str, params: Value) -> (Value, Durati
     let path = format!("/api/v1/commands/{}", queued["commandId"].as_str().unwrap());
     let done = eventually("the command ends", || {
         let command = operator.get(&path).expect(200);
-        (!["pending", "delivered"].contains(&command["status"].as_str().unwrap())).then_some(command)
+        (!["pending", "delivered", "running"].contains(&command["status"].as_str().unwrap()))
+            .then_some(command)
     });
     (done, begun.elapsed())
 }

@@ -5,7 +5,7 @@ use crate::{
     auth::Operator,
     commands::{
         Asked, BATCH_AGENTS_MAX, BatchOrder, BatchProgress, BatchView, Change, CommandsError,
-        store::{self, batch_made_before, find_batch, queue_batch},
+        store::{self, Taken, batch_made_before, find_batch, queue_batch},
     },
     http::{
         cursor,
@@ -44,20 +44,21 @@ pub async fn get_batch(
     Ok(respond::json(StatusCode::OK, &BatchProgress { batch, missing, next_cursor }))
 }
 
-/// `DELETE /api/v1/commands/batches/:id`: takes back what nobody has seen yet. Again is no error, and changes
-/// nothing.
+/// `DELETE /api/v1/commands/batches/:id`: takes back what nobody has seen yet, and has agents end what they have. Again
+/// is no error, and changes nothing.
 pub async fn cancel_batch(
     State(room): State<Arc<Commands>>,
     Path(batch_id): Path<String>,
     operator: Operator,
 ) -> Result<Response, Refusal> {
     let now = room.clock.now();
-    let (view, changes) =
+    let Taken { batch, cancelled, asked } =
         room.sqlite.write(move |connection| store::cancel_batch(connection, &batch_id, now)).await?;
-    room.teller.tell(changes);
-    let (batch, cancelled, operator) = (&view.batch_id, view.counts.cancelled, &operator.name);
-    tracing::info!(batch, cancelled, ?operator, "batch cancelled");
-    Ok(respond::json(StatusCode::OK, &view))
+    let (id, taken, operator) = (&batch.batch_id, cancelled.len(), &operator.name);
+    tracing::info!(batch = id, cancelled = taken, asked = asked.len(), ?operator, "batch cancelled");
+    room.teller.tell(cancelled);
+    asked.iter().for_each(|agent_id| room.wake(agent_id.as_str()));
+    Ok(respond::json(StatusCode::OK, &batch))
 }
 
 impl Commands {

@@ -1,11 +1,13 @@
-//! Commands over HTTP: operators queue, read and cancel them. How agents pull them and report is [`pending`]'s
-//! and [`result()`]'s; batches are [`get_batch`]'s and [`cancel_batch`]'s.
+//! Commands over HTTP: operators queue, read and cancel them. How agents pull them is [`pending`]'s, how they report
+//! [`progress`]'s and [`result()`]'s; batches are [`get_batch`]'s and [`cancel_batch`]'s.
 
 mod agents;
 mod batches;
+mod reports;
 
-pub use agents::{pending, result};
+pub use agents::pending;
 pub use batches::{cancel_batch, get_batch};
+pub use reports::{progress, result};
 
 use super::{
     Change, CommandBody, CommandView, CommandsError, Order, Teller, Wanted,
@@ -182,7 +184,8 @@ pub async fn get(
     Ok(respond::json(StatusCode::OK, &view))
 }
 
-/// `DELETE /api/v1/commands/:id`: takes back what nobody has seen yet.
+/// `DELETE /api/v1/commands/:id`: 200: nobody had it, and it is cancelled; 202: its agent is told to end it. Again is no
+/// error until it is over, and changes nothing.
 pub async fn cancel(
     State(room): State<Arc<Commands>>,
     Path(command_id): Path<String>,
@@ -190,10 +193,15 @@ pub async fn cancel(
 ) -> Result<Response, Refusal> {
     let now = room.clock.now();
     let view = room.sqlite.write(move |connection| store::cancel(connection, &command_id, now)).await?;
-    room.teller.tell(vec![view.changed(now)]);
     let (command, operator) = (&view.command_id, &operator.name);
-    tracing::info!(agent = %view.agent_id, command, ?operator, "command cancelled");
-    Ok(respond::json(StatusCode::OK, &view))
+    if view.status == CommandStatus::Cancelled {
+        room.teller.tell(vec![view.changed(now)]);
+        tracing::info!(agent = %view.agent_id, command, ?operator, "command cancelled");
+        return Ok(respond::json(StatusCode::OK, &view));
+    }
+    room.wake(view.agent_id.as_str());
+    tracing::info!(agent = %view.agent_id, command, ?operator, "command is to be ended");
+    Ok(respond::json(StatusCode::ACCEPTED, &view))
 }
 
 impl CommandView {
@@ -227,7 +235,7 @@ impl From<CommandsError> for Refusal {
             CommandsError::KeyReused => SchemaError::at("/idempotencyKey", detail).into(),
             CommandsError::Revoked(_) => Self::new(ProblemType::AgentRevoked, detail),
             CommandsError::NotIssued => Self::new(ProblemType::AgentMismatch, detail),
-            CommandsError::NotPending(_) | CommandsError::ResultConflict(_) => {
+            CommandsError::Ended(_) | CommandsError::ResultConflict(_) => {
                 Self::new(ProblemType::ResultConflict, detail)
             }
             CommandsError::Storage(error) => error.into(),
