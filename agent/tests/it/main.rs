@@ -17,6 +17,7 @@ mod doctor;
 mod enrolment;
 mod harness;
 mod install;
+mod killed;
 mod life;
 mod once;
 mod pushing;
