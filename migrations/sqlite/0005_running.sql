@@ -19,7 +19,7 @@ CREATE TABLE commands_anew (
     expires_at      INTEGER NOT NULL,
     delivered_at    INTEGER,
     running_at      INTEGER,                      -- when the hub first heard that it runs
-    cancel_asked_at INTEGER,                      -- when an operator wanted it ended, once it was handed out
+    cancel_asked_at INTEGER,                      -- when an operator took it back, or wanted it ended
     started_at      INTEGER,                      -- the agent's clock
     finished_at     INTEGER,                      -- the agent's clock
     UNIQUE (agent_id, seq)

@@ -99,7 +99,7 @@ fn killed_at_random_moments_it_runs_nothing_twice_and_leaves_nothing_open() {
         match result.status {
             ResultStatus::Succeeded => assert_eq!(runs, 1, "{result:?}"),
             ResultStatus::Unknown => {
-                assert!(runs <= 1 && result.output.is_some(), "{runs} runs of {result:?}")
+                assert!(runs <= 1 && result.output.is_some(), "{runs} runs of {result:?}");
             }
             _ => panic!("neither done nor cut short: {result:?}"),
         }

@@ -1,7 +1,8 @@
 //! What is told of commands: that one stands otherwise than before.
 //!
 //! Told after the commit, so that nobody hears of what a crash could take back. A hub that dies in between tells
-//! nothing: who must not miss a change asks the records.
+//! nothing: who must not miss a change asks the records. What ends with an agent that is removed is not told one by
+//! one: that the agent is gone says it.
 
 use pingup_protocol::{command::CommandStatus, ids::AgentId, time::Timestamp};
 use std::{fmt, sync::Arc};

@@ -102,7 +102,7 @@ pub struct CommandView {
     pub expires_at: Timestamp,
     /// When it was first handed to the agent.
     pub delivered_at: Option<Timestamp>,
-    /// When an operator wanted it ended that was handed out already.
+    /// When an operator took it back, or wanted it ended.
     pub cancel_asked_at: Option<Timestamp>,
     /// When it began, by the agent's clock.
     pub started_at: Option<Timestamp>,

@@ -26,8 +26,8 @@ pub fn cancel(
     let command = find(connection, command_id, now)?.ok_or_else(unknown)?;
     match command.status {
         CommandStatus::Pending => connection
-            .prepare_cached("UPDATE commands SET status = 'cancelled' WHERE id = ?1")?
-            .execute([command_id])?,
+            .prepare_cached("UPDATE commands SET status = 'cancelled', cancel_asked_at = ?2 WHERE id = ?1")?
+            .execute((command_id, now.as_micros()))?,
         CommandStatus::Delivered | CommandStatus::Running => connection
             .prepare_cached(
                 "UPDATE commands SET cancel_asked_at = coalesce(cancel_asked_at, ?2) WHERE id = ?1",
@@ -41,7 +41,7 @@ pub fn cancel(
 /// As [`cancel`], for all of a batch that are not over.
 pub fn cancel_batch(connection: &Connection, id: &str, now: Timestamp) -> Result<Taken, CommandsError> {
     let mut cancel = connection.prepare_cached(
-        "UPDATE commands SET status = 'cancelled'
+        "UPDATE commands SET status = 'cancelled', cancel_asked_at = ?2
          WHERE batch_id = ?1 AND +status = 'pending' AND +expires_at > ?2 RETURNING id, agent_id",
     )?;
     let cancelled = changes(cancel.query((id, now.as_micros()))?, CommandStatus::Cancelled, now)?;

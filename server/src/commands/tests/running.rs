@@ -100,6 +100,30 @@ async fn an_agent_that_has_not_begun_what_is_to_end_never_will() {
 }
 
 #[tokio::test]
+async fn what_waits_for_a_machine_that_is_off_comes_in_order_for_thirty_days() {
+    const DAY: i64 = 24 * 3_600;
+    let house = House::new();
+    let agent = house.agent("a").await;
+    for _ in 0..3 {
+        house.queue(json!({"agentId": "a", "action": "ping", "ttlSeconds": 30 * DAY})).await.unwrap();
+    }
+    house.clock.advance(30 * DAY - 1);
+    let commands = house.pull(&agent, "after=0").await.unwrap();
+    let seqs: Vec<_> = commands.as_array().unwrap().iter().map(|command| &command["commandSeq"]).collect();
+    assert_eq!(seqs, [1, 2, 3]);
+    house.report(&agent, A, agent.result(A, 1, "pong")).await.unwrap();
+    house.clock.advance(1);
+    assert_eq!(house.pull(&agent, "after=2").await.unwrap(), json!([]));
+    let view = read(handler::get(State(Arc::clone(&house.room)), Path(A.to_owned())).await.unwrap()).await.1;
+    let late = NOW.plus_seconds(30 * DAY);
+    assert_eq!((&view["createdAt"], &view["expiresAt"]), (&json!(NOW), &json!(late)));
+    assert_eq!((&view["deliveredAt"], &view["finishedAt"]), (&json!(late.plus_seconds(-1)), &json!(NOW)));
+    for (id, status) in [("CMD-2027-002", "delivered"), ("CMD-2027-003", "expired")] {
+        assert_eq!(house.status(id).await, status, "begun by the agent's word, or not");
+    }
+}
+
+#[tokio::test]
 async fn what_a_batch_handed_out_is_ended_with_it() {
     let house = House::new();
     let agents = [house.agent("a").await, house.agent("b").await];
