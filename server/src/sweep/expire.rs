@@ -7,7 +7,7 @@ use crate::{
 };
 use pingup_protocol::time::Timestamp;
 use rusqlite::Connection;
-use std::sync::Arc;
+use std::{cell::Cell, sync::Arc};
 
 /// Ends the commands whose time is over at the given moment; says which, in a room's own words.
 pub type EndCommands<T> = fn(&Connection, Timestamp) -> rusqlite::Result<Vec<T>>;
@@ -23,10 +23,13 @@ pub fn job<T: Send + 'static>(
     Job::new("expire", TICK, move || {
         let (sqlite, now, told) = (sqlite.clone(), clock.now(), Arc::clone(&told));
         async move {
-            let ended = sqlite.write(move |connection| Ok::<_, StorageError>(end(connection, now)?)).await?;
-            if !ended.is_empty() {
-                tracing::info!(commands = ended.len(), "not fetched, or not reported, in time: ended");
-                told(ended);
+            let work = move |connection: &Connection| {
+                let ended = end(connection, now)?;
+                Ok::<_, StorageError>((ended.len(), Cell::new(ended)))
+            };
+            let (commands, _) = sqlite.write_then(work, move |(_, ended)| told(ended.take())).await?;
+            if commands > 0 {
+                tracing::info!(commands, "not fetched, or not reported, in time: ended");
             }
             Ok::<_, StorageError>(())
         }

@@ -17,8 +17,8 @@ use pingup_protocol::{
     command::{CommandStatus, PendingAnswer},
     ids::{AgentId, is_nonce},
     limits::{INTEGER_MAX, WAIT_SECONDS_MAX},
-    time::Timestamp,
 };
+use rusqlite::Connection;
 use serde_json::Value;
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
@@ -115,22 +115,16 @@ impl Commands {
             self.conclude(keys.agent_id(), after.seq()).await?;
         }
         let mut signed = Vec::with_capacity(due.commands.len());
-        let (mut unmarked, mut new) = (Vec::new(), Vec::new());
+        let mut unmarked = Vec::new();
         for Deliverable { command, handed_out_with } in due.commands {
             let value = keys.sign_command(&command)?;
             let signature = value["signature"].as_str().unwrap_or_default().to_owned();
-            if handed_out_with.is_none() {
-                new.push(command.command_id.clone());
-            }
             if handed_out_with.as_ref() != Some(&signature) {
                 unmarked.push(Delivery { command_id: command.command_id.clone(), signature });
             }
             signed.push((command.command_id, value));
         }
-        let now = self.clock.now();
-        let withheld = self.mark(unmarked, now).await?;
-        new.retain(|id| !withheld.contains(id));
-        self.teller.tell(new.into_iter().map(|id| delivered(id, keys.agent_id(), now)).collect());
+        let withheld = self.mark(keys.agent_id(), unmarked).await?;
         let commands = signed.into_iter().filter(|(id, _)| !withheld.contains(id)).map(|(_, value)| value);
         Ok(HandedOut { commands: commands.collect(), cancel: due.cancel, config_version })
     }
@@ -153,40 +147,35 @@ impl Commands {
     /// Ends what the agent was handed, has not begun by its own word, and must not begin any more.
     async fn conclude(&self, agent_id: &AgentId, after: u64) -> Result<(), CommandsError> {
         let (agent_id, now) = (agent_id.clone(), self.clock.now());
-        let ended = self
-            .sqlite
-            .write(move |connection| {
-                Ok::<_, CommandsError>(store::conclude(connection, &agent_id, after, now)?)
-            })
-            .await?;
-        self.teller.tell(ended);
-        Ok(())
+        self.change(move |connection| Ok(((), store::conclude(connection, &agent_id, after, now)?))).await
     }
 
     /// Marks deliveries on disk, and returns those that may not be handed out after all.
     async fn mark(
         &self,
+        agent_id: &AgentId,
         deliveries: Vec<Delivery>,
-        now: Timestamp,
     ) -> Result<HashSet<String>, CommandsError> {
         let mut unmarked: HashSet<_> =
             deliveries.iter().map(|delivery| delivery.command_id.clone()).collect();
         if deliveries.is_empty() {
             return Ok(unmarked);
         }
-        let marked = self
-            .sqlite
-            .write(move |connection| {
-                Ok::<_, CommandsError>(store::mark_delivered(connection, &deliveries, now)?)
-            })
-            .await?;
-        marked.iter().for_each(|id| {
-            unmarked.remove(id);
-        });
+        let (agent_id, now) = (agent_id.clone(), self.clock.now());
+        let work = move |connection: &Connection| {
+            let marked = store::mark_delivered(connection, &deliveries, now)?;
+            let new = marked.iter().filter(|(_, new)| *new).map(|(command_id, _)| Change {
+                command_id: command_id.clone(),
+                agent_id: agent_id.clone(),
+                status: CommandStatus::Delivered,
+                at: now,
+            });
+            let new = new.collect();
+            Ok((marked, new))
+        };
+        for (id, _) in self.change(work).await? {
+            unmarked.remove(&id);
+        }
         Ok(unmarked)
     }
-}
-
-fn delivered(command_id: String, agent_id: &AgentId, at: Timestamp) -> Change {
-    Change { command_id, agent_id: agent_id.clone(), status: CommandStatus::Delivered, at }
 }

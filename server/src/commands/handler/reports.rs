@@ -18,6 +18,7 @@ use pingup_protocol::{
     command::{ProgressAnswer, ProgressBody, ResultBody},
     schema::SchemaError,
 };
+use rusqlite::Connection;
 use std::sync::Arc;
 
 /// `POST /api/v1/commands/:id/progress`: it runs, and this is what it printed since. Of a command that is over it is
@@ -29,18 +30,20 @@ pub async fn progress(
 ) -> Result<Response, Refusal> {
     let body: ProgressBody = message.read()?;
     same_command(&body.command_id, &command_id)?;
-    let (now, seq, by, named) =
-        (room.clock.now(), body.command_seq, body.agent_id.clone(), command_id.clone());
-    let piece = Piece { started_at: body.started_at, offset: body.offset, output: body.output };
-    let placed = room
-        .sqlite
-        .write(move |connection| store::keep_progress(connection, &by, (&named, seq), &piece, now))
-        .await?;
-    let (agent_id, status) = (body.agent_id, placed.status);
-    if placed.new {
-        room.teller.tell(vec![Change { command_id: command_id.clone(), agent_id, status, at: now }]);
-    }
-    let answer = ProgressAnswer { command_id, status, output_bytes: placed.output_bytes, server_time: now };
+    let now = room.clock.now();
+    let work = move |connection: &Connection| {
+        let ProgressBody { agent_id, command_seq, started_at, offset, output, .. } = body;
+        let piece = Piece { started_at, offset, output };
+        let placed = store::keep_progress(connection, &agent_id, (&command_id, command_seq), &piece, now)?;
+        let answer = ProgressAnswer {
+            command_id: command_id.clone(),
+            status: placed.status,
+            output_bytes: placed.output_bytes,
+            server_time: now,
+        };
+        Ok((answer, changes(placed.new, Change { command_id, agent_id, status: placed.status, at: now })))
+    };
+    let answer = room.change(work).await?;
     Ok(respond::json(StatusCode::OK, &answer))
 }
 
@@ -54,15 +57,17 @@ pub async fn result(
     same_command(&body.command_id, &command_id)?;
     let (now, agent_id, seq) = (room.clock.now(), body.agent_id.clone(), body.command_seq);
     let outcome = body.into();
-    let (by, named) = (agent_id.clone(), command_id.clone());
-    let (status, new) = room
-        .sqlite
-        .write(move |connection| store::keep_result(connection, &by, (&named, seq), &outcome, now))
-        .await?;
-    if new {
-        room.teller.tell(vec![Change { command_id: command_id.clone(), agent_id, status, at: now }]);
-    }
-    Ok(respond::json(StatusCode::OK, &ResultAnswer { command_id, status, server_time: now }))
+    let work = move |connection: &Connection| {
+        let (status, new) = store::keep_result(connection, &agent_id, (&command_id, seq), &outcome, now)?;
+        let answer = ResultAnswer { command_id: command_id.clone(), status, server_time: now };
+        Ok((answer, changes(new, Change { command_id, agent_id, status, at: now })))
+    };
+    let answer = room.change(work).await?;
+    Ok(respond::json(StatusCode::OK, &answer))
+}
+
+fn changes(new: bool, change: Change) -> Vec<Change> {
+    if new { vec![change] } else { Vec::new() }
 }
 
 fn same_command(in_body: &str, in_path: &str) -> Result<(), SchemaError> {

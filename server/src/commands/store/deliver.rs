@@ -128,20 +128,24 @@ pub fn conclude(
     Ok(ended)
 }
 
-/// Marks commands as handed out, and returns the ids of those that still could be.
+/// Marks commands as handed out, and returns the ids of those that still could be, each with whether it is for the
+/// first time.
 pub fn mark_delivered(
     connection: &Connection,
     deliveries: &[Delivery],
     now: Timestamp,
-) -> rusqlite::Result<Vec<String>> {
+) -> rusqlite::Result<Vec<(String, bool)>> {
     let mut mark = connection.prepare_cached(
         "UPDATE commands SET status = 'delivered', delivered_at = coalesce(delivered_at, ?2), signature = ?3
-         WHERE id = ?1 AND status IN ('pending', 'delivered') AND expires_at > ?2 AND cancel_asked_at IS NULL",
+         WHERE id = ?1 AND status = ?4 AND expires_at > ?2 AND cancel_asked_at IS NULL",
     )?;
     let mut marked = Vec::with_capacity(deliveries.len());
     for Delivery { command_id, signature } in deliveries {
-        if mark.execute((command_id, now.as_micros(), signature))? == 1 {
-            marked.push(command_id.clone());
+        for status in [CommandStatus::Pending, CommandStatus::Delivered] {
+            if mark.execute((command_id, now.as_micros(), signature, status.as_str()))? == 1 {
+                marked.push((command_id.clone(), status == CommandStatus::Pending));
+                break;
+            }
         }
     }
     Ok(marked)

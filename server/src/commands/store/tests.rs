@@ -114,8 +114,9 @@ fn what_was_cancelled_in_between_is_not_marked() {
     cancel(&records, &ids[0], NOW).unwrap();
     let delivery = |id: &String| Delivery { command_id: id.clone(), signature: "s".to_owned() };
     let marked = mark_delivered(&records, &ids.each_ref().map(delivery), NOW).unwrap();
-    assert_eq!(marked, [ids[1].clone()]);
-    mark_delivered(&records, &[delivery(&ids[1])], NOW.plus_seconds(1)).unwrap();
+    assert_eq!(marked, [(ids[1].clone(), true)]);
+    let marked = mark_delivered(&records, &[delivery(&ids[1])], NOW.plus_seconds(1)).unwrap();
+    assert_eq!(marked, [(ids[1].clone(), false)]);
     let view = find(&records, &ids[1], NOW).unwrap().unwrap();
     assert_eq!(view.delivered_at, Some(NOW), "the first time counts");
     assert_eq!(view.status, CommandStatus::Delivered);
