@@ -1,8 +1,8 @@
 //! The journal: which commands were taken down, which one runs, and the results that the hub has not taken yet.
 //!
 //! It promises that a command which was begun is never begun again, whatever happens in between: its number is
-//! on disk before it runs. One that was running when the agent died is reported `unknown`. Results wait on disk,
-//! one file each, bounded in number.
+//! on disk before it runs. One that was running when the agent died is reported `unknown`, and so is one whose result
+//! could not be kept. Results wait on disk, one file each, bounded in number.
 
 use crate::state::{StateDir, StateError, read_json, sync_directory, write_json};
 use pingup_protocol::{
@@ -68,7 +68,7 @@ impl Journal {
         let waiting = list(&directory).map_err(StateError::io(&directory))?;
         let mut journal = Self { path, directory, ledger, waiting };
         if let Some(running) = journal.ledger.running.clone() {
-            journal.recover(running, now)?;
+            journal.recover(running, "the agent died while this ran", now)?;
         }
         Ok(journal)
     }
@@ -85,6 +85,7 @@ impl Journal {
 
     /// Takes `command` down. Only once this has returned may it run.
     pub fn begin(&mut self, command: &Command, now: Timestamp) -> Result<(), StateError> {
+        self.settle_before(command.command_seq, now)?;
         let running = Running {
             command_id: command.command_id.clone(),
             command_seq: command.command_seq,
@@ -96,6 +97,7 @@ impl Journal {
     /// Keeps a result until the hub has taken it: that of the command that was begun, or of one that is taken
     /// down by being rejected.
     pub fn finish(&mut self, finished: &Finished) -> Result<(), StateError> {
+        self.settle_before(finished.command_seq, finished.finished_at)?;
         // The result first: a crash in between leaves a command that is done and marked as running, which is
         // seen at the next start.
         write_json(&self.result_path(finished.command_seq), finished)?;
@@ -137,17 +139,25 @@ impl Journal {
         }
     }
 
-    fn recover(&mut self, running: Running, now: Timestamp) -> Result<(), StateError> {
+    /// One that was begun before command `seq`, and is still marked as running, has lost its result.
+    fn settle_before(&mut self, seq: u64, now: Timestamp) -> Result<(), StateError> {
+        match self.ledger.running.clone().filter(|running| running.command_seq != seq) {
+            Some(before) => self.recover(before, "its result could not be kept", now),
+            None => Ok(()),
+        }
+    }
+
+    fn recover(&mut self, running: Running, reason: &str, now: Timestamp) -> Result<(), StateError> {
         if self.waiting.contains(&running.command_seq) {
             return self.replace(Ledger { running: None, ..self.ledger.clone() });
         }
-        tracing::warn!(command = running.command_id, "was running when the agent died; it is not run again");
+        tracing::warn!(command = running.command_id, "not run again, and reported as unknown: {reason}");
         self.finish(&Finished {
             command_id: running.command_id,
             command_seq: running.command_seq,
             status: ResultStatus::Unknown,
             exit_code: None,
-            output: Some("the agent died while this ran".to_owned()),
+            output: Some(reason.to_owned()),
             started_at: running.started_at,
             finished_at: now.max(running.started_at),
         })
@@ -192,6 +202,7 @@ mod tests {
             params: serde_json::Map::new(),
             issued_at: NOW,
             expires_at: NOW,
+            timeout_seconds: None,
         }
     }
 
@@ -256,6 +267,25 @@ mod tests {
         let (_state, mut journal) = reopened(&home);
         assert_eq!(journal.oldest().unwrap(), Some(finished(1)));
         assert_eq!(journal.ledger.running, None);
+    }
+
+    #[test]
+    fn a_command_whose_result_could_not_be_kept_is_unknown_before_another_begins() {
+        let home = tempfile::tempdir().unwrap();
+        let (_state, mut journal) = reopened(&home);
+        journal.begin(&command(1), NOW).unwrap();
+        let (results, aside) = (home.path().join("results"), home.path().join("aside"));
+        std::fs::rename(&results, &aside).unwrap();
+        assert!(journal.finish(&finished(1)).is_err());
+        assert!(journal.begin(&command(2), NOW).is_err(), "nothing else begins meanwhile");
+        assert!(journal.finish(&finished(2)).is_err(), "and none is rejected");
+        std::fs::rename(&aside, &results).unwrap();
+        journal.begin(&command(2), NOW).unwrap();
+        journal.finish(&finished(2)).unwrap();
+        let told = journal.oldest().unwrap().unwrap();
+        assert_eq!((told.command_seq, told.status), (1, ResultStatus::Unknown));
+        journal.remove(1).unwrap();
+        assert_eq!(journal.oldest().unwrap(), Some(finished(2)));
     }
 
     #[test]

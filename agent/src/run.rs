@@ -116,7 +116,7 @@ async fn become_agent(settings: &Settings, state: &StateDir) -> Result<Identity,
     let machine = Machine {
         name: settings.name.clone(),
         machine_id: host::machine_id(),
-        info: host::info(&settings.ssh).await,
+        info: host::info(&settings.ssh, &settings.labels).await,
     };
     let credentials = enrol(&settings.hub, &token, &machine).await?;
     Identity::save(state, &credentials)?;
@@ -166,7 +166,7 @@ impl Agent {
             results,
             recorder: Rc::new(recorder),
             pulse: Pulse::new(Rc::clone(&clock)),
-            info: host::info(&settings.ssh).await,
+            info: host::info(&settings.ssh, &settings.labels).await,
             link,
             clock,
             spool,
@@ -227,7 +227,7 @@ impl Agent {
     async fn pull(&self, copied: Stop, stop: &Stop) -> Result<(), Revoked> {
         let executor = Executor::new(Rc::clone(&self.recorder));
         let (results, config) = (Rc::clone(&self.results), Rc::clone(&self.config));
-        Puller::new(self.link.session("pull"), results, config, executor, copied).run(stop).await
+        Puller::new(&self.link, results, config, Rc::clone(&self.clock), executor, copied).run(stop).await
     }
 
     /// A sample at once, then one at every interval, on a steady grid that begins anew when the interval changes.

@@ -41,6 +41,7 @@ pub struct HeartbeatBody {
 
 impl Checked for HeartbeatBody {
     fn check(&self) -> Result<(), SchemaError> {
+        self.info.as_ref().map_or(Ok(()), |info| info.labels.check("/info/labels"))?;
         self.metrics.as_ref().map_or(Ok(()), |metrics| metrics.check("/metrics"))
     }
 }

@@ -16,7 +16,8 @@ pub(super) const NOTE_NEWEST: sweep::latest::Upsert<(AgentId, LatestSample)> = h
 
 pub(super) fn sweep(cellar: &Cellar, common: &Common, rooms: &Rooms) -> Sweep {
     let (sqlite, clock) = (&cellar.sqlite, &common.clock);
-    let latest = Arc::clone(&common.latest);
+    let (latest, teller) = (Arc::clone(&common.latest), rooms.commands.teller().clone());
+    let told = move |changes| teller.tell(changes);
     let health = Arc::clone(&rooms.health);
     let examine = move || {
         let health = Arc::clone(&health);
@@ -29,6 +30,6 @@ pub(super) fn sweep(cellar: &Cellar, common: &Common, rooms: &Rooms) -> Sweep {
         .with(sweep::disk::job(cellar.disk.clone()))
         .with(Job::new("health", TICK, examine))
         .with(sweep::offline::job(sqlite.clone(), clock.clone(), registry::store::mark_offline))
-        .with(sweep::expire::job(sqlite.clone(), clock.clone(), commands::store::expire))
+        .with(sweep::expire::job(sqlite.clone(), clock.clone(), commands::store::lapse, told))
         .with(sweep::latest::job(sqlite.clone(), move || latest.take_dirty(), NOTE_NEWEST))
 }

@@ -29,7 +29,10 @@ pub(super) fn build(settings: &Settings, cellar: &Cellar, common: &Common, queue
     let config_version = config::store::version;
 
     let neighbours = commands::Neighbours { standing, select: registry::store::select, config_version };
-    let commands = Arc::new(Commands::new(sqlite.clone(), clock.clone(), neighbours, stopping.clone()));
+    // Nobody listens yet.
+    let teller = commands::Teller::default();
+    let commands =
+        Arc::new(Commands::new(sqlite.clone(), clock.clone(), neighbours, teller, stopping.clone()));
     let (waiting, waiting_too) = (Arc::clone(&commands), Arc::clone(&commands));
     let changed = Arc::new(move |agent_id: &AgentId| waiting.wake(agent_id.as_str()));
     let configs = Configs::new(sqlite.clone(), clock.clone(), config::Neighbours { standing, changed });

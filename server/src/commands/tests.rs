@@ -1,8 +1,9 @@
 //! Stories of the room with real records and real keys: what an operator queues, an agent gets.
 
 mod batches;
+mod running;
 
-use super::{Commands, Neighbours, PARAMS_DEPTH_MAX, handler};
+use super::{Change, Commands, Neighbours, PARAMS_DEPTH_MAX, Teller, handler};
 use crate::{
     auth::{
         AgentCaller, AgentKeys, AgentMessage, Keyring, Operator, OperatorBody, Role, Standing as KeyStanding,
@@ -26,7 +27,7 @@ use pingup_protocol::{
     time::Timestamp,
 };
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
 
 const NOW: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
@@ -40,6 +41,7 @@ struct House {
     room: Arc<Commands>,
     stop: watch::Sender<bool>,
     keyring: Keyring,
+    told: Arc<Mutex<Vec<Change>>>,
 }
 
 /// An agent's side: what it says with, and what it checks answers with.
@@ -66,8 +68,11 @@ impl House {
             select: crate::registry::store::select,
             config_version: |_, _| Ok(CONFIG_VERSION),
         };
-        let room = Arc::new(Commands::new(sqlite.clone(), clock.clone(), neighbours, stopping));
-        Self { _scratch: scratch, sqlite, clock, room, stop, keyring }
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let listener = Arc::clone(&told);
+        let teller = Teller::new(move |changes| listener.lock().unwrap().extend(changes));
+        let room = Arc::new(Commands::new(sqlite.clone(), clock.clone(), neighbours, teller, stopping));
+        Self { _scratch: scratch, sqlite, clock, room, stop, keyring, told }
     }
 
     async fn agent(&self, name: &str) -> Agent {
@@ -96,6 +101,10 @@ impl House {
     }
 
     async fn pull(&self, agent: &Agent, query: &str) -> Result<Value, Refusal> {
+        Ok(self.ask(agent, query).await?["commands"].clone())
+    }
+
+    async fn ask(&self, agent: &Agent, query: &str) -> Result<Value, Refusal> {
         let caller = AgentCaller::new(Arc::clone(&agent.keys));
         let params = Params::parse(&format!("nonce=n1&{query}"));
         let response = handler::pending(State(Arc::clone(&self.room)), caller, params).await?;
@@ -103,7 +112,7 @@ impl House {
         assert!(agent.verifies(&answer), "the answer is signed");
         assert_eq!((&answer["nonce"], &answer["configVersion"]), (&json!("n1"), &json!(CONFIG_VERSION)));
         assert!(answer["commands"].as_array().unwrap().iter().all(|command| agent.verifies(command)));
-        Ok(answer["commands"].clone())
+        Ok(answer)
     }
 
     async fn report(&self, agent: &Agent, path: &str, body: Value) -> Result<Value, Refusal> {
@@ -116,6 +125,12 @@ impl House {
     async fn status(&self, id: &str) -> Value {
         let response = handler::get(State(Arc::clone(&self.room)), Path(id.to_owned())).await.unwrap();
         read(response).await.1["status"].clone()
+    }
+
+    /// What was told since this was asked last, by number.
+    fn told(&self) -> Vec<(String, &'static str)> {
+        let told = std::mem::take(&mut *self.told.lock().unwrap());
+        told.into_iter().map(|change| (change.command_id, change.status.as_str())).collect()
     }
 
     async fn cancel(&self, id: &str) -> Result<Value, Refusal> {
@@ -162,7 +177,6 @@ async fn a_command_goes_out_signed_and_its_result_comes_back_once() {
     assert_eq!(house.status("CMD-2027-001").await, "delivered");
     assert_eq!(house.pull(&agent, "").await.unwrap(), commands, "handed out again until a result comes");
     assert_eq!(house.pull(&agent, "after=1").await.unwrap(), json!([]));
-    assert_eq!(house.cancel("CMD-2027-001").await.unwrap_err().kind(), ProblemType::ResultConflict);
 
     let first = agent.result("CMD-2027-001", 1, "done");
     for _ in 0..2 {
@@ -172,7 +186,36 @@ async fn a_command_goes_out_signed_and_its_result_comes_back_once() {
     let other = agent.result("CMD-2027-001", 1, "done otherwise");
     let refused = house.report(&agent, "CMD-2027-001", other).await.unwrap_err();
     assert_eq!(refused.kind(), ProblemType::ResultConflict);
+    assert_eq!(house.cancel("CMD-2027-001").await.unwrap_err().kind(), ProblemType::ResultConflict);
     assert_eq!(house.pull(&agent, "").await.unwrap(), json!([]));
+}
+
+#[tokio::test]
+async fn every_change_is_told_once_after_it_was_made() {
+    let house = House::new();
+    let agent = house.agent("a").await;
+    let (one, two) = ("CMD-2027-001".to_owned(), "CMD-2027-002".to_owned());
+    for _ in 0..2 {
+        house.queue(json!({"agentId": "a", "action": "ping", "idempotencyKey": "k"})).await.unwrap();
+    }
+    assert_eq!(house.told(), [(one.clone(), "pending")]);
+    let (first, second) = tokio::join!(house.pull(&agent, ""), house.pull(&agent, ""));
+    assert!(first.is_ok() && second.is_ok() && house.pull(&agent, "").await.is_ok());
+    assert_eq!(house.told(), [(one.clone(), "delivered")]);
+    for _ in 0..2 {
+        house.report(&agent, &one, agent.result(&one, 1, "x")).await.unwrap();
+    }
+    assert_eq!(house.told(), [(one, "succeeded")]);
+    let batch = house.queue(json!({"agentIds": ["a"], "action": "ping"})).await.unwrap().1;
+    let id = batch["batchId"].as_str().unwrap();
+    for _ in 0..2 {
+        let path = Path(id.to_owned());
+        handler::cancel_batch(State(Arc::clone(&house.room)), path, ada()).await.unwrap();
+    }
+    assert_eq!(house.told(), [(two.clone(), "pending"), (two, "cancelled")]);
+    house.queue(json!({"agentId": "a", "action": "ping"})).await.unwrap();
+    house.cancel("CMD-2027-003").await.unwrap();
+    assert_eq!(house.told().last().unwrap(), &("CMD-2027-003".to_owned(), "cancelled"));
 }
 
 #[tokio::test]

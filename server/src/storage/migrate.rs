@@ -36,6 +36,11 @@ pub const SQLITE: &[Migration] = &[
         name: "batches",
         sql: include_str!("../../../migrations/sqlite/0004_batches.sql"),
     },
+    Migration {
+        version: 5,
+        name: "running",
+        sql: include_str!("../../../migrations/sqlite/0005_running.sql"),
+    },
 ];
 
 /// A step that a database remembers.

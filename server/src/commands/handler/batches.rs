@@ -4,8 +4,8 @@ use super::{Commands, Neighbours};
 use crate::{
     auth::Operator,
     commands::{
-        Asked, BATCH_AGENTS_MAX, BatchOrder, BatchProgress, BatchView, CommandsError,
-        store::{self, batch_made_before, find_batch, queue_batch},
+        Asked, BATCH_AGENTS_MAX, BatchOrder, BatchProgress, BatchView, Change, CommandsError,
+        store::{self, Taken, batch_made_before, find_batch, queue_batch},
     },
     http::{
         cursor,
@@ -19,7 +19,7 @@ use axum::{
     response::Response,
 };
 use http::StatusCode;
-use pingup_protocol::{ids::AgentId, time::Timestamp};
+use pingup_protocol::time::Timestamp;
 use rusqlite::Connection;
 use std::sync::Arc;
 
@@ -44,18 +44,23 @@ pub async fn get_batch(
     Ok(respond::json(StatusCode::OK, &BatchProgress { batch, missing, next_cursor }))
 }
 
-/// `DELETE /api/v1/commands/batches/:id`: takes back what nobody has seen yet. Again is no error, and changes
-/// nothing.
+/// `DELETE /api/v1/commands/batches/:id`: takes back what nobody has seen yet, and has agents end what they have. Again
+/// is no error, and changes nothing.
 pub async fn cancel_batch(
     State(room): State<Arc<Commands>>,
     Path(batch_id): Path<String>,
     operator: Operator,
 ) -> Result<Response, Refusal> {
     let now = room.clock.now();
-    let view = room.sqlite.write(move |connection| store::cancel_batch(connection, &batch_id, now)).await?;
-    let (batch, cancelled, operator) = (&view.batch_id, view.counts.cancelled, &operator.name);
-    tracing::info!(batch, cancelled, ?operator, "batch cancelled");
-    Ok(respond::json(StatusCode::OK, &view))
+    let work = move |connection: &Connection| {
+        let Taken { batch, cancelled, asked } = store::cancel_batch(connection, &batch_id, now)?;
+        Ok(((batch, cancelled.len(), asked), cancelled))
+    };
+    let (batch, cancelled, asked) = room.change(work).await?;
+    let (id, operator) = (&batch.batch_id, &operator.name);
+    tracing::info!(batch = id, cancelled, asked = asked.len(), ?operator, "batch cancelled");
+    asked.iter().for_each(|agent_id| room.wake(agent_id.as_str()));
+    Ok(respond::json(StatusCode::OK, &batch))
 }
 
 impl Commands {
@@ -66,8 +71,13 @@ impl Commands {
         operator: &Operator,
     ) -> Result<Response, Refusal> {
         let (now, neighbours) = (self.clock.now(), self.neighbours);
-        let (view, new) =
-            self.sqlite.write(move |connection| queue(connection, neighbours, &order, now)).await?;
+        let work = move |connection: &Connection| {
+            let (view, new) = queue(connection, neighbours, &order, now)?;
+            let agents: Option<Vec<_>> =
+                new.as_ref().map(|new| new.iter().map(|queued| queued.agent_id.clone()).collect());
+            Ok(((view, agents), new.unwrap_or_default()))
+        };
+        let (view, new) = self.change(work).await?;
         let Some(agents) = new else { return Ok(respond::json(StatusCode::OK, &view)) };
         agents.iter().for_each(|agent_id| self.wake(agent_id.as_str()));
         let (batch, action, operator) = (&view.batch_id, &view.action, &operator.name);
@@ -76,13 +86,13 @@ impl Commands {
     }
 }
 
-/// The batch, and whom it is for if it is new.
+/// The batch, and what of it is new.
 fn queue(
     connection: &Connection,
     neighbours: Neighbours,
     order: &BatchOrder,
     now: Timestamp,
-) -> Result<(BatchView, Option<Vec<AgentId>>), CommandsError> {
+) -> Result<(BatchView, Option<Vec<Change>>), CommandsError> {
     if let Some(id) = batch_made_before(connection, order)? {
         return Ok((find_batch(connection, &id, now)?, None));
     }
@@ -96,6 +106,6 @@ fn queue(
         // One more tells that there are too many.
         Asked::Fitting(selector) => (neighbours.select)(connection, selector, BATCH_AGENTS_MAX + 1)?,
     };
-    let id = queue_batch(connection, order, &agents, now)?;
-    Ok((find_batch(connection, &id, now)?, Some(agents)))
+    let (id, queued) = queue_batch(connection, order, &agents, now)?;
+    Ok((find_batch(connection, &id, now)?, Some(queued)))
 }

@@ -1,4 +1,4 @@
-//! Batches: queued whole or not at all, counted and listed from their commands.
+//! Batches: queued whole or not at all, counted and listed from their commands. [`super::cancel`] takes them back.
 
 use super::{
     agent_id as read_agent_id,
@@ -7,12 +7,13 @@ use super::{
 };
 use crate::{
     commands::{
-        BATCH_AGENTS_MAX, BATCH_PARAMS_BYTES_MAX, BatchOrder, BatchView, CommandsError, Counts, Missing,
-        status_at,
+        BATCH_AGENTS_MAX, BATCH_PARAMS_BYTES_MAX, BatchOrder, BatchView, Change, CommandsError, Counts,
+        Missing, status_at,
     },
     storage::{Found, take_page},
 };
 use pingup_protocol::{
+    command::CommandStatus,
     ids::{AgentId, batch_id},
     time::Timestamp,
 };
@@ -28,6 +29,7 @@ pub fn batch_made_before(
     let found = connection
         .prepare_cached(
             "SELECT id, action = ?2 AND params = ?3 AND expires_at - created_at = ?4 AND asked = ?5
+                    AND timeout_seconds IS ?6
              FROM command_batches WHERE idempotency_key = ?1",
         )?
         .query_row(
@@ -37,6 +39,7 @@ pub fn batch_made_before(
                 &order.task.params,
                 order.task.ttl_seconds.saturating_mul(1_000_000),
                 digest(order)?,
+                order.task.timeout_seconds,
             ),
             |row| Ok((row.get(0)?, row.get(1)?)),
         )
@@ -48,13 +51,14 @@ pub fn batch_made_before(
     }
 }
 
-/// Queues `order` for `agents`, who must live, and returns the batch's id. An agent with too much to do fails it all.
+/// Queues `order` for `agents`, who must live; returns the batch's id and its commands. An agent with too much to do
+/// fails it all.
 pub fn queue_batch(
     connection: &Connection,
     order: &BatchOrder,
     agents: &[AgentId],
     now: Timestamp,
-) -> Result<String, CommandsError> {
+) -> Result<(String, Vec<Change>), CommandsError> {
     let BatchOrder { task, idempotency_key, .. } = order;
     if agents.is_empty() {
         return Err(CommandsError::NobodyFits);
@@ -69,8 +73,9 @@ pub fn queue_batch(
     let id = batch_id(now.year(), first);
     connection
         .prepare_cached(
-            "INSERT INTO command_batches (id, action, params, asked, idempotency_key, created_at, expires_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            "INSERT INTO command_batches (id, action, params, asked, idempotency_key, created_at, expires_at,
+                                          timeout_seconds)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         )?
         .execute((
             &id,
@@ -80,12 +85,16 @@ pub fn queue_batch(
             idempotency_key,
             now.as_micros(),
             now.plus_seconds(task.ttl_seconds).as_micros(),
+            task.timeout_seconds,
         ))?;
     let from = Origin { idempotency_key: None, batch_id: Some(&id) };
+    let mut queued = Vec::with_capacity(agents.len());
     for (agent_id, number) in agents.iter().zip(first..) {
-        insert(connection, (agent_id, number), task, from, now)?;
+        let command_id = insert(connection, (agent_id, number), task, from, now)?;
+        let agent_id = agent_id.clone();
+        queued.push(Change { command_id, agent_id, status: CommandStatus::Pending, at: now });
     }
-    Ok(id)
+    Ok((id, queued))
 }
 
 /// The batch of this id.
@@ -119,7 +128,7 @@ pub fn missing(
     // The unary plus keeps SQLite to the batch's own index.
     let mut statement = connection.prepare_cached(
         "SELECT agent_id, id, status FROM commands
-         WHERE batch_id = ?1 AND agent_id > ?2 AND +status IN ('pending', 'delivered', 'expired')
+         WHERE batch_id = ?1 AND agent_id > ?2 AND +status IN ('pending', 'delivered', 'running', 'expired')
          ORDER BY agent_id LIMIT ?3",
     )?;
     let one_more = i64::try_from(limit).unwrap_or(i64::MAX - 1) + 1;
@@ -131,17 +140,6 @@ pub fn missing(
         })
     })?;
     take_page(rows, limit, Missing::bytes)
-}
-
-/// Takes back what of the batch nobody has seen yet; what was handed out goes on.
-pub fn cancel_batch(connection: &Connection, id: &str, now: Timestamp) -> Result<BatchView, CommandsError> {
-    connection
-        .prepare_cached(
-            "UPDATE commands SET status = 'cancelled'
-             WHERE batch_id = ?1 AND +status = 'pending' AND +expires_at > ?2",
-        )?
-        .execute((id, now.as_micros()))?;
-    find_batch(connection, id, now)
 }
 
 /// By which an order to the same agents, or by the same selector, is known again.

@@ -20,7 +20,11 @@ fn each_agent_gets_a_command_in_its_own_order_and_numbers_go_on() {
     let records = records();
     queue_one(&records, &order("b"), NOW);
     let agents = ids(&["a", "b"]);
-    let id = queue_batch(&records, &batch_of(agents.clone()), &agents, NOW).unwrap();
+    let (id, queued) = queue_batch(&records, &batch_of(agents.clone()), &agents, NOW).unwrap();
+    assert_eq!(
+        queued.iter().map(|one| one.command_id.as_str()).collect::<Vec<_>>(),
+        ["CMD-2027-002", "CMD-2027-003"]
+    );
     assert_eq!(id, "BATCH-2027-002", "the number of its first command");
     assert_eq!(queue_one(&records, &order("a"), NOW).command_id, "CMD-2027-004");
     let of_batch = Filter { batch_id: Some(id.clone()), ..Filter::default() };
@@ -29,7 +33,7 @@ fn each_agent_gets_a_command_in_its_own_order_and_numbers_go_on() {
     assert_eq!(found, [("b", 2), ("a", 1)]);
     let batch = find_batch(&records, &id, NOW).unwrap();
     assert_eq!((batch.agents, batch.counts.pending, batch.expires_at), (2, 2, NOW.plus_seconds(60)));
-    assert_eq!(deliverable(&records, &agents[0], 0, NOW).unwrap().len(), 2, "handed out like any other");
+    assert_eq!(due(&records, &agents[0], 0, NOW).unwrap().commands.len(), 2, "handed out like any other");
 }
 
 #[test]
@@ -37,7 +41,7 @@ fn who_is_missing_is_listed_by_pages_until_it_reports() {
     let records = records();
     records.execute_batch("INSERT INTO agents (id, created_at) VALUES ('c', 0), ('d', 0)").unwrap();
     let agents = ids(&["a", "b", "c", "d"]);
-    let id = queue_batch(&records, &batch_of(agents.clone()), &agents, NOW).unwrap();
+    let (id, _) = queue_batch(&records, &batch_of(agents.clone()), &agents, NOW).unwrap();
     let commands: Vec<_> = (1..=4).map(|number| pingup_protocol::ids::command_id(2027, number)).collect();
     let delivery = |id: &String| Delivery { command_id: id.clone(), signature: "s".to_owned() };
     mark_delivered(&records, &[delivery(&commands[0]), delivery(&commands[1])], NOW).unwrap();
@@ -69,15 +73,17 @@ fn who_is_missing_is_listed_by_pages_until_it_reports() {
 }
 
 #[test]
-fn a_batch_that_is_taken_back_leaves_alone_what_was_seen() {
+fn a_batch_that_is_taken_back_has_ended_what_was_seen() {
     let records = records();
     let agents = ids(&["a", "b"]);
-    let id = queue_batch(&records, &batch_of(agents.clone()), &agents, NOW).unwrap();
+    let (id, _) = queue_batch(&records, &batch_of(agents.clone()), &agents, NOW).unwrap();
     let alone = queue_one(&records, &order("b"), NOW).command_id;
     let delivery = Delivery { command_id: "CMD-2027-001".to_owned(), signature: "s".to_owned() };
     mark_delivered(&records, &[delivery], NOW).unwrap();
-    for _ in 0..2 {
-        let Counts { delivered, cancelled, .. } = cancel_batch(&records, &id, NOW).unwrap().counts;
+    for told in [1, 0] {
+        let Taken { batch, cancelled, asked } = cancel_batch(&records, &id, NOW).unwrap();
+        assert_eq!((cancelled.len(), asked.len()), (told, told), "told once");
+        let Counts { delivered, cancelled, .. } = batch.counts;
         assert_eq!((delivered, cancelled), (1, 1));
     }
     assert_eq!(find(&records, &alone, NOW).unwrap().unwrap().status, CommandStatus::Pending);
@@ -91,12 +97,14 @@ fn one_key_makes_one_batch_of_one_content() {
     let agents = ids(&["a", "b"]);
     let order = BatchOrder { idempotency_key: Some("k".to_owned()), ..batch_of(agents.clone()) };
     assert_eq!(batch_made_before(&records, &order).unwrap(), None);
-    let id = queue_batch(&records, &order, &agents, NOW).unwrap();
+    let (id, _) = queue_batch(&records, &order, &agents, NOW).unwrap();
     assert_eq!(batch_made_before(&records, &order).unwrap(), Some(id));
     let fewer = BatchOrder { asked: Asked::Agents(ids(&["a"])), ..order.clone() };
     let longer = BatchOrder { task: Task { ttl_seconds: 61, ..order.task.clone() }, ..order.clone() };
+    let bounded =
+        BatchOrder { task: Task { timeout_seconds: Some(9), ..order.task.clone() }, ..order.clone() };
     let others = BatchOrder { asked: Asked::Fitting(Selector::default()), ..order };
-    for other in [fewer, longer, others] {
+    for other in [fewer, longer, bounded, others] {
         assert!(matches!(batch_made_before(&records, &other), Err(CommandsError::KeyReused)));
     }
 }
