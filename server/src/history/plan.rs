@@ -1,9 +1,11 @@
 //! From a question to a plan with bounds. Pure: the moment is an argument.
 //!
 //! A time range is half open, [from, to). Without `to` it reaches to now and as far beyond as an agent's clock
-//! may be ahead; without `from` it begins an hour before its end or before now, whichever is earlier.
+//! may be ahead; without `from` it begins an hour before its end or before now, whichever is earlier. How fine a step
+//! may be depends on how long ago the range begins (`kept`).
 
 mod fleet;
+mod kept;
 mod reach;
 
 pub use crate::tsdb::schema::OWN_COLUMNS;
@@ -13,6 +15,8 @@ pub use fleet::{
 };
 pub use reach::{Reach, reaches};
 
+use crate::tsdb::Retention;
+use kept::Units;
 use pingup_protocol::{ids::is_name, limits::FUTURE_SECONDS_MAX, time::Timestamp};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeSet, time::Duration};
@@ -176,8 +180,8 @@ impl Fields {
 }
 
 impl Plan {
-    /// Plans the answer to `question`, asked `now`.
-    pub fn new(question: Question<'_>, now: Timestamp) -> Result<Self, PlanError> {
+    /// Plans the answer to `question`, asked `now` of a store that keeps its tiers for so long.
+    pub fn new(question: Question<'_>, now: Timestamp, kept: &Retention) -> Result<Self, PlanError> {
         let (from, to) = range(&question, now)?;
         let fields = Fields::read(question.fields)?;
         let limit = usize::try_from(question.limit.clamp(1, PAGE_ITEMS_MAX)).unwrap_or(1);
@@ -193,7 +197,9 @@ impl Plan {
             }
             (Some(step), None | Some(Place::Bucket(_))) => {
                 let step_micros = step_micros(step)?;
-                check_buckets(from, to, step_micros)?;
+                let units = Units::kept(kept);
+                check_buckets(from, to, step_micros, |least| units.next(from, least, now))?;
+                units.check(from, step_micros, now)?;
                 let from = match question.after {
                     Some(Place::Bucket(start)) => {
                         from.max(Timestamp::from_micros(start.saturating_add(step_micros)))
@@ -225,7 +231,13 @@ fn step_micros(step: Duration) -> Result<i64, PlanError> {
     })
 }
 
-fn check_buckets(from: Timestamp, to: Timestamp, step_micros: i64) -> Result<(), PlanError> {
+/// Refuses a range of too many buckets; `named` is how a step of so many microseconds at least is asked for.
+fn check_buckets(
+    from: Timestamp,
+    to: Timestamp,
+    step_micros: i64,
+    named: impl FnOnce(i64) -> String,
+) -> Result<(), PlanError> {
     let first = from.as_micros().div_euclid(step_micros);
     let last = to.as_micros().saturating_sub(1).div_euclid(step_micros);
     if last.saturating_sub(first) < BUCKETS_MAX {
@@ -233,8 +245,9 @@ fn check_buckets(from: Timestamp, to: Timestamp, step_micros: i64) -> Result<(),
     }
     let span = to.as_micros().saturating_sub(from.as_micros());
     let seconds = span / BUCKETS_MAX / MICROS + 1;
+    let step = named(seconds.saturating_mul(MICROS));
     let detail =
-        format!("at most {BUCKETS_MAX} buckets a range; ask for a step of {seconds}s or a shorter range");
+        format!("at most {BUCKETS_MAX} buckets a range; ask for a step of {step} or a shorter range");
     Err(PlanError::new("step", detail))
 }
 

@@ -1,5 +1,8 @@
 //! Exports: an agent's samples of a range, ordered by time, read from its files beside a running hub.
 //!
+//! What is handed over has [`RAW`]'s columns; a Parquet file of it marks its moments as UTC, which the hub's own do
+//! not.
+//!
 //! The hub deletes nothing while an [`Export`] is open, so the catalogue, the parts that it lists and what of the
 //! journal is not in them are one moment's. Days come one after the other: what it takes in memory is the
 //! journal's rows and one day of one agent.
@@ -15,10 +18,14 @@ use super::{
     open::read_segment,
     quote,
     rollup::DAY,
-    schema::RAW,
+    schema::{self, RAW},
 };
 use crate::storage::{DataFolder, Duck, DuckSettings, Hold, Journal, StorageError, Tray, inspect};
-use arrow::array::RecordBatch;
+use arrow::{
+    array::{AsArray, RecordBatch},
+    datatypes::{DataType, FieldRef, Fields, Schema, SchemaRef, TimestampMicrosecondType},
+    error::ArrowError,
+};
 use parquet::{
     arrow::ArrowWriter,
     basic::{Compression, ZstdLevel},
@@ -33,7 +40,7 @@ use std::{
     path::PathBuf,
     process,
     sync::{
-        Arc,
+        Arc, LazyLock,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -174,15 +181,15 @@ impl Export {
         Ok(())
     }
 
-    /// Writes all samples as a Parquet file of [`RAW`]'s columns; how many there are.
+    /// Writes all samples as a Parquet file of [`RAW`]'s columns, moments marked as UTC; how many there are.
     pub fn write_parquet(&self, to: impl Write + Send, after_day: impl FnMut()) -> Result<u64, TsdbError> {
         let properties =
             WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default())).build();
-        let mut writer = ArrowWriter::try_new(to, Arc::clone(&RAW), Some(properties))?;
+        let mut writer = ArrowWriter::try_new(to, Arc::clone(&TOLD), Some(properties))?;
         let mut rows = 0;
         let write = |batch: &RecordBatch| {
             rows += batch.num_rows() as u64;
-            Ok::<_, TsdbError>(writer.write(batch)?)
+            Ok::<_, TsdbError>(writer.write(&told(batch)?)?)
         };
         self.each_batch(write, after_day)?;
         writer.close()?;
@@ -220,6 +227,27 @@ impl Export {
         let all = sources.join(" UNION ALL ");
         Ok((format!("SELECT {columns} FROM ({all}) WHERE {}", self.question.condition()), trays))
     }
+}
+
+/// [`RAW`]'s columns, moments marked as UTC.
+static TOLD: LazyLock<SchemaRef> = LazyLock::new(|| {
+    let told = |field: &FieldRef| match field.data_type() {
+        DataType::Timestamp(..) => Arc::new(field.as_ref().clone().with_data_type(schema::told_moment())),
+        _ => Arc::clone(field),
+    };
+    Arc::new(Schema::new(RAW.fields().iter().map(told).collect::<Fields>()))
+});
+
+/// Samples in the columns of [`TOLD`].
+fn told(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    let columns = batch.columns().iter().zip(TOLD.fields()).map(|(column, field)| match field.data_type() {
+        DataType::Timestamp(_, zone) => {
+            let moments = column.as_primitive::<TimestampMicrosecondType>().clone();
+            Arc::new(moments.with_timezone_opt(zone.clone()))
+        }
+        _ => Arc::clone(column),
+    });
+    schema::batch(&TOLD, columns.collect())
 }
 
 impl Question {

@@ -42,6 +42,7 @@ pub mod schema;
 pub mod seal;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod total;
 mod write;
 
 pub use append::Appender;
@@ -126,6 +127,15 @@ pub struct Retention {
     pub hour: Duration,
 }
 
+impl Retention {
+    /// What is coarser is kept at least as long as what is finer: questions that it answers go no less far back.
+    #[must_use]
+    pub fn widened(self) -> Self {
+        let minute = self.minute.max(self.raw);
+        Self { raw: self.raw, minute, hour: self.hour.max(minute) }
+    }
+}
+
 /// A handle to the history; clones share everything.
 #[derive(Clone)]
 pub struct Tsdb(Arc<Inner>);
@@ -187,6 +197,11 @@ impl Tsdb {
     /// each segment once, or a second time only for rows that it found the first time.
     pub fn view(&self) -> Arc<View> {
         Arc::clone(&self.0.view.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// How long each tier is kept, at least.
+    pub fn retention(&self) -> Retention {
+        self.0.retention
     }
 
     /// Whether rows can be appended as far as is known; after an append failed, whether a file can be written and

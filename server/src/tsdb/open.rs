@@ -98,7 +98,7 @@ impl Tsdb {
             engine,
             clock,
             faults,
-            retention,
+            retention: retention.widened(),
             view: RwLock::new(Arc::new(View { segments, parts })),
             last_part: AtomicU64::new(last_part),
             garbage,

@@ -29,7 +29,7 @@ pub async fn fleet(
     params: Params,
     form: Representation,
 ) -> Result<Response, Refusal> {
-    let plan = Plan::fleet(question(&params)?, room.clock.now())?;
+    let plan = Plan::fleet(question(&params)?, room.clock.now(), &room.tsdb.retention())?;
     let fields = plan.fields.clone();
     present::page(form, room.buckets(None, plan).await?, fields).await
 }

@@ -39,7 +39,7 @@ pub async fn get(
     params: Params,
     form: Representation,
 ) -> Result<Response, Refusal> {
-    let plan = Plan::new(question(&params)?, room.clock.now())?;
+    let plan = Plan::new(question(&params)?, room.clock.now(), &room.tsdb.retention())?;
     let agent = room.known(&agent_id).await?;
     match plan {
         Plan::Rows(plan) => {

@@ -13,6 +13,7 @@ use crate::{
         fleet::FLEET,
         quote,
         rollup::{Aggregate, bucket},
+        total::rolled_units_in_sql,
     },
 };
 use duckdb::Connection;
@@ -130,10 +131,10 @@ fn read<'a>(
 ) -> Result<Vec<(u64, OfPart<'a>)>, HistoryError> {
     let (quick, slow): (Vec<_>, Vec<_>) = parts.iter().copied().partition(|part| part.row().has_fleet());
     let wanted = names_are(Some(names.to_vec()));
-    let mut found = Vec::new();
+    let (mut found, units) = (Vec::new(), rolled_units_in_sql());
     if !quick.is_empty() {
         let sql = format!(
-            "SELECT filename, name, epoch_us(start), count, min, max, sum, last, epoch_us(last_at)
+            "SELECT filename, name, epoch_us(start), abs(count), min, max, {units}, last, epoch_us(last_at)
              FROM read_parquet({}, filename = true) WHERE agent_id = '{FLEET}' AND {wanted}",
             file_list(quick.iter().copied())
         );
@@ -142,7 +143,7 @@ fn read<'a>(
     for part in slow {
         let path = quote(part.path());
         let sql = format!(
-            "SELECT {path}, name, epoch_us(start), sum(count)::BIGINT, min(min), max(max), sum(sum),
+            "SELECT {path}, name, epoch_us(start), sum(abs(count))::BIGINT, min(min), max(max), sum({units}),
                     arg_max(last, last_at), epoch_us(max(last_at))
              FROM read_parquet([{path}]) WHERE {wanted} GROUP BY name, start"
         );

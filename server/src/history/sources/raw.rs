@@ -3,13 +3,16 @@
 use super::{Files, batches, count, doubles, integers, names_are, start_of_bucket, texts};
 use crate::{
     history::{HistoryError, PAGE_MEASUREMENTS_MAX, buckets::Sums, plan::BucketsPlan},
-    tsdb::rollup::Aggregate,
+    tsdb::{
+        rollup::Aggregate,
+        total::{Total, units_in_sql},
+    },
 };
 use arrow::array::{Array, RecordBatch};
 use duckdb::Connection;
 use pingup_protocol::time::Timestamp;
 
-/// Columns that an aggregate takes: count, min, max, sum, last, last_at.
+/// Columns that an aggregate takes: count, min, max, sum in units ([`Total`]), last, last_at.
 pub(in crate::history) const AGGREGATE_COLUMNS: usize = 6;
 
 /// Adds what the plan wants of the samples in `files` to `sums`.
@@ -26,8 +29,9 @@ pub(in crate::history) fn add(
 /// The columns of the aggregate of one column, beside its times.
 pub(in crate::history) fn aggregate_of(value: &str, at: &str) -> String {
     format!(
-        "count({value}), min({value}), max({value}), sum({value}), arg_max({value}, {at}), \
-         epoch_us(max({at}) FILTER ({value} IS NOT NULL))"
+        "count({value}), min({value}), max({value}), sum({}), arg_max({value}, {at}), \
+         epoch_us(max({at}) FILTER ({value} IS NOT NULL))",
+        units_in_sql(value)
     )
 }
 
@@ -146,7 +150,7 @@ pub(in crate::history) fn each_aggregate(
             count: count(counts.value(row)),
             min: mins.value(row),
             max: maxima.value(row),
-            sum: sums.value(row),
+            sum: Total::of_units(sums.value(row)),
             last: lasts.value(row),
             last_at: Timestamp::from_micros(last_ats.value(row)),
         };

@@ -1,7 +1,10 @@
 //! Rollups in files. Several rows may stand for one bucket; they add up.
 
 use super::{Files, names_are, raw, rollup_names, start_of_bucket};
-use crate::history::{HistoryError, buckets::Sums, plan::BucketsPlan};
+use crate::{
+    history::{HistoryError, buckets::Sums, plan::BucketsPlan},
+    tsdb::total::rolled_units_in_sql,
+};
 use duckdb::Connection;
 
 /// Adds what the plan wants of the rollups in `files` to `sums`.
@@ -21,10 +24,11 @@ pub(in crate::history) fn add(
         (names, condition) => format!("{condition} AND {names}"),
     };
     let sql = format!(
-        "SELECT {} AS bucket, name, sum(count)::BIGINT, min(min), max(max), sum(sum), arg_max(last, last_at),
+        "SELECT {} AS bucket, name, sum(abs(count))::BIGINT, min(min), max(max), sum({}), arg_max(last, last_at),
                 epoch_us(max(last_at))
          FROM {}{wanted} GROUP BY bucket, name",
         start_of_bucket("start", plan.step_micros),
+        rolled_units_in_sql(),
         files.table(),
     );
     raw::add_named(connection, plan, &sql, limit, sums)

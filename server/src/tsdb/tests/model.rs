@@ -10,6 +10,7 @@ use crate::tsdb::{
     rollup::{Aggregate, DAY, HOUR, MINUTE, bucket, day},
     schema::SAMPLES,
     testing::{AGENTS, Bench, EVER, on_disk, sample_key, text},
+    total::Total,
 };
 use duckdb::types::Value;
 use pingup_protocol::{ids::AgentId, time::Timestamp};
@@ -189,11 +190,12 @@ fn check_fleet(bench: &Bench, when: &str) {
 /// A row of [`crate::tsdb::schema::ROLLUP`].
 fn rollup_of(row: &[Value]) -> (Key, Aggregate) {
     let value = |place: usize| double(&row[place]).unwrap();
+    // Of quarters no sum is beyond a double.
     let aggregate = Aggregate {
         count: number(&row[3]).unwrap(),
         min: value(4),
         max: value(5),
-        sum: value(6),
+        sum: Total::Ones(value(6)),
         last: value(7),
         last_at: moment(&row[8]),
     };
