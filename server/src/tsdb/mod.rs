@@ -27,6 +27,7 @@ pub mod fleet;
 pub mod former;
 pub mod head;
 pub mod keeper;
+pub mod leftovers;
 pub(crate) mod merge;
 mod open;
 pub mod parts;

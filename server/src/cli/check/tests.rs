@@ -99,6 +99,16 @@ fn a_part_that_is_gone_short_or_another_is_trouble() {
     expect(&bench.scratch, true, &["trouble  history: "]);
 }
 
+/// A `pingup.db` that was lost, or is an older copy.
+#[test]
+fn files_that_another_pingup_db_knows_are_trouble() {
+    let (bench, raw) = used();
+    let connection = rusqlite::Connection::open(bench.scratch.folder.sqlite_path()).unwrap();
+    connection.execute_batch("DELETE FROM parts; DELETE FROM sealed").unwrap();
+    let named = format!("ok       history: {} is not listed; the hub does not start", raw.display());
+    expect(&bench.scratch, true, &[&named, "trouble  history: pingup.db knows nothing of 2 files"]);
+}
+
 #[test]
 fn a_record_that_this_program_does_not_know_is_trouble() {
     let (bench, _) = used();
