@@ -36,6 +36,11 @@ pub const SQLITE: &[Migration] = &[
         name: "batches",
         sql: include_str!("../../../migrations/sqlite/0004_batches.sql"),
     },
+    Migration {
+        version: 6,
+        name: "checksums",
+        sql: include_str!("../../../migrations/sqlite/0006_checksums.sql"),
+    },
 ];
 
 /// A step that a database remembers.

@@ -54,7 +54,8 @@ pub fn settle(sqlite: &Sqlite) -> Result<(), StorageError> {
 
 fn parts(connection: &Connection) -> rusqlite::Result<Vec<PartRow>> {
     let mut statement = connection.prepare(
-        "SELECT id, tier, period, level, row_count, byte_count, first_at, last_at, first_agent, last_agent, created_at
+        "SELECT id, tier, period, level, row_count, byte_count, first_at, last_at, first_agent, last_agent, created_at,
+                crc32
          FROM parts ORDER BY id",
     )?;
     let rows = statement.query_map([], |row| {
@@ -69,6 +70,7 @@ fn parts(connection: &Connection) -> rusqlite::Result<Vec<PartRow>> {
             times: (row.get(6)?, row.get(7)?),
             agents: (row.get(8)?, row.get(9)?),
             created: Timestamp::from_micros(row.get(10)?),
+            crc32: row.get(11)?,
         })
     })?;
     rows.collect()
@@ -102,8 +104,8 @@ pub(super) fn write(connection: &Connection, change: &Change) -> rusqlite::Resul
         connection
             .prepare_cached(
                 "INSERT INTO parts (id, tier, period, level, row_count, byte_count, first_at, last_at, first_agent,
-                                    last_agent, created_at)
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                                    last_agent, created_at, crc32)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             )?
             .execute(params![
                 part.id,
@@ -117,6 +119,7 @@ pub(super) fn write(connection: &Connection, change: &Change) -> rusqlite::Resul
                 part.agents.0,
                 part.agents.1,
                 part.created.as_micros(),
+                part.crc32,
             ])?;
     }
     for MarkRow { agent_id, boot, mark } in &change.marks {

@@ -21,6 +21,7 @@
 pub mod append;
 pub mod backup;
 pub mod catalogue;
+pub mod checksum;
 pub mod compact;
 pub mod export;
 pub mod fleet;

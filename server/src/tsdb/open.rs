@@ -3,7 +3,7 @@
 
 use super::{
     Appender, Inner, Part, Retention, Signal, Tier, Tsdb, TsdbError, View, append::Writing,
-    catalogue, head::Segment, leftovers::Leftovers, parts::Garbage, record,
+    backup::sync_folder, catalogue, head::Segment, leftovers::Leftovers, parts::Garbage, record,
 };
 use crate::{
     clock::Clock,
@@ -43,11 +43,17 @@ impl Places {
         }
     }
 
-    /// Makes the folders that are missing.
+    /// Makes the folders that are missing, and their names last: a part is on disk only if its folder is.
     pub fn create(&self) -> Result<(), StorageError> {
         let tiers = Tier::ALL.map(|tier| self.parts.join(tier.as_str()));
-        for folder in [&self.parts, &self.scratch].into_iter().chain(&tiers) {
-            fs::create_dir_all(folder).map_err(StorageError::file("create", folder))?;
+        let folders = [&self.parts, &self.scratch].into_iter().chain(&tiers);
+        let missing: Vec<_> = folders.filter(|folder| !folder.is_dir()).collect();
+        for folder in &missing {
+            fs::create_dir_all(folder).map_err(StorageError::file("create", *folder))?;
+        }
+        if !missing.is_empty() {
+            sync_folder(&self.parts)?;
+            sync_folder(&self.data)?;
         }
         Ok(())
     }

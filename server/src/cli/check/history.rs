@@ -6,6 +6,7 @@ use crate::{
     tsdb::{
         PartRow, Places, Tier,
         catalogue::{self, Catalogue},
+        checksum::{self, CHANGED},
         leftovers::Leftovers,
         quote, record,
     },
@@ -46,7 +47,7 @@ pub(super) fn look(records: &Path, places: &Places, findings: &mut Findings) -> 
     look_at_journal(places, known.sealed, findings)
 }
 
-/// Every part has the bytes and the rows that the catalogue says.
+/// Every part has the bytes, the checksum and the rows that the catalogue says.
 fn look_at_parts(parts: &[PartRow], places: &Places, findings: &mut Findings) -> Result<(), StorageError> {
     if !places.parts.is_dir() {
         return match parts.len() {
@@ -75,6 +76,11 @@ fn look_at_part(engine: &Duck, part: &PartRow, path: &Path) -> Result<(), String
     let found = fs::metadata(path).map_err(|error| error.to_string())?.len();
     if found != part.bytes {
         return Err(format!("it has {found} bytes, {} expected", part.bytes));
+    }
+    if let Some(expected) = part.crc32
+        && checksum::of_file(path).map_err(|error| error.to_string())? != expected
+    {
+        return Err(CHANGED.to_owned());
     }
     let sql = format!("SELECT count(*) FROM read_parquet({})", quote(path));
     let count = |connection: &duckdb::Connection| {

@@ -50,7 +50,7 @@ fn a_used_folder_is_counted_beside_a_running_hub() {
         "ok       hub: running, pid",
         "ok       master key: 32 bytes",
         "ok       pingup.db: whole",
-        "ok       pingup.db: version 4",
+        "ok       pingup.db: version 5",
         "ok       pingup.db: 0 rows in agents",
         "ok       history: raw: 3 rows",
         "ok       history: sealed samples from 2027-01-15T07:59:00Z to 2027-01-15T07:59:02Z",
@@ -88,6 +88,11 @@ fn a_part_that_is_gone_short_or_another_is_trouble() {
         }
         expect(&bench.scratch, true, &[&trouble]);
     }
+    // What no reader notices.
+    let mut changed = whole.clone();
+    changed[whole.len() / 4] ^= 1;
+    fs::write(&raw, &changed).unwrap();
+    expect(&bench.scratch, true, &[&format!("{trouble}it is not what was written there")]);
     let hours = bench.files().into_iter().find(|file| file.to_string_lossy().contains("/hour/")).unwrap();
     fs::write(&raw, &whole).unwrap();
     expect(&bench.scratch, false, &["ok       history: raw: 3 rows"]);

@@ -3,7 +3,7 @@
 
 use crate::tsdb::testing::{double, moment, number};
 use crate::tsdb::{
-    Tier, View,
+    Tier, View, checksum,
     fleet::FLEET,
     record::{OwnedRows, OwnedSample, OwnedScan},
     retain::before,
@@ -127,6 +127,8 @@ pub(super) fn check_files(bench: &Bench, when: &str) {
     for part in &view.parts {
         assert_eq!(part.path().metadata().unwrap().len(), part.row().bytes, "{when}: a file's size");
         assert!(part.row().rows > 0, "{when}: an empty part");
+        let found = checksum::of_file(part.path()).unwrap();
+        assert_eq!(part.row().crc32, Some(found), "{when}: a file's checksum");
     }
 }
 
