@@ -19,10 +19,12 @@
 //! back.
 
 pub mod append;
+mod attempts;
 pub mod backup;
 pub mod catalogue;
 pub mod checksum;
 pub mod compact;
+mod condition;
 pub mod export;
 pub mod fleet;
 pub mod former;
@@ -48,16 +50,19 @@ pub mod total;
 mod write;
 
 pub use append::Appender;
+pub use condition::Keeping;
 pub use open::{Opened, Places};
 pub use parts::{Part, PartRow, Tier};
 
 use crate::{
     clock::Clock,
-    storage::{Duck, Faults, Sqlite, StorageError},
+    storage::{DiskSpace, Duck, Faults, Sqlite, StorageError},
 };
 use append::Writing;
 use arrow::error::ArrowError;
+use attempts::Attempts;
 use catalogue::Change;
+use condition::Condition;
 use head::Segment;
 use parquet::errors::ParquetError;
 use parts::Garbage;
@@ -147,6 +152,7 @@ struct Inner {
     sqlite: Sqlite,
     engine: Duck,
     clock: Clock,
+    disk: DiskSpace,
     faults: Faults,
     retention: Retention,
     view: RwLock<Arc<View>>,
@@ -158,6 +164,10 @@ struct Inner {
     writing: Mutex<Writing>,
     /// The disk's free bytes do not tell of quotas, limits and broken disks; the last append does.
     last_append_failed: AtomicBool,
+    /// What failed of merging, and of letting go.
+    merging: Attempts,
+    letting_go: Attempts,
+    condition: Condition,
     signal: Signal,
 }
 
@@ -226,9 +236,14 @@ impl Tsdb {
     /// Makes a change of the catalogue, then of the view.
     fn change(&self, change: Change) -> Result<(), TsdbError> {
         self.0.faults.at("catalogue commit").inspect_err(|_| self.discard(&change.add))?;
-        catalogue::apply(&self.0.sqlite, change.clone())
-            .inspect_err(|_| self.0.doubtful.put(self.paths(&change.add)))?;
-        self.0.garbage.put(self.0.doubtful.take());
+        // What comes into doubt while this commit is on its way may have been tried after it, so that it tells nothing
+        // of that.
+        let settled = self.0.doubtful.take();
+        if let Err(error) = catalogue::apply(&self.0.sqlite, change.clone()) {
+            self.0.doubtful.put([settled, self.paths(&change.add)].concat());
+            return Err(error.into());
+        }
+        self.0.garbage.put(settled);
         self.publish(|view| {
             view.parts.retain(|part| {
                 let goes = change.remove.contains(&part.row().id);
@@ -254,8 +269,12 @@ impl Tsdb {
             return Ok(());
         }
         self.0.faults.at("catalogue commit")?;
-        catalogue::settle(&self.0.sqlite)?;
-        self.0.garbage.put(self.0.doubtful.take());
+        let settled = self.0.doubtful.take();
+        if let Err(error) = catalogue::settle(&self.0.sqlite) {
+            self.0.doubtful.put(settled);
+            return Err(error.into());
+        }
+        self.0.garbage.put(settled);
         Ok(())
     }
 

@@ -3,7 +3,8 @@
 
 use super::{
     Appender, Inner, Part, Retention, Signal, Tier, Tsdb, TsdbError, View, append::Writing,
-    backup::sync_folder, catalogue, head::Segment, leftovers::Leftovers, parts::Garbage, record,
+    attempts::Attempts, backup::sync_folder, catalogue, condition::Condition, head::Segment,
+    leftovers::Leftovers, parts::Garbage, record,
 };
 use crate::{
     clock::Clock,
@@ -90,17 +91,19 @@ impl Tsdb {
         let last_part = known.parts.iter().map(|row| row.id).chain([leftovers.last_part()]).max();
         let leftovers = leftovers.into_files()?;
         empty(&places.scratch)?;
-        let mut journal = Journal::open(&places.journal, disk, faults.clone())?;
+        let mut journal = Journal::open(&places.journal, disk.clone(), faults.clone())?;
         let segments = read_back(&mut journal, &places.journal, known.sealed)?;
         let open = segments.last().map_or_else(|| Arc::new(Segment::new(0)), Arc::clone);
         garbage.put(leftovers);
         let folder = DataFolder::open(&places.data)?;
         let writing = Mutex::new(Writing::resume(journal, open, clock.now()));
+        let condition = Condition::new(clock.now());
         let tsdb = Self(Arc::new(Inner {
             places,
             sqlite,
             engine,
             clock,
+            disk,
             faults,
             retention: retention.widened(),
             view: RwLock::new(Arc::new(View { segments, parts })),
@@ -109,6 +112,9 @@ impl Tsdb {
             doubtful: Garbage::default(),
             writing,
             last_append_failed: AtomicBool::new(false),
+            merging: Attempts::default(),
+            letting_go: Attempts::default(),
+            condition,
             signal: Signal::default(),
         }));
         tsdb.collect_garbage(&folder)?;

@@ -171,6 +171,11 @@ impl Garbage {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 
+    /// How much there is.
+    pub fn len(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     /// Puts in what nobody needs any more.
     pub fn put(&self, paths: Vec<PathBuf>) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(paths);

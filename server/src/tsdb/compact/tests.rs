@@ -6,6 +6,11 @@ use crate::tsdb::{
     testing::{Dice, NOW},
 };
 
+/// The first of the merges that are worth it.
+fn plan(parts: &[PartRow], now: Timestamp) -> Option<Merge> {
+    super::plan(parts, now).into_iter().next()
+}
+
 /// The day of [`NOW`].
 const TODAY: i64 = NOW.as_micros() / DAY;
 
