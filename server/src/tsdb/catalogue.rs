@@ -22,6 +22,8 @@ pub struct Catalogue {
     pub sealed: u64,
     /// How far each stream is sealed.
     pub marks: Vec<MarkRow>,
+    /// Whether the history of the former version was taken over.
+    pub has_taken_over: bool,
 }
 
 /// One change.
@@ -39,7 +41,12 @@ pub struct Change {
 
 /// Reads the catalogue, on any connection to the records.
 pub fn load(connection: &Connection) -> rusqlite::Result<Catalogue> {
-    Ok(Catalogue { parts: parts(connection)?, sealed: sealed(connection)?, marks: marks(connection)? })
+    Ok(Catalogue {
+        parts: parts(connection)?,
+        sealed: sealed(connection)?,
+        marks: marks(connection)?,
+        has_taken_over: has_taken_over(connection)?,
+    })
 }
 
 /// Makes a change, blocking; also when the disk is nearly full, since sealing and merging give room.
@@ -78,6 +85,11 @@ fn parts(connection: &Connection) -> rusqlite::Result<Vec<PartRow>> {
 
 fn sealed(connection: &Connection) -> rusqlite::Result<u64> {
     connection.query_row("SELECT coalesce(max(segment), 0) FROM sealed", [], |row| row.get(0))
+}
+
+/// Whether the history of the former version was taken over.
+pub(super) fn has_taken_over(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.prepare("SELECT 1 FROM former")?.exists([])
 }
 
 /// Reads the marks alone.

@@ -2,18 +2,20 @@
 //! sealed. A hub that was killed leaves some, and the next start sweeps them away.
 //!
 //! A `pingup.db` that was lost, or that is an older copy, does not list what came after it, and would have all of
-//! that swept. The files themselves do not tell which it is, but two things are always so under the right one:
+//! that swept. The files themselves do not tell which it is, but some things are always so under the right one:
 //!
 //! - the journal goes on with the segment behind the sealed ones, for a segment goes only after the commit that says it
 //!   is sealed. So the rows of a part that was not listed yet lie in the journal, and what was sealed is listed;
 //! - every part that is listed is there, for a file goes only after the commit that takes it from the list. So the rows
-//!   of a part that was merged or let go lie in listed ones, or were past their time.
+//!   of a part that was merged or let go lie in listed ones, or were past their time;
+//! - a history of the former version that was set aside is known to be taken over: its rows never were in the journal.
 //!
 //! Where one of these is not so, nothing is deleted and the hub does not start. Without anything to sweep nobody asks.
 
 use super::{
     Places, Tier,
     catalogue::Catalogue,
+    former,
     open::{list, part_id},
 };
 use crate::storage::{Journal, StorageError};
@@ -43,11 +45,17 @@ impl Leftovers {
         let (sealed, open): (Vec<_>, Vec<_>) =
             numbers.into_iter().partition(|number| *number <= known.sealed);
         let expected = known.sealed + 1;
+        let aside = former::set_aside_at(&places.data);
         let doubt = match (listed.into_iter().min(), open.first()) {
             (Some(missing), _) => Some(format!("{} is listed there and missing", missing.display())),
-            (None, Some(first)) if *first == expected => None,
-            (None, Some(first)) => Some(format!("the journal goes on at segment {first}, not {expected}")),
+            (None, Some(first)) if *first != expected => {
+                Some(format!("the journal goes on at segment {first}, not {expected}"))
+            }
             (None, None) => Some(format!("the journal has no segment {expected}")),
+            (None, Some(_)) if aside.exists() && !known.has_taken_over => {
+                Some(format!("it does not know that {} was taken over", aside.display()))
+            }
+            (None, Some(_)) => None,
         };
         let segments = sealed.into_iter().map(|number| Journal::path(&places.journal, number)).collect();
         Ok(Self { parts, segments, doubt })

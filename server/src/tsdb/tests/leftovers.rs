@@ -80,6 +80,24 @@ fn a_lost_pingup_db_deletes_nothing() {
     assert!(open_with(&bench, &records).is_ok());
 }
 
+/// What was taken over never was in the journal, so that nothing else tells.
+#[test]
+fn a_lost_pingup_db_deletes_nothing_that_was_taken_over() {
+    let bench = Bench::new();
+    let folder = bench.scratch.folder.path();
+    let (part, aside) = (
+        folder.join("history/raw/2026-11-21-0000000001.parquet"),
+        folder.join("analytics.duckdb.taken-over"),
+    );
+    fs::write(&part, "taken over").unwrap();
+    fs::write(&aside, "the former history").unwrap();
+    let records = folder.join("new.db");
+    refused(&bench, &records, "does not know that");
+    rusqlite::Connection::open(&records).unwrap().execute("INSERT INTO former VALUES (1, 0)", []).unwrap();
+    drop(open_with(&bench, &records).unwrap());
+    assert!(!part.exists(), "left over from taking it over");
+}
+
 #[test]
 fn an_older_pingup_db_deletes_nothing_that_was_sealed_after_it() {
     let mut bench = used();
