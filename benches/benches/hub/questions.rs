@@ -4,7 +4,7 @@
 use criterion::{BatchSize, Criterion};
 use pingup_benches::{
     fleet::Fleet,
-    history::{NOW, OpenHistory},
+    history::{NOW, OpenHistory, retention},
     sizes::Sizes,
 };
 use pingup_protocol::ids::AgentId;
@@ -85,14 +85,14 @@ fn question(days: i64, step: Option<Duration>) -> Question<'static> {
 }
 
 fn buckets(days: i64, step: Duration, fields: Option<&str>) -> BucketsPlan {
-    match Plan::new(Question { fields, ..question(days, Some(step)) }, NOW) {
+    match Plan::new(Question { fields, ..question(days, Some(step)) }, NOW, &retention()) {
         Ok(Plan::Buckets(plan)) => plan,
         other => panic!("buckets were asked for: {other:?}"),
     }
 }
 
 fn rows(days: i64) -> RowsPlan {
-    match Plan::new(question(days, None), NOW) {
+    match Plan::new(question(days, None), NOW, &retention()) {
         Ok(Plan::Rows(plan)) => plan,
         other => panic!("rows were asked for: {other:?}"),
     }
@@ -123,7 +123,8 @@ pub(crate) fn history(criterion: &mut Criterion, sizes: &Sizes) {
     ask("an agent, a day by the minute", &|asked| {
         asked.buckets(&asked.room, Some(&asked.agent), by_minute.clone())
     });
-    let fleet = Plan::fleet(question(sizes.days, Some(HOUR)), NOW).unwrap_or_else(|error| panic!("{error}"));
+    let fleet = Plan::fleet(question(sizes.days, Some(HOUR)), NOW, &retention())
+        .unwrap_or_else(|error| panic!("{error}"));
     ask("the fleet, all days by the hour, asked before", &|asked| {
         asked.buckets(&asked.room, None, fleet.clone())
     });

@@ -35,7 +35,6 @@ pub const STEP_SECONDS_MAX: u64 = 100 * 365 * 24 * 3_600;
 pub const FIELDS_MAX: usize = 128;
 /// How far back a question without `from` reaches.
 const RANGE_SECONDS_DEFAULT: i64 = 3_600;
-const MICROS: i64 = 1_000_000;
 
 /// What was asked.
 #[derive(Clone, Debug, Default)]
@@ -198,7 +197,7 @@ impl Plan {
             (Some(step), None | Some(Place::Bucket(_))) => {
                 let step_micros = step_micros(step)?;
                 let units = Units::kept(kept);
-                check_buckets(from, to, step_micros, |least| units.next(from, least, now))?;
+                units.check_count(from, to, step_micros, now)?;
                 units.check(from, step_micros, now)?;
                 let from = match question.after {
                     Some(Place::Bucket(start)) => {
@@ -229,26 +228,6 @@ fn step_micros(step: Duration) -> Result<i64, PlanError> {
     i64::try_from(step.as_micros()).ok().filter(|_| fits).ok_or_else(|| {
         PlanError::new("step", format!("a span of {STEP_SECONDS_MIN}s to {STEP_SECONDS_MAX}s expected"))
     })
-}
-
-/// Refuses a range of too many buckets; `named` is how a step of so many microseconds at least is asked for.
-fn check_buckets(
-    from: Timestamp,
-    to: Timestamp,
-    step_micros: i64,
-    named: impl FnOnce(i64) -> String,
-) -> Result<(), PlanError> {
-    let first = from.as_micros().div_euclid(step_micros);
-    let last = to.as_micros().saturating_sub(1).div_euclid(step_micros);
-    if last.saturating_sub(first) < BUCKETS_MAX {
-        return Ok(());
-    }
-    let span = to.as_micros().saturating_sub(from.as_micros());
-    let seconds = span / BUCKETS_MAX / MICROS + 1;
-    let step = named(seconds.saturating_mul(MICROS));
-    let detail =
-        format!("at most {BUCKETS_MAX} buckets a range; ask for a step of {step} or a shorter range");
-    Err(PlanError::new("step", detail))
 }
 
 #[cfg(test)]

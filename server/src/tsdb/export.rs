@@ -9,6 +9,8 @@
 //!
 //! Refuses: an agent that never was, records that are not migrated.
 
+mod told;
+
 use super::{
     Places, Tier, TsdbError,
     backup::open_beside,
@@ -18,14 +20,10 @@ use super::{
     open::read_segment,
     quote,
     rollup::DAY,
-    schema::{self, RAW},
+    schema::RAW,
 };
 use crate::storage::{DataFolder, Duck, DuckSettings, Hold, Journal, StorageError, Tray, inspect};
-use arrow::{
-    array::{AsArray, RecordBatch},
-    datatypes::{DataType, FieldRef, Fields, Schema, SchemaRef, TimestampMicrosecondType},
-    error::ArrowError,
-};
+use arrow::array::RecordBatch;
 use parquet::{
     arrow::ArrowWriter,
     basic::{Compression, ZstdLevel},
@@ -40,10 +38,12 @@ use std::{
     path::PathBuf,
     process,
     sync::{
-        Arc, LazyLock,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
 };
+
+use told::{TOLD, told};
 
 /// What DuckDB may keep in memory; it spills what is more.
 const MEMORY: &str = "128MB";
@@ -227,27 +227,6 @@ impl Export {
         let all = sources.join(" UNION ALL ");
         Ok((format!("SELECT {columns} FROM ({all}) WHERE {}", self.question.condition()), trays))
     }
-}
-
-/// [`RAW`]'s columns, moments marked as UTC.
-static TOLD: LazyLock<SchemaRef> = LazyLock::new(|| {
-    let told = |field: &FieldRef| match field.data_type() {
-        DataType::Timestamp(..) => Arc::new(field.as_ref().clone().with_data_type(schema::told_moment())),
-        _ => Arc::clone(field),
-    };
-    Arc::new(Schema::new(RAW.fields().iter().map(told).collect::<Fields>()))
-});
-
-/// Samples in the columns of [`TOLD`].
-fn told(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
-    let columns = batch.columns().iter().zip(TOLD.fields()).map(|(column, field)| match field.data_type() {
-        DataType::Timestamp(_, zone) => {
-            let moments = column.as_primitive::<TimestampMicrosecondType>().clone();
-            Arc::new(moments.with_timezone_opt(zone.clone()))
-        }
-        _ => Arc::clone(column),
-    });
-    schema::batch(&TOLD, columns.collect())
 }
 
 impl Question {

@@ -35,6 +35,7 @@ pub(crate) mod merge;
 mod open;
 pub mod parts;
 pub mod pick;
+mod publish;
 pub mod record;
 pub mod restore;
 pub mod retain;
@@ -44,6 +45,7 @@ pub mod rollup;
 pub mod rows;
 pub mod schema;
 pub mod seal;
+mod signal;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod total;
@@ -61,20 +63,20 @@ use crate::{
 use append::Writing;
 use arrow::error::ArrowError;
 use attempts::Attempts;
-use catalogue::Change;
 use condition::Condition;
 use head::Segment;
 use parquet::errors::ParquetError;
 use parts::Garbage;
 use pingup_protocol::time::Timestamp;
+use signal::Signal;
 use std::{
     fmt,
     fs::File,
     io::{self, Write},
     ops::Range,
-    path::{Path, PathBuf},
+    path::Path,
     sync::{
-        Arc, Condvar, Mutex, PoisonError, RwLock,
+        Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -232,94 +234,11 @@ impl Tsdb {
         }
         Ok(())
     }
-
-    /// Makes a change of the catalogue, then of the view.
-    fn change(&self, change: Change) -> Result<(), TsdbError> {
-        self.0.faults.at("catalogue commit").inspect_err(|_| self.discard(&change.add))?;
-        // What comes into doubt while this commit is on its way may have been tried after it, so that it tells nothing
-        // of that.
-        let settled = self.0.doubtful.take();
-        if let Err(error) = catalogue::apply(&self.0.sqlite, change.clone()) {
-            self.0.doubtful.put([settled, self.paths(&change.add)].concat());
-            return Err(error.into());
-        }
-        self.0.garbage.put(settled);
-        self.publish(|view| {
-            view.parts.retain(|part| {
-                let goes = change.remove.contains(&part.row().id);
-                if goes {
-                    part.retire();
-                }
-                !goes
-            });
-            let new = |row: &PartRow| Arc::new(Part::new(row.clone(), &self.0.places.parts, &self.0.garbage));
-            view.parts.extend(change.add.iter().map(new));
-            if let Some(sealed) = change.sealed {
-                view.segments.retain(|segment| segment.number() > sealed);
-            }
-        });
-        self.0.signal.tell();
-        Ok(())
-    }
-
-    /// Before anything new is written after a failed commit: a commit that succeeds leaves no doubt about those
-    /// before. So what is tried again and again never takes more than one try's room.
-    fn settle(&self) -> Result<(), TsdbError> {
-        if self.0.doubtful.is_empty() {
-            return Ok(());
-        }
-        self.0.faults.at("catalogue commit")?;
-        let settled = self.0.doubtful.take();
-        if let Err(error) = catalogue::settle(&self.0.sqlite) {
-            self.0.doubtful.put(settled);
-            return Err(error.into());
-        }
-        self.0.garbage.put(settled);
-        Ok(())
-    }
-
-    /// Gives up parts that were written and will not be listed.
-    fn discard(&self, parts: &[PartRow]) {
-        self.0.garbage.put(self.paths(parts));
-    }
-
-    fn paths(&self, parts: &[PartRow]) -> Vec<PathBuf> {
-        parts.iter().map(|row| self.0.places.parts.join(row.file())).collect()
-    }
-
-    fn publish(&self, change: impl FnOnce(&mut View)) {
-        let mut view = self.0.view.write().unwrap_or_else(PoisonError::into_inner);
-        let mut next = View::clone(&view);
-        change(&mut next);
-        *view = Arc::new(next);
-    }
 }
 
 impl fmt::Debug for Tsdb {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Tsdb(…)")
-    }
-}
-
-/// Wakes whoever waits for something to change: a full segment, a sealed one, the end.
-#[derive(Debug, Default)]
-struct Signal {
-    changes: Mutex<u64>,
-    changed: Condvar,
-}
-
-impl Signal {
-    fn tell(&self) {
-        *self.changes.lock().unwrap_or_else(PoisonError::into_inner) += 1;
-        self.changed.notify_all();
-    }
-
-    /// Waits until `is_so` or for `wait`; whether it is so.
-    fn wait_for(&self, wait: Duration, is_so: impl Fn() -> bool) -> bool {
-        let changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = self.changed.wait_timeout_while(changes, wait, |_| !is_so());
-        drop(waited);
-        is_so()
     }
 }
 

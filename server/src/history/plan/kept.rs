@@ -4,7 +4,7 @@
 //! other from samples; each is kept for its own time. A range that begins before what its step is answered from would
 //! be told with a gap where a coarser step has none: such a question is refused, with the step that would do.
 
-use super::PlanError;
+use super::{BUCKETS_MAX, PlanError};
 use crate::tsdb::{
     Retention,
     retain::before,
@@ -25,6 +25,26 @@ impl Units {
     pub(super) fn kept(retention: &Retention) -> Self {
         let Retention { raw, minute, hour } = retention.widened();
         Self([(MICRO, raw), (MINUTE, minute), (HOUR, hour)])
+    }
+
+    /// Refuses a range of too many buckets.
+    pub(super) fn check_count(
+        &self,
+        from: Timestamp,
+        to: Timestamp,
+        step: i64,
+        now: Timestamp,
+    ) -> Result<(), PlanError> {
+        let first = from.as_micros().div_euclid(step);
+        let last = to.as_micros().saturating_sub(1).div_euclid(step);
+        if last.saturating_sub(first) < BUCKETS_MAX {
+            return Ok(());
+        }
+        let span = to.as_micros().saturating_sub(from.as_micros());
+        let least = self.next(from, span / BUCKETS_MAX + 1, now);
+        let detail =
+            format!("at most {BUCKETS_MAX} buckets a range; ask for a step of {least} or a shorter range");
+        Err(PlanError::new("step", detail))
     }
 
     /// Refuses a step that the range's beginning cannot be answered by, though a coarser one can, or can longer.

@@ -2,9 +2,10 @@
 
 use super::*;
 use crate::tsdb::{
-    schema::{integer_at, text_at, time_at},
+    schema::{self, integer_at, text_at, time_at},
     testing::{Bench, NOW, agent_id},
 };
+use arrow::datatypes::Schema;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use std::fs::File;
 
