@@ -1,4 +1,5 @@
-//! While parts are merged and let go: a hub that ends at any storage call of it has every row, once.
+//! While parts are merged and let go: a hub that ends at any storage call of it has every row, once. And one that lost
+//! the list of its parts keeps them.
 
 use super::sealing::is_sealed;
 use crate::harness::{Hub, agent::Agent, agent::now, eventually};
@@ -105,9 +106,31 @@ fn end_at_every_call(
     panic!("no hub came to its end within {CALLS_MAX} calls");
 }
 
+/// Without its `pingup.db` a hub deletes nothing and does not start; with it, it goes on.
+fn refuses_to_start_without_its_records(prepared: &Hub) {
+    let mut hub = Hub::prepare(&[]);
+    copy(&prepared.folder(), &hub.folder());
+    let records = hub.folder().join("pingup.db");
+    let remove =
+        || ["", "-wal", "-shm"].map(|end| fs::remove_file(format!("{}{end}", records.display())).is_ok());
+    assert!(remove()[0]);
+    let command = hub.serve_command();
+    let said = hub.try_start(command).unwrap_err();
+    assert!(said.contains("put the pingup.db back"), "{said}");
+    let checked = hub.run(&["check"]);
+    let found = String::from_utf8(checked.stdout).unwrap();
+    assert!(found.contains("trouble  history: pingup.db knows nothing of"), "{found}");
+    assert_eq!((checked.status.code(), files(&hub, "raw")), (Some(1), 2));
+    remove();
+    fs::copy(prepared.folder().join("pingup.db"), &records).unwrap();
+    hub.restart();
+    assert_eq!(count(&hub, "1h"), BATCHES * BATCH);
+}
+
 #[test]
 fn ended_at_any_storage_call_of_merging_and_letting_go_every_row_is_there_once() {
     let prepared = prepared();
+    refuses_to_start_without_its_records(&prepared);
     let merged = |hub: &Hub| files(hub, "raw") == 1;
     let calls = end_at_every_call(&prepared, &[], merged, &["30s", "1h"]);
     assert!(calls > 5, "{calls} calls of starting and merging");
