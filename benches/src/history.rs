@@ -134,7 +134,7 @@ impl fmt::Debug for OpenHistory {
 }
 
 /// As the hub has it by default.
-const fn retention() -> Retention {
+pub const fn retention() -> Retention {
     const fn days(days: u64) -> Duration {
         Duration::from_secs(days * 86_400)
     }

@@ -4,14 +4,14 @@
 use criterion::{BatchSize, Criterion};
 use pingup_benches::{
     fleet::Fleet,
-    history::{NOW, OpenHistory},
+    history::{NOW, OpenHistory, retention},
     sizes::Sizes,
 };
 use pingup_protocol::ids::AgentId;
 use pingup_server::{
     discovery::{self, Discovery},
     history::{
-        History,
+        History, HistoryError, Listing,
         plan::{BucketsPlan, Plan, Question, RowsPlan, TopPlan, TopQuestion},
     },
     standing::Standing,
@@ -39,26 +39,29 @@ impl Asked {
     fn new(sizes: &Sizes) -> Self {
         let mut fleet = Fleet::new(sizes.agents, sizes.seed).unwrap_or_else(|error| panic!("{error}"));
         let history = OpenHistory::filled(sizes, &mut fleet).unwrap_or_else(|error| panic!("{error:?}"));
-        let (tsdb, engine, sqlite) = (history.tsdb.clone(), history.engine.clone(), history.sqlite.clone());
+        let (tsdb, sqlite) = (history.tsdb.clone(), history.sqlite.clone());
+        let readers = history.engine.readers().clone();
         // Every tenth agent scans; one in the middle stands neither first nor last in a file.
         let agent = fleet.agents()[sizes.agents / 20 * 10].clone();
         Self {
             agent,
             runtime: Runtime::new().unwrap_or_else(|error| panic!("{error}")),
             room: room(&history),
-            discovery: Discovery::new(tsdb, engine, sqlite, |_, _| Ok(Standing::Living)),
+            discovery: Discovery::new(tsdb, readers, sqlite, |_, _| Ok(Standing::Living)),
             history,
         }
     }
 
     fn rows(&self, plan: RowsPlan) -> usize {
-        let page = self.runtime.block_on(self.room.rows(self.agent.clone(), plan));
-        page.unwrap_or_else(|error| panic!("{error}")).items.len()
+        let tell = |page: Listing<_>, _: &_| Ok::<_, HistoryError>(page.items.len());
+        let told = self.runtime.block_on(self.room.rows(self.agent.clone(), plan, tell));
+        told.unwrap_or_else(|error| panic!("{error}"))
     }
 
     fn buckets(&self, room: &History, agent: Option<&AgentId>, plan: BucketsPlan) -> usize {
-        let page = self.runtime.block_on(room.buckets(agent.cloned(), plan));
-        page.unwrap_or_else(|error| panic!("{error}")).items.len()
+        let tell = |page: Listing<_>, _: &_| Ok::<_, HistoryError>(page.items.len());
+        let told = self.runtime.block_on(room.buckets(agent.cloned(), plan, tell));
+        told.unwrap_or_else(|error| panic!("{error}"))
     }
 
     fn top(&self, plan: TopPlan) -> usize {
@@ -76,7 +79,8 @@ impl Asked {
 fn room(history: &OpenHistory) -> History {
     let OpenHistory { clock, sqlite, engine, tsdb, .. } = history;
     let standing = |_: &_, _: &str| Ok(Standing::Living);
-    History::new(tsdb.clone(), engine.clone(), sqlite.clone(), clock.clone(), Default::default(), standing)
+    let (tsdb, readers, sqlite) = (tsdb.clone(), engine.readers().clone(), sqlite.clone());
+    History::new(tsdb, readers, sqlite, clock.clone(), Default::default(), standing)
 }
 
 fn question(days: i64, step: Option<Duration>) -> Question<'static> {
@@ -85,14 +89,14 @@ fn question(days: i64, step: Option<Duration>) -> Question<'static> {
 }
 
 fn buckets(days: i64, step: Duration, fields: Option<&str>) -> BucketsPlan {
-    match Plan::new(Question { fields, ..question(days, Some(step)) }, NOW) {
+    match Plan::new(Question { fields, ..question(days, Some(step)) }, NOW, &retention()) {
         Ok(Plan::Buckets(plan)) => plan,
         other => panic!("buckets were asked for: {other:?}"),
     }
 }
 
 fn rows(days: i64) -> RowsPlan {
-    match Plan::new(question(days, None), NOW) {
+    match Plan::new(question(days, None), NOW, &retention()) {
         Ok(Plan::Rows(plan)) => plan,
         other => panic!("rows were asked for: {other:?}"),
     }
@@ -123,7 +127,8 @@ pub(crate) fn history(criterion: &mut Criterion, sizes: &Sizes) {
     ask("an agent, a day by the minute", &|asked| {
         asked.buckets(&asked.room, Some(&asked.agent), by_minute.clone())
     });
-    let fleet = Plan::fleet(question(sizes.days, Some(HOUR)), NOW).unwrap_or_else(|error| panic!("{error}"));
+    let fleet = Plan::fleet(question(sizes.days, Some(HOUR)), NOW, &retention())
+        .unwrap_or_else(|error| panic!("{error}"));
     ask("the fleet, all days by the hour, asked before", &|asked| {
         asked.buckets(&asked.room, None, fleet.clone())
     });

@@ -10,7 +10,7 @@ use pingup_server::{
     latest::Latest,
     tsdb::{
         TsdbError,
-        rows::{Kind, MarkRow, Rows},
+        rows::{Kind, Look, MarkRow, Rows},
     },
 };
 use std::{
@@ -37,8 +37,8 @@ impl Lookup for Nothing {
         _: &AgentId,
         _: Timestamp,
         _: Timestamp,
-    ) -> Result<Option<Timestamp>, TsdbError> {
-        Ok(None)
+    ) -> Result<Look, TsdbError> {
+        Ok(Look::default())
     }
 }
 

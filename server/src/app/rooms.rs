@@ -5,7 +5,7 @@ use crate::{
     commands::{self, Commands},
     config::{self, Configs},
     discovery::Discovery,
-    figures::FiguresRoom,
+    figures::{FiguresRoom, KeeperFigures},
     health::{Health, Probe},
     history::History,
     http::router::Rooms,
@@ -13,10 +13,10 @@ use crate::{
     registry::{self, Registry},
     settings::{CONNECTIONS_MAX_DEFAULT, Settings},
     storage::{Duck, StorageError},
-    tsdb::Tsdb,
+    tsdb::{Keeping, Tsdb},
 };
 use pingup_protocol::ids::AgentId;
-use std::sync::Arc;
+use std::{future, sync::Arc};
 use tokio::task::spawn_blocking;
 
 // Those who wait must leave places for those who push, and for operators.
@@ -50,11 +50,13 @@ pub(super) fn build(settings: &Settings, cellar: &Cellar, common: &Common, queue
         settings.enrolments_per_minute,
         neighbours,
     );
+    let kept = tsdb.clone();
     let figures = FiguresRoom::new(
         Arc::clone(figures),
         sqlite.clone(),
         registry::store::count_by_status,
         commands::store::count_by_status,
+        Box::new(move || keeper_figures(&kept)),
     );
     Rooms {
         commands,
@@ -75,9 +77,14 @@ pub(super) fn build(settings: &Settings, cellar: &Cellar, common: &Common, queue
     }
 }
 
+fn keeper_figures(tsdb: &Tsdb) -> KeeperFigures {
+    let Keeping { unwell, held, files } = tsdb.keeping();
+    KeeperFigures { files: files as u64, held_seconds: held.as_secs(), unwell_seconds: unwell.as_secs() }
+}
+
 fn probes(cellar: &Cellar, queue: &Arc<Queue>) -> Vec<Probe> {
     let (sqlite, queue) = (cellar.sqlite.clone(), Arc::clone(queue));
-    let (duck, tsdb) = (cellar.duck.clone(), cellar.tsdb.clone());
+    let (duck, tsdb, keeper) = (cellar.duck.clone(), cellar.tsdb.clone(), cellar.tsdb.clone());
     let ask_sqlite = move || {
         let sqlite = sqlite.clone();
         async move { sqlite.probe().await.map_err(|error| outward(&error)) }
@@ -95,6 +102,7 @@ fn probes(cellar: &Cellar, queue: &Arc<Queue>) -> Vec<Probe> {
     vec![
         Probe::new("sqlite", ask_sqlite),
         Probe::new("history", move || probe_history(duck.clone(), tsdb.clone())),
+        Probe::with_remarks("keeper", move || future::ready(keeper.keeping().verdict())),
         Probe::new("queue", ask_queue),
     ]
 }

@@ -68,7 +68,7 @@ pub(super) struct ExportArguments {
 enum Format {
     /// The columns and cells of the API's CSV
     Csv,
-    /// The columns of the history's own files
+    /// The columns of the history's own files, moments marked as UTC
     Parquet,
 }
 

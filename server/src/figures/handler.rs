@@ -19,12 +19,27 @@ use std::sync::Arc;
 /// How many of something there are in each of its states; asked on each scrape.
 pub type CountByStatus = fn(&rusqlite::Connection) -> rusqlite::Result<Vec<(String, u64)>>;
 
+/// How those who keep the history in order do.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct KeeperFigures {
+    /// Files that nobody needs and that are not deleted yet.
+    pub files: u64,
+    /// How long a backup or an export has kept them.
+    pub held_seconds: u64,
+    /// How long ago all was well.
+    pub unwell_seconds: u64,
+}
+
+/// Asks how they do; asked on each scrape.
+pub type AskKeeper = Box<dyn Fn() -> KeeperFigures + Send + Sync>;
+
 /// The room behind `GET /metrics`.
 pub struct FiguresRoom {
     figures: Arc<Figures>,
     sqlite: Sqlite,
     agents_by_status: CountByStatus,
     commands_by_status: CountByStatus,
+    keeper: AskKeeper,
 }
 
 impl FiguresRoom {
@@ -34,8 +49,9 @@ impl FiguresRoom {
         sqlite: Sqlite,
         agents_by_status: CountByStatus,
         commands_by_status: CountByStatus,
+        keeper: AskKeeper,
     ) -> Self {
-        Self { figures, sqlite, agents_by_status, commands_by_status }
+        Self { figures, sqlite, agents_by_status, commands_by_status, keeper }
     }
 }
 
@@ -49,6 +65,7 @@ pub async fn get(State(room): State<Arc<FiguresRoom>>) -> Result<Response, Refus
     let mut text = Text::default();
     write_ingest(&mut text, &room.figures);
     write_refusals(&mut text, &room.figures);
+    write_keeper(&mut text, (room.keeper)());
     text.family("pingup_agents", "Agents, by status.", "gauge", "status", counts(&agents));
     text.family("pingup_commands", "Commands kept, by status.", "gauge", "status", counts(&commands));
     Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], text.finish()).into_response())
@@ -72,6 +89,13 @@ fn write_ingest(text: &mut Text, figures: &Figures) {
 fn write_refusals(text: &mut Text, figures: &Figures) {
     let refusals = ProblemType::ALL.iter().map(|&kind| (kind.name(), figures.refusals(kind)));
     text.family("pingup_refusals_total", "Requests refused, by problem.", "counter", "problem", refusals);
+}
+
+#[rustfmt::skip]
+fn write_keeper(text: &mut Text, keeper: KeeperFigures) {
+    text.gauge("pingup_history_unneeded_files", "Files of the history that nobody needs and that are not deleted yet.", keeper.files);
+    text.gauge("pingup_history_held_seconds", "How long a backup or an export has kept such files; 0 when none does.", keeper.held_seconds);
+    text.gauge("pingup_history_unwell_seconds", "How long ago sealing, merging and letting go were last well.", keeper.unwell_seconds);
 }
 
 fn counts(counts: &[(String, u64)]) -> impl Iterator<Item = (&str, u64)> {
@@ -102,6 +126,7 @@ mod tests {
                     Ok(vec![("pending".to_owned(), row.get(0)?)])
                 })
             },
+            Box::new(|| KeeperFigures { files: 5, held_seconds: 700, unwell_seconds: 1 }),
         );
         let response = get(State(Arc::new(room))).await.unwrap();
         assert_eq!(response.headers()[header::CONTENT_TYPE], CONTENT_TYPE);
@@ -115,6 +140,9 @@ mod tests {
             "pingup_ingest_commit_seconds_count 1",
             "pingup_refusals_total{problem=\"overloaded\"} 1",
             "pingup_refusals_total{problem=\"not-found\"} 0",
+            "pingup_history_unneeded_files 5",
+            "pingup_history_held_seconds 700",
+            "pingup_history_unwell_seconds 1",
             "pingup_agents{status=\"online\"} 4",
             "pingup_commands{status=\"pending\"} 0",
         ] {

@@ -9,7 +9,7 @@ pub mod handler;
 mod histogram;
 mod text;
 
-pub use handler::{CountByStatus, FiguresRoom};
+pub use handler::{AskKeeper, CountByStatus, FiguresRoom, KeeperFigures};
 pub use histogram::Histogram;
 
 use pingup_protocol::problem::ProblemType;

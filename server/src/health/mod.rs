@@ -29,7 +29,8 @@ const EXAMINATION_AGE_MAX: Duration = Duration::from_secs(10);
 
 const _: () = assert!(PROBE_WAIT.as_secs() * 3 < EXAMINATION_AGE_MAX.as_secs());
 
-type Answer = Result<(), String>;
+/// What is worth knowing though it works, or what is wrong.
+type Answer = Result<Option<String>, String>;
 type Asking = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
 /// A part of the hub that can be asked whether it works.
@@ -48,9 +49,24 @@ impl Probe {
         R: Future<Output = Result<(), E>> + Send + 'static,
         E: fmt::Display,
     {
+        Self::with_remarks(name, move || {
+            let asking = ask();
+            async move { asking.await.map(|()| None::<String>) }
+        })
+    }
+
+    /// The same, of a part that may say something while it works.
+    pub fn with_remarks<A, R, T, E>(name: &'static str, ask: A) -> Self
+    where
+        A: Fn() -> R + Send + Sync + 'static,
+        R: Future<Output = Result<Option<T>, E>> + Send + 'static,
+        T: fmt::Display,
+        E: fmt::Display,
+    {
+        let told = |remark: Option<T>| remark.map(|remark| remark.to_string());
         let ask = move || {
             let asking = ask();
-            Box::pin(async move { asking.await.map_err(|error| error.to_string()) }) as Asking
+            Box::pin(async move { asking.await.map(told).map_err(|error| error.to_string()) }) as Asking
         };
         Self { name, ask: Box::new(ask), pending: Mutex::new(None) }
     }
@@ -64,7 +80,7 @@ impl Probe {
             *self.pending.lock().unwrap_or_else(PoisonError::into_inner) = Some(asking);
         }
         match answer {
-            Ok(Ok(Ok(()))) => PartView { status: PartStatus::Ok, detail: None },
+            Ok(Ok(Ok(detail))) => PartView { status: PartStatus::Ok, detail },
             Ok(Ok(Err(detail))) => PartView::failed(detail),
             Ok(Err(_panicked)) => PartView::failed("asking it panicked"),
             Err(Elapsed { .. }) => PartView::failed(format!("no answer within {} s", wait.as_secs())),
@@ -103,7 +119,7 @@ pub enum HealthStatus {
 pub struct PartView {
     /// Whether it works.
     pub status: PartStatus,
-    /// What is wrong, where something is.
+    /// What is wrong, where something is; or what is worth knowing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
 }
@@ -124,7 +140,7 @@ pub struct HealthView {
     pub version: &'static str,
     /// How long it has been running.
     pub uptime_seconds: u64,
-    /// How each of its parts does: `sqlite`, `history`, `queue`.
+    /// How each of its parts does: `sqlite`, `history`, `keeper` (who keeps the history in order), `queue`.
     pub checks: BTreeMap<&'static str, PartView>,
 }
 

@@ -17,7 +17,7 @@ async fn one_part_that_fails_degrades_the_hub() {
     let health = Health::new(vec![
         well("sqlite"),
         broken,
-        Probe::new("queue", || async { panic!("on purpose") as Answer }),
+        Probe::new("queue", || async { panic!("on purpose") as Result<(), String> }),
     ]);
     health.examine().await;
     let report = health.report();
@@ -25,6 +25,16 @@ async fn one_part_that_fails_degrades_the_hub() {
     assert_eq!(report.checks["sqlite"].status, PartStatus::Ok);
     assert_eq!(report.checks["duckdb"], PartView::failed("no disk space"));
     assert_eq!(report.checks["queue"], PartView::failed("asking it panicked"));
+}
+
+#[tokio::test]
+async fn a_part_that_works_may_say_something() {
+    let remark = || async { Ok::<_, String>(Some("a backup takes long")) };
+    let health = Health::new(vec![well("sqlite"), Probe::with_remarks("keeper", remark)]);
+    health.examine().await;
+    let report = health.report();
+    assert_eq!(report.status, HealthStatus::Ok);
+    assert_eq!(report.checks["keeper"].detail.as_deref(), Some("a backup takes long"));
 }
 
 #[tokio::test]

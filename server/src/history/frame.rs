@@ -1,13 +1,13 @@
 //! Pages in columns, as Arrow batches: written as an Arrow IPC stream, or as a Parquet file.
 //!
-//! The columns are those of [`table`]: one each measurement, times in UTC by the microsecond, null for what was
-//! not measured. Text is as the agents said it; no spreadsheet runs it.
+//! The columns are those of [`table`]: one each measurement, times by the microsecond and marked as UTC, null for
+//! what was not measured. Text is as the agents said it; no spreadsheet runs it.
 
 use super::{Aggregate, Bucket, Row, plan::Fields, table};
 use crate::tsdb::schema;
 use arrow::{
     array::{ArrayRef, RecordBatch},
-    datatypes::{DataType, Field, Schema, TimeUnit},
+    datatypes::{DataType, Field, Schema},
     error::ArrowError,
     ipc::writer::StreamWriter,
 };
@@ -24,7 +24,7 @@ use std::{collections::HashMap, sync::Arc};
 pub(super) fn rows(rows: &[Row], fields: &Fields) -> Result<RecordBatch, ArrowError> {
     let (own, further) = table::row_names(rows, fields);
     let mut columns = Columns::default();
-    columns.add("timestamp", MOMENT, schema::moments(rows.iter().map(|row| row.timestamp.as_micros())));
+    columns.moments("timestamp", rows.iter().map(|row| row.timestamp.as_micros()));
     columns.add("status", DataType::Utf8, schema::texts(rows.iter().map(|row| row.status.as_str())));
     for name in own {
         columns.doubles(name, rows.iter().map(|row| own_value(&row.metrics, name)));
@@ -34,7 +34,7 @@ pub(super) fn rows(rows: &[Row], fields: &Fields) -> Result<RecordBatch, ArrowEr
         .map(|row| row.metrics.further.iter().map(|(name, value)| (name.as_str(), *value)).collect())
         .collect();
     for name in further {
-        columns.doubles(name, values.iter().map(|row| row.get(name).copied()));
+        columns.doubles(&schema::column_name(name), values.iter().map(|row| row.get(name).copied()));
     }
     columns.batch()
 }
@@ -42,7 +42,7 @@ pub(super) fn rows(rows: &[Row], fields: &Fields) -> Result<RecordBatch, ArrowEr
 /// Buckets: start, count, and five columns each measurement.
 pub(super) fn buckets(buckets: &[Bucket], fields: &Fields) -> Result<RecordBatch, ArrowError> {
     let mut columns = Columns::default();
-    columns.add("start", MOMENT, schema::moments(buckets.iter().map(|bucket| bucket.start.as_micros())));
+    columns.moments("start", buckets.iter().map(|bucket| bucket.start.as_micros()));
     columns.add("count", DataType::Int64, schema::integers(buckets.iter().map(|bucket| Some(bucket.count))));
     let values: Vec<HashMap<_, _>> = buckets
         .iter()
@@ -76,8 +76,6 @@ pub(super) fn parquet(batch: &RecordBatch) -> Result<Vec<u8>, ParquetError> {
     writer.into_inner()
 }
 
-const MOMENT: DataType = DataType::Timestamp(TimeUnit::Microsecond, None);
-
 fn own_value(metrics: &Measurements, name: &str) -> Option<f64> {
     match name {
         "cpu" => metrics.cpu,
@@ -97,6 +95,10 @@ impl Columns {
     fn add(&mut self, name: &str, of: DataType, values: ArrayRef) {
         self.fields.push(Field::new(name, of, true));
         self.arrays.push(values);
+    }
+
+    fn moments(&mut self, name: &str, values: impl Iterator<Item = i64>) {
+        self.add(name, schema::told_moment(), schema::told_moments(values));
     }
 
     fn doubles(&mut self, name: &str, values: impl Iterator<Item = Option<f64>>) {

@@ -46,7 +46,8 @@ pub struct Row {
     pub timestamp: Timestamp,
     /// The agent's word for how its machine does.
     pub status: String,
-    /// What was measured; what was not is left out.
+    /// What was measured; what was not is left out. In tables (CSV, Arrow, Parquet) a column each, by its name; one called
+    /// `status` or `timestamp` has the column `metrics.status` or `metrics.timestamp`.
     pub metrics: Measurements,
 }
 
@@ -57,7 +58,7 @@ pub struct Bucket {
     pub start: Timestamp,
     /// Samples in it.
     pub count: u64,
-    /// Each measurement by name.
+    /// Each measurement by name. In tables five columns each: `_min`, `_max`, `_avg`, `_last` and `_count` behind its name.
     #[schema(value_type = BTreeMap<String, Aggregate>)]
     pub metrics: Aggregates,
 }

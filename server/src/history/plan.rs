@@ -1,9 +1,11 @@
 //! From a question to a plan with bounds. Pure: the moment is an argument.
 //!
 //! A time range is half open, [from, to). Without `to` it reaches to now and as far beyond as an agent's clock
-//! may be ahead; without `from` it begins an hour before its end or before now, whichever is earlier.
+//! may be ahead; without `from` it begins an hour before its end or before now, whichever is earlier. How fine a step
+//! may be depends on how long ago the range begins (`kept`).
 
 mod fleet;
+mod kept;
 mod reach;
 
 pub use crate::tsdb::schema::OWN_COLUMNS;
@@ -13,6 +15,8 @@ pub use fleet::{
 };
 pub use reach::{Reach, reaches};
 
+use crate::tsdb::Retention;
+use kept::Units;
 use pingup_protocol::{ids::is_name, limits::FUTURE_SECONDS_MAX, time::Timestamp};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeSet, time::Duration};
@@ -31,7 +35,6 @@ pub const STEP_SECONDS_MAX: u64 = 100 * 365 * 24 * 3_600;
 pub const FIELDS_MAX: usize = 128;
 /// How far back a question without `from` reaches.
 const RANGE_SECONDS_DEFAULT: i64 = 3_600;
-const MICROS: i64 = 1_000_000;
 
 /// What was asked.
 #[derive(Clone, Debug, Default)]
@@ -176,8 +179,8 @@ impl Fields {
 }
 
 impl Plan {
-    /// Plans the answer to `question`, asked `now`.
-    pub fn new(question: Question<'_>, now: Timestamp) -> Result<Self, PlanError> {
+    /// Plans the answer to `question`, asked `now` of a store that keeps its tiers for so long.
+    pub fn new(question: Question<'_>, now: Timestamp, kept: &Retention) -> Result<Self, PlanError> {
         let (from, to) = range(&question, now)?;
         let fields = Fields::read(question.fields)?;
         let limit = usize::try_from(question.limit.clamp(1, PAGE_ITEMS_MAX)).unwrap_or(1);
@@ -193,7 +196,9 @@ impl Plan {
             }
             (Some(step), None | Some(Place::Bucket(_))) => {
                 let step_micros = step_micros(step)?;
-                check_buckets(from, to, step_micros)?;
+                let units = Units::kept(kept);
+                units.check_count(from, to, step_micros, now)?;
+                units.check(from, step_micros, now)?;
                 let from = match question.after {
                     Some(Place::Bucket(start)) => {
                         from.max(Timestamp::from_micros(start.saturating_add(step_micros)))
@@ -223,19 +228,6 @@ fn step_micros(step: Duration) -> Result<i64, PlanError> {
     i64::try_from(step.as_micros()).ok().filter(|_| fits).ok_or_else(|| {
         PlanError::new("step", format!("a span of {STEP_SECONDS_MIN}s to {STEP_SECONDS_MAX}s expected"))
     })
-}
-
-fn check_buckets(from: Timestamp, to: Timestamp, step_micros: i64) -> Result<(), PlanError> {
-    let first = from.as_micros().div_euclid(step_micros);
-    let last = to.as_micros().saturating_sub(1).div_euclid(step_micros);
-    if last.saturating_sub(first) < BUCKETS_MAX {
-        return Ok(());
-    }
-    let span = to.as_micros().saturating_sub(from.as_micros());
-    let seconds = span / BUCKETS_MAX / MICROS + 1;
-    let detail =
-        format!("at most {BUCKETS_MAX} buckets a range; ask for a step of {seconds}s or a shorter range");
-    Err(PlanError::new("step", detail))
 }
 
 #[cfg(test)]

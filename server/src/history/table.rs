@@ -3,6 +3,7 @@
 //! Text that a spreadsheet would run as a formula gets an apostrophe before it; a spreadsheet shows it as text.
 
 use super::{Bucket, Row, plan::Fields};
+use crate::tsdb::schema;
 use std::{
     collections::{BTreeSet, HashMap},
     fmt::{Display, Write},
@@ -11,11 +12,13 @@ use std::{
 /// What buckets tell of each measurement.
 const OF_EACH: [&str; 5] = ["min", "max", "avg", "last", "count"];
 
-/// Raw rows: `timestamp,status,cpu,ram,disk,latency`, then the others sorted; of named fields, those.
+/// Raw rows: `timestamp,status,cpu,ram,disk,latency`, then the others sorted; of named fields, those. Columns are
+/// called as [`schema::column_name`] says.
 pub(super) fn rows(rows: &[Row], fields: &Fields) -> String {
     let (own, further) = row_names(rows, fields);
     let mut table = Table::default();
-    table.line(["timestamp", "status"].into_iter().chain(own.iter().copied()).chain(further.iter().copied()));
+    let heads: Vec<_> = own.iter().chain(&further).map(|name| schema::column_name(name)).collect();
+    table.line(["timestamp", "status"].into_iter().chain(heads.iter().map(AsRef::as_ref)));
     for Row { timestamp, status, metrics } in rows {
         table.cell(&timestamp.to_string());
         table.cell(&guard(status));
@@ -35,7 +38,8 @@ pub(super) fn rows(rows: &[Row], fields: &Fields) -> String {
     table.text
 }
 
-/// Buckets: `start,count`, then `_min`, `_max`, `_avg`, `_last` and `_count` of each measurement.
+/// Buckets: `start,count`, then `_min`, `_max`, `_avg`, `_last` and `_count` of each measurement; whatever that is
+/// called, its columns have names of their own.
 pub(super) fn buckets(buckets: &[Bucket], fields: &Fields) -> String {
     let names = bucket_names(buckets, fields);
     let mut table = Table::default();
@@ -161,6 +165,18 @@ mod tests {
             "timestamp,status,ram,none\r\n1970-01-01T00:00:00Z,x,,\r\n"
         );
         assert_eq!(rows(&[], &Fields::All), "timestamp,status,cpu,ram,disk,latency\r\n");
+    }
+
+    #[test]
+    fn a_measurement_called_as_a_column_has_a_column_of_its_own() {
+        let table = rows(&[row("x", &[("status", 1.0), ("timestamp", 2.0)])], &Fields::All);
+        let head = "timestamp,status,cpu,ram,disk,latency,metrics.status,metrics.timestamp";
+        assert_eq!(table, format!("{head}\r\n1970-01-01T00:00:00Z,x,1.5,,,,1,2\r\n"));
+        let named = Fields::Named(["status".to_owned()].into());
+        assert_eq!(
+            rows(&[row("x", &[("status", 1.0)])], &named),
+            "timestamp,status,metrics.status\r\n1970-01-01T00:00:00Z,x,1\r\n"
+        );
     }
 
     #[test]

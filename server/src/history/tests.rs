@@ -13,6 +13,7 @@ use tokio::runtime::Runtime;
 
 mod answers;
 mod arrangements;
+mod extremes;
 mod fleet;
 
 const SECOND: i64 = 1_000_000;
@@ -72,8 +73,12 @@ fn range(from: i64, to: i64) -> Question<'static> {
     Question { from: Some(at(from)), to: Some(at(to)), limit: 1_000, ..Question::default() }
 }
 
+fn plan_of(room: &History, question: &Question<'_>) -> Plan {
+    Plan::new(question.clone(), room.clock.now(), &room.tsdb.retention()).unwrap()
+}
+
 fn rows_page(room: &History, question: &Question<'_>) -> Listing<Row> {
-    let Plan::Rows(plan) = Plan::new(question.clone(), room.clock.now()).unwrap() else { panic!("buckets") };
+    let Plan::Rows(plan) = plan_of(room, question) else { panic!("buckets") };
     wait(room.rows(agent_id("a"), plan, |page, _| Ok::<_, HistoryError>(page))).unwrap()
 }
 
@@ -82,7 +87,7 @@ fn buckets_page(
     agent: &str,
     question: &Question<'_>,
 ) -> Result<Listing<Bucket>, HistoryError> {
-    let Plan::Buckets(plan) = Plan::new(question.clone(), room.clock.now()).unwrap() else { panic!("rows") };
+    let Plan::Buckets(plan) = plan_of(room, question) else { panic!("rows") };
     wait(room.buckets(Some(agent_id(agent)), plan, |page, _| Ok(page)))
 }
 

@@ -44,6 +44,11 @@ impl DiskSpace {
         self.free_bytes() > self.0.reserve_bytes
     }
 
+    /// Whether more than the reserve would be free with so much more written, when last measured.
+    pub fn has_room_for(&self, bytes: u64) -> bool {
+        self.free_bytes().saturating_sub(bytes) > self.0.reserve_bytes
+    }
+
     /// What was free when last measured.
     pub fn free_bytes(&self) -> u64 {
         self.0.free_bytes.load(Ordering::Relaxed)
@@ -68,6 +73,7 @@ mod tests {
         let folder = std::env::temp_dir();
         let plenty = DiskSpace::watch(&folder, 0)?;
         assert!(plenty.has_room() && plenty.free_bytes() > 0);
+        assert!(plenty.has_room_for(plenty.free_bytes() / 2) && !plenty.has_room_for(plenty.free_bytes()));
         let none = DiskSpace::watch(&folder, u64::MAX)?;
         assert!(!none.has_room());
         assert!(matches!(none.check(), Err(StorageError::Full)));

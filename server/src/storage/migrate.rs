@@ -41,6 +41,11 @@ pub const SQLITE: &[Migration] = &[
         name: "running",
         sql: include_str!("../../../migrations/sqlite/0005_running.sql"),
     },
+    Migration {
+        version: 6,
+        name: "checksums",
+        sql: include_str!("../../../migrations/sqlite/0006_checksums.sql"),
+    },
 ];
 
 /// A step that a database remembers.

@@ -9,7 +9,8 @@
 //! meanwhile is copied as far as it goes when it is listed; a record that is torn there was not answered yet.
 //!
 //! Refuses: a name that is taken, one inside the data folder, a folder without records, records that are not
-//! migrated, a history of the former version that was not taken over, a part that is not as it is listed.
+//! migrated, a history of the former version that was not taken over, a part that is not as it is listed: of another
+//! size or checksum, so that a damaged one is told while an older backup still has it whole.
 
 mod files;
 mod manifest;
@@ -20,9 +21,9 @@ pub use records::open_beside;
 
 pub(super) use files::{check, copy, create_folder, sync_folder};
 
-use files::Copied;
+use files::Content;
 
-use super::{Places, catalogue};
+use super::{Places, catalogue, checksum::CHANGED};
 use crate::storage::{DataFolder, Journal, MigrationError, StorageError, inspect};
 use pingup_protocol::time::Timestamp;
 use std::{
@@ -81,6 +82,8 @@ struct Wanted {
     bytes: u64,
     /// It never changes: it may be shared, and be kept from a backup that was cut off.
     is_immutable: bool,
+    /// What the catalogue knows of what is in it.
+    crc32: Option<u32>,
 }
 
 /// Makes the backup `target` of the data folder.
@@ -105,9 +108,13 @@ pub fn back_up(
     let mut made = Made { files: wanted.len() + 1, bytes: 0, linked_bytes: 0 };
     let all = wanted.iter().map(|file| file.bytes).sum();
     let mut manifest = Manifest::new(now);
-    manifest.files.push(files::entry(&partial, Path::new(name(&records)))?);
+    manifest.files.push(files::content(&partial, Path::new(name(&records)))?.entry);
     for file in wanted {
-        let Copied { entry, is_linked } = bring(folder.path(), &partial, &file)?;
+        let (Content { entry, crc32 }, is_linked) = bring(folder.path(), &partial, &file)?;
+        if file.crc32.is_some_and(|expected| expected != crc32) {
+            let damaged = folder.path().join(&file.path);
+            return Err(BackupError::Damaged { file: damaged, what: CHANGED.to_owned() });
+        }
         made.bytes += entry.bytes;
         made.linked_bytes += if is_linked { entry.bytes } else { 0 };
         manifest.files.push(entry);
@@ -200,21 +207,21 @@ fn wanted(folder: &DataFolder, records: &Path) -> Result<Vec<Wanted>, BackupErro
             let what = format!("it has {found} bytes, {} are expected", part.bytes);
             return Err(BackupError::Damaged { file: path, what });
         }
-        wanted.push(Wanted { path: below(&path), bytes: found, is_immutable: true });
+        wanted.push(Wanted { path: below(&path), bytes: found, is_immutable: true, crc32: part.crc32 });
     }
     // Listed once: all but the newest are finished, so none is longer than the next one takes up from.
     let segments = if places.journal.exists() { Journal::segments(&places.journal)? } else { Vec::new() };
     for segment in segments.into_iter().filter(|segment| *segment > known.sealed) {
         let path = Journal::path(&places.journal, segment);
-        wanted.push(Wanted { path: below(&path), bytes: bytes(&path)?, is_immutable: false });
+        wanted.push(Wanted { path: below(&path), bytes: bytes(&path)?, is_immutable: false, crc32: None });
     }
     let master = folder.master_path();
-    wanted.push(Wanted { path: below(&master), bytes: bytes(&master)?, is_immutable: false });
+    wanted.push(Wanted { path: below(&master), bytes: bytes(&master)?, is_immutable: false, crc32: None });
     Ok(wanted)
 }
 
-/// Brings a file into the backup, unless it is there.
-fn bring(from: &Path, to: &Path, file: &Wanted) -> Result<Copied, StorageError> {
+/// Brings a file into the backup, unless it is there; what is in it, and whether it is the data folder's file itself.
+fn bring(from: &Path, to: &Path, file: &Wanted) -> Result<(Content, bool), StorageError> {
     let (source, copied) = (from.join(&file.path), to.join(&file.path));
     create_folder(parent(&copied))?;
     if file.is_immutable {
@@ -225,11 +232,10 @@ fn bring(from: &Path, to: &Path, file: &Wanted) -> Result<Copied, StorageError> 
         }
         if copied.exists() || fs::hard_link(&source, &copied).is_ok() {
             let is_linked = files::is_same(&source, &copied)?;
-            return Ok(Copied { entry: files::entry(to, &file.path)?, is_linked });
+            return Ok((files::content(to, &file.path)?, is_linked));
         }
     }
-    let entry = copy(&source, to, &file.path, file.bytes)?;
-    Ok(Copied { entry, is_linked: false })
+    Ok((copy(&source, to, &file.path, file.bytes)?, false))
 }
 
 /// Takes out of a backup that was cut off what is not the same next time.

@@ -22,6 +22,8 @@ pub struct Catalogue {
     pub sealed: u64,
     /// How far each stream is sealed.
     pub marks: Vec<MarkRow>,
+    /// Whether the history of the former version was taken over.
+    pub has_taken_over: bool,
 }
 
 /// One change.
@@ -39,7 +41,12 @@ pub struct Change {
 
 /// Reads the catalogue, on any connection to the records.
 pub fn load(connection: &Connection) -> rusqlite::Result<Catalogue> {
-    Ok(Catalogue { parts: parts(connection)?, sealed: sealed(connection)?, marks: marks(connection)? })
+    Ok(Catalogue {
+        parts: parts(connection)?,
+        sealed: sealed(connection)?,
+        marks: marks(connection)?,
+        has_taken_over: has_taken_over(connection)?,
+    })
 }
 
 /// Makes a change, blocking; also when the disk is nearly full, since sealing and merging give room.
@@ -54,7 +61,8 @@ pub fn settle(sqlite: &Sqlite) -> Result<(), StorageError> {
 
 fn parts(connection: &Connection) -> rusqlite::Result<Vec<PartRow>> {
     let mut statement = connection.prepare(
-        "SELECT id, tier, period, level, row_count, byte_count, first_at, last_at, first_agent, last_agent, created_at
+        "SELECT id, tier, period, level, row_count, byte_count, first_at, last_at, first_agent, last_agent, created_at,
+                crc32
          FROM parts ORDER BY id",
     )?;
     let rows = statement.query_map([], |row| {
@@ -69,6 +77,7 @@ fn parts(connection: &Connection) -> rusqlite::Result<Vec<PartRow>> {
             times: (row.get(6)?, row.get(7)?),
             agents: (row.get(8)?, row.get(9)?),
             created: Timestamp::from_micros(row.get(10)?),
+            crc32: row.get(11)?,
         })
     })?;
     rows.collect()
@@ -76,6 +85,11 @@ fn parts(connection: &Connection) -> rusqlite::Result<Vec<PartRow>> {
 
 fn sealed(connection: &Connection) -> rusqlite::Result<u64> {
     connection.query_row("SELECT coalesce(max(segment), 0) FROM sealed", [], |row| row.get(0))
+}
+
+/// Whether the history of the former version was taken over.
+pub(super) fn has_taken_over(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.prepare("SELECT 1 FROM former")?.exists([])
 }
 
 /// Reads the marks alone.
@@ -102,8 +116,8 @@ pub(super) fn write(connection: &Connection, change: &Change) -> rusqlite::Resul
         connection
             .prepare_cached(
                 "INSERT INTO parts (id, tier, period, level, row_count, byte_count, first_at, last_at, first_agent,
-                                    last_agent, created_at)
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                                    last_agent, created_at, crc32)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             )?
             .execute(params![
                 part.id,
@@ -117,6 +131,7 @@ pub(super) fn write(connection: &Connection, change: &Change) -> rusqlite::Resul
                 part.agents.0,
                 part.agents.1,
                 part.created.as_micros(),
+                part.crc32,
             ])?;
     }
     for MarkRow { agent_id, boot, mark } in &change.marks {

@@ -4,17 +4,21 @@
 //! cut off is simply planned again. Parts of one level are merged when there are [`FAN_IN`] of them, so a row is
 //! rewritten a few times in its life; when a period has been over and nothing has come for a while, all that is
 //! left of it becomes one part. Rollup rows of one bucket are added up on the way.
+//!
+//! A merge begins only if the disk has room for all it reads beside its reserve, and one that fails does not keep the
+//! others.
 
 use super::{
-    Tier, Tsdb, TsdbError,
+    Part, Tier, Tsdb, TsdbError,
     catalogue::Change,
     merge::{Added, Merged, Order, RAW_ORDER, SCANS_ORDER},
     parts::PartRow,
     schema::{RAW, SCANS},
     write::Draft,
 };
+use crate::storage::StorageError;
 use pingup_protocol::time::Timestamp;
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// Parts of one level that make one of the next.
 pub const FAN_IN: usize = 8;
@@ -41,8 +45,8 @@ pub struct Merge {
     pub level: u32,
 }
 
-/// The next merge that is worth it, the smallest first.
-pub fn plan<'a>(parts: impl IntoIterator<Item = &'a PartRow>, now: Timestamp) -> Option<Merge> {
+/// The merges that are worth it, one a period at most, the smallest first.
+pub fn plan<'a>(parts: impl IntoIterator<Item = &'a PartRow>, now: Timestamp) -> Vec<Merge> {
     let mut periods: BTreeMap<(Tier, i64), Vec<&PartRow>> = BTreeMap::new();
     for part in parts {
         periods.entry((part.tier, part.period)).or_default().push(part);
@@ -53,7 +57,9 @@ pub fn plan<'a>(parts: impl IntoIterator<Item = &'a PartRow>, now: Timestamp) ->
             parts.iter().filter(|part| merge.parts.contains(&part.id)).map(|part| part.rows).sum();
         Some((rows, merge))
     });
-    merges.min_by_key(|(rows, _)| *rows).map(|(_, merge)| merge)
+    let mut merges: Vec<_> = merges.collect();
+    merges.sort_by_key(|(rows, _)| *rows);
+    merges.into_iter().map(|(_, merge)| merge).collect()
 }
 
 /// Enough parts of one level.
@@ -100,25 +106,42 @@ fn merge(parts: &[&PartRow], level: u32) -> Merge {
 }
 
 impl Tsdb {
-    /// Does the next merge that is worth it; `false` if none is.
+    /// Does the next merge that is worth it; `false` if none is. [`StorageError::Full`] if there is no room for any.
     pub fn compact_once(&self) -> Result<bool, TsdbError> {
         let view = self.view();
-        let Some(merge) = plan(view.parts.iter().map(|part| part.row()), self.0.clock.now()) else {
+        let parts_of = |merge: &Merge| -> Vec<_> {
+            view.parts.iter().filter(|part| merge.parts.contains(&part.row().id)).cloned().collect()
+        };
+        let mut merges = plan(view.parts.iter().map(|part| part.row()), self.0.clock.now());
+        if !merges.is_empty() {
+            self.0.disk.measure()?;
+            let bytes = |merge: &Merge| parts_of(merge).iter().map(|part| part.row().bytes).sum();
+            merges.retain(|merge| self.0.disk.has_room_for(bytes(merge)));
+            if merges.is_empty() {
+                return Err(StorageError::Full.into());
+            }
+        }
+        let Some(merge) = self.0.merging.next(merges, |merge| (merge.tier, merge.period)) else {
             return Ok(false);
         };
-        let old: Vec<_> =
-            view.parts.iter().filter(|part| merge.parts.contains(&part.row().id)).cloned().collect();
+        let (old, period) = (parts_of(&merge), (merge.tier, merge.period));
         drop(view);
+        self.merge(merge, &old)?;
+        self.0.merging.done(period);
+        Ok(true)
+    }
+
+    /// Makes one part of `old`.
+    fn merge(&self, merge: Merge, old: &[Arc<Part>]) -> Result<(), TsdbError> {
         let draft = Draft { tier: merge.tier, period: merge.period, level: merge.level };
         let part = match merge.tier {
-            Tier::Raw => self.write_part(draft, &RAW, Merged::open(&old, RAW_ORDER)?)?,
-            Tier::Scans => self.write_part(draft, &SCANS, Merged::open(&old, SCANS_ORDER)?)?,
+            Tier::Raw => self.write_part(draft, &RAW, Merged::open(old, RAW_ORDER)?)?,
+            Tier::Scans => self.write_part(draft, &SCANS, Merged::open(old, SCANS_ORDER)?)?,
             Tier::Minute | Tier::Hour => {
-                self.write_rollups(draft, Added::new(Merged::open(&old, Order::Rollups)?))?
+                self.write_rollups(draft, Added::new(Merged::open(old, Order::Rollups)?))?
             }
         };
-        self.change(Change { add: part.into_iter().collect(), remove: merge.parts, ..Change::default() })?;
-        Ok(true)
+        self.change(Change { add: part.into_iter().collect(), remove: merge.parts, ..Change::default() })
     }
 }
 

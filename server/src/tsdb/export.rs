@@ -1,10 +1,15 @@
 //! Exports: an agent's samples of a range, ordered by time, read from its files beside a running hub.
 //!
+//! What is handed over has [`RAW`]'s columns; a Parquet file of it marks its moments as UTC, which the hub's own do
+//! not.
+//!
 //! The hub deletes nothing while an [`Export`] is open, so the catalogue, the parts that it lists and what of the
 //! journal is not in them are one moment's. Days come one after the other: what it takes in memory is the
 //! journal's rows and one day of one agent.
 //!
 //! Refuses: an agent that never was, records that are not migrated.
+
+mod told;
 
 use super::{
     Places, Tier, TsdbError,
@@ -37,6 +42,8 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
 };
+
+use told::{TOLD, told};
 
 /// What DuckDB may keep in memory; it spills what is more.
 const MEMORY: &str = "128MB";
@@ -174,15 +181,15 @@ impl Export {
         Ok(())
     }
 
-    /// Writes all samples as a Parquet file of [`RAW`]'s columns; how many there are.
+    /// Writes all samples as a Parquet file of [`RAW`]'s columns, moments marked as UTC; how many there are.
     pub fn write_parquet(&self, to: impl Write + Send, after_day: impl FnMut()) -> Result<u64, TsdbError> {
         let properties =
             WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default())).build();
-        let mut writer = ArrowWriter::try_new(to, Arc::clone(&RAW), Some(properties))?;
+        let mut writer = ArrowWriter::try_new(to, Arc::clone(&TOLD), Some(properties))?;
         let mut rows = 0;
         let write = |batch: &RecordBatch| {
             rows += batch.num_rows() as u64;
-            Ok::<_, TsdbError>(writer.write(batch)?)
+            Ok::<_, TsdbError>(writer.write(&told(batch)?)?)
         };
         self.each_batch(write, after_day)?;
         writer.close()?;

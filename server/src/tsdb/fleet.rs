@@ -160,7 +160,12 @@ mod tests {
             let batch = batch.unwrap();
             for row in (0..batch.num_rows()).filter(|row| text_at(&batch, 0, *row) == FLEET) {
                 let sum = aggregate_at(&batch, row).unwrap();
-                found.push((text_at(&batch, 1, row).to_owned(), time_at(&batch, 2, row), sum.sum, sum.count));
+                found.push((
+                    text_at(&batch, 1, row).to_owned(),
+                    time_at(&batch, 2, row),
+                    sum.sum.mean(1),
+                    sum.count,
+                ));
             }
         }
         found

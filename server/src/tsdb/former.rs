@@ -94,10 +94,7 @@ impl Tsdb {
 
     fn has_taken_over(&self) -> Result<bool, TsdbError> {
         self.0.sqlite.reclaim_blocking(|connection| {
-            Ok(connection
-                .prepare("SELECT 1 FROM former")
-                .and_then(|mut noted| noted.exists([]))
-                .map_err(StorageError::from)?)
+            Ok(catalogue::has_taken_over(connection).map_err(StorageError::from)?)
         })
     }
 
@@ -227,9 +224,18 @@ fn unreadable(what: &str) -> TsdbError {
         .into()
 }
 
+/// What the file of the former version in the data folder `data` is called once its rows are here.
+pub(super) fn set_aside_at(data: &Path) -> PathBuf {
+    aside(&data.join("analytics.duckdb"))
+}
+
+fn aside(file: &Path) -> PathBuf {
+    super::backup::with_suffix(file, TAKEN_OVER)
+}
+
 /// Renames the former file, and its log with it; what is not there is fine.
 fn set_aside(file: &Path) -> Result<(), TsdbError> {
-    let aside = file.with_extension(format!("duckdb{TAKEN_OVER}"));
+    let aside = aside(file);
     let log = |file: &Path| super::backup::with_suffix(file, ".wal");
     let mut renamed = false;
     for (from, to) in [(log(file), log(&aside)), (file.to_owned(), aside)] {

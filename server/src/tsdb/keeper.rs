@@ -1,10 +1,10 @@
 //! The two threads that keep the history in order beside the traffic: one seals, one merges, lets go and
 //! tidies up. Sealing has a thread of its own, for writers wait when it falls behind.
 //!
-//! Both give way to those who answer. What fails is told once, tried again after a pause, and told when it
-//! works again.
+//! Both give way to those who answer. What fails is told once, tried again after a pause, in turns with what else is to
+//! be done, and told when all of it works again; how they do is told by [`Tsdb::keeping`].
 
-use super::{Tsdb, TsdbError};
+use super::{Tsdb, TsdbError, condition::Job};
 use crate::storage::{DataFolder, StorageError, give_way};
 use std::{
     io,
@@ -38,13 +38,13 @@ impl Keeper {
         let ending = Arc::new(AtomicBool::new(false));
         let mut keeper = Self { tsdb: tsdb.clone(), ending, threads: Vec::new() };
         let sealing = tsdb.clone();
-        keeper.spawn("history-seal", move |ending| {
+        keeper.spawn("history-seal", Job::Seal, move |ending| {
             let waiting = || sealing.has_to_seal() || ending.load(Ordering::Acquire);
             sealing.0.signal.wait_for(LOOK_EVERY, waiting);
             sealing.leave_aged()?;
             sealing.seal_oldest()
         })?;
-        keeper.spawn("history-merge", move |ending| {
+        keeper.spawn("history-merge", Job::Merge, move |ending| {
             // What one of them fails at, say a damaged file, must not keep the others from giving room.
             let (merged, let_go) = (tsdb.compact_once(), tsdb.retain_once());
             tsdb.collect_garbage(&folder)?;
@@ -65,6 +65,7 @@ impl Keeper {
     fn spawn(
         &mut self,
         name: &str,
+        job: Job,
         mut step: impl FnMut(&AtomicBool) -> Result<bool, TsdbError> + Send + 'static,
     ) -> io::Result<()> {
         let (ending, tsdb) = (Arc::clone(&self.ending), self.tsdb.clone());
@@ -74,11 +75,14 @@ impl Keeper {
             while !ending.load(Ordering::Acquire) {
                 let stepped = catch_unwind(AssertUnwindSafe(|| step(&ending)));
                 match stepped.unwrap_or_else(|_panic| Err(StorageError::Panicked.into())) {
-                    Ok(worked) if failing && worked => {
-                        tracing::info!("the history is put in order again");
+                    Ok(_) if job == Job::Merge && !tsdb.is_tidy() => {}
+                    Ok(_) => {
+                        tsdb.0.condition.well(job, tsdb.0.clock.now());
+                        if failing {
+                            tracing::info!("the history is put in order again");
+                        }
                         failing = false;
                     }
-                    Ok(_) => {}
                     Err(error) => {
                         if !failing && !ending.load(Ordering::Acquire) {
                             tracing::error!(%error, "the history could not be put in order; it is tried again");
@@ -105,8 +109,18 @@ impl Keeper {
     }
 }
 
+impl Tsdb {
+    /// Whether nothing failed that waits to be tried again.
+    fn is_tidy(&self) -> bool {
+        self.0.merging.is_empty() && self.0.letting_go.is_empty()
+    }
+}
+
 impl Drop for Keeper {
     fn drop(&mut self) {
         self.end();
     }
 }
+
+#[cfg(test)]
+mod tests;

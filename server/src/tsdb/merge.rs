@@ -10,6 +10,7 @@ use super::{
     parts::Part,
     rollup::Aggregate,
     schema::{BATCH_ROWS_MAX, double_at, integer_at, text_at, time_at},
+    total::Total,
 };
 use crate::storage::StorageError;
 use arrow::{array::RecordBatch, compute::interleave_record_batch};
@@ -244,11 +245,12 @@ fn rollup_row(batch: &RecordBatch, row: usize) -> Option<RollupRow> {
 
 /// The aggregate in a row of a rollup.
 pub(crate) fn aggregate_at(batch: &RecordBatch, row: usize) -> Option<Aggregate> {
+    let (count, sum) = Total::from_cells(integer_at(batch, 3, row)?, double_at(batch, 6, row)?);
     Some(Aggregate {
-        count: u64::try_from(integer_at(batch, 3, row)?).ok()?,
+        count,
         min: double_at(batch, 4, row)?,
         max: double_at(batch, 5, row)?,
-        sum: double_at(batch, 6, row)?,
+        sum,
         last: double_at(batch, 7, row)?,
         last_at: Timestamp::from_micros(time_at(batch, 8, row)),
     })

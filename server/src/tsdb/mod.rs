@@ -19,18 +19,23 @@
 //! back.
 
 pub mod append;
+mod attempts;
 pub mod backup;
 pub mod catalogue;
+pub mod checksum;
 pub mod compact;
+mod condition;
 pub mod export;
 pub mod fleet;
 pub mod former;
 pub mod head;
 pub mod keeper;
+pub mod leftovers;
 pub(crate) mod merge;
 mod open;
 pub mod parts;
 pub mod pick;
+mod publish;
 pub mod record;
 pub mod restore;
 pub mod retain;
@@ -40,33 +45,38 @@ pub mod rollup;
 pub mod rows;
 pub mod schema;
 pub mod seal;
+mod signal;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod total;
 mod write;
 
 pub use append::Appender;
+pub use condition::Keeping;
 pub use open::{Opened, Places};
 pub use parts::{Part, PartRow, Tier};
 
 use crate::{
     clock::Clock,
-    storage::{Duck, Faults, Sqlite, StorageError},
+    storage::{DiskSpace, Duck, Faults, Sqlite, StorageError},
 };
 use append::Writing;
 use arrow::error::ArrowError;
-use catalogue::Change;
+use attempts::Attempts;
+use condition::Condition;
 use head::Segment;
 use parquet::errors::ParquetError;
 use parts::Garbage;
 use pingup_protocol::time::Timestamp;
+use signal::Signal;
 use std::{
     fmt,
     fs::File,
     io::{self, Write},
     ops::Range,
-    path::{Path, PathBuf},
+    path::Path,
     sync::{
-        Arc, Condvar, Mutex, PoisonError, RwLock,
+        Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -126,6 +136,15 @@ pub struct Retention {
     pub hour: Duration,
 }
 
+impl Retention {
+    /// What is coarser is kept at least as long as what is finer: questions that it answers go no less far back.
+    #[must_use]
+    pub fn widened(self) -> Self {
+        let minute = self.minute.max(self.raw);
+        Self { raw: self.raw, minute, hour: self.hour.max(minute) }
+    }
+}
+
 /// A handle to the history; clones share everything.
 #[derive(Clone)]
 pub struct Tsdb(Arc<Inner>);
@@ -135,6 +154,7 @@ struct Inner {
     sqlite: Sqlite,
     engine: Duck,
     clock: Clock,
+    disk: DiskSpace,
     faults: Faults,
     retention: Retention,
     view: RwLock<Arc<View>>,
@@ -146,6 +166,10 @@ struct Inner {
     writing: Mutex<Writing>,
     /// The disk's free bytes do not tell of quotas, limits and broken disks; the last append does.
     last_append_failed: AtomicBool,
+    /// What failed of merging, and of letting go.
+    merging: Attempts,
+    letting_go: Attempts,
+    condition: Condition,
     signal: Signal,
 }
 
@@ -189,6 +213,11 @@ impl Tsdb {
         Arc::clone(&self.0.view.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// How long each tier is kept, at least.
+    pub fn retention(&self) -> Retention {
+        self.0.retention
+    }
+
     /// Whether rows can be appended as far as is known; after an append failed, whether a file can be written and
     /// synced again. Blocks.
     pub fn probe(&self) -> Result<(), StorageError> {
@@ -205,85 +234,11 @@ impl Tsdb {
         }
         Ok(())
     }
-
-    /// Makes a change of the catalogue, then of the view.
-    fn change(&self, change: Change) -> Result<(), TsdbError> {
-        self.0.faults.at("catalogue commit").inspect_err(|_| self.discard(&change.add))?;
-        catalogue::apply(&self.0.sqlite, change.clone())
-            .inspect_err(|_| self.0.doubtful.put(self.paths(&change.add)))?;
-        self.0.garbage.put(self.0.doubtful.take());
-        self.publish(|view| {
-            view.parts.retain(|part| {
-                let goes = change.remove.contains(&part.row().id);
-                if goes {
-                    part.retire();
-                }
-                !goes
-            });
-            let new = |row: &PartRow| Arc::new(Part::new(row.clone(), &self.0.places.parts, &self.0.garbage));
-            view.parts.extend(change.add.iter().map(new));
-            if let Some(sealed) = change.sealed {
-                view.segments.retain(|segment| segment.number() > sealed);
-            }
-        });
-        self.0.signal.tell();
-        Ok(())
-    }
-
-    /// Before anything new is written after a failed commit: a commit that succeeds leaves no doubt about those
-    /// before. So what is tried again and again never takes more than one try's room.
-    fn settle(&self) -> Result<(), TsdbError> {
-        if self.0.doubtful.is_empty() {
-            return Ok(());
-        }
-        self.0.faults.at("catalogue commit")?;
-        catalogue::settle(&self.0.sqlite)?;
-        self.0.garbage.put(self.0.doubtful.take());
-        Ok(())
-    }
-
-    /// Gives up parts that were written and will not be listed.
-    fn discard(&self, parts: &[PartRow]) {
-        self.0.garbage.put(self.paths(parts));
-    }
-
-    fn paths(&self, parts: &[PartRow]) -> Vec<PathBuf> {
-        parts.iter().map(|row| self.0.places.parts.join(row.file())).collect()
-    }
-
-    fn publish(&self, change: impl FnOnce(&mut View)) {
-        let mut view = self.0.view.write().unwrap_or_else(PoisonError::into_inner);
-        let mut next = View::clone(&view);
-        change(&mut next);
-        *view = Arc::new(next);
-    }
 }
 
 impl fmt::Debug for Tsdb {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Tsdb(…)")
-    }
-}
-
-/// Wakes whoever waits for something to change: a full segment, a sealed one, the end.
-#[derive(Debug, Default)]
-struct Signal {
-    changes: Mutex<u64>,
-    changed: Condvar,
-}
-
-impl Signal {
-    fn tell(&self) {
-        *self.changes.lock().unwrap_or_else(PoisonError::into_inner) += 1;
-        self.changed.notify_all();
-    }
-
-    /// Waits until `is_so` or for `wait`; whether it is so.
-    fn wait_for(&self, wait: Duration, is_so: impl Fn() -> bool) -> bool {
-        let changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = self.changed.wait_timeout_while(changes, wait, |_| !is_so());
-        drop(waited);
-        is_so()
     }
 }
 

@@ -1,16 +1,16 @@
-//! Opening: the catalogue is read, what it does not list is swept away, and what is not sealed is read back
-//! from the journal.
+//! Opening: the catalogue is read, what it does not list is swept away ([`super::leftovers`]), and what is not
+//! sealed is read back from the journal.
 
 use super::{
-    Appender, Inner, Part, Retention, Signal, Tier, Tsdb, TsdbError, View, append::Writing, catalogue,
-    head::Segment, parts::Garbage, record,
+    Appender, Inner, Part, Retention, Signal, Tier, Tsdb, TsdbError, View, append::Writing,
+    attempts::Attempts, backup::sync_folder, catalogue, condition::Condition, head::Segment,
+    leftovers::Leftovers, parts::Garbage, record,
 };
 use crate::{
     clock::Clock,
     storage::{DataFolder, DiskSpace, Duck, Faults, Journal, Sqlite, StorageError},
 };
 use std::{
-    collections::HashSet,
     fs, io,
     path::{Path, PathBuf},
     sync::{
@@ -44,11 +44,17 @@ impl Places {
         }
     }
 
-    /// Makes the folders that are missing.
+    /// Makes the folders that are missing, and their names last: a part is on disk only if its folder is.
     pub fn create(&self) -> Result<(), StorageError> {
         let tiers = Tier::ALL.map(|tier| self.parts.join(tier.as_str()));
-        for folder in [&self.parts, &self.scratch].into_iter().chain(&tiers) {
-            fs::create_dir_all(folder).map_err(StorageError::file("create", folder))?;
+        let folders = [&self.parts, &self.scratch].into_iter().chain(&tiers);
+        let missing: Vec<_> = folders.filter(|folder| !folder.is_dir()).collect();
+        for folder in &missing {
+            fs::create_dir_all(folder).map_err(StorageError::file("create", *folder))?;
+        }
+        if !missing.is_empty() {
+            sync_folder(&self.parts)?;
+            sync_folder(&self.data)?;
         }
         Ok(())
     }
@@ -80,31 +86,35 @@ impl Tsdb {
         let garbage = Arc::new(Garbage::default());
         let parts: Vec<_> =
             known.parts.iter().map(|row| Arc::new(Part::new(row.clone(), &places.parts, &garbage))).collect();
-        empty(&places.scratch)?;
-        let unlisted = unlisted(&places, &parts)?;
-        let mut journal = Journal::open(&places.journal, disk, faults.clone())?;
-        let (segments, sealed) = read_back(&mut journal, &places.journal, known.sealed)?;
-        let open = segments.last().map_or_else(|| Arc::new(Segment::new(0)), Arc::clone);
+        let leftovers = Leftovers::find(&places, &known)?;
         // What is not listed may have to stay for a while, so its numbers are not given again.
-        let last_part =
-            known.parts.iter().map(|row| row.id).chain(unlisted.iter().filter_map(|path| part_id(path)));
-        let last_part = last_part.max().unwrap_or_default();
-        garbage.put([unlisted, sealed].concat());
+        let last_part = known.parts.iter().map(|row| row.id).chain([leftovers.last_part()]).max();
+        let leftovers = leftovers.into_files()?;
+        empty(&places.scratch)?;
+        let mut journal = Journal::open(&places.journal, disk.clone(), faults.clone())?;
+        let segments = read_back(&mut journal, &places.journal, known.sealed)?;
+        let open = segments.last().map_or_else(|| Arc::new(Segment::new(0)), Arc::clone);
+        garbage.put(leftovers);
         let folder = DataFolder::open(&places.data)?;
         let writing = Mutex::new(Writing::resume(journal, open, clock.now()));
+        let condition = Condition::new(clock.now());
         let tsdb = Self(Arc::new(Inner {
             places,
             sqlite,
             engine,
             clock,
+            disk,
             faults,
-            retention,
+            retention: retention.widened(),
             view: RwLock::new(Arc::new(View { segments, parts })),
-            last_part: AtomicU64::new(last_part),
+            last_part: AtomicU64::new(last_part.unwrap_or_default()),
             garbage,
             doubtful: Garbage::default(),
             writing,
             last_append_failed: AtomicBool::new(false),
+            merging: Attempts::default(),
+            letting_go: Attempts::default(),
+            condition,
             signal: Signal::default(),
         }));
         tsdb.collect_garbage(&folder)?;
@@ -113,20 +123,10 @@ impl Tsdb {
     }
 }
 
-/// Reads every segment that is not sealed; the last one is written on, or one is begun. Names the files of those
-/// that are sealed.
-fn read_back(
-    journal: &mut Journal,
-    folder: &Path,
-    sealed: u64,
-) -> Result<(Vec<Arc<Segment>>, Vec<PathBuf>), TsdbError> {
-    let (mut segments, mut done) = (Vec::new(), Vec::new());
-    let mut end = 0;
-    for number in Journal::segments(folder)? {
-        if number <= sealed {
-            done.push(Journal::path(folder, number));
-            continue;
-        }
+/// Reads every segment that is not sealed; the last one is written on, or one is begun.
+fn read_back(journal: &mut Journal, folder: &Path, sealed: u64) -> Result<Vec<Arc<Segment>>, TsdbError> {
+    let (mut segments, mut end) = (Vec::new(), 0);
+    for number in Journal::segments(folder)?.into_iter().filter(|number| *number > sealed) {
         let (segment, read_to) = read_segment(folder, number)?;
         end = read_to;
         segments.push(Arc::new(segment));
@@ -138,7 +138,7 @@ fn read_back(
             segments.push(Arc::new(Segment::new(sealed + 1)));
         }
     }
-    Ok((segments, done))
+    Ok(segments)
 }
 
 /// Reads a segment of the journal, also beside a hub that writes to it; says where its records end.
@@ -177,26 +177,15 @@ fn empty(scratch: &Path) -> Result<(), StorageError> {
     Ok(())
 }
 
-/// Files that the catalogue does not list: no longer needed at the end, or not listed yet. They do not exist,
-/// but a backup that is being made may have a catalogue in which they do.
-fn unlisted(places: &Places, parts: &[Arc<Part>]) -> Result<Vec<PathBuf>, StorageError> {
-    let listed: HashSet<_> = parts.iter().map(|part| part.path()).collect();
-    let mut found = Vec::new();
-    for tier in Tier::ALL {
-        found.extend(list(&places.parts.join(tier.as_str()))?);
-    }
-    found.retain(|path| !listed.contains(path.as_path()));
-    Ok(found)
-}
-
-fn list(folder: &Path) -> Result<Vec<PathBuf>, StorageError> {
+/// What lies in a folder.
+pub(super) fn list(folder: &Path) -> Result<Vec<PathBuf>, StorageError> {
     let entries = fs::read_dir(folder).map_err(StorageError::file("list", folder))?;
     let paths = entries.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>();
     paths.map_err(StorageError::file("list", folder))
 }
 
 /// The number in a part's file name.
-fn part_id(path: &Path) -> Option<u64> {
+pub(super) fn part_id(path: &Path) -> Option<u64> {
     path.file_stem()?.to_str()?.rsplit('-').next()?.parse().ok()
 }
 

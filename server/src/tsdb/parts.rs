@@ -90,6 +90,8 @@ pub struct PartRow {
     pub agents: (String, String),
     /// When it was made, by the hub's clock.
     pub created: Timestamp,
+    /// The CRC-32 of its file; unknown of one that was written before there were any.
+    pub crc32: Option<u32>,
 }
 
 impl PartRow {
@@ -169,6 +171,11 @@ impl Garbage {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 
+    /// How much there is.
+    pub fn len(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     /// Puts in what nobody needs any more.
     pub fn put(&self, paths: Vec<PathBuf>) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(paths);
@@ -232,6 +239,7 @@ mod tests {
             times: (0, 0),
             agents: ("a".to_owned(), "b".to_owned()),
             created: Timestamp::from_micros(0),
+            crc32: None,
         };
         assert_eq!(row.file(), Path::new("hour/2026-11-01-0000000007.parquet"));
     }

@@ -3,19 +3,25 @@
 //! What was answered after the backup is not in it, and the hub gives numbers from where it was then. Whoever
 //! restores amends the records, so that no number is given to two things.
 //!
-//! Promises: every file is checked against the manifest before anything is written, and the new folder has its
+//! Promises: every file is checked against the manifest, and every part against the records that list it, before
+//! anything is written, and the new folder has its
 //! name only when all of it is there and synced. The backup stays as it is.
 //!
 //! Refuses: a folder that holds anything, above all that of a running hub; a backup of which a byte is wrong.
 
-use super::backup::{
-    BackupError, Manifest, Progress, check, copy, create_folder, finish, lock, parent, sync_folders,
-    with_suffix,
+use super::{
+    Places,
+    backup::{
+        BackupError, Manifest, Progress, check, copy, create_folder, finish, lock, parent, sync_folders,
+        with_suffix,
+    },
+    catalogue,
+    checksum::CHANGED,
 };
-use crate::storage::{DataFolder, StorageError};
+use crate::storage::{DataFolder, StorageError, inspect};
 use rusqlite::Connection;
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     fs::{self, File},
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
@@ -35,11 +41,13 @@ pub fn restore(
     let manifest = Manifest::read(backup)?;
     // Each byte is read twice: to check it, and to copy it.
     let (mut done, all) = (0, manifest.bytes() * 2);
+    let mut found = HashMap::new();
     for entry in &manifest.files {
-        check(backup, entry)?;
+        found.insert(PathBuf::from(&entry.path), check(backup, entry)?);
         done += entry.bytes;
         progress(done, all);
     }
+    check_parts(backup, &found)?;
     let partial = with_suffix(&target, RESTORING);
     create_folder(&partial)?;
     let _alone = lock(&partial)?;
@@ -47,7 +55,7 @@ pub fn restore(
         let path = Path::new(&entry.path);
         create_folder(parent(&partial.join(path)))?;
         let source = backup.join(path);
-        if copy(&source, &partial, path, entry.bytes)? != *entry {
+        if copy(&source, &partial, path, entry.bytes)?.entry != *entry {
             return Err(BackupError::Damaged {
                 file: source,
                 what: "it changes while it is read".to_owned(),
@@ -61,6 +69,27 @@ pub fn restore(
     sync_folders(&partial, &manifest)?;
     finish(&partial, &target)?;
     Ok(manifest)
+}
+
+/// Refuses parts that are not as the backup's own records list them: one that was damaged when the backup was made, by
+/// a program that did not look. `found` are the checksums of all files.
+fn check_parts(backup: &Path, found: &HashMap<PathBuf, u32>) -> Result<(), BackupError> {
+    let records = inspect::open_records(&DataFolder::open(backup)?.sqlite_path())?;
+    if inspect::records_state(&records)?.missing > 0 {
+        // Of a former version, which knew no checksums.
+        return Ok(());
+    }
+    let known = catalogue::load(&records).map_err(StorageError::from)?;
+    let below = Places::below(Path::new("")).parts;
+    for part in &known.parts {
+        let path = below.join(part.file());
+        if let (Some(expected), Some(found)) = (part.crc32, found.get(&path))
+            && expected != *found
+        {
+            return Err(BackupError::Damaged { file: backup.join(path), what: CHANGED.to_owned() });
+        }
+    }
+    Ok(())
 }
 
 fn amend_records(

@@ -2,10 +2,12 @@
 //!
 //! Samples leave rollups by the minute behind, in the transaction that lets them go: until then the samples
 //! themselves say all that a minute could. Rollups by the hour are there from the day of the samples on. A part
-//! goes as a whole, once the whole of its period is past its time.
+//! goes as a whole, once the whole of its period is past its time. A period that cannot be let go, say of a damaged
+//! file, does not keep the others.
 
 use super::{
-    Part, Tier, Tsdb, TsdbError,
+    Part, Tier, Tsdb, TsdbError, View,
+    attempts::Period,
     catalogue::Change,
     compact::LEVEL_FINISHED,
     merge::{Merged, RAW_ORDER},
@@ -17,32 +19,32 @@ use super::{
 };
 use crate::storage::{DataFolder, StorageError};
 use pingup_protocol::time::Timestamp;
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc, time::Duration};
 
 impl Tsdb {
     /// Lets go of one period that is past its time; `false` if there is none.
     pub fn retain_once(&self) -> Result<bool, TsdbError> {
-        let now = self.0.clock.now();
-        let view = self.view();
-        let Some((tier, period)) = Tier::ALL.into_iter().find_map(|tier| {
-            let oldest = before(now, self.kept(tier));
-            let mut periods = view.parts.iter().map(|part| part.row()).filter(|row| row.tier == tier);
-            periods.find(|row| tier.end(row.period) <= oldest.as_micros()).map(|row| (tier, row.period))
-        }) else {
+        let (view, now) = (self.view(), self.0.clock.now());
+        let is_over =
+            |row: &&PartRow| row.tier.end(row.period) <= before(now, self.kept(row.tier)).as_micros();
+        let over = view.parts.iter().map(|part| part.row()).filter(is_over);
+        let over: BTreeSet<Period> = over.map(|row| (row.tier, row.period)).collect();
+        let Some(period) = self.0.letting_go.next(over.into_iter().collect(), |period| *period) else {
             return Ok(false);
         };
-        let old: Vec<_> = view
-            .parts
-            .iter()
-            .filter(|part| (part.row().tier, part.row().period) == (tier, period))
-            .cloned()
-            .collect();
+        self.let_go(period, &view, now)?;
+        self.0.letting_go.done(period);
+        Ok(true)
+    }
+
+    fn let_go(&self, (tier, period): Period, view: &View, now: Timestamp) -> Result<(), TsdbError> {
+        let is_of = |part: &&Arc<Part>| (part.row().tier, part.row().period) == (tier, period);
+        let old: Vec<_> = view.parts.iter().filter(is_of).cloned().collect();
         let minutes_are_kept = Tier::Minute.end(period) > before(now, self.kept(Tier::Minute)).as_micros();
         let minutes =
             if tier == Tier::Raw && minutes_are_kept { self.roll_up(period, &old)? } else { Vec::new() };
         let remove = old.iter().map(|part| part.row().id).collect();
-        self.change(Change { add: minutes, remove, ..Change::default() })?;
-        Ok(true)
+        self.change(Change { add: minutes, remove, ..Change::default() })
     }
 
     fn kept(&self, tier: Tier) -> Duration {
@@ -75,19 +77,24 @@ impl Tsdb {
         }
     }
 
-    /// Deletes files that nobody needs any more, unless a backup is being made.
+    /// Deletes files that nobody needs any more, unless a backup or an export is being made.
     pub fn collect_garbage(&self, folder: &DataFolder) -> Result<(), StorageError> {
-        let files: Vec<PathBuf> = self.0.garbage.take();
+        let (files, now): (Vec<PathBuf>, _) = (self.0.garbage.take(), self.0.clock.now());
         if files.is_empty() {
+            self.0.condition.released(now);
             return Ok(());
         }
         let _alone = match folder.try_hold_alone() {
             Ok(Some(alone)) => alone,
             held => {
+                if held.is_ok() {
+                    self.0.condition.held(files.len(), now);
+                }
                 self.0.garbage.put(files);
                 return held.map(drop);
             }
         };
+        self.0.condition.released(now);
         let left: Vec<_> = files.into_iter().filter(|file| open::remove(file).is_err()).collect();
         self.0.garbage.put(left);
         Ok(())

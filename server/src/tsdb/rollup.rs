@@ -3,6 +3,7 @@
 //! An aggregate is a sum of its parts: those of two sets of samples add up to that of both, in any order. So a
 //! sealed segment brings its own, a late sample brings one more, and whoever asks adds them.
 
+use super::total::Total;
 use pingup_protocol::time::Timestamp;
 
 /// A minute, in microseconds.
@@ -21,8 +22,8 @@ pub struct Aggregate {
     pub min: f64,
     /// The greatest.
     pub max: f64,
-    /// The sum; the mean is `sum / count`.
-    pub sum: f64,
+    /// The sum.
+    pub sum: Total,
     /// The newest.
     pub last: f64,
     /// When that was.
@@ -32,7 +33,7 @@ pub struct Aggregate {
 impl Aggregate {
     /// Of one sample.
     pub const fn of(value: f64, at: Timestamp) -> Self {
-        Self { count: 1, min: value, max: value, sum: value, last: value, last_at: at }
+        Self { count: 1, min: value, max: value, sum: Total::Ones(value), last: value, last_at: at }
     }
 
     /// Takes in the aggregate of other samples. Of two newest at one moment, the one added later counts.
@@ -40,15 +41,15 @@ impl Aggregate {
         self.count += other.count;
         self.min = self.min.min(other.min);
         self.max = self.max.max(other.max);
-        self.sum += other.sum;
+        self.sum.add(other.sum);
         if other.last_at >= self.last_at {
             (self.last, self.last_at) = (other.last, other.last_at);
         }
     }
 
-    /// The mean.
+    /// The mean; it lies within least and greatest, as rounding might not have it.
     pub fn avg(&self) -> f64 {
-        self.sum / self.count as f64
+        self.sum.mean(self.count).max(self.min).min(self.max)
     }
 }
 
@@ -74,7 +75,8 @@ mod tests {
     fn parts_add_up_to_the_whole_in_any_order() {
         let samples = [(3.0, 10), (-1.0, 30), (2.5, 20)];
         let of = |(value, micros): (f64, i64)| Aggregate::of(value, at(micros));
-        let expected = Aggregate { count: 3, min: -1.0, max: 3.0, sum: 4.5, last: -1.0, last_at: at(30) };
+        let expected =
+            Aggregate { count: 3, min: -1.0, max: 3.0, sum: Total::Ones(4.5), last: -1.0, last_at: at(30) };
         for order in [[0, 1, 2], [2, 1, 0], [1, 0, 2], [1, 2, 0]] {
             let mut whole = of(samples[order[0]]);
             let mut rest = of(samples[order[1]]);

@@ -1,6 +1,7 @@
 //! The tables as they lie on disk and in memory: columns, their types, and rows as Arrow batches.
 //!
-//! Head and Parquet files have the same columns, so that SQL reads both as one. Times are UTC, microseconds.
+//! Head and Parquet files have the same columns, so that SQL reads both as one. Times are UTC, microseconds; what is
+//! told to others says so in its types, the hub's own files do not.
 
 use arrow::{
     array::{
@@ -13,7 +14,10 @@ use arrow::{
     },
     error::ArrowError,
 };
-use std::sync::{Arc, LazyLock};
+use std::{
+    borrow::Cow,
+    sync::{Arc, LazyLock},
+};
 
 /// Rows of one batch: DuckDB's vector size.
 pub const BATCH_ROWS_MAX: usize = 2_048;
@@ -33,7 +37,8 @@ pub static RAW: LazyLock<SchemaRef> = LazyLock::new(|| {
     Arc::new(Schema::new(fields))
 });
 
-/// Rollups: one row for each agent, measurement and bucket; rows of one bucket add up.
+/// Rollups: one row for each agent, measurement and bucket; rows of one bucket add up. Of a sum that no double holds
+/// the count is below zero ([`super::total`]).
 pub static ROLLUP: LazyLock<SchemaRef> = LazyLock::new(|| {
     let double = |name| Field::new(name, DataType::Float64, true);
     Arc::new(Schema::new(vec![
@@ -89,6 +94,25 @@ fn further() -> Field {
     Field::new("further", DataType::Map(Arc::new(entries), false), true)
 }
 
+/// The columns of a table of samples beside those of measurements.
+const FIXED_COLUMNS: [&str; 2] = ["timestamp", "status"];
+
+/// The column of a measurement in a table of samples that is told to others: its name, but for one called as a fixed
+/// column. No measurement's name has a dot, so no two have the same column.
+pub fn column_name(measurement: &str) -> Cow<'_, str> {
+    match FIXED_COLUMNS.contains(&measurement) {
+        true => format!("metrics.{measurement}").into(),
+        false => measurement.into(),
+    }
+}
+
+/// The type of a column of moments that are told to others.
+pub fn told_moment() -> DataType {
+    DataType::Timestamp(TimeUnit::Microsecond, Some(UTC.into()))
+}
+
+const UTC: &str = "UTC";
+
 /// A batch of `schema` from its columns, in order.
 pub fn batch(schema: &SchemaRef, columns: Vec<ArrayRef>) -> Result<RecordBatch, ArrowError> {
     RecordBatch::try_new(Arc::clone(schema), columns)
@@ -107,6 +131,11 @@ pub fn doubles(values: impl Iterator<Item = Option<f64>>) -> ArrayRef {
 /// Moments as a column, given in microseconds.
 pub fn moments(values: impl Iterator<Item = i64>) -> ArrayRef {
     Arc::new(TimestampMicrosecondArray::from_iter_values(values))
+}
+
+/// Moments as a column that is told to others, given in microseconds.
+pub fn told_moments(values: impl Iterator<Item = i64>) -> ArrayRef {
+    Arc::new(TimestampMicrosecondArray::from_iter_values(values).with_timezone(UTC))
 }
 
 /// The protocol's integers, which end at 2^53 − 1, as a column.
@@ -173,4 +202,24 @@ pub fn map_at(batch: &RecordBatch, column: usize, row: usize) -> impl Iterator<I
         Some(places.map(move |place| (names.value(place), values.value(place))))
     });
     pairs.into_iter().flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pingup_protocol::ids::is_name;
+
+    #[test]
+    fn no_two_measurements_have_the_same_column_and_none_has_a_fixed_one() {
+        for (measurement, column) in [
+            ("load1", "load1"),
+            ("start", "start"),
+            ("metrics", "metrics"),
+            ("status", "metrics.status"),
+            ("timestamp", "metrics.timestamp"),
+        ] {
+            assert_eq!(column_name(measurement), column);
+        }
+        assert!(FIXED_COLUMNS.iter().all(|name| !is_name(&column_name(name))));
+    }
 }

@@ -3,6 +3,7 @@
 
 mod bounds;
 mod faults;
+mod leftovers;
 mod model;
 mod play;
 mod room;

@@ -1,4 +1,5 @@
-//! Writes parts: rows in their order into a Parquet file, which is synced and named before anyone knows of it.
+//! Writes parts: rows in their order into a Parquet file, which is synced and named before anyone knows of it. Its
+//! checksum is made of what was to be written, so that it tells whatever befalls the file from then on.
 
 use super::{
     Tier, Tsdb, TsdbError,
@@ -9,6 +10,7 @@ use super::{
 };
 use crate::storage::StorageError;
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
+use crc32fast::Hasher;
 use parquet::{
     arrow::ArrowWriter,
     basic::{Compression, Encoding, ZstdLevel},
@@ -99,13 +101,14 @@ impl Tsdb {
         let made = inner.places.scratch.join(format!("{id:010}.parquet"));
         inner.faults.at("part write")?;
         left.push(made.clone());
-        let Some(Written { rows, times, agents }) = write(&made, draft, schema, batches)? else {
+        let Some((Written { rows, times, agents }, crc32)) = write(&made, draft, schema, batches)? else {
             fs::remove_file(&made).map_err(StorageError::file("delete", &made))?;
             return Ok(None);
         };
         inner.faults.at("part sync")?;
         let bytes = sync(&made)?;
-        let row = PartRow { id, tier, period, level, rows, bytes, times, agents, created: inner.clock.now() };
+        let (created, crc32) = (inner.clock.now(), Some(crc32));
+        let row = PartRow { id, tier, period, level, rows, bytes, times, agents, created, crc32 };
         let path = inner.places.parts.join(row.file());
         inner.faults.at("part rename")?;
         left.push(path.clone());
@@ -116,14 +119,15 @@ impl Tsdb {
     }
 }
 
+/// Writes all of it to `path`; what that is, and its checksum.
 fn write(
     path: &Path,
     draft: Draft,
     schema: &SchemaRef,
     batches: impl Iterator<Item = Result<RecordBatch, TsdbError>>,
-) -> Result<Option<Written>, TsdbError> {
+) -> Result<Option<(Written, u32)>, TsdbError> {
     let file = File::create(path).map_err(StorageError::file("create", path))?;
-    let file = Trickle { file, unsynced: 0 };
+    let file = Trickle { file, unsynced: 0, checksum: Hasher::new() };
     let mut writer = ArrowWriter::try_new(file, SchemaRef::clone(schema), Some(properties(draft)))?;
     let mut written: Option<Written> = None;
     for batch in batches {
@@ -143,8 +147,8 @@ fn write(
         }
         writer.write(&batch)?;
     }
-    writer.close()?;
-    Ok(written)
+    let crc32 = writer.into_inner()?.checksum.finalize();
+    Ok(written.map(|all| (all, crc32)))
 }
 
 /// A file that reaches the disk a little at a time. A file system may write what others wait for together with what
@@ -152,11 +156,13 @@ fn write(
 struct Trickle {
     file: File,
     unsynced: usize,
+    checksum: Hasher,
 }
 
 impl Write for Trickle {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.file.write(bytes)?;
+        self.checksum.update(&bytes[..written]);
         self.unsynced += written;
         if self.unsynced >= SYNC_BYTES {
             self.unsynced = 0;

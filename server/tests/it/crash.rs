@@ -1,6 +1,7 @@
 //! 200 means on disk: killed at any moment, every row that was answered is there, once.
 
 mod damage;
+mod merging;
 mod sealing;
 
 use crate::harness::{Hub, PATIENCE, agent::Agent, agent::now, eventually};
@@ -98,7 +99,8 @@ fn killed_under_load_nothing_answered_is_lost_and_nothing_is_doubled() {
     }
     let total: u64 = senders.iter().map(|sender| sender.lock().unwrap().answered).sum();
     assert!(total > 0, "something was answered");
-    assert!(hub.run(&["check"]).status.code().is_some());
+    let checked = hub.run(&["check"]);
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
 }
 
 /// How often each number of a sender's stream is stored, by its second of the day.

@@ -1,5 +1,8 @@
 //! /api/v1/metrics: what 200 promises, exactly once, and what history answers.
 
+mod forms;
+mod hang_up;
+
 use crate::harness::{Hub, agent::now, refused};
 use pingup_protocol::time::Timestamp;
 use serde_json::{Value, json};

@@ -178,7 +178,7 @@ fn health_says_how_the_hub_does() {
         (&health["status"], &health["version"]),
         (&serde_json::json!("ok"), &serde_json::json!(env!("CARGO_PKG_VERSION")))
     );
-    for check in ["sqlite", "history", "queue"] {
+    for check in ["sqlite", "history", "keeper", "queue"] {
         assert_eq!(health["checks"][check]["status"], "ok", "{health}");
     }
     assert!(health["uptimeSeconds"].is_u64());

@@ -3,10 +3,20 @@
 use super::Findings;
 use crate::{
     storage::{Duck, DuckSettings, Journal, StorageError, inspect},
-    tsdb::{PartRow, Places, Tier, catalogue, quote, record},
+    tsdb::{
+        PartRow, Places, Tier,
+        catalogue::{self, Catalogue},
+        checksum::{self, CHANGED},
+        leftovers::Leftovers,
+        quote, record,
+    },
 };
 use pingup_protocol::time::Timestamp;
-use std::{collections::HashSet, fs, path::Path, slice};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    slice,
+};
 
 const WHAT: &str = "history";
 
@@ -33,11 +43,11 @@ pub(super) fn look(records: &Path, places: &Places, findings: &mut Findings) -> 
         findings.well(WHAT, format_args!("sealed samples from {oldest} to {newest}"));
     }
     look_at_parts(&known.parts, places, findings)?;
-    look_at_others(&known.parts, places, findings)?;
+    look_at_others(&known, places, findings)?;
     look_at_journal(places, known.sealed, findings)
 }
 
-/// Every part has the bytes and the rows that the catalogue says.
+/// Every part has the bytes, the checksum and the rows that the catalogue says.
 fn look_at_parts(parts: &[PartRow], places: &Places, findings: &mut Findings) -> Result<(), StorageError> {
     if !places.parts.is_dir() {
         return match parts.len() {
@@ -67,6 +77,11 @@ fn look_at_part(engine: &Duck, part: &PartRow, path: &Path) -> Result<(), String
     if found != part.bytes {
         return Err(format!("it has {found} bytes, {} expected", part.bytes));
     }
+    if let Some(expected) = part.crc32
+        && checksum::of_file(path).map_err(|error| error.to_string())? != expected
+    {
+        return Err(CHANGED.to_owned());
+    }
     let sql = format!("SELECT count(*) FROM read_parquet({})", quote(path));
     let count = |connection: &duckdb::Connection| {
         connection.query_row(&sql, [], |row| row.get::<_, u64>(0)).map_err(StorageError::from)
@@ -78,19 +93,29 @@ fn look_at_part(engine: &Duck, part: &PartRow, path: &Path) -> Result<(), String
     }
 }
 
-/// Names files that the catalogue does not list. That is no trouble: a hub that was killed leaves some.
-fn look_at_others(parts: &[PartRow], places: &Places, findings: &mut Findings) -> Result<(), StorageError> {
-    let listed: HashSet<_> = parts.iter().map(|part| places.parts.join(part.file())).collect();
-    let tiers = Tier::ALL.map(|tier| places.parts.join(tier.as_str()));
-    for folder in tiers.iter().chain([&places.scratch]).filter(|folder| folder.is_dir()) {
-        for entry in fs::read_dir(folder).map_err(StorageError::file("list", folder))? {
-            let path = entry.map_err(StorageError::file("list", folder))?.path();
-            if !listed.contains(&path) {
-                findings.well(WHAT, format_args!("{} is not listed; the hub deletes it", path.display()));
-            }
-        }
+/// Names files that the catalogue does not list. That is no trouble, for a hub that was killed leaves some; unless the
+/// catalogue cannot be the one that belongs to them.
+fn look_at_others(known: &Catalogue, places: &Places, findings: &mut Findings) -> Result<(), StorageError> {
+    let leftovers = Leftovers::find(places, known)?;
+    let objection = leftovers.objection();
+    let unfinished = if places.scratch.is_dir() { files(&places.scratch)? } else { Vec::new() };
+    let fate = if objection.is_some() { "the hub does not start" } else { "the hub deletes it" };
+    for path in leftovers.parts.iter().chain(&unfinished) {
+        findings.well(WHAT, format_args!("{} is not listed; {fate}", path.display()));
+    }
+    for path in &leftovers.segments {
+        findings.well(WHAT, format_args!("{} is sealed; {fate}", path.display()));
+    }
+    if let Some(objection) = objection {
+        findings.trouble(WHAT, objection);
     }
     Ok(())
+}
+
+fn files(folder: &Path) -> Result<Vec<PathBuf>, StorageError> {
+    let entries = fs::read_dir(folder).map_err(StorageError::file("list", folder))?;
+    let paths = entries.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>();
+    paths.map_err(StorageError::file("list", folder))
 }
 
 fn look_at_journal(places: &Places, sealed: u64, findings: &mut Findings) -> Result<(), StorageError> {

@@ -89,6 +89,11 @@ fn a_part_that_is_gone_short_or_another_is_trouble() {
         }
         expect(&bench.scratch, true, &[&trouble]);
     }
+    // What no reader notices.
+    let mut changed = whole.clone();
+    changed[whole.len() / 4] ^= 1;
+    fs::write(&raw, &changed).unwrap();
+    expect(&bench.scratch, true, &[&format!("{trouble}it is not what was written there")]);
     let hours = bench.files().into_iter().find(|file| file.to_string_lossy().contains("/hour/")).unwrap();
     fs::write(&raw, &whole).unwrap();
     expect(&bench.scratch, false, &["ok       history: raw: 3 rows"]);
@@ -98,6 +103,16 @@ fn a_part_that_is_gone_short_or_another_is_trouble() {
     expect(&bench.scratch, true, &[&format!("{trouble}it has 3 rows, 4 expected")]);
     fs::remove_dir_all(hours.parent().unwrap().parent().unwrap()).unwrap();
     expect(&bench.scratch, true, &["trouble  history: "]);
+}
+
+/// A `pingup.db` that was lost, or is an older copy.
+#[test]
+fn files_that_another_pingup_db_knows_are_trouble() {
+    let (bench, raw) = used();
+    let connection = rusqlite::Connection::open(bench.scratch.folder.sqlite_path()).unwrap();
+    connection.execute_batch("DELETE FROM parts; DELETE FROM sealed").unwrap();
+    let named = format!("ok       history: {} is not listed; the hub does not start", raw.display());
+    expect(&bench.scratch, true, &[&named, "trouble  history: pingup.db knows nothing of 2 files"]);
 }
 
 #[test]

@@ -1,16 +1,16 @@
 //! Samples as CSV (RFC 4180), the same columns and cells as the API's: `timestamp,status,cpu,ram,disk,latency`,
-//! then the other measurements, sorted by name.
+//! then the other measurements, sorted by name; one called as a fixed column is `metrics.<name>`.
 //!
 //! Text that a spreadsheet would run as a formula gets an apostrophe before it.
 
 use super::CliError;
 use crate::tsdb::{
     export::Export,
-    schema::{OWN_COLUMNS, double_at, map_at, text_at, time_at},
+    schema::{OWN_COLUMNS, column_name, double_at, map_at, text_at, time_at},
 };
 use arrow::array::RecordBatch;
 use pingup_protocol::time::Timestamp;
-use std::{collections::HashMap, fmt::Write as _, io::Write};
+use std::{borrow::Cow, collections::HashMap, fmt::Write as _, io::Write};
 
 /// Columns of a sample's batch: when, the first measurement with a column of its own, the status, all others.
 const AT: usize = 1;
@@ -22,8 +22,8 @@ const FURTHER: usize = STATUS + 3;
 pub(super) fn write(export: &Export, to: &mut impl Write, after_day: impl FnMut()) -> Result<(), CliError> {
     let names = export.further_names()?;
     let further: HashMap<_, _> = names.iter().zip(0..).map(|(name, place)| (name.as_str(), place)).collect();
-    let heads =
-        ["timestamp", "status"].into_iter().chain(OWN_COLUMNS).chain(names.iter().map(String::as_str));
+    let heads = OWN_COLUMNS.into_iter().chain(names.iter().map(String::as_str)).map(column_name);
+    let heads = ["timestamp", "status"].into_iter().map(Cow::Borrowed).chain(heads);
     to.write_all(format!("{}\r\n", heads.collect::<Vec<_>>().join(",")).as_bytes())?;
     let mut lines = String::new();
     let write = |batch: &RecordBatch| {

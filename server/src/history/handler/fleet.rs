@@ -29,7 +29,7 @@ pub async fn fleet(
     params: Params,
     form: Representation,
 ) -> Result<Response, Refusal> {
-    let plan = Plan::fleet(question(&params)?, room.clock.now())?;
+    let plan = Plan::fleet(question(&params)?, room.clock.now(), &room.tsdb.retention())?;
     let (fields, outbox) = (plan.fields.clone(), room.readers.outbox().clone());
     let tell = move |page, wanted: &_| present::write(form, page, &fields, &outbox, wanted);
     room.buckets(None, plan, tell).await

@@ -38,7 +38,7 @@ pub async fn get(
     params: Params,
     form: Representation,
 ) -> Result<Response, Refusal> {
-    let plan = Plan::new(question(&params)?, room.clock.now())?;
+    let plan = Plan::new(question(&params)?, room.clock.now(), &room.tsdb.retention())?;
     let agent = room.known(&agent_id).await?;
     let outbox = room.readers.outbox().clone();
     match plan {

@@ -1,7 +1,7 @@
 //! Questions about the whole fleet, planned.
 
 use super::{BucketsPlan, Fields, OWN_COLUMNS, Plan, PlanError, Question};
-use crate::tsdb::rollup::HOUR;
+use crate::tsdb::{Retention, rollup::HOUR};
 use pingup_protocol::{ids::is_name, limits::FUTURE_SECONDS_MAX, time::Timestamp};
 use std::time::Duration;
 
@@ -73,15 +73,15 @@ pub struct TopPlan {
 }
 
 impl Plan {
-    /// Plans the answer to `question` about all agents, asked `now`.
-    pub fn fleet(question: Question<'_>, now: Timestamp) -> Result<BucketsPlan, PlanError> {
+    /// Plans the answer to `question` about all agents, asked `now` of a store that keeps its tiers for so long.
+    pub fn fleet(question: Question<'_>, now: Timestamp, kept: &Retention) -> Result<BucketsPlan, PlanError> {
         let step = question.step.or(Some(FLEET_STEP_DEFAULT));
         let fields = question.fields.or(Some(OWN_COLUMNS[0]));
         let whole = Question { step, fields, after: None, ..question.clone() };
-        let Self::Buckets(range) = Self::new(whole.clone(), now)? else {
+        let Self::Buckets(range) = Self::new(whole.clone(), now, kept)? else {
             return Err(PlanError::new("step", "a span expected"));
         };
-        let Self::Buckets(plan) = Self::new(Question { after: question.after, ..whole }, now)? else {
+        let Self::Buckets(plan) = Self::new(Question { after: question.after, ..whole }, now, kept)? else {
             return Err(PlanError::new("step", "a span expected"));
         };
         if matches!(&plan.fields, Fields::Named(names) if names.len() > FLEET_FIELDS_MAX) {
@@ -135,13 +135,18 @@ impl TopPlan {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tsdb::testing::RETENTION;
 
     const NOW: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
 
     fn fleet(hours: i64, step: Option<u64>, fields: Option<&str>) -> Result<BucketsPlan, PlanError> {
         let from = Some(NOW.plus_seconds(-hours * 3_600));
         let step = step.map(Duration::from_secs);
-        Plan::fleet(Question { from, to: Some(NOW), step, fields, limit: 10, ..Question::default() }, NOW)
+        Plan::fleet(
+            Question { from, to: Some(NOW), step, fields, limit: 10, ..Question::default() },
+            NOW,
+            &RETENTION,
+        )
     }
 
     #[test]

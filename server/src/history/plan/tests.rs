@@ -1,11 +1,12 @@
 //! What is planned and what is refused.
 
 use super::*;
+use crate::tsdb::testing::RETENTION;
 
 const NOW: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
 
 fn plan(question: Question<'_>) -> Result<Plan, PlanError> {
-    Plan::new(Question { limit: 10, ..question }, NOW)
+    Plan::new(Question { limit: 10, ..question }, NOW, &RETENTION)
 }
 
 fn rows(question: Question<'_>) -> RowsPlan {

@@ -110,7 +110,7 @@ fn compare(room: &History, samples: &[OwnedSample], dice: &mut Dice, seed: u64, 
         assert!(all.is_sorted_by_key(|row| row.timestamp), "seed {seed}");
         if seconds % 3_600 == 0 {
             let fields = Some("cpu,ram,disk,latency,load1,swap");
-            let plan = Plan::fleet(Question { fields, ..question.clone() }, NOW).unwrap();
+            let plan = Plan::fleet(Question { fields, ..question.clone() }, NOW, &RETENTION).unwrap();
             let found = wait(room.buckets(None, plan, |page, _| Ok::<_, HistoryError>(page))).unwrap();
             assert_eq!(found.items, walk(samples, None, &question), "seed {seed}, fleet: {question:?}");
         }
@@ -169,12 +169,13 @@ fn what_is_past_its_time_is_told_by_the_minute() {
         assert_eq!(used, tiers);
         assert_eq!(found, walk(&samples, Some("a"), &question));
         let of_all = Question { fields: Some("cpu,ram,load1,swap"), limit: 10_000, ..question.clone() };
-        let plan = Plan::fleet(of_all, NOW).unwrap();
+        let plan = Plan::fleet(of_all, NOW, &RETENTION).unwrap();
         let found = wait(room.buckets(None, plan, |page, _| Ok::<_, HistoryError>(page))).unwrap();
         assert_eq!((found.items, found.tiers.joined().as_str()), (walk(&samples, None, &question), tiers));
     }
     let step = Some(Duration::from_secs(90));
-    assert!(buckets(&room, "a", &Question { step, ..range(first, first + 72_000) }).0.is_empty());
+    let refused = Plan::new(Question { step, ..range(first, first + 72_000) }, NOW, &RETENTION).unwrap_err();
+    assert!(refused.detail.contains("a step of 2m"), "{refused}");
     assert!(rows(&room, &range(first, first + 72_000)).is_empty());
     // A late one of that time lies beside the minutes, and adds to them.
     let late = sample("a", Some((2, 1)), at(first + 30), "late", samples[0].metrics.clone());

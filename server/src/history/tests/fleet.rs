@@ -5,6 +5,7 @@ use crate::{
     history::handler,
     http::{problem::Refusal, query::Params, respond::Representation},
     storage::Wanted,
+    tsdb::testing::RETENTION,
 };
 use axum::{body::to_bytes, extract::State, response::Response};
 use pingup_protocol::problem::ProblemType;
@@ -74,7 +75,7 @@ fn a_file_without_the_fleets_rows_is_added_up_when_asked() {
         let room = room(&bench, at(2_000));
         for _ in 0..2 {
             let question = Question { fields: Some("cpu,m77"), ..range(0, 3_600) };
-            let plan = Plan::fleet(question, at(2_000)).unwrap();
+            let plan = Plan::fleet(question, at(2_000), &RETENTION).unwrap();
             let page = wait(room.buckets(None, plan, |page, _| Ok::<_, HistoryError>(page))).unwrap();
             let [bucket] = &page.items[..] else { panic!("{page:?}") };
             let counts: Vec<_> =
@@ -130,7 +131,7 @@ fn what_was_added_up_is_kept_within_a_bound() {
     bench.seal_all();
     let plan = |fields| {
         let step = Some(Duration::from_secs(3_600));
-        Plan::fleet(Question { fields: Some(fields), step, ..range(0, 3_600) }, at(100)).unwrap()
+        Plan::fleet(Question { fields: Some(fields), step, ..range(0, 3_600) }, at(100), &RETENTION).unwrap()
     };
     // Two files, an hour of each name in each; a name that is nowhere counts, too.
     for (buckets_max, fields, kept) in

@@ -216,7 +216,9 @@ pub(super) fn parameter(name: &str) -> &'static str {
         "id" | "agentId" => "An identifier",
         "from" => "The first moment, RFC 3339",
         "to" => "The moment behind the last, RFC 3339",
-        "step" => "The length of a bucket, e.g. 1m; raw rows without it",
+        "step" => {
+            "The length of a bucket, e.g. 1m; raw rows without it. One that nothing kept can answer where the range begins is refused, with the next that can"
+        }
         "fields" => "Names of measurements, comma-separated; all without it",
         "limit" => "Items on a page",
         "hosts" => "`list`: each scan with its hosts; `count`: only how many they were",

@@ -1,7 +1,8 @@
 //! Files of a backup: copied, synced and summed in one pass.
 
 use super::{BackupError, Entry, parent, unreadable, with_suffix};
-use crate::storage::StorageError;
+use crate::{storage::StorageError, tsdb::checksum::CHANGED};
+use crc32fast::Hasher;
 use sha2::{Digest, Sha256};
 use std::{
     fmt::Write as _,
@@ -19,12 +20,16 @@ const BLOCK_BYTES: usize = 256 * 1024;
 /// What the name of a copy ends with until it is whole.
 const COPYING: &str = ".copying";
 
-/// A file that was brought.
-pub(in crate::tsdb) struct Copied {
+/// What is in a file.
+pub(in crate::tsdb) struct Content {
+    /// As the manifest tells it.
     pub(in crate::tsdb) entry: Entry,
-    /// It is the file in the data folder itself.
-    pub(in crate::tsdb) is_linked: bool,
+    /// As the catalogue does ([`crate::tsdb::checksum`]).
+    pub(in crate::tsdb) crc32: u32,
 }
+
+/// What a pass over a file finds: its bytes, SHA-256 and CRC-32.
+type Found = (u64, String, u32);
 
 /// Copies the first `bytes` bytes of `source` to `path` below `folder` and syncs them. What has that name is
 /// whole.
@@ -33,13 +38,13 @@ pub(in crate::tsdb) fn copy(
     folder: &Path,
     path: &Path,
     bytes: u64,
-) -> Result<Entry, StorageError> {
+) -> Result<Content, StorageError> {
     let target = folder.join(path);
     let unfinished = with_suffix(&target, COPYING);
     let from = File::open(source).map_err(StorageError::file("open", source))?;
     let mut to = create(&unfinished).map_err(StorageError::file("create", &unfinished))?;
     let failed = StorageError::file("copy", source);
-    let (copied, sha256) = pass(from.take(bytes), |block| to.write_all(block)).map_err(failed)?;
+    let (copied, sha256, crc32) = pass(from.take(bytes), |block| to.write_all(block)).map_err(failed)?;
     if copied != bytes {
         let short =
             io::Error::new(io::ErrorKind::UnexpectedEof, format!("it ends at {copied} of {bytes} bytes"));
@@ -47,41 +52,42 @@ pub(in crate::tsdb) fn copy(
     }
     to.sync_all().map_err(StorageError::file("sync", &unfinished))?;
     fs::rename(&unfinished, &target).map_err(StorageError::file("rename", &unfinished))?;
-    Ok(Entry { path: text(path), bytes: copied, sha256 })
+    Ok(Content { entry: Entry { path: text(path), bytes: copied, sha256 }, crc32 })
 }
 
 /// Sums the file `path` below `folder`.
-pub(super) fn entry(folder: &Path, path: &Path) -> Result<Entry, StorageError> {
-    let (bytes, sha256) = sum(&folder.join(path))?;
-    Ok(Entry { path: text(path), bytes, sha256 })
+pub(super) fn content(folder: &Path, path: &Path) -> Result<Content, StorageError> {
+    let (bytes, sha256, crc32) = sum(&folder.join(path))?;
+    Ok(Content { entry: Entry { path: text(path), bytes, sha256 }, crc32 })
 }
 
-/// Refuses a file that is not as `entry` says.
-pub(in crate::tsdb) fn check(folder: &Path, entry: &Entry) -> Result<(), BackupError> {
+/// Refuses a file that is not as `entry` says; its checksum.
+pub(in crate::tsdb) fn check(folder: &Path, entry: &Entry) -> Result<u32, BackupError> {
     let file = folder.join(&entry.path);
-    let (bytes, sha256) = sum(&file)?;
+    let (bytes, sha256, crc32) = sum(&file)?;
     let what = match () {
         () if bytes != entry.bytes => format!("it has {bytes} bytes, {} are expected", entry.bytes),
-        () if sha256 != entry.sha256 => "it is not what was written there".to_owned(),
-        () => return Ok(()),
+        () if sha256 != entry.sha256 => CHANGED.to_owned(),
+        () => return Ok(crc32),
     };
     Err(BackupError::Damaged { file, what })
 }
 
-pub(super) fn sum(path: &Path) -> Result<(u64, String), StorageError> {
+pub(super) fn sum(path: &Path) -> Result<Found, StorageError> {
     let file = File::open(path).map_err(StorageError::file("open", path))?;
     pass(file, |_| Ok(())).map_err(unreadable(path))
 }
 
-/// Hands all there is to `take`, block by block; how many bytes and their sum.
-fn pass(mut from: impl Read, mut take: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<(u64, String)> {
-    let (mut hasher, mut bytes) = (Sha256::new(), 0);
+/// Hands all there is to `take`, block by block; how many bytes, and their sums.
+fn pass(mut from: impl Read, mut take: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<Found> {
+    let (mut hasher, mut checksum, mut bytes) = (Sha256::new(), Hasher::new(), 0);
     let mut block = vec![0; BLOCK_BYTES];
     loop {
         match from.read(&mut block) {
             Ok(0) => break,
             Ok(read) => {
                 hasher.update(&block[..read]);
+                checksum.update(&block[..read]);
                 take(&block[..read])?;
                 bytes += read as u64;
             }
@@ -93,7 +99,7 @@ fn pass(mut from: impl Read, mut take: impl FnMut(&[u8]) -> io::Result<()>) -> i
         let _infallible = write!(hex, "{byte:02x}");
         hex
     });
-    Ok((bytes, hex))
+    Ok((bytes, hex, checksum.finalize()))
 }
 
 /// Makes a file, over one that is there, for its owner alone.

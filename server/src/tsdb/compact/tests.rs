@@ -6,12 +6,17 @@ use crate::tsdb::{
     testing::{Dice, NOW},
 };
 
+/// The first of the merges that are worth it.
+fn plan(parts: &[PartRow], now: Timestamp) -> Option<Merge> {
+    super::plan(parts, now).into_iter().next()
+}
+
 /// The day of [`NOW`].
 const TODAY: i64 = NOW.as_micros() / DAY;
 
 fn part(id: u64, tier: Tier, period: i64, level: u32, rows: u64) -> PartRow {
     let agents = ("a".to_owned(), "b".to_owned());
-    PartRow { id, tier, period, level, rows, bytes: rows, times: (0, 0), agents, created: NOW }
+    PartRow { id, tier, period, level, rows, bytes: rows, times: (0, 0), agents, created: NOW, crc32: None }
 }
 
 fn parts(count: u64, period: i64, level: u32) -> Vec<PartRow> {

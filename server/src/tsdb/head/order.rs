@@ -9,7 +9,10 @@ use crate::tsdb::{
     rollup::{Aggregate, day},
     schema::{self, BATCH_ROWS_MAX, OWN_COLUMNS, RAW, ROLLUP, SCANS},
 };
-use arrow::{array::RecordBatch, error::ArrowError};
+use arrow::{
+    array::{Int64Array, RecordBatch},
+    error::ArrowError,
+};
 use pingup_protocol::ids::AgentId;
 use std::{ops::Range, sync::Arc};
 
@@ -172,15 +175,17 @@ pub fn rollup_batch<'a>(
     rows: impl Iterator<Item = RollupCells<'a>> + Clone,
 ) -> Result<RecordBatch, ArrowError> {
     let aggregates = || rows.clone().map(|(.., aggregate)| aggregate);
+    // Counts end at 2^53 - 1, as the protocol's integers do.
+    let cells = || aggregates().map(|sum| sum.sum.cells(i64::try_from(sum.count).unwrap_or(i64::MAX)));
     let of = |value: fn(&Aggregate) -> f64| schema::doubles(aggregates().map(|sum| Some(value(sum))));
     let all = vec![
         schema::texts(rows.clone().map(|(whose, ..)| whose)),
         schema::texts(rows.clone().map(|(_, name, ..)| name)),
         schema::moments(rows.clone().map(|(_, _, start, _)| start)),
-        schema::integers(aggregates().map(|sum| Some(sum.count))),
+        Arc::new(cells().map(|(count, _)| count).collect::<Int64Array>()),
         of(|sum| sum.min),
         of(|sum| sum.max),
-        of(|sum| sum.sum),
+        schema::doubles(cells().map(|(_, sum)| Some(sum))),
         of(|sum| sum.last),
         schema::moments(aggregates().map(|sum| sum.last_at.as_micros())),
     ];

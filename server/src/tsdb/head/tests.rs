@@ -15,6 +15,8 @@ use std::{
     sync::Arc,
 };
 
+mod lock;
+
 /// All that was pushed, in that order.
 #[derive(Default)]
 struct Model(OwnedRows);

@@ -209,6 +209,17 @@ fn a_failed_append_is_told_until_the_disk_takes_something_again() {
     while bench.append(&groups[0]).is_ok() {}
     assert!(bench.tsdb.probe().is_err() && bench.tsdb.probe().is_err());
     faults.heal();
+    // It is the disk that is asked from here on: a place that cannot be written to, then one that can.
+    let scratch = bench.scratch.folder.path().join("history/scratch");
+    fs::remove_dir(&scratch).unwrap();
+    fs::write(&scratch, "no folder").unwrap();
+    let refused = bench.tsdb.probe().unwrap_err();
+    assert!(matches!(refused, StorageError::File { .. }), "{refused}");
+    fs::remove_file(&scratch).unwrap();
+    fs::create_dir(&scratch).unwrap();
     bench.tsdb.probe().unwrap();
     check_files(&bench, "probed");
+    // Once it works, nobody asks the disk again.
+    fs::remove_dir(&scratch).unwrap();
+    bench.tsdb.probe().unwrap();
 }

@@ -3,13 +3,14 @@
 
 use crate::tsdb::testing::{double, moment, number};
 use crate::tsdb::{
-    Tier, View,
+    Tier, View, checksum,
     fleet::FLEET,
     record::{OwnedRows, OwnedSample, OwnedScan},
     retain::before,
     rollup::{Aggregate, DAY, HOUR, MINUTE, bucket, day},
     schema::SAMPLES,
     testing::{AGENTS, Bench, EVER, on_disk, sample_key, text},
+    total::Total,
 };
 use duckdb::types::Value;
 use pingup_protocol::{ids::AgentId, time::Timestamp};
@@ -126,6 +127,8 @@ pub(super) fn check_files(bench: &Bench, when: &str) {
     for part in &view.parts {
         assert_eq!(part.path().metadata().unwrap().len(), part.row().bytes, "{when}: a file's size");
         assert!(part.row().rows > 0, "{when}: an empty part");
+        let found = checksum::of_file(part.path()).unwrap();
+        assert_eq!(part.row().crc32, Some(found), "{when}: a file's checksum");
     }
 }
 
@@ -189,11 +192,12 @@ fn check_fleet(bench: &Bench, when: &str) {
 /// A row of [`crate::tsdb::schema::ROLLUP`].
 fn rollup_of(row: &[Value]) -> (Key, Aggregate) {
     let value = |place: usize| double(&row[place]).unwrap();
+    // Of quarters no sum is beyond a double.
     let aggregate = Aggregate {
         count: number(&row[3]).unwrap(),
         min: value(4),
         max: value(5),
-        sum: value(6),
+        sum: Total::Ones(value(6)),
         last: value(7),
         last_at: moment(&row[8]),
     };

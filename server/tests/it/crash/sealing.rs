@@ -44,7 +44,7 @@ fn a_day_ago() -> Timestamp {
 }
 
 /// Whether nothing waits to be sealed and something was.
-fn is_sealed(hub: &Hub) -> bool {
+pub(super) fn is_sealed(hub: &Hub) -> bool {
     let entries = |name: &str| fs::read_dir(hub.folder().join(name)).map_or(0, Iterator::count);
     entries("history/hour") > 0 && entries("journal") == 1
 }

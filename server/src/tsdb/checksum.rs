@@ -1,0 +1,30 @@
+//! The checksum of a part: CRC-32 (IEEE 802.3) of its whole file, made while it is written and kept in the catalogue.
+//! It tells a file that the disk, or anyone, changed; `check`, `backup` and `restore` look.
+
+use crate::storage::StorageError;
+use crc32fast::Hasher;
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::Path,
+};
+
+/// Read at once.
+const BLOCK_BYTES: usize = 256 * 1024;
+
+/// What is said of a file whose checksum is another.
+pub const CHANGED: &str = "it is not what was written there";
+
+/// The checksum of a file as it is now.
+pub fn of_file(path: &Path) -> Result<u32, StorageError> {
+    let mut file = File::open(path).map_err(StorageError::file("open", path))?;
+    let (mut checksum, mut block) = (Hasher::new(), vec![0; BLOCK_BYTES]);
+    loop {
+        match file.read(&mut block) {
+            Ok(0) => return Ok(checksum.finalize()),
+            Ok(read) => checksum.update(&block[..read]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(StorageError::file("read", path)(error)),
+        }
+    }
+}
