@@ -6,8 +6,9 @@
 //! programs) with [`verdict`]s (what must hold). Scenarios that break the hub push from a [`spool`] instead and
 //! read everything back through the [`api`].
 //!
-//! Exit codes: 0 when every row that was sent is stored and nothing that must hold was missed, 1 when not or when
-//! the run could not be made, 64 for bad settings. Whatever goes wrong is one plain line on standard error.
+//! Exit codes: 0 when every row that was sent is stored and everything holds that must, 1 when not or when the run
+//! could not be made, 2 when nothing was missed but not everything was shown, 64 for bad settings. Whatever goes
+//! wrong is one plain line on standard error.
 
 mod answer;
 mod api;
@@ -44,9 +45,12 @@ use std::{
     io::{self, Write},
     process::ExitCode,
 };
+use verdict::Outcome;
 
 /// `EX_USAGE` of BSD's sysexits: the call itself was wrong.
 const EXIT_BAD_SETTINGS: u8 = 64;
+/// Nothing was missed; but something that was to be shown was not measured.
+const EXIT_NOT_SHOWN: u8 = 2;
 
 fn main() -> ExitCode {
     match settings::parse(std::env::args_os()) {
@@ -85,8 +89,11 @@ fn start(run: &Run) -> ExitCode {
         .write_table(&mut io::stdout().lock())
         .and_then(|()| draft.map_or(Ok(()), |draft| draft.finish(|file| told.write_json(file))));
     match written {
-        Ok(()) if told.passed() => ExitCode::SUCCESS,
-        Ok(()) => ExitCode::FAILURE,
+        Ok(()) => match told.outcome() {
+            Outcome::Passed => ExitCode::SUCCESS,
+            Outcome::NotShown => ExitCode::from(EXIT_NOT_SHOWN),
+            Outcome::Failed => ExitCode::FAILURE,
+        },
         Err(error) => fail(1, &format!("the report cannot be written: {error}")),
     }
 }

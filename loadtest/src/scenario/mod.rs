@@ -45,7 +45,8 @@ pub(crate) trait Scenario {
 /// Registers the agents of a scenario, with a bar.
 async fn register(stage: &Stage, agents: usize, seed: u64) -> Result<Vec<FleetAgent>, LoadError> {
     let bar = progress::bar("registering", agents as u64, "agents");
-    fleet::register(&stage.hub, &stage.bearer, "loadtest", agents, seed, &bar).await
+    let run = fleet::run_name("loadtest");
+    fleet::register(&stage.hub, &stage.bearer, &run, agents, seed, &bar).await
 }
 
 /// A load of samples that are taken as they are sent.

@@ -44,7 +44,7 @@ fn a_steady_load_at_a_rate_of_the_table_is_judged() {
     let run = play(&hub, &line("steady", &["--rate", "1000", "--seconds", "1"]));
     let judged: Vec<_> = run.json["verdicts"].as_array().unwrap().iter().map(|v| &v["what"]).collect();
     assert_eq!(judged, ["1 000 rows/s, p50", "1 000 rows/s, p99"]);
-    assert_eq!(run.code(), Some(if run.json["passed"] == true { 0 } else { 1 }));
+    assert_eq!(run.code(), Some(if run.json["passed"] == true { 0 } else { 1 }), "{}", run.stdout());
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn a_fill_pushes_exactly_what_fits_the_days() {
 }
 
 #[test]
-fn questions_that_a_hub_does_not_offer_are_told_and_not_judged() {
+fn questions_that_a_hub_does_not_offer_are_told_and_do_not_hold() {
     let hub = FakeHub::start(Fault::None);
     assert_eq!(play(&hub, &line("ingest-batch", &["--seconds", "1"])).code(), Some(0));
     let run = play(&hub, &["query-mix", "--queries", "3"]);
@@ -78,8 +78,16 @@ fn questions_that_a_hub_does_not_offer_are_told_and_not_judged() {
     let answers: Vec<_> = asked.iter().map(|kind| kind["answers"].as_u64().unwrap()).collect();
     assert_eq!(answers, [3, 3, 0, 0, 0, 0], "{}", run.json);
     let judged = run.json["verdicts"].as_array().unwrap();
-    let unknown = judged.iter().filter(|verdict| verdict["verdict"] == "not measured").count();
+    let unknown = judged.iter().filter(|verdict| verdict["verdict"] == "not shown").count();
     assert_eq!((judged.len(), unknown), (5, 3), "{}", run.stdout());
+    let missed = judged.iter().any(|verdict| verdict["verdict"] == "missed");
+    assert_eq!(
+        run.code(),
+        Some(if missed { 1 } else { 2 }),
+        "what is not shown does not hold: {}",
+        run.stdout()
+    );
+    assert_eq!(run.json["passed"], false);
     assert!(run.stdout().contains("on purpose"), "the hub's own words: {}", run.stdout());
 }
 

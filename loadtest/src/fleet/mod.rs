@@ -3,33 +3,24 @@
 //! They stay in the hub's list afterwards, named `<label>-<run>-<number>`, for whoever wants to look at
 //! their history; removing them takes an admin.
 
+mod register;
+
+pub(crate) use register::{register, run_name};
+
 use crate::{
     body::{self, Author},
-    client::Client,
     error::LoadError,
     measured::mix,
     request,
     settings::{Bearer, Hub},
 };
-use indicatif::ProgressBar;
-use pingup_protocol::{
-    enrol::{Credentials, RegisterBody},
-    keys::Secret,
-    signing::Key,
-    time::Timestamp,
-};
-use serde::Deserialize;
-use std::{ops::RangeInclusive, sync::Arc, time::SystemTime};
-use tokio::{task::JoinSet, time::sleep};
+use pingup_protocol::{enrol::Credentials, keys::Secret, signing::Key, time::Timestamp};
+use std::{ops::RangeInclusive, time::SystemTime};
 
 /// Where samples go.
 pub(crate) const METRICS: &str = "/api/v1/metrics";
 /// Where scans go.
 pub(crate) const DISCOVERY: &str = "/api/v1/discovery";
-/// Registrations under way at once: quick, and still not what is being measured.
-const REGISTRATIONS_IN_FLIGHT: usize = 16;
-/// Times that one registration is tried when the hub asks to wait.
-const REGISTRATION_TRIES_MAX: u32 = 10;
 /// Characters of a made-up token: as many as a hub's own.
 const TOKEN_CHARS: usize = 241;
 
@@ -172,73 +163,6 @@ pub(crate) fn now() -> Timestamp {
     Timestamp::from_micros(i64::try_from(since_1970.as_micros()).unwrap_or(i64::MAX))
 }
 
-/// Registers `agents` with `hub`, a few at once; `bearer` is an operator's. Their figures follow from `seed`.
-pub(crate) async fn register(
-    hub: &Arc<Hub>,
-    bearer: &Bearer,
-    label: &'static str,
-    agents: usize,
-    seed: u64,
-    bar: &ProgressBar,
-) -> Result<Vec<FleetAgent>, LoadError> {
-    let run = u64::try_from(now().as_micros() / 1_000).unwrap_or_default();
-    let mut clerks = JoinSet::new();
-    for clerk in 0..REGISTRATIONS_IN_FLIGHT.min(agents) {
-        let numbers = (clerk..agents).step_by(REGISTRATIONS_IN_FLIGHT);
-        let (hub, bearer, bar) = (Arc::clone(hub), bearer.clone(), bar.clone());
-        clerks.spawn(async move {
-            let mut client = Client::new(Arc::clone(&hub));
-            let mut registered = Vec::with_capacity(numbers.len());
-            for number in numbers {
-                let credentials =
-                    register_one(&mut client, &hub, &bearer, format!("{label}-{run}-{number}")).await?;
-                registered.push(FleetAgent::new(&credentials, run, mix(seed ^ number as u64))?);
-                bar.inc(1);
-            }
-            Ok::<_, LoadError>(registered)
-        });
-    }
-    let mut fleet = Vec::with_capacity(agents);
-    while let Some(registered) = clerks.join_next().await {
-        fleet.extend(registered??);
-    }
-    bar.finish_and_clear();
-    Ok(fleet)
-}
-
-/// What of a registration's answer is needed here.
-#[derive(Deserialize)]
-struct Registered {
-    credentials: Credentials,
-}
-
-async fn register_one(
-    client: &mut Client,
-    hub: &Hub,
-    bearer: &Bearer,
-    name: String,
-) -> Result<Credentials, LoadError> {
-    const CREATED: u16 = 201;
-    let wanted = RegisterBody { id: None, name: Some(name), metadata: None };
-    let body = serde_json::to_vec(&wanted).map_err(|error| LoadError::Credentials(error.to_string()))?;
-    let request = request::post_with(hub, "/api/v1/agents", Some(bearer), &body);
-    let mut tries = 0;
-    loop {
-        tries += 1;
-        let answer = client.exchange(&request).await?;
-        if answer.status == CREATED {
-            return serde_json::from_slice(answer.body)
-                .map(|Registered { credentials }| credentials)
-                .map_err(|error| LoadError::Credentials(error.to_string()));
-        }
-        let problem = answer.problem();
-        match answer.retry_after(problem.as_ref().and_then(|problem| problem.problem_type())) {
-            Some(wait) if tries < REGISTRATION_TRIES_MAX => sleep(wait).await,
-            _ => return Err(LoadError::refused("registering agents", &answer)),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -247,7 +171,7 @@ mod tests {
     #[test]
     fn pushes_verify_and_continue_one_stream() {
         let secret = Secret::new([5; 32]);
-        let keys = KeyPair { up: secret.to_base64(), down: String::new() };
+        let keys = KeyPair { up: secret.to_base64(), down: secret.to_base64() };
         let agent_id = AgentId::parse("A").unwrap();
         let credentials = Credentials { agent_id, generation: 1, keys, token: "t".to_owned() };
         let mut agent = FleetAgent::new(&credentials, 7, 0).unwrap();
