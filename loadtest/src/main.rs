@@ -15,6 +15,7 @@ mod api;
 mod board;
 mod body;
 mod client;
+mod crew;
 mod disk;
 mod draft;
 mod error;
@@ -37,9 +38,8 @@ mod verdict;
 
 use draft::Draft;
 use error::LoadError;
-use report::Told;
-use scenario::{Scenario, ceiling};
-use settings::{Command, Parsed, Run, Target};
+use scenario::{Command, ceiling};
+use settings::{Parsed, Run};
 use std::{
     fmt::Display,
     io::{self, Write},
@@ -81,7 +81,7 @@ fn start(run: &Run) -> ExitCode {
             Err(error) => fail(1, &error),
         };
     }
-    let told = match runtime.block_on(play(&run.scenario, &run.target, run.seed)) {
+    let told = match runtime.block_on(run.scenario.run(&run.target, run.seed)) {
         Ok(told) => told,
         Err(error) => return fail(1, &error),
     };
@@ -95,23 +95,6 @@ fn start(run: &Run) -> ExitCode {
             Outcome::Failed => ExitCode::FAILURE,
         },
         Err(error) => fail(1, &format!("the report cannot be written: {error}")),
-    }
-}
-
-async fn play(command: &Command, target: &Target, seed: u64) -> Result<Told, LoadError> {
-    match command {
-        Command::Ingest(scenario) => scenario.run(target, seed).await,
-        Command::IngestSingle(scenario) => scenario.run(target, seed).await,
-        Command::IngestBatch(scenario) => scenario.run(target, seed).await,
-        Command::Steady(scenario) => scenario.run(target, seed).await,
-        Command::Stall(scenario) => scenario.run(target, seed).await,
-        Command::Crash(scenario) => scenario.run(target, seed).await,
-        Command::QueryMix(scenario) => scenario.run(target, seed).await,
-        Command::Ceiling(scenario) => scenario.run(target, seed).await,
-        Command::Fill(scenario) => scenario.run(target, seed).await,
-        Command::Start(scenario) => scenario.run(target, seed).await,
-        Command::All(scenario) => scenario.run(target, seed).await,
-        Command::Bare => Err(LoadError::Nothing("the bare handler is no scenario")),
     }
 }
 

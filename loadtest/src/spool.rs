@@ -6,7 +6,7 @@
 use crate::{
     answer::OK,
     api::{Api, Row},
-    client::Client,
+    client::{ANSWER_TIMEOUT, Client},
     error::LoadError,
     fleet::{FleetAgent, METRICS, Moments},
     measured::Measured,
@@ -23,7 +23,7 @@ use std::{
 
 /// An agent with its spool and its connection.
 pub(crate) struct Spool {
-    agent: FleetAgent,
+    agent: Arc<FleetAgent>,
     first: Timestamp,
     step_micros: i64,
     /// Everything up to this number is stored: a 200 said so.
@@ -67,10 +67,26 @@ impl Spool {
         hub: Arc<Hub>,
         patience: Duration,
     ) -> Self {
+        let client = Client::new(Arc::clone(&hub)).with_patience(patience);
+        Self { patience, ..Self::over(client, Arc::new(agent), (first, step), &hub) }
+    }
+
+    /// The same over a connection of its own manner to `hub`.
+    pub(crate) fn over(
+        client: Client,
+        agent: Arc<FleetAgent>,
+        (first, step): (Timestamp, Duration),
+        hub: &Hub,
+    ) -> Self {
         let step_micros = i64::try_from(step.as_micros()).unwrap_or(i64::MAX).max(1);
-        let head = agent.head(&hub, METRICS);
-        let client = Client::new(hub).with_patience(patience);
-        Self { agent, first, step_micros, acked: 0, sent: 0, client, head, buffer: Vec::new(), patience }
+        let head = agent.head(hub, METRICS);
+        let (buffer, patience) = (Vec::new(), ANSWER_TIMEOUT);
+        Self { agent, first, step_micros, acked: 0, sent: 0, client, head, buffer, patience }
+    }
+
+    /// Whether its connection is open, as far as is known.
+    pub(crate) const fn is_connected(&self) -> bool {
+        self.client.is_open()
     }
 
     /// The hub is there now, which may be where it was.
@@ -93,7 +109,7 @@ impl Spool {
     }
 
     /// The agent's seed.
-    pub(crate) const fn seed(&self) -> u64 {
+    pub(crate) fn seed(&self) -> u64 {
         self.agent.seed()
     }
 

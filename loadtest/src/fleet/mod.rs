@@ -14,7 +14,14 @@ use crate::{
     request,
     settings::{Bearer, Hub},
 };
-use pingup_protocol::{enrol::Credentials, keys::Secret, signing::Key, time::Timestamp};
+use pingup_protocol::{
+    enrol::Credentials,
+    ids::AgentId,
+    keys::Secret,
+    signing::{self, Key, SignError},
+    time::Timestamp,
+};
+use serde::{Serialize, de::DeserializeOwned};
 use std::{ops::RangeInclusive, time::SystemTime};
 
 /// Where samples go.
@@ -43,6 +50,8 @@ pub(crate) struct FleetAgent {
     author: Author,
     bearer: Bearer,
     key: Key,
+    /// The hub's.
+    down: Key,
     last_seq: u64,
     last_taken: Timestamp,
 }
@@ -51,12 +60,14 @@ impl FleetAgent {
     /// Takes an agent's credentials and starts its stream `boot`.
     pub(crate) fn new(credentials: &Credentials, boot: u64, seed: u64) -> Result<Self, LoadError> {
         let unusable = |what: &str| LoadError::Credentials(what.to_owned());
-        let key = Secret::from_base64(&credentials.keys.up)
-            .ok_or_else(|| unusable("keys.up is not base64 of 32 bytes"))?;
+        let secret = |text: &str, what| Secret::from_base64(text).ok_or_else(|| unusable(what));
+        let key = secret(&credentials.keys.up, "keys.up is not base64 of 32 bytes")?;
+        let down = secret(&credentials.keys.down, "keys.down is not base64 of 32 bytes")?;
         let bearer =
             Bearer::new(&credentials.token).ok_or_else(|| unusable("the token does not fit a header"))?;
         let author = Author { id: credentials.agent_id.as_str().to_owned(), boot, seed };
-        Ok(Self { author, bearer, key: Key::new(&key), last_seq: 0, last_taken: Timestamp::default() })
+        let (key, down) = (Key::new(&key), Key::new(&down));
+        Ok(Self { author, bearer, key, down, last_seq: 0, last_taken: Timestamp::default() })
     }
 
     /// An agent that no hub knows, for a handler that does not ask.
@@ -65,7 +76,8 @@ impl FleetAgent {
         let bearer = Bearer::new(&"t".repeat(TOKEN_CHARS));
         let bearer = bearer.unwrap_or_else(|| unreachable!("letters fit a header"));
         let key = Key::new(&Secret::new([7; 32]));
-        Self { author, bearer, key, last_seq: 0, last_taken: Timestamp::default() }
+        let down = key.clone();
+        Self { author, bearer, key, down, last_seq: 0, last_taken: Timestamp::default() }
     }
 
     /// Its id.
@@ -81,6 +93,28 @@ impl FleetAgent {
     /// The last number that it gave out.
     pub(crate) const fn last_seq(&self) -> u64 {
         self.last_seq
+    }
+
+    /// The same, as messages carry it.
+    pub(crate) fn agent_id(&self) -> Result<AgentId, LoadError> {
+        AgentId::parse(self.id()).map_err(|error| LoadError::Credentials(error.to_string()))
+    }
+
+    /// A question for `path`, whole.
+    pub(crate) fn get(&self, hub: &Hub, path: &str) -> Vec<u8> {
+        request::get(hub, path, &self.bearer, "application/json")
+    }
+
+    /// A request that brings `message`, signed, to `path`, whole.
+    pub(crate) fn post(&self, hub: &Hub, path: &str, message: &impl Serialize) -> Result<Vec<u8>, SignError> {
+        let body = signing::sign(&self.key, message)?;
+        Ok(request::post_with(hub, path, Some(&self.bearer), &body))
+    }
+
+    /// What a signed answer, or a signed part of one, says; `None` if it is not the hub's word to this agent.
+    pub(crate) fn verified<T: DeserializeOwned>(&self, body: &[u8]) -> Option<T> {
+        let scanned = signing::scan(body).ok()?;
+        scanned.verify(&self.down).then(|| serde_json::from_slice(body).ok())?
     }
 
     /// The head of its requests to `path`.
@@ -164,49 +198,4 @@ pub(crate) fn now() -> Timestamp {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use pingup_protocol::{enrol::KeyPair, ids::AgentId, metrics::MetricsBody, signing};
-
-    #[test]
-    fn pushes_verify_and_continue_one_stream() {
-        let secret = Secret::new([5; 32]);
-        let keys = KeyPair { up: secret.to_base64(), down: secret.to_base64() };
-        let agent_id = AgentId::parse("A").unwrap();
-        let credentials = Credentials { agent_id, generation: 1, keys, token: "t".to_owned() };
-        let mut agent = FleetAgent::new(&credentials, 7, 0).unwrap();
-        let head = agent.head(&Hub::read("http://127.0.0.1:9", false).unwrap(), METRICS);
-        let (mut seen, mut moments, mut out) = (Vec::new(), Vec::new(), Vec::new());
-        for rows in [1, 3, 1] {
-            agent.push(&mut out, &head, rows, Moments::Now);
-            let body = &out[head.len()..];
-            assert!(signing::scan(body).unwrap().verify(&Key::new(&secret)));
-            match MetricsBody::read(body).unwrap() {
-                MetricsBody::Single(body) => {
-                    seen.push((body.boot, body.seq.unwrap()));
-                    moments.push(body.timestamp);
-                }
-                MetricsBody::Batch(body) => {
-                    seen.extend(body.entries.iter().map(|entry| (Some(body.boot), entry.seq())));
-                }
-            }
-        }
-        assert_eq!(seen, (1..=5).map(|seq| (Some(7), seq)).collect::<Vec<_>>());
-        assert!(moments[1].as_micros() >= moments[0].as_micros() + 4, "each moment is its own");
-    }
-
-    #[test]
-    fn what_is_written_again_is_the_same() {
-        let hub = Hub::read("http://127.0.0.1:9", false).unwrap();
-        let mut agent = FleetAgent::made_up(3, 1);
-        let head = agent.head(&hub, METRICS);
-        let moments = Moments::Spaced { first: Timestamp::from_micros(5_000_000), step_micros: 250_000 };
-        let (mut once, mut again) = (Vec::new(), Vec::new());
-        for rows in [4, 1] {
-            agent.push(&mut once, &head, rows, moments);
-            let range = agent.last_seq() - rows as u64 + 1..=agent.last_seq();
-            agent.write_again(&mut again, &head, range, moments);
-            assert_eq!(once, again);
-        }
-    }
-}
+mod tests;

@@ -2,6 +2,7 @@
 
 use super::{FleetAgent, now};
 use crate::{
+    answer::CREATED,
     client::Client,
     error::LoadError,
     measured::mix,
@@ -75,7 +76,6 @@ async fn register_one(
     bearer: &Bearer,
     name: String,
 ) -> Result<Credentials, LoadError> {
-    const CREATED: u16 = 201;
     let wanted = RegisterBody { id: None, name: Some(name), metadata: None };
     let body = serde_json::to_vec(&wanted).map_err(|error| LoadError::Credentials(error.to_string()))?;
     let request = request::post_with(hub, "/api/v1/agents", Some(bearer), &body);

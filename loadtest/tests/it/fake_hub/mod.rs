@@ -3,6 +3,9 @@
 //! It also watches its visitor: two requests of one agent under way at once, or a gap in a stream, are
 //! remembered as faults of the caller.
 
+mod commands;
+
+use commands::Orders;
 use http_body_util::{BodyExt, Full};
 use hyper::{
     Method, Request, Response,
@@ -43,6 +46,10 @@ pub(crate) enum Fault {
     RejectsFirstSample,
     /// Claims to have had every sample before.
     CallsAllDuplicates,
+    /// Signs what it says to agents with a key that is not theirs.
+    SignsWithAnotherKey,
+    /// Hands commands out again that were reported.
+    HandsOutTwice,
     /// Holds the very first request for that long.
     StallsFirst(Duration),
 }
@@ -61,6 +68,8 @@ struct State {
     visited: BTreeSet<String>,
     in_flight: BTreeSet<String>,
     stored: u64,
+    beats: u64,
+    orders: Orders,
     faults_of_caller: Vec<String>,
 }
 
@@ -94,6 +103,16 @@ impl FakeHub {
         self.state.lock().unwrap().keys.len()
     }
 
+    /// Heartbeats that came.
+    pub(crate) fn beats(&self) -> u64 {
+        self.state.lock().unwrap().beats
+    }
+
+    /// Commands that were reported, each once.
+    pub(crate) fn reported(&self) -> usize {
+        self.state.lock().unwrap().orders.reported()
+    }
+
     /// What the caller did that no agent may do.
     pub(crate) fn faults_of_caller(&self) -> Vec<String> {
         self.state.lock().unwrap().faults_of_caller.clone()
@@ -114,14 +133,22 @@ async fn answer(
 ) -> Result<Answer, HangUp> {
     let bearer = request.headers()["authorization"].to_str().unwrap().to_owned();
     let path = request.uri().path().to_owned();
+    let query = request.uri().query().unwrap_or_default().to_owned();
+    let id = bearer.strip_prefix("Bearer token-of-").unwrap_or_default().to_owned();
+    let steps: Vec<_> = path.strip_prefix("/api/v1/").unwrap().split('/').collect();
     if request.method() == Method::GET {
-        return Ok(tell(&state, &path));
+        return match steps[..] {
+            ["commands", "pending", _] => Ok(commands::pending(&state, fault, &id, &query).await),
+            _ => Ok(tell(&state, &steps)),
+        };
     }
     let body = request.into_body().collect().await.unwrap().to_bytes();
-    match path.as_str() {
-        "/api/v1/agents" => Ok(register(&state, &bearer)),
-        "/api/v1/metrics" | "/api/v1/discovery" => {
-            let id = bearer.strip_prefix("Bearer token-of-").unwrap().to_owned();
+    match steps[..] {
+        ["agents"] => Ok(register(&state, &bearer)),
+        ["agents", _, "heartbeat"] => Ok(commands::heartbeat(&state, fault, &id, &body)),
+        ["commands"] => Ok(commands::order(&state, &body)),
+        ["commands", _, "result"] => Ok(commands::result(&state, &id, &body)),
+        ["metrics" | "discovery"] => {
             let first = enter(&state, &id);
             if let Fault::StallsFirst(pause) = fault
                 && first == Visit::FirstOfAll
@@ -133,7 +160,7 @@ async fn answer(
             state.lock().unwrap().in_flight.remove(&id);
             answer
         }
-        other => panic!("no such route: {other}"),
+        _ => panic!("no such route: {path}"),
     }
 }
 
@@ -175,9 +202,9 @@ fn register(state: &Mutex<State>, bearer: &str) -> Answer {
 
 /// Answers an operator's question: the list of agents, one newest moment for all, and an empty history. It has no
 /// scans, and no route about the whole fleet.
-fn tell(state: &Mutex<State>, path: &str) -> Answer {
-    let rest = path.strip_prefix("/api/v1/").unwrap();
-    match rest.split('/').collect::<Vec<_>>()[..] {
+fn tell(state: &Mutex<State>, steps: &[&str]) -> Answer {
+    match *steps {
+        ["commands", "batches", _] => commands::batch(state),
         ["agents"] => {
             let ids: Vec<_> = state.lock().unwrap().keys.keys().map(|id| json!({"id": id})).collect();
             json_answer(200, &json!({"items": ids, "nextCursor": null}))
