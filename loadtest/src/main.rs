@@ -4,7 +4,8 @@
 //! own) → [`fleet`] (agents registered with it) → [`lanes`] (the engine: connections that push, each a
 //! [`client`]) → [`board`] and [`tally`] (counts and latencies) → [`report`] (a table for people, JSON for
 //! programs) with [`verdict`]s (what must hold). Scenarios that break the hub push from a [`spool`] instead and
-//! read everything back through the [`api`].
+//! read everything back through the [`api`]; those about commands and fleets send a [`crew`] to work, whose agents live
+//! as the real one does.
 //!
 //! Exit codes: 0 when every row that was sent is stored and everything holds that must, 1 when not or when the run
 //! could not be made, 2 when nothing was missed but not everything was shown, 64 for bad settings. Whatever goes

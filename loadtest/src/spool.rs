@@ -150,8 +150,7 @@ impl Spool {
     pub(crate) async fn audit(&self, api: &mut Api) -> Result<Audit, LoadError> {
         let mut seen = vec![0_u8; usize::try_from(self.sent).unwrap_or(usize::MAX)];
         let mut strange = 0;
-        let to = self.moment(self.sent + 1);
-        api.history(self.agent.id(), (self.first, to), |row| match self.number_of(&row) {
+        api.history(self.agent.id(), (self.first, self.end()), |row| match self.number_of(&row) {
             Some(number) => seen[number] = seen[number].saturating_add(1),
             None => strange += 1,
         })
@@ -172,6 +171,11 @@ impl Spool {
         let known = since % self.step_micros == 0 && place < self.sent;
         let cpu = f64::from(Measured::new(self.seed(), place + 1).cpu) / 10.0;
         (known && row.metrics.cpu == cpu).then(|| usize::try_from(place).ok())?
+    }
+
+    /// When the next sample would be taken; of a spool that sent nothing, the one after the first: a span has a length.
+    fn end(&self) -> Timestamp {
+        self.moment(self.sent.max(1) + 1)
     }
 
     fn moment(&self, seq: u64) -> Timestamp {
@@ -229,6 +233,13 @@ mod tests {
         assert_eq!(spool(5, 9).next(7, 10), Some(6..=9));
         assert_eq!(spool(5, 9).next(100, 10), Some(6..=15));
         assert!(spool(9, 9).is_empty() && !spool(8, 9).is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_is_read_back_has_a_length_even_where_nothing_was_sent() {
+        for (sent, end) in [(0, 1_010_000), (1, 1_010_000), (3, 1_030_000)] {
+            assert_eq!(spool(0, sent).end(), Timestamp::from_micros(end));
+        }
     }
 
     #[tokio::test]

@@ -92,6 +92,16 @@ impl Diary {
         self.waiting.iter().filter(|since| u128::from(since.load(Ordering::Relaxed)) > micros).count()
     }
 
+    /// How long after `mark` the connections were opened over which agents wait, microseconds; 0 for those before.
+    pub(crate) fn opened_after(&self, mark: Instant) -> Histogram<u64> {
+        let mut micros = microseconds();
+        for since in self.waiting.iter().map(|since| since.load(Ordering::Relaxed)).filter(|since| *since > 0)
+        {
+            record(&mut micros, (self.began + Duration::from_micros(since)).saturating_duration_since(mark));
+        }
+        micros
+    }
+
     /// The hub has everything of the agent at `place` up to sample `last`.
     pub(super) fn acked(&self, place: usize, last: u64) {
         self.acked[place].store(last, Ordering::Relaxed);
@@ -184,6 +194,8 @@ mod tests {
         let first = diary.waits(0, early);
         let second = diary.waits(1, late);
         assert_eq!((diary.waiting_since(early), diary.waiting_since(late)), (2, 1));
+        let opened = diary.opened_after(early);
+        assert_eq!((opened.len(), opened.max() / 100_000), (2, 10));
         drop(second);
         assert_eq!((diary.waiting_since(early), diary.waiting_since(late)), (1, 0));
         drop(first);

@@ -34,7 +34,7 @@ const STEP: Duration = Duration::from_micros(500);
 pub(super) struct Waiter {
     member: Arc<Member>,
     client: Client,
-    /// When its connection began to be opened.
+    /// When its connection was open.
     opened: Instant,
     results: mpsc::Sender<ResultBody>,
     last_seq: u64,
@@ -109,10 +109,11 @@ impl Waiter {
     async fn held(&mut self, request: &[u8]) -> bool {
         for _ in 0..2 {
             let kept = self.client.is_open();
-            if !kept {
-                self.opened = Instant::now();
-            }
             if self.client.open().await.is_ok() {
+                if !kept {
+                    // Not when it was begun: what was begun at one hub may come about at the next.
+                    self.opened = Instant::now();
+                }
                 let _waiting = self.member.diary.waits(self.member.place, self.opened);
                 if self.client.exchange(request).await.is_ok() {
                     return true;

@@ -148,7 +148,7 @@ impl Crews {
             latency: CommandLatency { agents: vec![1, agents], commands: 1_000, rate: 50, habits },
             fanout: CommandFanout { agents, by: By::Selector, rounds: 3, habits },
             fleet: Fleet { agents, seconds: 180, habits },
-            herd: Herd { agents, down: 5, end: Ending::Kill, habits },
+            herd: Herd { agents, down: 1, end: Ending::Kill, habits },
         }
     }
 
@@ -159,7 +159,7 @@ impl Crews {
             latency: CommandLatency { agents: vec![1, agents], commands: 300, rate: 50, habits },
             fanout: CommandFanout { agents, by: By::Selector, rounds: 2, habits },
             fleet: Fleet { agents, seconds: 9 * seconds, habits },
-            herd: Herd { agents, down: seconds, end: Ending::Kill, habits },
+            herd: Herd { agents, down: 1, end: Ending::Kill, habits },
         }
     }
 

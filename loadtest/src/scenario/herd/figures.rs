@@ -26,7 +26,9 @@ pub(super) struct Figures {
     down_seconds: u64,
     /// From the moment the hub listened again until all agents waited.
     waiting_seconds: f64,
-    /// … until it had everything that was taken before.
+    /// Until each of them opened the connection over which it waits.
+    opened_milliseconds: Latency,
+    /// Until the hub had everything that was taken before.
     delivered_seconds: f64,
     /// Attempts to connect since the hub went, by the second.
     attempts_by_second: Vec<u32>,
@@ -56,6 +58,7 @@ impl Figures {
             lines,
             down_seconds: herd.down,
             waiting_seconds: comeback.waiting.as_secs_f64(),
+            opened_milliseconds: Latency::of(&comeback.opened),
             delivered_seconds: comeback.delivered.as_secs_f64(),
             attempts_by_second: comeback.attempts,
             broken: entries.broken,
@@ -101,7 +104,7 @@ impl Figures {
              after the hub listened\n  all delivered      {:>10.2} s\n  reached by an order {:>9}\n  rows read back     \
              {:>10}\n  lost               {lost:>10}\n  doubled            {doubled:>10}\n  not as sent        \
              {strange:>10}\n  connections broken {:>10}\n\n  attempts to connect, second by second since the hub went: \
-             {attempts}\n\n  a push until its 200{}",
+             {attempts}\n\n  from listening until each came back{}\n  a push until its 200{}",
             self.agents,
             self.down_seconds,
             self.lines,
@@ -111,6 +114,7 @@ impl Figures {
             self.reached,
             HumanCount(rows),
             HumanCount(self.broken),
+            self.opened_milliseconds,
             self.push_milliseconds,
         );
         if let Some(trouble) = &self.trouble {

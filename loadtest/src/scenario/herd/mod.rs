@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     api::Api,
-    crew::Crew,
+    crew::{Crew, Habits},
     error::LoadError,
     hub::{End, Stage},
     measured::mix,
@@ -25,6 +25,7 @@ use crate::{
 };
 use clap::{Args, ValueEnum, value_parser};
 use figures::Figures;
+use hdrhistogram::Histogram;
 use serde_json::json;
 use std::{net::TcpListener, sync::Arc, time::Duration};
 use tokio::{
@@ -52,7 +53,7 @@ pub(crate) struct Herd {
           value_parser = number::<1, AGENTS_MAX>)]
     pub(crate) agents: usize,
     /// Seconds that the hub is away
-    #[arg(long, env = "PINGUP_DOWN", value_name = "N", default_value_t = 5, value_parser = value_parser!(u64).range(0..=3_600))]
+    #[arg(long, env = "PINGUP_DOWN", value_name = "N", default_value_t = 1, value_parser = value_parser!(u64).range(0..=3_600))]
     pub(crate) down: u64,
     /// How it ends
     #[arg(long, env = "PINGUP_END", value_name = "HOW", default_value = "kill")]
@@ -75,6 +76,8 @@ pub(crate) enum Ending {
 struct Comeback {
     waiting: Duration,
     delivered: Duration,
+    /// Until each agent had opened the connection over which it waits, microseconds.
+    opened: Histogram<u64>,
     /// Attempts to connect since the hub went, by the second.
     attempts: Vec<u32>,
 }
@@ -96,13 +99,22 @@ impl Scenario for Herd {
         let found = read_back(&stage, crew.dismiss().await?).await?;
         let memory = stage.close().await?;
         let figures = Figures::new(self, (seed, habits.lines), comeback, &entries, (found, proof.succeeded));
-        let findings = figures.findings(&self.habits.note(self.agents, habits));
+        let findings = figures.findings(&self.note(habits));
         let (text, sound) = (figures.text(), figures.sound());
         Ok(Told::new("herd", &figures, text, sound).with(findings).telling_memory(memory))
     }
 }
 
 impl Herd {
+    /// How long the hub was away, which the table leaves open, and in what the run differs from the table's.
+    fn note(&self, habits: Habits) -> String {
+        let away = format!("away {} s", self.down);
+        match self.habits.note(self.agents, habits) {
+            note if note.is_empty() => away,
+            note => format!("{away}, {note}"),
+        }
+    }
+
     /// Takes the hub away, brings it back, and waits until all are there again.
     async fn come_back(&self, stage: &mut Stage, crew: &Crew) -> Result<Comeback, LoadError> {
         let end = match self.end {
@@ -111,7 +123,7 @@ impl Herd {
         };
         crew.diary.attempts.begin_anew(Instant::now().into());
         stage.down(end).await?;
-        // Whatever is connected from now on is connected to the next hub.
+        // Whatever is open from now on is open to the next hub.
         let gone = Instant::now();
         sleep(Duration::from_secs(self.down)).await;
         stage.up().await?;
@@ -132,6 +144,7 @@ impl Herd {
         Ok(Comeback {
             waiting: waiting.unwrap_or_else(|| listens.elapsed()),
             delivered: delivered.unwrap_or_else(|| listens.elapsed()),
+            opened: crew.diary.opened_after(listens),
             attempts: crew.diary.attempts.by_second(),
         })
     }
