@@ -14,6 +14,8 @@ const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
 
 /// The status of an answer that did what was asked.
 pub(crate) const OK: u16 = 200;
+/// The status of an answer that made something.
+pub(crate) const CREATED: u16 = 201;
 /// The status of a hub that has no room at the moment.
 pub(crate) const OVERLOADED: u16 = 503;
 const TOO_MANY: u16 = 429;

@@ -1,19 +1,16 @@
 //! What an operator asks of the hub: lists, pages of history, whatever a path names.
 
 use crate::{
-    answer::{Answer, OK},
+    answer::{Answer, CREATED, OK},
     client::Client,
     error::LoadError,
     request,
     settings::{Bearer, Hub},
 };
 use pingup_protocol::time::Timestamp;
-use serde::Deserialize;
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
-use tokio::time::sleep;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use std::{sync::Arc, time::Duration};
+use tokio::time::{Instant, sleep};
 
 /// Rows on a page at most, as the hub has it.
 pub(crate) const PAGE_ROWS_MAX: usize = 10_000;
@@ -40,6 +37,17 @@ pub(crate) struct Row {
 pub(crate) struct RowMetrics {
     /// Processor use.
     pub(crate) cpu: f64,
+}
+
+/// What was answered to something posted.
+#[derive(Debug)]
+pub(crate) struct Posted<T> {
+    /// What was said.
+    pub(crate) answer: T,
+    /// When it was sent.
+    pub(crate) sent: Instant,
+    /// When the answer was there.
+    pub(crate) answered: Instant,
 }
 
 /// Somebody with a token, and a connection.
@@ -85,6 +93,34 @@ impl Api {
         Ok((answer, started.elapsed()))
     }
 
+    /// Posts `message` to `path`; what was answered, and when it was sent and answered.
+    pub(crate) async fn post<T: DeserializeOwned>(
+        &mut self,
+        what: &'static str,
+        path: &str,
+        message: &impl Serialize,
+    ) -> Result<Posted<T>, LoadError> {
+        let body = serde_json::to_vec(message)
+            .map_err(|error| LoadError::Senseless { what, reason: error.to_string() })?;
+        let request = request::post_with(&self.hub, path, Some(&self.bearer), &body);
+        let sent = Instant::now();
+        let answer = self.client.exchange(&request).await?;
+        let answered = Instant::now();
+        match answer.status {
+            OK | CREATED => Ok(Posted { answer: read(what, answer.body)?, sent, answered }),
+            _ => Err(LoadError::refused(what, &answer)),
+        }
+    }
+
+    /// Asks for `path` and reads what it says.
+    pub(crate) async fn read<T: DeserializeOwned>(
+        &mut self,
+        what: &'static str,
+        path: &str,
+    ) -> Result<T, LoadError> {
+        read(what, self.ask(path, JSON).await?.body)
+    }
+
     /// Asks for all pages of `path` (which has a query already) and times each; returns how many there were.
     pub(crate) async fn timed_pages(
         &mut self,
@@ -125,9 +161,14 @@ impl Api {
 
     /// Every agent of the hub.
     pub(crate) async fn agents(&mut self) -> Result<Vec<ListedAgent>, LoadError> {
+        self.agents_that("").await
+    }
+
+    /// The agents that fit `filter`, which stands at the end of a query.
+    pub(crate) async fn agents_that(&mut self, filter: &str) -> Result<Vec<ListedAgent>, LoadError> {
         let (mut all, mut cursor) = (Vec::new(), String::new());
         loop {
-            let path = format!("/api/v1/agents?limit={PAGE_AGENTS_MAX}{cursor}");
+            let path = format!("/api/v1/agents?limit={PAGE_AGENTS_MAX}{filter}{cursor}");
             let page: AgentsPage = read("the list of agents", self.ask(&path, JSON).await?.body)?;
             all.extend(page.items);
             match page.next_cursor {

@@ -51,6 +51,20 @@ pub(crate) enum LoadError {
     /// There is nothing to ask about.
     #[error("{0}")]
     Nothing(&'static str),
+    /// More connections than the system lets a process have.
+    #[error(
+        "this takes {needed} open files and the system grants {granted}: raise its limit (ulimit -Hn), keep fewer \
+             connections (--lines 1), or take fewer --agents"
+    )]
+    OpenFiles {
+        /// How many it takes.
+        needed: usize,
+        /// How many there are.
+        granted: u64,
+    },
+    /// What was waited for did not come.
+    #[error("{0}")]
+    Waited(String),
     /// A task of ours died.
     #[error("a connection's task died: {0}")]
     Task(#[from] tokio::task::JoinError),

@@ -4,16 +4,19 @@
 //! own) → [`fleet`] (agents registered with it) → [`lanes`] (the engine: connections that push, each a
 //! [`client`]) → [`board`] and [`tally`] (counts and latencies) → [`report`] (a table for people, JSON for
 //! programs) with [`verdict`]s (what must hold). Scenarios that break the hub push from a [`spool`] instead and
-//! read everything back through the [`api`].
+//! read everything back through the [`api`]; those about commands and fleets send a [`crew`] to work, whose agents live
+//! as the real one does.
 //!
-//! Exit codes: 0 when every row that was sent is stored and nothing that must hold was missed, 1 when not or when
-//! the run could not be made, 64 for bad settings. Whatever goes wrong is one plain line on standard error.
+//! Exit codes: 0 when every row that was sent is stored and everything holds that must, 1 when not or when the run
+//! could not be made, 2 when nothing was missed but not everything was shown, 64 for bad settings. Whatever goes
+//! wrong is one plain line on standard error.
 
 mod answer;
 mod api;
 mod board;
 mod body;
 mod client;
+mod crew;
 mod disk;
 mod draft;
 mod error;
@@ -36,17 +39,19 @@ mod verdict;
 
 use draft::Draft;
 use error::LoadError;
-use report::Told;
-use scenario::{Scenario, ceiling};
-use settings::{Command, Parsed, Run, Target};
+use scenario::{Command, ceiling};
+use settings::{Parsed, Run};
 use std::{
     fmt::Display,
     io::{self, Write},
     process::ExitCode,
 };
+use verdict::Outcome;
 
 /// `EX_USAGE` of BSD's sysexits: the call itself was wrong.
 const EXIT_BAD_SETTINGS: u8 = 64;
+/// Nothing was missed; but something that was to be shown was not measured.
+const EXIT_NOT_SHOWN: u8 = 2;
 
 fn main() -> ExitCode {
     match settings::parse(std::env::args_os()) {
@@ -77,7 +82,7 @@ fn start(run: &Run) -> ExitCode {
             Err(error) => fail(1, &error),
         };
     }
-    let told = match runtime.block_on(play(&run.scenario, &run.target, run.seed)) {
+    let told = match runtime.block_on(run.scenario.run(&run.target, run.seed)) {
         Ok(told) => told,
         Err(error) => return fail(1, &error),
     };
@@ -85,26 +90,12 @@ fn start(run: &Run) -> ExitCode {
         .write_table(&mut io::stdout().lock())
         .and_then(|()| draft.map_or(Ok(()), |draft| draft.finish(|file| told.write_json(file))));
     match written {
-        Ok(()) if told.passed() => ExitCode::SUCCESS,
-        Ok(()) => ExitCode::FAILURE,
+        Ok(()) => match told.outcome() {
+            Outcome::Passed => ExitCode::SUCCESS,
+            Outcome::NotShown => ExitCode::from(EXIT_NOT_SHOWN),
+            Outcome::Failed => ExitCode::FAILURE,
+        },
         Err(error) => fail(1, &format!("the report cannot be written: {error}")),
-    }
-}
-
-async fn play(command: &Command, target: &Target, seed: u64) -> Result<Told, LoadError> {
-    match command {
-        Command::Ingest(scenario) => scenario.run(target, seed).await,
-        Command::IngestSingle(scenario) => scenario.run(target, seed).await,
-        Command::IngestBatch(scenario) => scenario.run(target, seed).await,
-        Command::Steady(scenario) => scenario.run(target, seed).await,
-        Command::Stall(scenario) => scenario.run(target, seed).await,
-        Command::Crash(scenario) => scenario.run(target, seed).await,
-        Command::QueryMix(scenario) => scenario.run(target, seed).await,
-        Command::Ceiling(scenario) => scenario.run(target, seed).await,
-        Command::Fill(scenario) => scenario.run(target, seed).await,
-        Command::Start(scenario) => scenario.run(target, seed).await,
-        Command::All(scenario) => scenario.run(target, seed).await,
-        Command::Bare => Err(LoadError::Nothing("the bare handler is no scenario")),
     }
 }
 

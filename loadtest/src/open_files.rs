@@ -11,3 +11,8 @@ pub(crate) fn raise_limit() {
     // A refusal costs nothing here: see the story above.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
 }
+
+/// How many files this process, and a hub that it starts, may have open; none: any number.
+pub(crate) fn granted() -> Option<u64> {
+    getrlimit(Resource::Nofile).maximum
+}

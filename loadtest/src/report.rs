@@ -2,7 +2,7 @@
 
 use crate::{
     memory::Memory,
-    verdict::{self, Finding, Must},
+    verdict::{self, Finding, Must, Outcome, Verdict},
 };
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -57,35 +57,42 @@ impl Told {
         self
     }
 
-    /// Adds what the hub took in memory.
-    pub(crate) fn with_memory(mut self, memory: Memory) -> Self {
+    /// Adds what the hub took in memory, and holds it to what it may take for a load of samples.
+    pub(crate) fn with_memory(self, memory: Memory) -> Self {
+        let peak = memory.resident_peak_bytes.map(|bytes| bytes as f64 / MEGABYTE);
+        self.telling_memory(memory).with(peak.map(|megabytes| Finding::new(Must::Memory, megabytes)))
+    }
+
+    /// Adds what the hub took in memory, for who reads it.
+    pub(crate) fn telling_memory(mut self, memory: Memory) -> Self {
         if let Ok(value) = serde_json::to_value(memory) {
             self.json.insert("hubMemory".to_owned(), value);
         }
-        match memory.resident_peak_bytes {
-            Some(bytes) => {
-                let megabytes = bytes as f64 / MEGABYTE;
-                self.text += &format!("\n  hub's resident memory, peak  {megabytes:>8.1} MB\n");
-                self.findings.push(Finding::new(Must::Memory, megabytes));
-            }
-            None => self.text += "\n  hub's resident memory: unknown\n",
-        }
+        self.text += &match memory.resident_peak_bytes {
+            Some(bytes) => format!("\n  hub's resident memory, peak  {:>8.1} MB\n", bytes as f64 / MEGABYTE),
+            None => "\n  hub's resident memory: unknown\n".to_owned(),
+        };
         self
     }
 
-    /// Whether every row is where it should be, and nothing of the table was missed.
-    pub(crate) fn passed(&self) -> bool {
-        self.sound && verdict::hold(&verdict::judge(&self.findings, false))
+    /// Whether every row is where it should be, and all of the table that is asked for was shown and holds.
+    pub(crate) fn outcome(&self) -> Outcome {
+        match self.sound {
+            true => verdict::outcome(&self.judge()),
+            false => Outcome::Failed,
+        }
+    }
+
+    fn judge(&self) -> Vec<Verdict> {
+        verdict::judge(&self.findings, self.whole_table)
     }
 
     /// Writes the report as one JSON object.
     pub(crate) fn write_json(&self, mut to: impl Write) -> io::Result<()> {
         let mut json = self.json.clone();
-        json.insert(
-            "verdicts".to_owned(),
-            serde_json::to_value(verdict::judge(&self.findings, self.whole_table))?,
-        );
-        json.insert("passed".to_owned(), self.passed().into());
+        json.insert("verdicts".to_owned(), serde_json::to_value(self.judge())?);
+        json.insert("passed".to_owned(), (self.outcome() == Outcome::Passed).into());
+        json.insert("outcome".to_owned(), serde_json::to_value(self.outcome())?);
         serde_json::to_writer_pretty(&mut to, &json)?;
         writeln!(to)
     }
@@ -93,7 +100,7 @@ impl Told {
     /// Writes the report for people.
     pub(crate) fn write_table(&self, to: &mut impl Write) -> io::Result<()> {
         to.write_all(self.text.as_bytes())?;
-        verdict::write(&verdict::judge(&self.findings, self.whole_table), to)
+        verdict::write(&self.judge(), to)
     }
 
     /// A line of the table that several parts found something of: the most that any of them saw.
@@ -117,12 +124,13 @@ mod tests {
 
     #[test]
     fn the_whole_is_as_good_as_its_worst_part() {
-        let whole =
-            |parts: Vec<Told>| Told::all("all", parts.into_iter().map(|told| ("part", told)).collect());
-        assert!(whole(vec![part(10, true), part(20, true)]).passed());
-        assert!(!whole(vec![part(10, true), part(101, true)]).passed());
-        assert!(!whole(vec![part(101, true), part(10, true)]).passed());
-        assert!(!whole(vec![part(10, false), part(20, true)]).passed());
+        let whole = |parts: [Told; 2]| Told::all("all", parts.map(|told| ("part", told)).into()).outcome();
+        assert_eq!(whole([part(10, true), part(20, true)]), Outcome::NotShown, "of a whole table");
+        assert_eq!(whole([part(10, true), part(101, true)]), Outcome::Failed);
+        assert_eq!(whole([part(101, true), part(10, true)]), Outcome::Failed);
+        assert_eq!(whole([part(10, false), part(20, true)]), Outcome::Failed);
+        assert_eq!(part(10, true).outcome(), Outcome::Passed);
+        assert_eq!(part(10, true).with([Finding::not_shown(Must::Top, "why")]).outcome(), Outcome::NotShown);
     }
 
     #[test]
@@ -131,6 +139,7 @@ mod tests {
         part(10, true).write_json(&mut text).unwrap();
         let json: Value = serde_json::from_slice(&text).unwrap();
         assert_eq!((&json["rows"], &json["passed"]), (&json!(3), &json!(true)));
+        assert_eq!(json["outcome"], json!("passed"));
         assert_eq!(json["verdicts"][0]["measured"], json!(10.0));
     }
 }

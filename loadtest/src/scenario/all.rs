@@ -5,8 +5,20 @@
 //! hours' patience and a disk with some gigabytes to spare.
 
 use super::{
-    Pushers, Scenario, crash::Crash, fill::Fill, ingest_batch::IngestBatch, ingest_single::IngestSingle,
-    query_mix::QueryMix, stall::Stall, start::Start, steady::Steady,
+    Pushers, Scenario,
+    command_fanout::{By, CommandFanout},
+    command_latency::CommandLatency,
+    crash::Crash,
+    fill::Fill,
+    fleet_memory::Fleet,
+    habits::{HabitFlags, TABLE_AGENTS, TABLE_INTERVAL},
+    herd::{Ending, Herd},
+    ingest_batch::IngestBatch,
+    ingest_single::IngestSingle,
+    query_mix::QueryMix,
+    stall::Stall,
+    start::Start,
+    steady::Steady,
 };
 use crate::{
     error::LoadError,
@@ -53,6 +65,7 @@ impl Scenario for All {
             ("stall", set.stall.run(target, seed).await?),
             ("crash", set.crash.run(target, seed).await?),
         ];
+        parts.extend(set.crews.run(target, seed).await?);
         let folder = tempfile::Builder::new()
             .prefix("pingup-loadtest-")
             .tempdir()
@@ -74,6 +87,7 @@ struct Set {
     steady: Steady,
     stall: Stall,
     crash: Crash,
+    crews: Crews,
     fill: Fill,
     start: Start,
     queries: QueryMix,
@@ -88,6 +102,7 @@ impl Set {
             steady: Steady { rate: 20_000, seconds: 600, pushers: Pushers::of(5_000) },
             stall: Stall { agents: 500, rate: 20_000, after: 8, r#for: 30 },
             crash: Crash { kills: 200, agents: 32 },
+            crews: Crews::whole(),
             fill: Fill {
                 pushers: Pushers::of(1_000),
                 days: 30,
@@ -110,9 +125,50 @@ impl Set {
             steady: Steady { rate: 20_000, seconds: 5 * seconds, pushers: Pushers::of(5_000) },
             stall: Stall { agents: 500, rate: 20_000, after: 5, r#for: 8 },
             crash: Crash { kills: 10, agents: 32 },
+            crews: Crews::short(seconds),
             fill,
             start: Start { rounds: 1, note },
             queries: QueryMix { queries: 30, ingest_rate: 20_000, heavy: 10, seconds: 2 * seconds },
         }
+    }
+}
+
+/// What is run with agents that live as the real one does.
+struct Crews {
+    latency: CommandLatency,
+    fanout: CommandFanout,
+    fleet: Fleet,
+    herd: Herd,
+}
+
+impl Crews {
+    fn whole() -> Self {
+        let (agents, habits) = (TABLE_AGENTS, HabitFlags::every(TABLE_INTERVAL));
+        Self {
+            latency: CommandLatency { agents: vec![1, agents], commands: 1_000, rate: 50, habits },
+            fanout: CommandFanout { agents, by: By::Selector, rounds: 3, habits },
+            fleet: Fleet { agents, seconds: 180, habits },
+            herd: Herd { agents, down: 1, end: Ending::Kill, habits },
+        }
+    }
+
+    /// A tenth of the table's agents.
+    fn short(seconds: u64) -> Self {
+        let (agents, habits) = (TABLE_AGENTS / 10, HabitFlags::every(TABLE_INTERVAL));
+        Self {
+            latency: CommandLatency { agents: vec![1, agents], commands: 300, rate: 50, habits },
+            fanout: CommandFanout { agents, by: By::Selector, rounds: 2, habits },
+            fleet: Fleet { agents, seconds: 9 * seconds, habits },
+            herd: Herd { agents, down: 1, end: Ending::Kill, habits },
+        }
+    }
+
+    async fn run(&self, target: &Target, seed: u64) -> Result<[(&'static str, Told); 4], LoadError> {
+        Ok([
+            ("command-latency", self.latency.run(target, seed).await?),
+            ("command-fanout", self.fanout.run(target, seed).await?),
+            ("fleet", self.fleet.run(target, seed).await?),
+            ("herd", self.herd.run(target, seed).await?),
+        ])
     }
 }

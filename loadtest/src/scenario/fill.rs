@@ -109,8 +109,8 @@ impl Fill {
 
     async fn fill(&self, stage: &Stage, seed: u64) -> Result<Figures, LoadError> {
         let bar = progress::bar("registering", self.pushers.agents as u64, "agents");
-        let fleet =
-            fleet::register(&stage.hub, &stage.bearer, "fill", self.pushers.agents, seed, &bar).await?;
+        let (hub, run) = (&stage.hub, fleet::run_name("fill"));
+        let fleet = fleet::register(hub, &stage.bearer, &run, self.pushers.agents, seed, &bar).await?;
         let span = (self.days * DAY_SECONDS).saturating_sub(MARGIN_SECONDS);
         let first = whole_seconds(now(), span);
         let (samples, fleet) = self.push_samples(stage, fleet, first, span / self.interval, seed).await?;
@@ -198,13 +198,12 @@ impl Figures {
     fn finding(&self) -> Option<Finding> {
         let bytes = self.disk_bytes? as f64;
         let share = self.rows as f64 / TABLE_ROWS;
-        let finding = Finding::new(Must::Disk, bytes / share / MEGABYTE);
-        let note = format!("{} rows, brought to 86.4 million", HumanCount(self.rows));
         match share >= TABLE_SHARE_MIN {
-            true => Some(finding.noted(note)),
-            false => {
-                Some(Finding { value: None, ..finding.noted(format!("only {}", HumanCount(self.rows))) })
+            true => {
+                let note = format!("{} rows, brought to 86.4 million", HumanCount(self.rows));
+                Some(Finding::new(Must::Disk, bytes / share / MEGABYTE).noted(note))
             }
+            false => Some(Finding::not_shown(Must::Disk, format!("only {} rows", HumanCount(self.rows)))),
         }
     }
 }

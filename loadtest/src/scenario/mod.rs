@@ -3,19 +3,27 @@
 //! A scenario opens its own stage (a hub that runs already, or one of our own), loads it, and closes the stage
 //! again. Each can be run alone; [`all`] runs them in turn.
 
-pub(crate) mod all;
+mod all;
 pub(crate) mod ceiling;
-pub(crate) mod crash;
-pub(crate) mod fill;
-pub(crate) mod ingest;
-pub(crate) mod ingest_batch;
-pub(crate) mod ingest_single;
+mod command;
+mod command_fanout;
+mod command_latency;
+mod crash;
+mod fill;
+mod fleet_memory;
+mod habits;
+mod herd;
+mod ingest;
+mod ingest_batch;
+mod ingest_single;
+mod order_all;
 mod pushers;
-pub(crate) mod query_mix;
-pub(crate) mod stall;
-pub(crate) mod start;
-pub(crate) mod steady;
+mod query_mix;
+mod stall;
+mod start;
+mod steady;
 
+pub(crate) use command::Command;
 pub(crate) use pushers::Pushers;
 
 use crate::{
@@ -44,8 +52,18 @@ pub(crate) trait Scenario {
 
 /// Registers the agents of a scenario, with a bar.
 async fn register(stage: &Stage, agents: usize, seed: u64) -> Result<Vec<FleetAgent>, LoadError> {
+    register_as(stage, &fleet::run_name("loadtest"), agents, seed).await
+}
+
+/// The same; their names begin with `run`.
+async fn register_as(
+    stage: &Stage,
+    run: &str,
+    agents: usize,
+    seed: u64,
+) -> Result<Vec<FleetAgent>, LoadError> {
     let bar = progress::bar("registering", agents as u64, "agents");
-    fleet::register(&stage.hub, &stage.bearer, "loadtest", agents, seed, &bar).await
+    fleet::register(&stage.hub, &stage.bearer, run, agents, seed, &bar).await
 }
 
 /// A load of samples that are taken as they are sent.

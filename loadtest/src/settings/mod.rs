@@ -8,12 +8,8 @@ mod hub_url;
 pub(crate) use hub_url::Hub;
 
 use crate::fleet::now;
-use crate::scenario::{
-    Scenario, all::All, ceiling::Ceiling, crash::Crash, fill::Fill, ingest::Ingest,
-    ingest_batch::IngestBatch, ingest_single::IngestSingle, query_mix::QueryMix, stall::Stall, start::Start,
-    steady::Steady,
-};
-use clap::{Args, Parser, Subcommand, error::ErrorKind};
+use crate::scenario::Command;
+use clap::{Args, Parser, error::ErrorKind};
 use std::{ffi::OsString, fmt, path::PathBuf};
 
 /// Agents of one run; each costs the hub a row and a key for good, so a slip of the finger should not make more.
@@ -140,36 +136,6 @@ struct Arguments {
     target: TargetArguments,
 }
 
-/// Each scenario with its flags.
-#[derive(Subcommand)]
-pub(crate) enum Command {
-    /// Register agents and push signed samples; exit code 0 when every row was accepted, 1 otherwise
-    Ingest(Ingest),
-    /// One sample a request, beside a bare HTTP handler in turns: how much of it the hub reaches
-    IngestSingle(IngestSingle),
-    /// Batches, as fast as answers come
-    IngestBatch(IngestBatch),
-    /// A rate on schedule: latencies from the due moment, pauses
-    Steady(Steady),
-    /// A hub whose writer stands still for a while, and agents that spool meanwhile
-    Stall(Stall),
-    /// Kill the hub under load, over and over, and count every row
-    Crash(Crash),
-    /// Questions about a filled store, alone or beside ingest
-    QueryMix(QueryMix),
-    /// A bare HTTP handler instead of a hub: what this machine and this generator can do
-    Ceiling(Ceiling),
-    /// Fill a store with weeks of samples (and scans) through the front door
-    Fill(Fill),
-    /// How long a hub with that store takes to listen: after a clean stop, after kill -9 under load
-    Start(Start),
-    /// Everything in turn, and the table of what must hold
-    All(All),
-    /// The bare handler itself
-    #[command(hide = true)]
-    Bare,
-}
-
 #[derive(Args)]
 struct TargetArguments {
     /// A hub that runs already, e.g. http://127.0.0.1:8080 [default: start one for the run]
@@ -202,7 +168,7 @@ pub(crate) fn parse(line: impl IntoIterator<Item = OsString>) -> Result<Parsed, 
     match Arguments::try_parse_from(line) {
         Ok(Arguments { command, target: given }) => {
             let target = given.target()?;
-            check(&command, &target)?;
+            command.check(&target)?;
             let seed = given.seed.unwrap_or_else(|| now().as_micros().unsigned_abs());
             Ok(Parsed::Run(Box::new(Run { scenario: command, target, seed, json: given.json })))
         }
@@ -215,23 +181,6 @@ pub(crate) fn parse(line: impl IntoIterator<Item = OsString>) -> Result<Parsed, 
             }
             _ => Err(SettingsError::Arguments(one_line(&error.render().to_string()))),
         },
-    }
-}
-
-fn check(command: &Command, target: &Target) -> Result<(), SettingsError> {
-    match command {
-        Command::Ingest(scenario) => scenario.check(target),
-        Command::IngestSingle(scenario) => scenario.check(target),
-        Command::IngestBatch(scenario) => scenario.check(target),
-        Command::Steady(scenario) => scenario.check(target),
-        Command::Stall(scenario) => scenario.check(target),
-        Command::Crash(scenario) => scenario.check(target),
-        Command::QueryMix(scenario) => scenario.check(target),
-        Command::Ceiling(scenario) => scenario.check(target),
-        Command::Fill(scenario) => scenario.check(target),
-        Command::Start(scenario) => scenario.check(target),
-        Command::All(scenario) => scenario.check(target),
-        Command::Bare => Ok(()),
     }
 }
 

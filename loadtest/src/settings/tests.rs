@@ -41,8 +41,20 @@ fn without_a_hub_one_is_started() {
 
 #[test]
 fn every_scenario_has_a_default_for_everything() {
-    for name in ["ingest-single", "ingest-batch", "steady", "stall", "crash", "query-mix", "ceiling", "fill"]
-    {
+    for name in [
+        "ingest-single",
+        "ingest-batch",
+        "steady",
+        "stall",
+        "crash",
+        "query-mix",
+        "ceiling",
+        "fill",
+        "command-latency",
+        "command-fanout",
+        "fleet",
+        "herd",
+    ] {
         assert!(given(name).is_ok(), "{name}");
     }
     assert!(given("all --short").is_ok() && given("start --data-dir here").is_ok());
@@ -61,6 +73,10 @@ fn refusals_are_one_line_and_keep_the_token_to_themselves() {
         format!("ingest --hub http://192.0.2.7 --token secret {COUNTS}"),
         "crash --hub http://localhost --token secret".to_owned(),
         "stall --hub http://localhost --token secret".to_owned(),
+        "herd --hub http://localhost --token secret".to_owned(),
+        "fleet --lines 5".to_owned(),
+        "command-latency --agents 1,0".to_owned(),
+        "command-fanout --by name".to_owned(),
         "start".to_owned(),
         "ingest-single --agents 100 --connections 64,256".to_owned(),
         "ingest-single --connections 64,x".to_owned(),

@@ -8,6 +8,9 @@ use serde_json::json;
 
 const FEW: [&str; 4] = ["--agents", "7", "--connections", "3"];
 
+/// Of so many, with this seed, some beat within these seconds.
+const FLEET: [&str; 9] = ["fleet", "--agents", "100", "--seconds", "3", "--interval", "1", "--seed", "7"];
+
 fn line<'a>(name: &'a str, more: &[&'a str]) -> Vec<&'a str> {
     [&[name], &FEW[..], more].concat()
 }
@@ -44,7 +47,7 @@ fn a_steady_load_at_a_rate_of_the_table_is_judged() {
     let run = play(&hub, &line("steady", &["--rate", "1000", "--seconds", "1"]));
     let judged: Vec<_> = run.json["verdicts"].as_array().unwrap().iter().map(|v| &v["what"]).collect();
     assert_eq!(judged, ["1 000 rows/s, p50", "1 000 rows/s, p99"]);
-    assert_eq!(run.code(), Some(if run.json["passed"] == true { 0 } else { 1 }));
+    assert_eq!(run.code(), Some(if run.json["passed"] == true { 0 } else { 1 }), "{}", run.stdout());
 }
 
 #[test]
@@ -70,7 +73,7 @@ fn a_fill_pushes_exactly_what_fits_the_days() {
 }
 
 #[test]
-fn questions_that_a_hub_does_not_offer_are_told_and_not_judged() {
+fn questions_that_a_hub_does_not_offer_are_told_and_do_not_hold() {
     let hub = FakeHub::start(Fault::None);
     assert_eq!(play(&hub, &line("ingest-batch", &["--seconds", "1"])).code(), Some(0));
     let run = play(&hub, &["query-mix", "--queries", "3"]);
@@ -78,9 +81,75 @@ fn questions_that_a_hub_does_not_offer_are_told_and_not_judged() {
     let answers: Vec<_> = asked.iter().map(|kind| kind["answers"].as_u64().unwrap()).collect();
     assert_eq!(answers, [3, 3, 0, 0, 0, 0], "{}", run.json);
     let judged = run.json["verdicts"].as_array().unwrap();
-    let unknown = judged.iter().filter(|verdict| verdict["verdict"] == "not measured").count();
+    let unknown = judged.iter().filter(|verdict| verdict["verdict"] == "not shown").count();
     assert_eq!((judged.len(), unknown), (5, 3), "{}", run.stdout());
+    let missed = judged.iter().any(|verdict| verdict["verdict"] == "missed");
+    assert_eq!(
+        run.code(),
+        Some(if missed { 1 } else { 2 }),
+        "what is not shown does not hold: {}",
+        run.stdout()
+    );
+    assert_eq!(run.json["passed"], false);
     assert!(run.stdout().contains("on purpose"), "the hub's own words: {}", run.stdout());
+}
+
+#[test]
+fn commands_one_at_a_time_are_begun_and_reported_once() {
+    let hub = FakeHub::start(Fault::None);
+    let run = play(&hub, &["command-latency", "--agents", "1,4", "--commands", "12", "--interval", "1"]);
+    let runs = run.json["runs"].as_array().unwrap();
+    assert_eq!(runs.iter().map(|run| run["agents"].as_u64().unwrap()).collect::<Vec<_>>(), [1, 4]);
+    assert!(runs.iter().all(|run| run["commands"] == 12 && run["trouble"].is_null()), "{}", run.json);
+    assert_eq!(hub.reported(), 24);
+    assert_eq!(hub.faults_of_caller(), Vec::<String>::new());
+    let judged: Vec<_> = run.json["verdicts"].as_array().unwrap().iter().map(|v| &v["note"]).collect();
+    assert_eq!(judged, ["", "", "4 agents, every 1 s"], "{}", run.stdout());
+    assert_eq!(run.code(), Some(if run.json["passed"] == true { 0 } else { 1 }), "{}", run.stdout());
+}
+
+#[test]
+fn one_order_reaches_all_however_they_are_named() {
+    for by in ["selector", "ids"] {
+        let hub = FakeHub::start(Fault::None);
+        let run = play(&hub, &["command-fanout", "--agents", "9", "--rounds", "1", "--by", by]);
+        assert_eq!(run.json["rounds"][0]["succeeded"], 9, "{}", run.json);
+        assert!(run.json["trouble"].is_null(), "{}", run.json);
+        assert_eq!(hub.reported(), 9);
+        assert_eq!(hub.faults_of_caller(), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn a_fleet_pushes_and_beats_and_its_memory_is_not_shown_by_a_hub_that_is_not_ours() {
+    for lines in ["1", "4"] {
+        let hub = FakeHub::start(Fault::None);
+        let run = play(&hub, &[&FLEET[..], &["--lines", lines]].concat());
+        assert_eq!(run.code(), Some(2), "{}", run.stdout());
+        let rows = run.json["rows"].as_u64().unwrap();
+        // What was in flight in the end may be stored without our knowing.
+        assert!((1..=hub.stored()).contains(&rows), "{rows} of {}", hub.stored());
+        assert!(hub.beats() > 0 && run.json["trouble"].is_null(), "{}", run.json);
+        assert_eq!(hub.faults_of_caller(), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn an_agent_hears_only_its_hub() {
+    let hub = FakeHub::start(Fault::SignsWithAnotherKey);
+    let run = play(&hub, &FLEET);
+    assert_eq!(run.code(), Some(1), "{}", run.stdout());
+    assert!(run.json["trouble"].as_str().unwrap().contains("heartbeat"), "{}", run.json);
+}
+
+#[test]
+fn a_command_that_is_handed_out_again_is_not_begun_again() {
+    let hub = FakeHub::start(Fault::HandsOutTwice);
+    let run = play(&hub, &["command-latency", "--agents", "1", "--commands", "3"]);
+    assert_eq!(run.code(), Some(1), "{}", run.stdout());
+    assert!(run.json["runs"][0]["trouble"].as_str().unwrap().contains("not its own"), "{}", run.json);
+    assert_eq!(hub.reported(), 3);
+    assert_eq!(hub.faults_of_caller(), Vec::<String>::new());
 }
 
 #[test]

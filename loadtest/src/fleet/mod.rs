@@ -3,33 +3,31 @@
 //! They stay in the hub's list afterwards, named `<label>-<run>-<number>`, for whoever wants to look at
 //! their history; removing them takes an admin.
 
+mod register;
+
+pub(crate) use register::{register, run_name};
+
 use crate::{
     body::{self, Author},
-    client::Client,
     error::LoadError,
     measured::mix,
     request,
     settings::{Bearer, Hub},
 };
-use indicatif::ProgressBar;
 use pingup_protocol::{
-    enrol::{Credentials, RegisterBody},
+    enrol::Credentials,
+    ids::AgentId,
     keys::Secret,
-    signing::Key,
+    signing::{self, Key, SignError},
     time::Timestamp,
 };
-use serde::Deserialize;
-use std::{ops::RangeInclusive, sync::Arc, time::SystemTime};
-use tokio::{task::JoinSet, time::sleep};
+use serde::{Serialize, de::DeserializeOwned};
+use std::{ops::RangeInclusive, time::SystemTime};
 
 /// Where samples go.
 pub(crate) const METRICS: &str = "/api/v1/metrics";
 /// Where scans go.
 pub(crate) const DISCOVERY: &str = "/api/v1/discovery";
-/// Registrations under way at once: quick, and still not what is being measured.
-const REGISTRATIONS_IN_FLIGHT: usize = 16;
-/// Times that one registration is tried when the hub asks to wait.
-const REGISTRATION_TRIES_MAX: u32 = 10;
 /// Characters of a made-up token: as many as a hub's own.
 const TOKEN_CHARS: usize = 241;
 
@@ -52,6 +50,8 @@ pub(crate) struct FleetAgent {
     author: Author,
     bearer: Bearer,
     key: Key,
+    /// The hub's.
+    down: Key,
     last_seq: u64,
     last_taken: Timestamp,
 }
@@ -60,12 +60,14 @@ impl FleetAgent {
     /// Takes an agent's credentials and starts its stream `boot`.
     pub(crate) fn new(credentials: &Credentials, boot: u64, seed: u64) -> Result<Self, LoadError> {
         let unusable = |what: &str| LoadError::Credentials(what.to_owned());
-        let key = Secret::from_base64(&credentials.keys.up)
-            .ok_or_else(|| unusable("keys.up is not base64 of 32 bytes"))?;
+        let secret = |text: &str, what| Secret::from_base64(text).ok_or_else(|| unusable(what));
+        let key = secret(&credentials.keys.up, "keys.up is not base64 of 32 bytes")?;
+        let down = secret(&credentials.keys.down, "keys.down is not base64 of 32 bytes")?;
         let bearer =
             Bearer::new(&credentials.token).ok_or_else(|| unusable("the token does not fit a header"))?;
         let author = Author { id: credentials.agent_id.as_str().to_owned(), boot, seed };
-        Ok(Self { author, bearer, key: Key::new(&key), last_seq: 0, last_taken: Timestamp::default() })
+        let (key, down) = (Key::new(&key), Key::new(&down));
+        Ok(Self { author, bearer, key, down, last_seq: 0, last_taken: Timestamp::default() })
     }
 
     /// An agent that no hub knows, for a handler that does not ask.
@@ -74,7 +76,8 @@ impl FleetAgent {
         let bearer = Bearer::new(&"t".repeat(TOKEN_CHARS));
         let bearer = bearer.unwrap_or_else(|| unreachable!("letters fit a header"));
         let key = Key::new(&Secret::new([7; 32]));
-        Self { author, bearer, key, last_seq: 0, last_taken: Timestamp::default() }
+        let down = key.clone();
+        Self { author, bearer, key, down, last_seq: 0, last_taken: Timestamp::default() }
     }
 
     /// Its id.
@@ -90,6 +93,28 @@ impl FleetAgent {
     /// The last number that it gave out.
     pub(crate) const fn last_seq(&self) -> u64 {
         self.last_seq
+    }
+
+    /// The same, as messages carry it.
+    pub(crate) fn agent_id(&self) -> Result<AgentId, LoadError> {
+        AgentId::parse(self.id()).map_err(|error| LoadError::Credentials(error.to_string()))
+    }
+
+    /// A question for `path`, whole.
+    pub(crate) fn get(&self, hub: &Hub, path: &str) -> Vec<u8> {
+        request::get(hub, path, &self.bearer, "application/json")
+    }
+
+    /// A request that brings `message`, signed, to `path`, whole.
+    pub(crate) fn post(&self, hub: &Hub, path: &str, message: &impl Serialize) -> Result<Vec<u8>, SignError> {
+        let body = signing::sign(&self.key, message)?;
+        Ok(request::post_with(hub, path, Some(&self.bearer), &body))
+    }
+
+    /// What a signed answer, or a signed part of one, says; `None` if it is not the hub's word to this agent.
+    pub(crate) fn verified<T: DeserializeOwned>(&self, body: &[u8]) -> Option<T> {
+        let scanned = signing::scan(body).ok()?;
+        scanned.verify(&self.down).then(|| serde_json::from_slice(body).ok())?
     }
 
     /// The head of its requests to `path`.
@@ -172,117 +197,5 @@ pub(crate) fn now() -> Timestamp {
     Timestamp::from_micros(i64::try_from(since_1970.as_micros()).unwrap_or(i64::MAX))
 }
 
-/// Registers `agents` with `hub`, a few at once; `bearer` is an operator's. Their figures follow from `seed`.
-pub(crate) async fn register(
-    hub: &Arc<Hub>,
-    bearer: &Bearer,
-    label: &'static str,
-    agents: usize,
-    seed: u64,
-    bar: &ProgressBar,
-) -> Result<Vec<FleetAgent>, LoadError> {
-    let run = u64::try_from(now().as_micros() / 1_000).unwrap_or_default();
-    let mut clerks = JoinSet::new();
-    for clerk in 0..REGISTRATIONS_IN_FLIGHT.min(agents) {
-        let numbers = (clerk..agents).step_by(REGISTRATIONS_IN_FLIGHT);
-        let (hub, bearer, bar) = (Arc::clone(hub), bearer.clone(), bar.clone());
-        clerks.spawn(async move {
-            let mut client = Client::new(Arc::clone(&hub));
-            let mut registered = Vec::with_capacity(numbers.len());
-            for number in numbers {
-                let credentials =
-                    register_one(&mut client, &hub, &bearer, format!("{label}-{run}-{number}")).await?;
-                registered.push(FleetAgent::new(&credentials, run, mix(seed ^ number as u64))?);
-                bar.inc(1);
-            }
-            Ok::<_, LoadError>(registered)
-        });
-    }
-    let mut fleet = Vec::with_capacity(agents);
-    while let Some(registered) = clerks.join_next().await {
-        fleet.extend(registered??);
-    }
-    bar.finish_and_clear();
-    Ok(fleet)
-}
-
-/// What of a registration's answer is needed here.
-#[derive(Deserialize)]
-struct Registered {
-    credentials: Credentials,
-}
-
-async fn register_one(
-    client: &mut Client,
-    hub: &Hub,
-    bearer: &Bearer,
-    name: String,
-) -> Result<Credentials, LoadError> {
-    const CREATED: u16 = 201;
-    let wanted = RegisterBody { id: None, name: Some(name), metadata: None };
-    let body = serde_json::to_vec(&wanted).map_err(|error| LoadError::Credentials(error.to_string()))?;
-    let request = request::post_with(hub, "/api/v1/agents", Some(bearer), &body);
-    let mut tries = 0;
-    loop {
-        tries += 1;
-        let answer = client.exchange(&request).await?;
-        if answer.status == CREATED {
-            return serde_json::from_slice(answer.body)
-                .map(|Registered { credentials }| credentials)
-                .map_err(|error| LoadError::Credentials(error.to_string()));
-        }
-        let problem = answer.problem();
-        match answer.retry_after(problem.as_ref().and_then(|problem| problem.problem_type())) {
-            Some(wait) if tries < REGISTRATION_TRIES_MAX => sleep(wait).await,
-            _ => return Err(LoadError::refused("registering agents", &answer)),
-        }
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use pingup_protocol::{enrol::KeyPair, ids::AgentId, metrics::MetricsBody, signing};
-
-    #[test]
-    fn pushes_verify_and_continue_one_stream() {
-        let secret = Secret::new([5; 32]);
-        let keys = KeyPair { up: secret.to_base64(), down: String::new() };
-        let agent_id = AgentId::parse("A").unwrap();
-        let credentials = Credentials { agent_id, generation: 1, keys, token: "t".to_owned() };
-        let mut agent = FleetAgent::new(&credentials, 7, 0).unwrap();
-        let head = agent.head(&Hub::read("http://127.0.0.1:9", false).unwrap(), METRICS);
-        let (mut seen, mut moments, mut out) = (Vec::new(), Vec::new(), Vec::new());
-        for rows in [1, 3, 1] {
-            agent.push(&mut out, &head, rows, Moments::Now);
-            let body = &out[head.len()..];
-            assert!(signing::scan(body).unwrap().verify(&Key::new(&secret)));
-            match MetricsBody::read(body).unwrap() {
-                MetricsBody::Single(body) => {
-                    seen.push((body.boot, body.seq.unwrap()));
-                    moments.push(body.timestamp);
-                }
-                MetricsBody::Batch(body) => {
-                    seen.extend(body.entries.iter().map(|entry| (Some(body.boot), entry.seq())));
-                }
-            }
-        }
-        assert_eq!(seen, (1..=5).map(|seq| (Some(7), seq)).collect::<Vec<_>>());
-        assert!(moments[1].as_micros() >= moments[0].as_micros() + 4, "each moment is its own");
-    }
-
-    #[test]
-    fn what_is_written_again_is_the_same() {
-        let hub = Hub::read("http://127.0.0.1:9", false).unwrap();
-        let mut agent = FleetAgent::made_up(3, 1);
-        let head = agent.head(&hub, METRICS);
-        let moments = Moments::Spaced { first: Timestamp::from_micros(5_000_000), step_micros: 250_000 };
-        let (mut once, mut again) = (Vec::new(), Vec::new());
-        for rows in [4, 1] {
-            agent.push(&mut once, &head, rows, moments);
-            let range = agent.last_seq() - rows as u64 + 1..=agent.last_seq();
-            agent.write_again(&mut again, &head, range, moments);
-            assert_eq!(once, again);
-        }
-    }
-}
+mod tests;

@@ -6,6 +6,12 @@
 //! the connection. It reconnects when it is told to send and has none, and never sends twice on its own
 //! account: whoever calls knows what may be sent again, and counts it.
 
+mod attempts;
+mod manner;
+
+pub(crate) use attempts::Attempts;
+pub(crate) use manner::Manner;
+
 use crate::{
     answer::{Answer, Head, Unexpected},
     settings::Hub,
@@ -63,6 +69,7 @@ pub(crate) enum ClientError {
 /// The connection, open or to be opened.
 pub(crate) struct Client {
     hub: Arc<Hub>,
+    manner: Manner,
     stream: Option<TcpStream>,
     input: Vec<u8>,
     /// Of the answer in `input`.
@@ -77,6 +84,7 @@ impl Client {
         let timer = Box::pin(sleep(Duration::ZERO));
         Self {
             hub,
+            manner: Manner::default(),
             stream: None,
             input: vec![0; ANSWER_BYTES_USUAL],
             head: None,
@@ -91,6 +99,17 @@ impl Client {
         self
     }
 
+    /// Opens and keeps it so.
+    pub(crate) fn with_manner(mut self, manner: Manner) -> Self {
+        self.manner = manner;
+        self
+    }
+
+    /// Whether it is open, as far as is known.
+    pub(crate) const fn is_open(&self) -> bool {
+        self.stream.is_some()
+    }
+
     /// Whether it is a connection to this very hub.
     pub(crate) fn talks_to(&self, hub: &Arc<Hub>) -> bool {
         Arc::ptr_eq(&self.hub, hub)
@@ -99,7 +118,7 @@ impl Client {
     /// Opens the connection, if it is not open.
     pub(crate) async fn open(&mut self) -> Result<(), ClientError> {
         if self.stream.is_none() {
-            self.stream = Some(open(&self.hub).await?);
+            self.stream = Some(open(&self.hub, &self.manner).await?);
         }
         Ok(())
     }
@@ -110,6 +129,7 @@ impl Client {
     /// whether the hub acted.
     pub(crate) async fn exchange(&mut self, request: &[u8]) -> Result<Answer<'_>, ClientError> {
         self.head = None;
+        let _turn = self.manner.turn().await;
         self.open().await?;
         let Some(mut stream) = self.stream.take() else { return Err(io::Error::other("not open").into()) };
         let deadline = Instant::now() + self.patience;
@@ -121,7 +141,7 @@ impl Client {
             Some(head) => head?,
             None => return Err(ClientError::Timeout { hub: self.hub.url(), after: self.patience }),
         };
-        if !head.closes() {
+        if !head.closes() && self.manner.brief.is_none() {
             self.stream = Some(stream);
         }
         Ok(self.head.insert(head).over(&self.input))
@@ -133,11 +153,10 @@ impl Client {
     }
 }
 
-async fn open(hub: &Hub) -> Result<TcpStream, ClientError> {
-    timeout(CONNECT_TIMEOUT, TcpStream::connect((hub.host.as_str(), hub.port)))
+async fn open(hub: &Hub, manner: &Manner) -> Result<TcpStream, ClientError> {
+    timeout(CONNECT_TIMEOUT, manner.connect(hub))
         .await
         .map_err(|_| ClientError::Timeout { hub: hub.url(), after: CONNECT_TIMEOUT })?
-        .and_then(|stream| stream.set_nodelay(true).map(|()| stream))
         .map_err(|source| ClientError::Connect { hub: hub.url(), source })
 }
 
@@ -190,63 +209,4 @@ async fn by<T>(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use tokio::net::TcpListener;
-
-    async fn client(answers: Vec<Vec<u8>>) -> Client {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        tokio::spawn(async move {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            for answer in answers {
-                let mut request = [0; 4];
-                stream.read_exact(&mut request).await.unwrap();
-                for piece in answer.chunks(700) {
-                    stream.write_all(piece).await.unwrap();
-                    tokio::task::yield_now().await;
-                }
-            }
-            // Held open: whether the answer is whole must not depend on the end of the connection.
-            let _ = stream.read_u8().await;
-        });
-        Client::new(Arc::new(Hub { host: "127.0.0.1".to_owned(), port, authority: "hub".to_owned() }))
-    }
-
-    fn answer(body: &[u8]) -> Vec<u8> {
-        [format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len()).as_bytes(), body].concat()
-    }
-
-    #[tokio::test]
-    async fn answers_of_any_length_come_whole_and_in_order() {
-        let bodies = [vec![b'a'; 3], vec![b'b'; 100_000], Vec::new(), vec![b'c'; 5]];
-        let mut client = client(bodies.iter().map(|body| answer(body)).collect()).await;
-        for body in &bodies {
-            assert_eq!(client.exchange(b"ping").await.unwrap().body, body);
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn patience_ends() {
-        let mut client = client(vec![answer(b"ok"), b"HTTP/1.1 200 OK\r\n".to_vec()]).await;
-        assert_eq!(client.exchange(b"ping").await.unwrap().body, b"ok");
-        let started = Instant::now();
-        let slow = client.exchange(b"ping").await.map(|answer| answer.status);
-        assert!(matches!(slow, Err(ClientError::Timeout { .. })), "{slow:?}");
-        assert!(started.elapsed() >= ANSWER_TIMEOUT);
-    }
-
-    #[tokio::test]
-    async fn what_is_too_much_ends_the_connection() {
-        let mut long = client(vec![b"HTTP/1.1 200 OK\r\ncontent-length: 99999999999\r\n\r\n".to_vec()]).await;
-        assert!(matches!(
-            long.exchange(b"ping").await.map(|answer| answer.status),
-            Err(ClientError::Unreadable(Unexpected::TooLong))
-        ));
-        let mut twice = client(vec![[answer(b"one"), answer(b"two")].concat()]).await;
-        assert!(matches!(
-            twice.exchange(b"ping").await.map(|answer| answer.status),
-            Err(ClientError::Unreadable(Unexpected::MoreThanAsked))
-        ));
-    }
-}
+mod tests;

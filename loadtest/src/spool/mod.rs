@@ -6,7 +6,7 @@
 use crate::{
     answer::OK,
     api::{Api, Row},
-    client::Client,
+    client::{ANSWER_TIMEOUT, Client},
     error::LoadError,
     fleet::{FleetAgent, METRICS, Moments},
     measured::Measured,
@@ -23,7 +23,7 @@ use std::{
 
 /// An agent with its spool and its connection.
 pub(crate) struct Spool {
-    agent: FleetAgent,
+    agent: Arc<FleetAgent>,
     first: Timestamp,
     step_micros: i64,
     /// Everything up to this number is stored: a 200 said so.
@@ -67,10 +67,26 @@ impl Spool {
         hub: Arc<Hub>,
         patience: Duration,
     ) -> Self {
+        let client = Client::new(Arc::clone(&hub)).with_patience(patience);
+        Self { patience, ..Self::over(client, Arc::new(agent), (first, step), &hub) }
+    }
+
+    /// The same over a connection of its own manner to `hub`.
+    pub(crate) fn over(
+        client: Client,
+        agent: Arc<FleetAgent>,
+        (first, step): (Timestamp, Duration),
+        hub: &Hub,
+    ) -> Self {
         let step_micros = i64::try_from(step.as_micros()).unwrap_or(i64::MAX).max(1);
-        let head = agent.head(&hub, METRICS);
-        let client = Client::new(hub).with_patience(patience);
-        Self { agent, first, step_micros, acked: 0, sent: 0, client, head, buffer: Vec::new(), patience }
+        let head = agent.head(hub, METRICS);
+        let (buffer, patience) = (Vec::new(), ANSWER_TIMEOUT);
+        Self { agent, first, step_micros, acked: 0, sent: 0, client, head, buffer, patience }
+    }
+
+    /// Whether its connection is open, as far as is known.
+    pub(crate) const fn is_connected(&self) -> bool {
+        self.client.is_open()
     }
 
     /// The hub is there now, which may be where it was.
@@ -93,7 +109,7 @@ impl Spool {
     }
 
     /// The agent's seed.
-    pub(crate) const fn seed(&self) -> u64 {
+    pub(crate) fn seed(&self) -> u64 {
         self.agent.seed()
     }
 
@@ -134,8 +150,7 @@ impl Spool {
     pub(crate) async fn audit(&self, api: &mut Api) -> Result<Audit, LoadError> {
         let mut seen = vec![0_u8; usize::try_from(self.sent).unwrap_or(usize::MAX)];
         let mut strange = 0;
-        let to = self.moment(self.sent + 1);
-        api.history(self.agent.id(), (self.first, to), |row| match self.number_of(&row) {
+        api.history(self.agent.id(), (self.first, self.end()), |row| match self.number_of(&row) {
             Some(number) => seen[number] = seen[number].saturating_add(1),
             None => strange += 1,
         })
@@ -156,6 +171,11 @@ impl Spool {
         let known = since % self.step_micros == 0 && place < self.sent;
         let cpu = f64::from(Measured::new(self.seed(), place + 1).cpu) / 10.0;
         (known && row.metrics.cpu == cpu).then(|| usize::try_from(place).ok())?
+    }
+
+    /// When the next sample would be taken; of a spool that sent nothing, the one after the first: a span has a length.
+    fn end(&self) -> Timestamp {
+        self.moment(self.sent.max(1) + 1)
     }
 
     fn moment(&self, seq: u64) -> Timestamp {
@@ -195,39 +215,4 @@ impl Audit {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::api::RowMetrics;
-
-    fn spool(acked: u64, sent: u64) -> Spool {
-        let hub = Arc::new(Hub::read("http://127.0.0.1:9", false).unwrap());
-        let begin = (Timestamp::from_micros(1_000_000), Duration::from_millis(10));
-        let fresh = Spool::new(FleetAgent::made_up(1, 1), begin, hub, Duration::from_secs(1));
-        Spool { acked, sent, ..fresh }
-    }
-
-    #[tokio::test]
-    async fn what_was_sent_comes_first_and_whole() {
-        assert_eq!(spool(0, 0).next(0, 10), None);
-        assert_eq!(spool(0, 0).next(3, 10), Some(1..=3));
-        assert_eq!(spool(5, 9).next(7, 10), Some(6..=9));
-        assert_eq!(spool(5, 9).next(100, 10), Some(6..=15));
-        assert!(spool(9, 9).is_empty() && !spool(8, 9).is_empty());
-    }
-
-    #[tokio::test]
-    async fn rows_are_known_again() {
-        let spool = spool(2, 3);
-        let row =
-            |micros, cpu| Row { timestamp: Timestamp::from_micros(micros), metrics: RowMetrics { cpu } };
-        let cpu = |seq| f64::from(Measured::new(spool.seed(), seq).cpu) / 10.0;
-        assert_eq!(spool.number_of(&row(1_000_000, cpu(1))), Some(0));
-        assert_eq!(spool.number_of(&row(1_020_000, cpu(3))), Some(2));
-        for strange in
-            [row(1_030_000, cpu(4)), row(1_005_000, cpu(1)), row(990_000, cpu(1)), row(1_000_000, -1.0)]
-        {
-            assert_eq!(spool.number_of(&strange), None, "{strange:?}");
-        }
-        assert_eq!(spool.moment(3), Timestamp::from_micros(1_020_000));
-    }
-}
+mod tests;

@@ -3,6 +3,10 @@
 //! It also watches its visitor: two requests of one agent under way at once, or a gap in a stream, are
 //! remembered as faults of the caller.
 
+mod commands;
+mod ingest;
+
+use commands::Orders;
 use http_body_util::{BodyExt, Full};
 use hyper::{
     Method, Request, Response,
@@ -12,13 +16,8 @@ use hyper::{
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
 use pingup_protocol::{
-    discovery::DiscoveryBody,
     keys::Secret,
-    metrics::{MetricsBody, PushAnswer, Rejected},
     problem::{Problem, ProblemType},
-    schema,
-    signing::{self, Key},
-    time::Timestamp,
 };
 use serde_json::json;
 use std::{
@@ -43,6 +42,10 @@ pub(crate) enum Fault {
     RejectsFirstSample,
     /// Claims to have had every sample before.
     CallsAllDuplicates,
+    /// Signs what it says to agents with a key that is not theirs.
+    SignsWithAnotherKey,
+    /// Hands commands out again that were reported.
+    HandsOutTwice,
     /// Holds the very first request for that long.
     StallsFirst(Duration),
 }
@@ -61,6 +64,8 @@ struct State {
     visited: BTreeSet<String>,
     in_flight: BTreeSet<String>,
     stored: u64,
+    beats: u64,
+    orders: Orders,
     faults_of_caller: Vec<String>,
 }
 
@@ -94,6 +99,16 @@ impl FakeHub {
         self.state.lock().unwrap().keys.len()
     }
 
+    /// Heartbeats that came.
+    pub(crate) fn beats(&self) -> u64 {
+        self.state.lock().unwrap().beats
+    }
+
+    /// Commands that were reported, each once.
+    pub(crate) fn reported(&self) -> usize {
+        self.state.lock().unwrap().orders.reported()
+    }
+
     /// What the caller did that no agent may do.
     pub(crate) fn faults_of_caller(&self) -> Vec<String> {
         self.state.lock().unwrap().faults_of_caller.clone()
@@ -114,14 +129,22 @@ async fn answer(
 ) -> Result<Answer, HangUp> {
     let bearer = request.headers()["authorization"].to_str().unwrap().to_owned();
     let path = request.uri().path().to_owned();
+    let query = request.uri().query().unwrap_or_default().to_owned();
+    let id = bearer.strip_prefix("Bearer token-of-").unwrap_or_default().to_owned();
+    let steps: Vec<_> = path.strip_prefix("/api/v1/").unwrap().split('/').collect();
     if request.method() == Method::GET {
-        return Ok(tell(&state, &path));
+        return match steps[..] {
+            ["commands", "pending", _] => Ok(commands::pending(&state, fault, &id, &query).await),
+            _ => Ok(tell(&state, &steps)),
+        };
     }
     let body = request.into_body().collect().await.unwrap().to_bytes();
-    match path.as_str() {
-        "/api/v1/agents" => Ok(register(&state, &bearer)),
-        "/api/v1/metrics" | "/api/v1/discovery" => {
-            let id = bearer.strip_prefix("Bearer token-of-").unwrap().to_owned();
+    match steps[..] {
+        ["agents"] => Ok(register(&state, &bearer)),
+        ["agents", _, "heartbeat"] => Ok(commands::heartbeat(&state, fault, &id, &body)),
+        ["commands"] => Ok(commands::order(&state, &body)),
+        ["commands", _, "result"] => Ok(commands::result(&state, &id, &body)),
+        ["metrics" | "discovery"] => {
             let first = enter(&state, &id);
             if let Fault::StallsFirst(pause) = fault
                 && first == Visit::FirstOfAll
@@ -129,11 +152,11 @@ async fn answer(
                 // The fault itself: a hub that stands still does so by the clock, and nothing ends it sooner.
                 tokio::time::sleep(pause).await;
             }
-            let answer = metrics(&state, fault, &id, first != Visit::Again, &body);
+            let answer = ingest::metrics(&state, fault, &id, first != Visit::Again, &body);
             state.lock().unwrap().in_flight.remove(&id);
             answer
         }
-        other => panic!("no such route: {other}"),
+        _ => panic!("no such route: {path}"),
     }
 }
 
@@ -175,9 +198,9 @@ fn register(state: &Mutex<State>, bearer: &str) -> Answer {
 
 /// Answers an operator's question: the list of agents, one newest moment for all, and an empty history. It has no
 /// scans, and no route about the whole fleet.
-fn tell(state: &Mutex<State>, path: &str) -> Answer {
-    let rest = path.strip_prefix("/api/v1/").unwrap();
-    match rest.split('/').collect::<Vec<_>>()[..] {
+fn tell(state: &Mutex<State>, steps: &[&str]) -> Answer {
+    match *steps {
+        ["commands", "batches", _] => commands::batch(state),
         ["agents"] => {
             let ids: Vec<_> = state.lock().unwrap().keys.keys().map(|id| json!({"id": id})).collect();
             json_answer(200, &json!({"items": ids, "nextCursor": null}))
@@ -185,58 +208,6 @@ fn tell(state: &Mutex<State>, path: &str) -> Answer {
         ["metrics", _, "latest"] => json_answer(200, &json!({"timestamp": "2026-02-25T10:00:00Z"})),
         ["metrics", id] if id != "top" => json_answer(200, &json!({"items": [], "nextCursor": null})),
         _ => refuse(ProblemType::NotFound),
-    }
-}
-
-fn metrics(state: &Mutex<State>, fault: Fault, id: &str, first: bool, body: &[u8]) -> Result<Answer, HangUp> {
-    let mut state = state.lock().unwrap();
-    if !signing::scan(body).unwrap().verify(&Key::new(&state.keys[id])) {
-        return Ok(refuse(ProblemType::SignatureInvalid));
-    }
-    match fault {
-        Fault::RefusesAll => return Ok(refuse(ProblemType::SchemaInvalid)),
-        Fault::OverloadedOnce if first => return Ok(refuse(ProblemType::Overloaded)),
-        _ => {}
-    }
-    let mut counts = PushAnswer {
-        accepted: 0,
-        duplicates: 0,
-        expired: 0,
-        rejected: Vec::new(),
-        high_water: None,
-        server_time: Timestamp::from_micros(0),
-    };
-    for (index, seq) in numbers(body).into_iter().enumerate() {
-        let mark = state.marks.entry(id.to_owned()).or_default();
-        if seq <= *mark || fault == Fault::CallsAllDuplicates {
-            counts.duplicates += 1;
-            continue;
-        }
-        let gap = (seq != *mark + 1).then(|| format!("{id} jumped from {mark} to {seq}"));
-        *mark = seq;
-        state.faults_of_caller.extend(gap);
-        if fault == Fault::RejectsFirstSample && index == 0 {
-            let problem = ProblemType::SchemaInvalid.name().to_owned();
-            counts.rejected.push(Rejected { seq, problem, detail: "on purpose".to_owned() });
-            continue;
-        }
-        counts.accepted += 1;
-        state.stored += 1;
-    }
-    counts.high_water = state.marks.get(id).copied();
-    match fault {
-        Fault::LosesFirstAnswer if first => Err(HangUp),
-        _ => Ok(json_answer(200, &counts)),
-    }
-}
-
-fn numbers(body: &[u8]) -> Vec<u64> {
-    if let Ok(scan) = schema::read::<DiscoveryBody>(body) {
-        return vec![scan.seq.unwrap()];
-    }
-    match MetricsBody::read(body).unwrap() {
-        MetricsBody::Single(body) => vec![body.seq.unwrap()],
-        MetricsBody::Batch(body) => body.entries.iter().map(|entry| entry.seq()).collect(),
     }
 }
 

@@ -1,0 +1,93 @@
+//! What the questions came to, told and held to the table.
+
+use super::{QueryMix, beside::Beside};
+use crate::{
+    load_report::Latency,
+    verdict::{Finding, Must},
+};
+use serde::Serialize;
+use std::fmt::Write;
+
+/// Agents that the table's store has; with fewer, questions about the fleet are easier.
+const TABLE_AGENTS: usize = 1_000;
+
+/// What one kind came to.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Asked {
+    /// For people.
+    pub(super) name: &'static str,
+    /// The line of the table that it is held to.
+    #[serde(skip)]
+    pub(super) must: Option<Must>,
+    /// Why there is no answer; null where there is one.
+    pub(super) not_offered: Option<String>,
+    /// How many came.
+    pub(super) answers: u64,
+    /// Bytes of the longest answer.
+    pub(super) bytes_max: usize,
+    /// How long they took.
+    pub(super) milliseconds: Latency,
+}
+
+/// Everything that is told of a run.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Figures {
+    pub(super) seed: u64,
+    pub(super) agents: usize,
+    pub(super) agents_with_scans: usize,
+    pub(super) asked: Vec<Asked>,
+    pub(super) beside: Option<Beside>,
+}
+
+impl Figures {
+    /// What was found of the table.
+    pub(super) fn findings(&self, asked: &QueryMix) -> Vec<Finding> {
+        let small = match self.agents < TABLE_AGENTS {
+            true => format!("{} agents", self.agents),
+            false => String::new(),
+        };
+        let mut findings = Vec::new();
+        for asked in &self.asked {
+            let Some(must) = asked.must else { continue };
+            findings.push(match &asked.not_offered {
+                None => Finding::new(must, asked.milliseconds.p50).noted(small.clone()),
+                Some(why) => Finding::not_shown(must, why.clone()),
+            });
+        }
+        findings.extend(self.beside.as_ref().and_then(|beside| beside.finding(asked.ingest_rate, small)));
+        findings
+    }
+
+    /// The same for people.
+    pub(super) fn text(&self) -> String {
+        let mut text = format!(
+            "query-mix, {} agents, {} with scans, seed {}\n",
+            self.agents, self.agents_with_scans, self.seed
+        );
+        text += "\n  question                answers    p50 ms    p99 ms    max ms   longest answer\n";
+        let heavy = self.beside.as_ref().map(|beside| &beside.heavy);
+        for Asked { name, not_offered, answers, bytes_max, milliseconds, .. } in
+            self.asked.iter().chain(heavy)
+        {
+            let Latency { p50, p99, max, .. } = milliseconds;
+            // Writing to a String cannot fail.
+            let _ = match not_offered {
+                None => writeln!(
+                    text,
+                    "  {name:<22} {answers:>8} {p50:>9.2} {p99:>9.2} {max:>9.2} {bytes_max:>10} bytes"
+                ),
+                Some(_) => writeln!(text, "  {name:<22} not offered"),
+            };
+        }
+        if let Some(beside) = &self.beside {
+            let _ = write!(
+                text,
+                "\nbeside {} heavy questions at once, on {}",
+                beside.heavy_at_once, beside.ingest
+            );
+        }
+        text
+    }
+}

@@ -1,0 +1,76 @@
+//! The questions: their paths, and the lines of the table that they are held to.
+
+use crate::{
+    api::{PAGE_ROWS_MAX, PAGE_SCANS_MAX},
+    verdict::Must,
+};
+use pingup_protocol::time::Timestamp;
+
+/// How far back questions reach, seconds.
+const MONTH_SECONDS: i64 = 30 * 86_400;
+const DAY_SECONDS: i64 = 86_400;
+
+/// A kind of question.
+pub(super) struct Kind {
+    /// For people.
+    pub(super) name: &'static str,
+    /// The line of the table that its median is held to.
+    pub(super) must: Option<Must>,
+    /// The path about an agent.
+    pub(super) path: fn(&Span, &str) -> String,
+}
+
+/// The kinds, in the table's order.
+pub(super) const KINDS: [Kind; 5] = [
+    Kind {
+        name: "month by hour",
+        must: Some(Must::MonthByHour),
+        path: |span, id| format!("/api/v1/metrics/{id}?from={}&to={}&step=1h", span.month_ago(), span.end),
+    },
+    Kind {
+        name: "raw rows of a day",
+        must: Some(Must::DayRaw),
+        path: |span, id| {
+            let (from, to) = (span.end.plus_seconds(-2 * DAY_SECONDS), span.end.plus_seconds(-DAY_SECONDS));
+            format!("/api/v1/metrics/{id}?from={from}&to={to}&limit={PAGE_ROWS_MAX}")
+        },
+    },
+    Kind {
+        name: "fleet by hour",
+        must: Some(Must::Fleet),
+        path: |span, _| {
+            format!("/api/v1/fleet/metrics?step=1h&from={}&to={}&fields=cpu", span.month_ago(), span.end)
+        },
+    },
+    Kind {
+        name: "top ten",
+        must: Some(Must::Top),
+        path: |_, _| "/api/v1/fleet/top?field=cpu&window=1h&limit=10".to_owned(),
+    },
+    Kind { name: "scans, first page", must: Some(Must::Scans), path: |span, id| span.scans(id) },
+];
+
+/// The time that the store covers.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Span {
+    /// Just after the newest sample.
+    pub(super) end: Timestamp,
+}
+
+impl Span {
+    /// As far back as questions reach.
+    pub(super) const fn month_ago(self) -> Timestamp {
+        self.end.plus_seconds(-MONTH_SECONDS)
+    }
+
+    /// The path of an agent's scans, the first page.
+    pub(super) fn scans(&self, id: &str) -> String {
+        format!("/api/v1/discovery/{id}?from={}&to={}&limit={PAGE_SCANS_MAX}", self.month_ago(), self.end)
+    }
+
+    /// The path of a heavy question: an agent's month by the minute.
+    pub(super) fn heavy(&self, id: &str) -> String {
+        let (from, to) = (self.month_ago(), self.end);
+        format!("/api/v1/metrics/{id}?from={from}&to={to}&step=1m&limit={PAGE_ROWS_MAX}")
+    }
+}

@@ -1,0 +1,133 @@
+//! The table: each line once, in the order in which it is told, under the section that it belongs to.
+
+/// One thing that must hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Must {
+    /// Singles over 1 000 connections, as a share of the bare handler.
+    Singles1000,
+    /// The same over 256.
+    Singles256,
+    /// The same over 64.
+    Singles64,
+    /// Batches.
+    Batches,
+    /// A steady load: its p99.
+    SteadyP99,
+    /// Its p99.9.
+    SteadyP999,
+    /// Its longest pause.
+    SteadyPause,
+    /// A light load: its median.
+    LightP50,
+    /// Its p99.
+    LightP99,
+    /// Resident memory.
+    Memory,
+    /// One agent, a month by the hour.
+    MonthByHour,
+    /// One agent, a day's raw rows.
+    DayRaw,
+    /// The fleet's mean, a month by the hour.
+    Fleet,
+    /// The top ten of the last hour.
+    Top,
+    /// One agent's scans, the first page.
+    Scans,
+    /// Disk space.
+    Disk,
+    /// Start after a clean stop.
+    StartClean,
+    /// Start after a kill under load.
+    StartKilled,
+    /// Ingest beside heavy queries.
+    BesideQueries,
+    /// Rows lost or doubled by kills.
+    Crash,
+    /// Rows lost or doubled by a stall.
+    Stall,
+    /// What the hub grows by while a full queue stands still.
+    StallMemory,
+    /// A command to the one agent that waits: the median.
+    CommandP50,
+    /// Its p99.
+    CommandP99,
+    /// The same to one among many that wait.
+    CommandAmongP99,
+    /// An order to all: until the last has begun.
+    FanoutBegun,
+    /// An order to all: until the last result is stored.
+    FanoutStored,
+    /// Resident memory with a fleet.
+    FleetMemory,
+    /// What each agent of it takes beyond the idle hub.
+    FleetMemoryEach,
+    /// A hub that was restarted under a fleet: until all are back and their spools delivered.
+    HerdBack,
+    /// Rows lost or doubled by that.
+    HerdRows,
+    /// Connection attempts in the worst second of it.
+    HerdAttempts,
+}
+
+/// A line of the table.
+pub(super) struct Line {
+    pub(super) must: Must,
+    pub(super) what: &'static str,
+    /// A lower bound; else an upper one.
+    pub(super) at_least: bool,
+    pub(super) bound: f64,
+    pub(super) unit: &'static str,
+    pub(super) section: &'static str,
+}
+
+const fn at_least(must: Must, what: &'static str, bound: f64, unit: &'static str) -> Line {
+    Line { must, what, at_least: true, bound, unit, section: INGEST }
+}
+
+const fn at_most(must: Must, what: &'static str, bound: f64, unit: &'static str) -> Line {
+    Line { must, what, at_least: false, bound, unit, section: INGEST }
+}
+
+const fn fleet(must: Must, what: &'static str, bound: f64, unit: &'static str) -> Line {
+    Line { must, what, at_least: false, bound, unit, section: FLEET }
+}
+
+const INGEST: &str = "ingest and history";
+const FLEET: &str = "commands and a fleet";
+
+/// The table.
+#[rustfmt::skip]
+pub(super) const TABLE: [Line; 32] = [
+    at_least(Must::Singles1000,  "one sample a POST, 1 000 connections, share of the bare handler", 0.60, "x"),
+    at_least(Must::Singles256,   "the same over 256 connections",                            0.45, "x"),
+    at_least(Must::Singles64,    "the same over 64 connections",                             0.25, "x"),
+    at_least(Must::Batches,      "batches of 500, 32 connections",                           500_000.0, "rows/s"),
+    at_most(Must::SteadyP99,     "20 000 rows/s, p99",                                       15.0, "ms"),
+    at_most(Must::SteadyP999,    "20 000 rows/s, p99.9",                                     40.0, "ms"),
+    at_most(Must::SteadyPause,   "20 000 rows/s, longest pause",                             100.0, "ms"),
+    at_most(Must::LightP50,      "1 000 rows/s, p50",                                        2.0, "ms"),
+    at_most(Must::LightP99,      "1 000 rows/s, p99",                                        8.0, "ms"),
+    at_most(Must::Memory,        "the hub's resident memory, peak",                          100.0, "MB"),
+    at_most(Must::MonthByHour,   "one agent, 30 days by the hour, p50",                      8.0, "ms"),
+    at_most(Must::DayRaw,        "one agent, raw rows of one day, p50",                      8.0, "ms"),
+    at_most(Must::Fleet,         "fleet average by the hour over 30 days, p50",              50.0, "ms"),
+    at_most(Must::Top,           "top ten of the last hour, p50",                            20.0, "ms"),
+    at_most(Must::Scans,         "one agent's scans of 30 days, first page, p50",            50.0, "ms"),
+    at_most(Must::Disk,          "disk for 86.4 million rows",                               351.0, "MB"),
+    at_most(Must::StartClean,    "start with that store, after a clean stop",                100.0, "ms"),
+    at_most(Must::StartKilled,   "start with that store, after kill -9 under load",          300.0, "ms"),
+    at_most(Must::BesideQueries, "20 000 rows/s beside ten heavy queries, p99",              60.0, "ms"),
+    at_most(Must::Crash,         "rows lost or doubled by kill -9",                          0.0, "rows"),
+    at_most(Must::Stall,         "rows lost or doubled by a stalled writer",                 0.0, "rows"),
+    at_most(Must::StallMemory,   "memory grown by while its queue is full",                  40.0, "MiB"),
+    fleet(Must::CommandP50,      "a command answered, the one waiting agent begins it, p50", 3.0, "ms"),
+    fleet(Must::CommandP99,      "the same, p99",                                            15.0, "ms"),
+    fleet(Must::CommandAmongP99, "the same, one among 10 000 waiting agents, p99",           30.0, "ms"),
+    fleet(Must::FanoutBegun,     "one order to 10 000 waiting agents: all have it",          3.0, "s"),
+    fleet(Must::FanoutStored,    "the same: all results stored",                             6.0, "s"),
+    fleet(Must::FleetMemory,     "memory with 10 000 agents waiting and pushing",            180.0, "MB"),
+    fleet(Must::FleetMemoryEach, "the same, for each agent above the idle hub",              12.0, "KB"),
+    fleet(Must::HerdBack,        "hub restarted under 10 000 agents: back, delivered",       30.0, "s"),
+    fleet(Must::HerdRows,        "the same: rows lost or doubled",                           0.0, "rows"),
+    fleet(Must::HerdAttempts,    "the same: connection attempts an agent, worst second",     1.0, "/s"),
+];
