@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep};
 /// Rows on a page at most, as the hub has it.
 pub(crate) const PAGE_ROWS_MAX: usize = 10_000;
 /// Scans on a page at most, as the hub has it.
-pub(crate) const PAGE_SCANS_MAX: usize = 100;
+pub(crate) const PAGE_SCANS_MAX: usize = 10_000;
 /// Agents on a page at most, as the hub has it.
 const PAGE_AGENTS_MAX: usize = 1_000;
 /// Times that a question is asked when the connection had gone or the hub asks to wait.

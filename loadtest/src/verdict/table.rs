@@ -31,7 +31,7 @@ pub(crate) enum Must {
     Fleet,
     /// The top ten of the last hour.
     Top,
-    /// One agent's scans, the first page.
+    /// One agent's scans, each with how many hosts it found.
     Scans,
     /// Disk space.
     Disk,
@@ -112,7 +112,7 @@ pub(super) const TABLE: [Line; 32] = [
     at_most(Must::DayRaw,        "one agent, raw rows of one day, p50",                      8.0, "ms"),
     at_most(Must::Fleet,         "fleet average by the hour over 30 days, p50",              50.0, "ms"),
     at_most(Must::Top,           "top ten of the last hour, p50",                            20.0, "ms"),
-    at_most(Must::Scans,         "one agent's scans of 30 days, first page, p50",            50.0, "ms"),
+    at_most(Must::Scans,         "one agent's scans of 30 days, p50",                        50.0, "ms"),
     at_most(Must::Disk,          "disk for 86.4 million rows",                               351.0, "MB"),
     at_most(Must::StartClean,    "start with that store, after a clean stop",                100.0, "ms"),
     at_most(Must::StartKilled,   "start with that store, after kill -9 under load",          300.0, "ms"),

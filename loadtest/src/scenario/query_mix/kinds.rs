@@ -10,10 +10,15 @@ use pingup_protocol::time::Timestamp;
 const MONTH_SECONDS: i64 = 30 * 86_400;
 const DAY_SECONDS: i64 = 86_400;
 
+/// Scans on a page that someone looks at.
+const PAGE_SCANS_SHOWN: usize = 100;
+
 /// A kind of question.
 pub(super) struct Kind {
     /// For people.
     pub(super) name: &'static str,
+    /// Whether it is about scans, which not every agent has.
+    pub(super) of_scans: bool,
     /// The line of the table that its median is held to.
     pub(super) must: Option<Must>,
     /// The path about an agent.
@@ -21,14 +26,16 @@ pub(super) struct Kind {
 }
 
 /// The kinds, in the table's order.
-pub(super) const KINDS: [Kind; 5] = [
+pub(super) const KINDS: [Kind; 6] = [
     Kind {
         name: "month by hour",
+        of_scans: false,
         must: Some(Must::MonthByHour),
         path: |span, id| format!("/api/v1/metrics/{id}?from={}&to={}&step=1h", span.month_ago(), span.end),
     },
     Kind {
         name: "raw rows of a day",
+        of_scans: false,
         must: Some(Must::DayRaw),
         path: |span, id| {
             let (from, to) = (span.end.plus_seconds(-2 * DAY_SECONDS), span.end.plus_seconds(-DAY_SECONDS));
@@ -37,6 +44,7 @@ pub(super) const KINDS: [Kind; 5] = [
     },
     Kind {
         name: "fleet by hour",
+        of_scans: false,
         must: Some(Must::Fleet),
         path: |span, _| {
             format!("/api/v1/fleet/metrics?step=1h&from={}&to={}&fields=cpu", span.month_ago(), span.end)
@@ -44,10 +52,22 @@ pub(super) const KINDS: [Kind; 5] = [
     },
     Kind {
         name: "top ten",
+        of_scans: false,
         must: Some(Must::Top),
         path: |_, _| "/api/v1/fleet/top?field=cpu&window=1h&limit=10".to_owned(),
     },
-    Kind { name: "scans, first page", must: Some(Must::Scans), path: |span, id| span.scans(id) },
+    Kind {
+        name: "scans of a month",
+        of_scans: true,
+        must: Some(Must::Scans),
+        path: |span, id| span.scans(id, PAGE_SCANS_MAX) + "&hosts=count",
+    },
+    Kind {
+        name: "newest 100 with hosts",
+        of_scans: true,
+        must: None,
+        path: |span, id| span.scans(id, PAGE_SCANS_SHOWN),
+    },
 ];
 
 /// The time that the store covers.
@@ -64,8 +84,8 @@ impl Span {
     }
 
     /// The path of an agent's scans, the first page.
-    pub(super) fn scans(&self, id: &str) -> String {
-        format!("/api/v1/discovery/{id}?from={}&to={}&limit={PAGE_SCANS_MAX}", self.month_ago(), self.end)
+    pub(super) fn scans(&self, id: &str, limit: usize) -> String {
+        format!("/api/v1/discovery/{id}?from={}&to={}&limit={limit}", self.month_ago(), self.end)
     }
 
     /// The path of a heavy question: an agent's month by the minute.

@@ -12,7 +12,7 @@ mod store;
 use super::{Scenario, fill::Fill};
 use crate::{
     answer::OK,
-    api::Api,
+    api::{Api, PAGE_SCANS_MAX},
     error::LoadError,
     hub::Stage,
     load_report::Latency,
@@ -20,7 +20,6 @@ use crate::{
     report::Told,
     settings::{RATE_ROWS_MAX, RUN_SECONDS_MAX, SettingsError, TIMES_MAX, Target, number},
     tally::microseconds,
-    verdict::Must,
 };
 use clap::{Args, value_parser};
 use figures::{Asked, Figures};
@@ -86,7 +85,7 @@ impl Scenario for QueryMix {
 
 impl QueryMix {
     async fn ask(&self, api: &mut Api, store: &Store, kind: &Kind, seed: u64) -> Result<Asked, LoadError> {
-        let ids = if kind.must == Some(Must::Scans) { &store.with_scans } else { &store.agents };
+        let ids = if kind.of_scans { &store.with_scans } else { &store.agents };
         let bar = progress::bar(kind.name, self.queries as u64, "questions");
         let (mut micros, mut bytes_max) = (microseconds(), 0);
         let mut not_offered = ids.is_empty().then(|| NO_SCANS.to_owned());
@@ -118,11 +117,11 @@ impl QueryMix {
         for query in 0..self.queries.min(MONTHS_MAX) {
             let Some(id) = pick(&store.with_scans, seed ^ query as u64) else { break };
             let mut whole = Duration::ZERO;
-            api.timed_pages(&store.span.scans(id), |took| whole += took).await?;
+            api.timed_pages(&store.span.scans(id, PAGE_SCANS_MAX), |took| whole += took).await?;
             micros.saturating_record(u64::try_from(whole.as_micros()).unwrap_or(u64::MAX));
         }
         Ok(Asked {
-            name: "scans, all pages",
+            name: "scans with all hosts",
             must: None,
             not_offered: store.with_scans.is_empty().then(|| NO_SCANS.to_owned()),
             answers: micros.len(),
