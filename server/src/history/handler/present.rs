@@ -87,7 +87,7 @@ fn write<T: Item>(form: Representation, listing: Listing<T>, fields: &Fields) ->
     let Listing { items, next, tiers } = listing;
     let next_cursor = next.map(|place| cursor::encode(&place));
     let (media_type, body) = match form {
-        Representation::Json | Representation::Text => {
+        Representation::Json | Representation::Text | Representation::EventStream => {
             let page = TieredPage { items, next_cursor, tiers };
             return Ok(with_tiers(respond::json(StatusCode::OK, &page), &page.tiers));
         }

@@ -52,6 +52,32 @@ async fn nothing_is_due_while_a_request_is_answered() {
     assert_eq!(seconds(line.read_u8()).await, (75, io::ErrorKind::TimedOut));
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_answer_without_an_end_may_be_silent_but_must_be_taken() {
+    let (mut line, turn, mut other) = line();
+    turn.ours();
+    turn.endless();
+    for _ in 0..3 {
+        let wait = tokio::time::timeout(Duration::from_secs(3600), line.read_u8());
+        assert!(wait.await.is_err(), "no request is due behind it");
+        line.write_all(b"x").await.unwrap();
+        assert_eq!(other.read_u8().await.unwrap(), b'x');
+        assert!(!turn.is_endless_and_stuck());
+    }
+    let begun = Instant::now();
+    let (written, _) = tokio::join!(line.write_all(&[b'x'; 12]), async {
+        tokio::time::sleep(Duration::from_secs(29)).await;
+        assert!(turn.is_endless_and_stuck());
+        other.read_exact(&mut [0; 8]).await.unwrap();
+    });
+    written.unwrap();
+    assert!(!turn.is_endless_and_stuck() && begun.elapsed().as_secs() == 29);
+    let read = tokio::time::timeout(Duration::from_secs(3600), line.read_u8());
+    assert!(read.await.is_err(), "a pause does not make it another's turn");
+    let stuck = async { line.write_all(&[b'x'; 12]).await.map(|()| 0) };
+    assert_eq!(seconds(stuck).await, (30, io::ErrorKind::TimedOut));
+}
+
 #[test]
 fn small_parts_are_put_together_and_large_ones_left_alone() {
     let mut room = [0; 8];

@@ -4,6 +4,7 @@ use crate::{
     commands::{BatchProgress, BatchView, CommandBody, CommandView, ResultAnswer},
     config::ConfigView,
     discovery::FoundScan,
+    events::Event,
     health::HealthView,
     history::{Bucket, Row, handler::FleetTop},
     registry::{AgentView, PatchBody, Registered},
@@ -173,6 +174,7 @@ pub(super) fn doc(method: &Method, path: &str) -> Option<Doc> {
         ("GET", "/health") => doc!("How the hub does; 503 with the same body when a check fails", None, [ok("Well", of::<HealthView>), Answer { status: 503, what: "A check fails", schema: Some(of::<HealthView>), signed: false }], &[]),
         ("GET", "/metrics") => doc!("The hub's own figures, in Prometheus's text format", None, [Answer { status: 200, what: "Figures", schema: None, signed: false }], &[]),
         ("GET", "/api/v1/openapi.json") => doc!("This document", None, [ok("OpenAPI 3.1", object)], &[]),
+        ("GET", "/api/v1/events") => doc!("What happens, while it happens, as server-sent events: `agent`, `command` and `scan`, each with data as here. First comes `ready` (with Last-Event-ID: nothing was missed) or `reset` (ask for everything anew); last, where the hub ends it, `end` and why", None, [ok("Events, without an end", of::<Event>)], &[]),
         ("GET", "/api/v1/agents") => doc!("Agents, by id", None, [ok("A page", page_of::<AgentView>)], &[]),
         ("POST", "/api/v1/agents") => doc!("Registers an agent: by an operator, or signed with a join token's key", Some(operator_or_join_token),
             [created("Registered; credentials are shown this once", registered)],
@@ -209,6 +211,8 @@ pub(super) fn doc(method: &Method, path: &str) -> Option<Doc> {
 pub(super) fn parameter(name: &str) -> &'static str {
     match name {
         "id" | "agentId" => "An identifier",
+        "types" => "Only events of these types: agent, command, scan, with commas between",
+        "Last-Event-ID" => "The id of the last event that was seen: the stream goes on behind it",
         "from" => "The first moment, RFC 3339",
         "to" => "The moment behind the last, RFC 3339",
         "step" => "The length of a bucket, e.g. 1m; raw rows without it",

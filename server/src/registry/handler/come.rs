@@ -9,9 +9,10 @@ use crate::{
     auth::{Operator, RawBody},
     http::{Peer, problem::Refusal, respond},
     registry::{
-        AgentView, MADE_ID_CHARS, RegistryError, check_enrolment_time, made_id, metadata_text,
+        AgentRecord, AgentView, MADE_ID_CHARS, RegistryError, check_enrolment_time, made_id, metadata_text,
         store::{self, Enrolment, JoinTokenRow, NewAgent},
     },
+    standing::AgentChange,
 };
 use axum::{Extension, extract::State, response::Response};
 use http::StatusCode;
@@ -23,6 +24,7 @@ use pingup_protocol::{
     schema,
     signing::{self, Key},
 };
+use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::{
@@ -73,13 +75,11 @@ impl Registry {
         let agent =
             NewAgent { id, name, info: "{}".to_owned(), metadata, machine_id: None, salt: fresh.salt };
         let now = self.clock.now();
-        let record = self
-            .sqlite
-            .write(move |connection| {
-                store::register(connection, &agent, now)?;
-                store::find_living(connection, agent.id.as_str())
-            })
-            .await?;
+        let work = move |connection: &Connection| {
+            store::register(connection, &agent, now)?;
+            store::find_living(connection, agent.id.as_str())
+        };
+        let record = self.sqlite.write_then(work, self.telling(AgentChange::Registered, now)).await?;
         tracing::info!(agent = %record.id, operator = ?operator.name, "agent registered");
         let answer = Registered { agent: self.view(record), credentials: fresh.credentials };
         Ok(respond::json(StatusCode::CREATED, &answer))
@@ -129,20 +129,23 @@ impl Registry {
         };
         let enrolment = Enrolment { token_id, replaces: token.replaces, agent };
         let (now, cancel_open) = (self.clock.now(), self.neighbours.cancel_open);
-        let (record, replaced) = self
-            .sqlite
-            .write(move |connection| {
-                let replaced = store::enrol(connection, &enrolment, now, cancel_open)?;
-                Ok::<_, RegistryError>((
-                    store::find_living(connection, enrolment.agent.id.as_str())?,
-                    replaced,
-                ))
-            })
-            .await?;
+        let work = move |connection: &Connection| {
+            let replaced = store::enrol(connection, &enrolment, now, cancel_open)?;
+            Ok::<_, RegistryError>((store::find_living(connection, enrolment.agent.id.as_str())?, replaced))
+        };
+        let tell = Arc::clone(&self.neighbours.tell);
+        let told = move |(record, replaced): &(AgentRecord, Option<AgentId>)| {
+            if let Some(replaced) = replaced {
+                tell(AgentChange::Removed, vec![replaced.clone()], now);
+            }
+            tell(AgentChange::Registered, vec![record.id.clone()], now);
+        };
+        let (record, replaced) = self.sqlite.write_then(work, told).await?;
         if let Some(replaced) = &replaced {
-            self.gone(replaced);
+            self.gone(replaced.as_str());
         }
-        tracing::info!(agent = %record.id, replaced = replaced.as_deref(), "agent enrolled");
+        let replaced = replaced.as_ref().map(AgentId::as_str);
+        tracing::info!(agent = %record.id, replaced, "agent enrolled");
         let answer = EnrolAnswer {
             agent: serde_json::to_value(self.view(record))
                 .map_err(|error| Refusal::internal("an agent could not be written", &error))?,

@@ -22,6 +22,7 @@ use crate::{
         respond::{self, LIST_LIMIT, LIST_LIMIT_DEFAULT, Page},
     },
     latest::Latest,
+    standing::{AgentChange, TellAgents},
     storage::Sqlite,
 };
 use axum::{
@@ -52,6 +53,8 @@ pub struct Neighbours {
     pub config_version: fn(&Connection, &str) -> rusqlite::Result<u64>,
     /// Told of every agent that was removed, once that is on disk and its keys are dead.
     pub removed: Arc<dyn Fn(&str) + Send + Sync>,
+    /// Told of every agent that came or went.
+    pub tell: TellAgents,
 }
 
 /// The room of agents.
@@ -88,6 +91,12 @@ impl Registry {
     fn gone(&self, agent_id: &str) {
         self.keyring.forget(agent_id);
         (self.neighbours.removed)(agent_id);
+    }
+
+    /// Tells of the agent that a write changed so.
+    fn telling(&self, change: AgentChange, at: Timestamp) -> impl FnOnce(&AgentRecord) + Send + 'static {
+        let tell = Arc::clone(&self.neighbours.tell);
+        move |record| tell(change, vec![record.id.clone()], at)
     }
 
     fn view(&self, record: AgentRecord) -> AgentView {
@@ -161,8 +170,8 @@ pub async fn remove(
     operator: Operator,
 ) -> Result<Response, Refusal> {
     let (now, cancel_open) = (room.clock.now(), room.neighbours.cancel_open);
-    let record =
-        room.sqlite.write(move |connection| store::remove(connection, &id, now, cancel_open)).await?;
+    let work = move |connection: &Connection| store::remove(connection, &id, now, cancel_open);
+    let record = room.sqlite.write_then(work, room.telling(AgentChange::Removed, now)).await?;
     room.gone(record.id.as_str());
     tracing::info!(agent = %record.id, operator = ?operator.name, "agent removed");
     Ok(respond::json(StatusCode::OK, &room.view(record)))

@@ -8,7 +8,7 @@ mod come;
 mod lapse;
 mod select;
 
-pub use change::{Beat, Change, beat, newest_word, patch, remove};
+pub use change::{Beat, Beaten, Change, beat, newest_word, patch, remove};
 pub use come::{Enrolment, FIRST_GENERATION, JoinTokenRow, NewAgent, enrol, join_token, register};
 pub use lapse::mark_offline;
 pub use select::select;

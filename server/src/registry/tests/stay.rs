@@ -46,6 +46,28 @@ async fn heartbeats_are_heard_in_their_order() {
 }
 
 #[tokio::test]
+async fn what_becomes_of_an_agent_is_told_once_each() {
+    use AgentChange::{Offline, Online, Registered, Removed};
+    let house = House::new();
+    house.register(json!({"id": "a"})).await.unwrap();
+    house.register(json!({"id": "a"})).await.unwrap_err();
+    for (seconds, status) in [(1, "online"), (2, "online"), (1, "offline"), (3, "offline"), (4, "online")] {
+        let beat = json!({"agentId": "a", "timestamp": NOW.plus_seconds(seconds), "status": status});
+        house.beat("a", beat).await.unwrap();
+    }
+    house.remove("a").await.unwrap();
+    house.remove("a").await.unwrap_err();
+    let a = |change| ("a".to_owned(), change);
+    assert_eq!(house.told(), [a(Registered), a(Online), a(Offline), a(Online), a(Removed)]);
+
+    house.register(json!({"id": "b"})).await.unwrap();
+    house.issue(Token { replaces: Some("b"), ..ONCE }).await;
+    let new = house.enrol(ONCE, None).await.unwrap()["agent"]["id"].as_str().unwrap().to_owned();
+    let b = |change| ("b".to_owned(), change);
+    assert_eq!(house.told(), [b(Registered), b(Removed), (new, Registered)]);
+}
+
+#[tokio::test]
 async fn a_sample_that_says_error_shows_and_a_heartbeat_does_not_hide_it() {
     let house = House::new();
     house.register(json!({"id": "a"})).await.unwrap();

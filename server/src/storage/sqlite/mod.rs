@@ -77,8 +77,23 @@ impl Sqlite {
         T: Send + 'static,
         E: From<StorageError> + Send + 'static,
     {
+        self.write_then(work, |_| ()).await
+    }
+
+    /// As [`Sqlite::write`]; `then` hears what the work came to once that is on disk, before anyone is answered and
+    /// before anything later is committed: what it tells is told in the order of the commits. It runs on the writer
+    /// thread, where every other write waits for it, and not at all when the work or its commit failed.
+    pub async fn write_then<T, E>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, E> + Send + 'static,
+        then: impl FnOnce(&T) + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StorageError> + Send + 'static,
+    {
         self.0.disk.check()?;
-        let answer = self.0.writer.submit(work)?.await.unwrap_or(Err(StorageError::Closed));
+        let answer = self.0.writer.submit(work, then)?.await.unwrap_or(Err(StorageError::Closed));
         // Only a probe clears it: a group that changed nothing commits on a full disk too.
         if matches!(answer, Err(StorageError::Full | StorageError::Commit(_))) {
             self.0.last_commit_failed.store(true, Ordering::Relaxed);
@@ -96,7 +111,7 @@ impl Sqlite {
         T: Send + 'static,
         E: From<StorageError> + Send + 'static,
     {
-        self.0.writer.submit(work)?.blocking_recv().unwrap_or(Err(StorageError::Closed))?
+        self.0.writer.submit(work, |_| ())?.blocking_recv().unwrap_or(Err(StorageError::Closed))?
     }
 
     /// Runs `work` on a reader's connection, which cannot write, on a thread where it may block.

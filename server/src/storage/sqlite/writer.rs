@@ -38,17 +38,20 @@ trait Job: Send {
     fn answer(self: Box<Self>, committed: Committed);
 }
 
-struct Work<F, T, E> {
+struct Work<F, T, E, A> {
     work: Option<F>,
+    /// What hears of it first.
+    then: A,
     outcome: Option<thread::Result<Result<T, E>>>,
     waiter: oneshot::Sender<Result<Result<T, E>, StorageError>>,
 }
 
-impl<F, T, E> Job for Work<F, T, E>
+impl<F, T, E, A> Job for Work<F, T, E, A>
 where
     F: FnOnce(&Connection) -> Result<T, E> + Send,
     T: Send,
     E: Send,
+    A: FnOnce(&T) + Send,
 {
     fn run(&mut self, connection: &Connection) -> bool {
         let Some(work) = self.work.take() else { return false };
@@ -65,7 +68,14 @@ where
             // Also who was refused: by a neighbour's row, perhaps, that is now not there.
             (_, Err(error)) => Err(error.into()),
             (Some(Ok(Err(own))), Ok(())) => Ok(Err(own)),
-            (Some(Ok(Ok(value))), Ok(())) => Ok(Ok(value)),
+            (Some(Ok(Ok(value))), Ok(())) => {
+                let then = self.then;
+                // What is on disk stays there, and is answered so, whatever comes of telling it.
+                if catch_unwind(AssertUnwindSafe(|| then(&value))).is_err() {
+                    tracing::error!("a write is on disk, but not everyone was told");
+                }
+                Ok(Ok(value))
+            }
             (None, Ok(())) => Err(StorageError::Closed),
         };
         // Nobody waits any more: the work is done all the same.
@@ -89,15 +99,19 @@ impl Writer {
         Ok(Self { queue: Mutex::new(Some(sender)), thread: Mutex::new(Some(thread)) })
     }
 
-    /// Puts work into the queue, or says at once that it cannot.
-    pub(super) fn submit<F, T, E>(&self, work: F) -> Result<Answer<T, E>, StorageError>
+    /// Puts work into the queue, or says at once that it cannot. `then` hears of the commit before anyone else.
+    pub(super) fn submit<F, T, E>(
+        &self,
+        work: F,
+        then: impl FnOnce(&T) + Send + 'static,
+    ) -> Result<Answer<T, E>, StorageError>
     where
         F: FnOnce(&Connection) -> Result<T, E> + Send + 'static,
         T: Send + 'static,
         E: Send + 'static,
     {
         let (waiter, answer) = oneshot::channel();
-        let job = Box::new(Work { work: Some(work), outcome: None, waiter });
+        let job = Box::new(Work { work: Some(work), then, outcome: None, waiter });
         let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         match queue.as_ref().map(|queue| queue.try_send(job)) {
             Some(Ok(())) => Ok(answer),

@@ -20,8 +20,16 @@ fn add(n: i64) -> impl FnOnce(&Connection) -> Result<i64, StorageError> + Send {
 fn job<T: Send + 'static>(
     work: impl FnOnce(&Connection) -> Result<T, StorageError> + Send + 'static,
 ) -> (Box<dyn Job>, Answer<T, StorageError>) {
+    told_job(work, |_| ())
+}
+
+/// The same, with something that hears of it.
+fn told_job<T: Send + 'static>(
+    work: impl FnOnce(&Connection) -> Result<T, StorageError> + Send + 'static,
+    then: impl FnOnce(&T) + Send + 'static,
+) -> (Box<dyn Job>, Answer<T, StorageError>) {
     let (waiter, answer) = oneshot::channel();
-    (Box::new(Work { work: Some(work), outcome: None, waiter }), answer)
+    (Box::new(Work { work: Some(work), then, outcome: None, waiter }), answer)
 }
 
 fn run_group(connection: &Connection, mut group: Vec<Box<dyn Job>>) -> Committed {
@@ -54,6 +62,32 @@ fn one_bad_job_is_rolled_back_alone() {
     assert!(matches!(bad_answer.try_recv(), Ok(Ok(Err(StorageError::Sqlite(_))))));
     assert!(matches!(panicking_answer.try_recv(), Ok(Err(StorageError::Panicked))));
     assert!(matches!(last_answer.try_recv(), Ok(Ok(Ok(4)))));
+}
+
+#[test]
+fn what_is_on_disk_is_told_in_order_and_before_it_is_answered() {
+    let connection = database();
+    let (tell, told) = channel();
+    let telling = |work: fn(&Connection) -> Result<i64, StorageError>| {
+        let tell = tell.clone();
+        told_job(work, move |n: &i64| tell.send(*n).unwrap())
+    };
+    let (first, _) = telling(|connection| add(1)(connection));
+    let (bad, _) = telling(|connection| add(1)(connection));
+    let (panicking, mut panicking_answer) = told_job(add(2), |_| panic!("on purpose"));
+    let (last, _) = telling(|connection| add(3)(connection));
+    let mut group = vec![first, bad, panicking, last];
+    let committed = commit(&connection, &mut group);
+    assert!(told.try_recv().is_err(), "nothing is told before the commit");
+    group.into_iter().for_each(|job| job.answer(committed.clone()));
+    assert_eq!(told.try_iter().collect::<Vec<_>>(), [1, 3], "what failed is not told");
+    assert!(matches!(panicking_answer.try_recv(), Ok(Ok(Ok(2)))), "it is on disk all the same");
+
+    let (tell, told) = channel();
+    let (undone, _) = told_job(add(9), move |_| tell.send(()).unwrap());
+    let (breaker, _) = job(|connection| Ok(connection.execute_batch("ROLLBACK")?));
+    run_group(&connection, vec![undone, breaker]).unwrap_err();
+    assert!(told.try_recv().is_err(), "what was not committed is not told");
 }
 
 #[test]
@@ -120,11 +154,14 @@ fn held_writer() -> (Writer, Answer<(), StorageError>, Sender<()>) {
     let (started, running) = channel();
     let (release, released) = channel();
     let first = writer
-        .submit(move |_| {
-            started.send(()).unwrap();
-            released.recv().unwrap();
-            Ok::<_, StorageError>(())
-        })
+        .submit(
+            move |_| {
+                started.send(()).unwrap();
+                released.recv().unwrap();
+                Ok::<_, StorageError>(())
+            },
+            |_| (),
+        )
         .unwrap();
     running.recv().unwrap();
     (writer, first, release)
@@ -133,10 +170,11 @@ fn held_writer() -> (Writer, Answer<(), StorageError>, Sender<()>) {
 #[tokio::test]
 async fn a_full_queue_refuses_at_once_and_shutdown_answers_everyone() {
     let (writer, first, release) = held_writer();
-    let waiting: Vec<_> = (0..WAITING_JOBS_MAX as i64).map(|n| writer.submit(add(n)).unwrap()).collect();
-    assert!(matches!(writer.submit(add(-1)), Err(StorageError::Busy)));
+    let waiting: Vec<_> =
+        (0..WAITING_JOBS_MAX as i64).map(|n| writer.submit(add(n), |_| ()).unwrap()).collect();
+    assert!(matches!(writer.submit(add(-1), |_| ()), Err(StorageError::Busy)));
 
-    let count = writer.submit(add(-2));
+    let count = writer.submit(add(-2), |_| ());
     assert!(matches!(count, Err(StorageError::Busy)));
     release.send(()).unwrap();
     writer.close().await;
@@ -144,14 +182,14 @@ async fn a_full_queue_refuses_at_once_and_shutdown_answers_everyone() {
     for (n, answer) in waiting.into_iter().enumerate() {
         assert!(matches!(answer.await, Ok(Ok(Ok(kept))) if kept == n as i64));
     }
-    assert!(matches!(writer.submit(add(0)), Err(StorageError::Closed)));
+    assert!(matches!(writer.submit(add(0), |_| ()), Err(StorageError::Closed)));
 }
 
 #[tokio::test]
 async fn work_that_nobody_waits_for_any_more_is_done_all_the_same() {
     let (writer, _first, release) = held_writer();
-    drop(writer.submit(add(1)).unwrap());
-    let count = writer.submit(|connection| Ok::<_, StorageError>(kept(connection))).unwrap();
+    drop(writer.submit(add(1), |_| ()).unwrap());
+    let count = writer.submit(|connection| Ok::<_, StorageError>(kept(connection)), |_| ()).unwrap();
     release.send(()).unwrap();
     assert!(matches!(count.await, Ok(Ok(Ok(found))) if found == [1]));
     writer.close().await;
