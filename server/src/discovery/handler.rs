@@ -1,6 +1,9 @@
-//! `GET /api/v1/discovery/:agentId` and `…/latest`.
+//! `GET /api/v1/discovery/:agentId`, `…/latest` and `…/changes`.
 
-use super::{Discovery, DiscoveryError, Listing, PAGE_SCANS_DEFAULT, PAGE_SCANS_MAX, Place, Range};
+use super::{
+    Discovery, DiscoveryError, FoundScan, Listing, PAGE_SCANS_DEFAULT, PAGE_SCANS_MAX, Place, Range,
+    ScanChanges,
+};
 use crate::{
     http::{
         cursor,
@@ -16,7 +19,7 @@ use axum::{
     response::Response,
 };
 use http::StatusCode;
-use pingup_protocol::{ids::AgentId, problem::ProblemType};
+use pingup_protocol::{discovery::Host, ids::AgentId, problem::ProblemType, time::Timestamp};
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -26,16 +29,7 @@ pub async fn get(
     Path(agent_id): Path<String>,
     params: Params,
 ) -> Result<Response, Refusal> {
-    let limit = params.number("limit", 1..=PAGE_SCANS_MAX, PAGE_SCANS_DEFAULT)?;
-    let range = Range {
-        from: params.time("from")?.unwrap_or(Range::ALL.from),
-        to: params.time("to")?.unwrap_or(Range::ALL.to),
-        before: params.text("cursor").map(cursor::decode::<Place>).transpose()?.unwrap_or(Range::ALL.before),
-        limit: usize::try_from(limit).unwrap_or(1),
-    };
-    if range.from >= range.to {
-        return Err(Refusal::parameter("from", "must lie before to"));
-    }
+    let range = range(&params)?;
     let Listing { items, next } = room.scans(agent_id, range).await?;
     let next_cursor = next.map(|place| cursor::encode(&place));
     write(Page { items, next_cursor }).await
@@ -49,6 +43,63 @@ pub async fn latest(
     let none = Refusal::new(ProblemType::NotFound, format!("no scan of agent {agent_id:?} yet"));
     let newest = room.scans(agent_id, Range::ALL).await?.items.pop();
     write(newest.ok_or(none)?).await
+}
+
+/// `GET /api/v1/discovery/:agentId/changes`: what changed with each scan, newest first.
+pub async fn changes(
+    State(room): State<Arc<Discovery>>,
+    Path(agent_id): Path<String>,
+    params: Params,
+) -> Result<Response, Refusal> {
+    let range = range(&params)?;
+    // The scan before the first of the range may lie before the range.
+    let Listing { mut items, next } =
+        room.scans(agent_id.clone(), Range { from: Range::ALL.from, ..range }).await?;
+    let told = items.iter().take_while(|scan| scan.timestamp >= range.from).count();
+    let mut next_cursor = None;
+    if let Some(place) = next.filter(|_| told == items.len()) {
+        // The page's last scan is compared with the next page's first.
+        let before = room.scans(agent_id, Range { before: place, ..Range::ALL }).await?.items;
+        let more = before.first().is_some_and(|scan| scan.timestamp >= range.from);
+        next_cursor = more.then(|| cursor::encode(&place));
+        items.extend(before);
+    }
+    blocking(move || {
+        compare(&items, told).map(|items| respond::json(StatusCode::OK, &Page { items, next_cursor }))
+    })
+    .await?
+}
+
+/// What changed with each of the first `told` of `scans`, the newest first.
+fn compare(scans: &[FoundScan], told: usize) -> Result<Vec<ScanChanges>, Refusal> {
+    let read = |scan: &FoundScan| -> Result<(Timestamp, Vec<Host>), DiscoveryError> {
+        Ok((scan.timestamp, serde_json::from_str(scan.hosts.get())?))
+    };
+    let mut changes = Vec::with_capacity(told);
+    // Two are read at a time: a page of them may be large.
+    let mut next = scans.first().map(read).transpose()?;
+    for place in 1..=told {
+        let Some((at, hosts)) = next else { break };
+        next = scans.get(place).map(read).transpose()?;
+        let before = next.as_ref().map(|(at, hosts)| (*at, hosts.as_slice()));
+        changes.push(ScanChanges::between(before, (at, &hosts)));
+    }
+    Ok(changes)
+}
+
+/// What is asked for.
+fn range(params: &Params) -> Result<Range, Refusal> {
+    let limit = params.number("limit", 1..=PAGE_SCANS_MAX, PAGE_SCANS_DEFAULT)?;
+    let range = Range {
+        from: params.time("from")?.unwrap_or(Range::ALL.from),
+        to: params.time("to")?.unwrap_or(Range::ALL.to),
+        before: params.text("cursor").map(cursor::decode::<Place>).transpose()?.unwrap_or(Range::ALL.before),
+        limit: usize::try_from(limit).unwrap_or(1),
+    };
+    match range.from < range.to {
+        true => Ok(range),
+        false => Err(Refusal::parameter("from", "must lie before to")),
+    }
 }
 
 impl Discovery {
@@ -78,9 +129,13 @@ impl From<DiscoveryError> for Refusal {
     }
 }
 
-/// Writes an answer off the threads that serve connections: scans may be large.
 async fn write(body: impl Serialize + Send + 'static) -> Result<Response, Refusal> {
-    tokio::task::spawn_blocking(move || respond::json(StatusCode::OK, &body))
+    blocking(move || respond::json(StatusCode::OK, &body)).await
+}
+
+/// Makes an answer off the threads that serve connections: scans may be large.
+async fn blocking<T: Send + 'static>(make: impl FnOnce() -> T + Send + 'static) -> Result<T, Refusal> {
+    tokio::task::spawn_blocking(make)
         .await
         .map_err(|error| Refusal::internal("a page could not be written", &error))
 }

@@ -5,10 +5,13 @@
 //! as. Agent, timestamp, boot and seq together tell scans apart. A page is bounded by scans and by what their
 //! hosts take ([`PAGE_BYTES_MAX`]); it has at least one scan.
 
+pub mod changes;
 pub mod handler;
 mod hosts;
 mod keys;
 mod page;
+
+pub use changes::ScanChanges;
 
 use crate::{
     standing::Standing,

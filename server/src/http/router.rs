@@ -93,6 +93,7 @@ pub fn table() -> Vec<Route> {
         row(M::POST,   "/api/v1/discovery",                  Agent(None),          BATCH, &[],                                      JSON,    ingest::handler::post_discovery).nothing_follows(),
         row(M::GET,    "/api/v1/discovery/{agentId}",        Operator(Viewer),     NONE,  RANGE,                                    JSON,    discovery::handler::get),
         row(M::GET,    "/api/v1/discovery/{agentId}/latest", Operator(Viewer),     NONE,  &[],                                      JSON,    discovery::handler::latest),
+        row(M::GET,    "/api/v1/discovery/{agentId}/changes", Operator(Viewer),    NONE,  RANGE,                                    JSON,    discovery::handler::changes),
         row(M::POST,   "/api/v1/commands",                   Operator(Op),         BATCH, &[],                                      JSON,    commands::handler::create),
         row(M::GET,    "/api/v1/commands",                   Operator(Viewer),     NONE,  &["agentId", "batchId", "status", "action", "since", "limit", "cursor"], JSON, commands::handler::list),
         row(M::GET,    "/api/v1/commands/{id}",              Operator(Viewer),     NONE,  &[],                                      JSON,    commands::handler::get),

@@ -3,7 +3,7 @@
 use crate::{
     commands::{BatchProgress, BatchView, CommandBody, CommandView, ResultAnswer},
     config::ConfigView,
-    discovery::FoundScan,
+    discovery::{FoundScan, ScanChanges},
     events::Event,
     health::HealthView,
     history::{Bucket, Row, handler::FleetTop},
@@ -191,6 +191,7 @@ pub(super) fn doc(method: &Method, path: &str) -> Option<Doc> {
         ("POST", "/api/v1/discovery") => doc!("One scan; answered once it is on disk", Some(of::<DiscoveryBody>), [ok("On disk", of::<PushAnswer>)], SEQUENCE),
         ("GET", "/api/v1/discovery/{agentId}") => doc!("Scans of a time, newest first", None, [ok("A page", page_of::<FoundScan>)], &[NotFound]),
         ("GET", "/api/v1/discovery/{agentId}/latest") => doc!("The newest scan", None, [ok("The scan", of::<FoundScan>)], &[NotFound]),
+        ("GET", "/api/v1/discovery/{agentId}/changes") => doc!("What appeared, disappeared and changed with each scan of a time since the scan before, newest first", None, [ok("A page", page_of::<ScanChanges>)], &[NotFound]),
         ("POST", "/api/v1/commands") => doc!("Queues a command for one agent, or a batch for many: all of them or none", Some(of::<CommandBody>),
             [created("Queued: a command, or a batch", command_or_batch), ok("Queued before, with this idempotencyKey", command_or_batch)], ONE_AGENT),
         ("GET", "/api/v1/commands") => doc!("Commands, newest first", None, [ok("A page", page_of::<CommandView>)], &[]),
