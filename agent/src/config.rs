@@ -17,11 +17,17 @@ use crate::{
 use ipnet::Ipv4Net;
 use pingup_protocol::{
     config::{AgentConfig, ConfigAnswer},
+    heartbeat::{ConfigReport, RefusedConfig},
     schema::SchemaError,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::{cell::Cell, path::PathBuf, rc::Rc, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    path::PathBuf,
+    rc::Rc,
+    time::Duration,
+};
 use tokio::sync::{Notify, watch};
 
 /// The wait after a first failure to fetch, and the longest.
@@ -127,8 +133,11 @@ pub struct ConfigKeeper {
     heard: Cell<u64>,
     /// The highest version that could not be applied: it is not fetched again.
     refused: Cell<Option<u64>>,
+    /// The last version that could not be applied, and why: also where it is tried again, since the disk is at fault.
+    trouble: RefCell<Option<RefusedConfig>>,
     newer: Notify,
     decided: Notify,
+    news: Notify,
     current: watch::Sender<Rc<Effective>>,
 }
 
@@ -138,15 +147,15 @@ impl ConfigKeeper {
         let kept: Kept = read_json(&path)?.unwrap_or_default();
         let applied =
             AgentConfig::read(&kept.config).map_err(ConfigError::from).and_then(|read| own.under(&read));
-        let (in_force, effective) = match applied {
-            Ok(effective) => (Some(kept.version), effective),
+        let (in_force, effective, trouble) = match applied {
+            Ok(effective) => (Some(kept.version), effective, None),
             Err(error) => {
                 tracing::error!(
                     version = kept.version,
                     "the kept configuration does not fit any more: {error}. Until it was fetched again, nothing \
                      but {HARMLESS} may run"
                 );
-                (None, own.closed())
+                (None, own.closed(), Some(RefusedConfig::new(kept.version, &error.to_string())))
             }
         };
         let newer = Notify::new();
@@ -158,8 +167,10 @@ impl ConfigKeeper {
             applied: Cell::new(in_force),
             heard: Cell::new(kept.version),
             refused: Cell::new(None),
+            trouble: RefCell::new(trouble),
             newer,
             decided: Notify::new(),
+            news: Notify::new(),
             current: watch::Sender::new(Rc::new(effective)),
         })
     }
@@ -172,6 +183,16 @@ impl ConfigKeeper {
     /// The version in force; 0 before any was; none when the one that was kept cannot be read any more.
     pub const fn version(&self) -> Option<u64> {
         self.applied.get()
+    }
+
+    /// What the hub is told of it.
+    pub fn report(&self) -> ConfigReport {
+        ConfigReport { applied: self.applied.get(), refused: self.trouble.borrow().clone() }
+    }
+
+    /// Waits until there is something to tell the hub. What happened since this was waited for last counts.
+    pub async fn news(&self) {
+        self.news.notified().await;
     }
 
     /// Hears of every change of what is in force.
@@ -214,6 +235,7 @@ impl ConfigKeeper {
         write_json(&self.path, &Kept { version: offered, config: answer.config })?;
         self.floor.set(offered);
         self.applied.set(Some(offered));
+        self.trouble.replace(None);
         self.current.send_replace(Rc::new(effective));
         Ok(())
     }
@@ -227,7 +249,15 @@ impl ConfigKeeper {
         let (version, heard) = (answer.version, self.heard.get());
         // Should the hub hand out less than it announced: that is all there is for now.
         self.heard.set(heard.min(version.max(self.floor.get())));
-        let is_decided = match self.apply(answer) {
+        let before = self.report();
+        let outcome = self.apply(answer);
+        if let Err(error) = &outcome {
+            self.trouble.replace(Some(RefusedConfig::new(version, &error.to_string())));
+        }
+        if self.report() != before {
+            self.news.notify_one();
+        }
+        let is_decided = match outcome {
             Ok(()) => {
                 tracing::info!(version, "applied a new configuration");
                 version >= heard
@@ -361,6 +391,40 @@ mod tests {
         assert!(keeper.decide(answer(3, json!({"intervalSeconds": 0}))));
         assert!(!keeper.is_newer(3), "refused");
         assert!(keeper.is_newer(4));
+    }
+
+    /// Whether there is something to tell the hub, which is then told.
+    async fn has_news(keeper: &ConfigKeeper) -> bool {
+        tokio::select! {
+            biased;
+            () = keeper.news() => true,
+            () = std::future::ready(()) => false,
+        }
+    }
+
+    #[tokio::test]
+    async fn what_became_of_each_version_is_reported() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("config.json");
+        let keeper = ConfigKeeper::open(path.clone(), own()).unwrap();
+        let report = |keeper: &ConfigKeeper| {
+            let ConfigReport { applied, refused } = keeper.report();
+            (applied, refused.map(|refused| refused.version))
+        };
+        assert_eq!(report(&keeper), (Some(0), None));
+        for (version, config, expected) in [
+            (1, json!({}), (Some(1), None)),
+            (2, json!({"intervalSeconds": 0}), (Some(1), Some(2))),
+            (3, json!({"allow": 5}), (Some(1), Some(3))),
+            (4, json!({}), (Some(4), None)),
+        ] {
+            keeper.hear(version);
+            keeper.decide(answer(version, config));
+            assert_eq!(report(&keeper), expected);
+            assert!(has_news(&keeper).await && !has_news(&keeper).await, "each is news once");
+        }
+        write_json(&path, &json!({"version": 4, "config": {"allow": "everything"}})).unwrap();
+        assert_eq!(report(&ConfigKeeper::open(path, own()).unwrap()), (None, Some(4)));
     }
 
     #[test]

@@ -36,6 +36,11 @@ pub const SQLITE: &[Migration] = &[
         name: "batches",
         sql: include_str!("../../../migrations/sqlite/0004_batches.sql"),
     },
+    Migration {
+        version: 7,
+        name: "config_reports",
+        sql: include_str!("../../../migrations/sqlite/0007_config_reports.sql"),
+    },
 ];
 
 /// A step that a database remembers.

@@ -40,7 +40,7 @@ pub async fn heartbeat(
             Refusal::internal("what a machine says of itself could not be written", &error)
         })?;
     let agent_id = body.agent_id.clone();
-    let beat = Beat { agent_id, timestamp: body.timestamp, presence: body.status, info };
+    let beat = Beat { agent_id, timestamp: body.timestamp, presence: body.status, info, config: body.config };
     let neighbours = room.neighbours.clone();
     let work = move |connection: &Connection| {
         let agent_id = beat.agent_id.as_str();

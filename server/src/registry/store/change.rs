@@ -6,7 +6,7 @@ use crate::{
     standing::AgentChange,
 };
 use pingup_protocol::{
-    heartbeat::Presence,
+    heartbeat::{ConfigReport, Presence},
     ids::AgentId,
     labels::{Labels, LabelsPatch},
     time::Timestamp,
@@ -24,6 +24,8 @@ pub struct Beat {
     pub presence: Presence,
     /// What the machine is, JSON, when that changed.
     pub info: Option<String>,
+    /// How it does with configurations, if it says so.
+    pub config: Option<ConfigReport>,
 }
 
 /// What a heartbeat came to.
@@ -54,7 +56,27 @@ pub fn beat(connection: &Connection, beat: &Beat, now: Timestamp) -> Result<Beat
              WHERE id = ?1",
         )?
         .execute((beat.agent_id.as_str(), status, beat.timestamp.as_micros(), now.as_micros(), &beat.info))?;
+    if let Some(report) = &beat.config {
+        note_config(connection, &beat.agent_id, report)?;
+    }
     Ok(Beaten::Newer((status != before).then_some(change)))
+}
+
+/// Writes nothing where nothing is new: most heartbeats tell the same.
+fn note_config(connection: &Connection, agent_id: &AgentId, report: &ConfigReport) -> rusqlite::Result<()> {
+    let refused = report.refused.as_ref();
+    connection
+        .prepare_cached(
+            "UPDATE agents SET config_applied = ?2, config_refused = ?3, config_reason = ?4
+             WHERE id = ?1 AND (config_applied, config_refused, config_reason) IS NOT (?2, ?3, ?4)",
+        )?
+        .execute((
+            agent_id.as_str(),
+            report.applied,
+            refused.map(|refused| refused.version),
+            refused.map(|refused| &refused.reason),
+        ))
+        .map(drop)
 }
 
 /// The word of the agent's newest sample for how its machine does, as last written down.
