@@ -80,7 +80,7 @@ fn who_comes_back_misses_nothing_or_is_told() {
     drop(stream);
     (0..3).for_each(|n| drop(hub.register(&format!("B{n}"))));
     let mut back = Stream::open(&viewer, "", Some(&first));
-    assert_eq!(back.next().unwrap().id, Some(first.clone()), "nothing between that and what follows");
+    assert_eq!(back.next().unwrap().id, Some(first), "nothing between that and what follows");
     let names: Vec<_> = (0..3).map(|_| back.next().unwrap().data["agentId"].clone()).collect();
     assert_eq!(names, ["B0", "B1", "B2"]);
     assert_eq!(Stream::open(&viewer, "", Some(&opening)).told(2), ["ready", "agent:registered"]);
