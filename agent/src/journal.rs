@@ -192,6 +192,7 @@ mod tests {
             params: serde_json::Map::new(),
             issued_at: NOW,
             expires_at: NOW,
+            timeout_seconds: None,
         }
     }
 

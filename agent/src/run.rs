@@ -227,7 +227,7 @@ impl Agent {
     async fn pull(&self, copied: Stop, stop: &Stop) -> Result<(), Revoked> {
         let executor = Executor::new(Rc::clone(&self.recorder));
         let (results, config) = (Rc::clone(&self.results), Rc::clone(&self.config));
-        Puller::new(self.link.session("pull"), results, config, executor, copied).run(stop).await
+        Puller::new(&self.link, results, config, Rc::clone(&self.clock), executor, copied).run(stop).await
     }
 
     /// A sample at once, then one at every interval, on a steady grid that begins anew when the interval changes.

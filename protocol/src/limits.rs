@@ -20,6 +20,8 @@ pub const MEMBERS_MAX: usize = 1_024;
 pub const STRING_BYTES_MAX: usize = 64 * 1024;
 /// What a command printed; longer output is cut by the agent, and says so.
 pub const OUTPUT_BYTES_MAX: usize = STRING_BYTES_MAX;
+/// What one message says of the output of a command that runs; small enough to fit a body however it is escaped.
+pub const PROGRESS_BYTES_MAX: usize = 32 * 1024;
 /// Request line and headers together.
 pub const HEADER_BYTES_MAX: usize = 16 * 1024;
 /// An agent's identifier, in characters (ASCII, so bytes too).
@@ -48,11 +50,16 @@ pub const ENROLMENTS_PER_MINUTE_MAX: u32 = 5;
 pub const INTEGER_MAX: u64 = (1 << 53) - 1;
 /// A command's time to live.
 pub const COMMAND_TTL_SECONDS_MAX: u64 = 30 * 24 * 3600;
+/// How long a command may run.
+pub const COMMAND_TIMEOUT_SECONDS_MAX: u64 = 24 * 3600;
 /// Seconds between two heartbeats.
 pub const HEARTBEAT_SECONDS: u64 = 30;
 /// Heartbeats missed before an agent counts as offline.
 pub const MISSED_HEARTBEATS_MAX: u64 = 3;
 
 const _: () = assert!(BODY_BYTES_MAX > STRING_BYTES_MAX + HEADER_BYTES_MAX, "a full output must fit a body");
+const _: () = assert!(
+    PROGRESS_BYTES_MAX <= OUTPUT_BYTES_MAX && 6 * PROGRESS_BYTES_MAX + HEADER_BYTES_MAX < BODY_BYTES_MAX
+);
 const _: () = assert!(BATCH_BODY_BYTES_MAX > BODY_BYTES_MAX);
 const _: () = assert!(MEASUREMENTS_MAX + 4 <= MEMBERS_MAX);

@@ -1,25 +1,24 @@
 //! Doing what was asked. What comes in here has been admitted and taken down; what goes out is its outcome.
 
 mod allow;
+mod ending;
 mod output;
 mod process;
 mod service;
 
 pub use allow::{ACTIONS, AllowList, AllowListError};
+pub use ending::{Cut, Ending, within};
+pub use output::SoFar;
 
 use crate::{
     config::Effective,
     record::Recorder,
     scan::{self, Plan},
-    stop::Stop,
 };
 use output::Output;
 use pingup_protocol::command::{Action, ResultStatus};
 use process::Ended;
-use std::{rc::Rc, time::Duration};
-
-/// How long restarting a service may take.
-const RESTART_WITHIN: Duration = Duration::from_secs(120);
+use std::rc::Rc;
 
 /// How a command ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,21 +37,40 @@ impl Outcome {
         Self { status: ResultStatus::Rejected, exit_code: None, output: Some(reason) }
     }
 
+    /// It was taken back before it began.
+    pub fn never_begun() -> Self {
+        let output = "it was cancelled before it began".to_owned();
+        Self { status: ResultStatus::Cancelled, exit_code: None, output: Some(output) }
+    }
+
+    fn cut(cut: Cut) -> Self {
+        Self { status: status_of(cut), ..Self::failed(cut) }
+    }
+
     fn succeeded(output: String) -> Self {
         Self { status: ResultStatus::Succeeded, exit_code: None, output: Some(output) }
     }
 
     fn failed(reason: impl std::fmt::Display) -> Self {
-        let output = Output::of(reason.to_string().as_bytes()).into_text();
+        let output = Output::of(reason.to_string().as_bytes()).text();
         Self { status: ResultStatus::Failed, exit_code: None, output: Some(output) }
     }
 
     fn of(ended: Ended) -> Self {
-        let status = match ended.exit_code {
-            Some(0) => ResultStatus::Succeeded,
-            _ => ResultStatus::Failed,
+        let status = match (ended.cut, ended.exit_code) {
+            (Some(cut), _) => status_of(cut),
+            (None, Some(0)) => ResultStatus::Succeeded,
+            (None, _) => ResultStatus::Failed,
         };
         Self { status, exit_code: ended.exit_code, output: Some(ended.output) }
+    }
+}
+
+/// How what was ended so is told: an operator gets what was asked for, everyone else less.
+const fn status_of(cut: Cut) -> ResultStatus {
+    match cut {
+        Cut::Cancelled => ResultStatus::Cancelled,
+        Cut::Stopped | Cut::Overdue(_) => ResultStatus::Failed,
     }
 }
 
@@ -67,31 +85,37 @@ impl Executor {
         Self { recorder }
     }
 
-    /// Carries out `action`. Told to stop, it ends what runs and says what came of it so far.
-    pub async fn run(&self, action: Action, config: &Effective, stop: &Stop) -> Outcome {
+    /// Carries out `action`. When `ending` says so, it ends what runs and says what came of it until then. What a
+    /// program prints stands in `so_far` while it runs.
+    pub async fn run(
+        &self,
+        action: Action,
+        config: &Effective,
+        ending: &Ending<'_>,
+        so_far: &SoFar,
+    ) -> Outcome {
         match action {
             Action::Ping => Outcome::succeeded("pong".to_owned()),
-            Action::CollectNow => self.collect(stop).await,
+            Action::CollectNow => self.collect(ending).await,
             Action::RunDiscovery { cidr, ports } => {
                 let plan = Plan::choose(cidr.as_deref(), ports, config);
                 match plan {
-                    Ok(plan) => self.discover(plan, stop).await,
+                    Ok(plan) => self.discover(plan, ending).await,
                     Err(error) => Outcome::failed(error),
                 }
             }
             Action::RestartService { service } => match service::restart_argv(&service) {
-                Some(argv) => run_program(&argv, RESTART_WITHIN, stop).await,
+                Some(argv) => run_program(&argv, ending, so_far).await,
                 None => Outcome::failed("this machine has no service manager that is known here"),
             },
-            Action::Exec { argv, timeout_seconds } => {
-                run_program(&argv, Duration::from_secs(timeout_seconds), stop).await
-            }
+            Action::Exec { argv, .. } => run_program(&argv, ending, so_far).await,
         }
     }
 
-    async fn collect(&self, stop: &Stop) -> Outcome {
-        let Some(taken) = stop.or(self.recorder.take_sample()).await else {
-            return Outcome::failed("the agent was stopped while it measured");
+    async fn collect(&self, ending: &Ending<'_>) -> Outcome {
+        let taken = match ending.or(self.recorder.take_sample()).await {
+            Ok(taken) => taken,
+            Err(cut) => return Outcome::cut(cut),
         };
         match taken
             .map_err(|error| error.to_string())
@@ -102,10 +126,11 @@ impl Executor {
         }
     }
 
-    async fn discover(&self, plan: Plan, stop: &Stop) -> Outcome {
+    async fn discover(&self, plan: Plan, ending: &Ending<'_>) -> Outcome {
         let began = self.recorder.now();
-        let Some(scan) = stop.or(scan::run(&plan, |_| {})).await else {
-            return Outcome::failed("the agent was stopped while it scanned");
+        let scan = match ending.or(scan::run(&plan, |_| {})).await {
+            Ok(scan) => scan,
+            Err(cut) => return Outcome::cut(cut),
         };
         let (hosts, seconds) = (scan.hosts.len(), scan.duration / 1_000.0);
         match self.recorder.take_scan(began, scan) {
@@ -119,8 +144,8 @@ impl Executor {
     }
 }
 
-async fn run_program(argv: &[String], within: Duration, stop: &Stop) -> Outcome {
-    match process::run(argv, within, stop).await {
+async fn run_program(argv: &[String], ending: &Ending<'_>, so_far: &SoFar) -> Outcome {
+    match process::run(argv, ending, so_far).await {
         Ok(ended) => Outcome::of(ended),
         Err(error) => Outcome::failed(error),
     }

@@ -1,23 +1,28 @@
 //! Pulling: a request is held open until the hub has commands; each is judged ([`admit`]), taken down in the
-//! journal, and only then run, one after the other, in their order.
+//! journal, and only then run, one after the other, in their order. One that runs long is attended ([`attend`]): the hub
+//! may follow it, and have it ended.
 //!
 //! An answer names the configuration that was in force when it was made: until that is in force here, no command of
 //! it is run or taken down. Once this state turns out to be a copy of another machine's, none is pulled any more.
 
 mod admit;
+mod ask;
+mod attend;
 
 use crate::{
     backoff::{Backoff, random},
-    clock::{Offset, machine_time},
+    clock::{Clock, Offset, machine_time},
     config::ConfigKeeper,
-    execute::{Executor, Outcome},
+    execute::{self, Ending, Executor, Outcome, SoFar},
     journal::Finished,
     report::Results,
     state::StateError,
-    stop::Stop,
-    transport::{Failure, Revoked, Session, nonce},
+    stop::{self, Stop},
+    transport::{Link, Revoked, Session},
 };
 use admit::{Admission, Gate};
+use ask::ask;
+use attend::{Attendant, Running};
 use pingup_protocol::{
     command::{Action, Command, PendingAnswer, ResultStatus},
     time::Timestamp,
@@ -28,8 +33,6 @@ use std::{
 };
 use tokio::time::timeout;
 
-/// How long the hub is asked to hold the request open: below what proxies commonly allow.
-const WAIT: Duration = Duration::from_secs(50);
 /// An empty answer that comes sooner was not held open.
 const HELD_LEAST: Duration = Duration::from_secs(1);
 /// How long the commands of an answer wait for a newer configuration that it speaks of; then they are asked for anew.
@@ -43,6 +46,7 @@ pub struct Puller {
     results: Rc<Results>,
     config: Rc<ConfigKeeper>,
     executor: Executor,
+    attendant: Attendant,
     /// Says that this state is a copy.
     copied: Stop,
     backoff: Backoff,
@@ -67,15 +71,18 @@ impl Handled {
 }
 
 impl Puller {
-    /// A puller over `session`, until `copied` says that somebody else pulls as well.
-    pub const fn new(
-        session: Session,
+    /// A puller over `link`, until `copied` says that somebody else pulls as well.
+    pub fn new(
+        link: &Rc<Link>,
         results: Rc<Results>,
         config: Rc<ConfigKeeper>,
+        clock: Rc<Clock>,
         executor: Executor,
         copied: Stop,
     ) -> Self {
-        Self { session, results, config, executor, copied, backoff: BACKOFF }
+        let (hearing, telling) = (link.session("cancel"), link.session("progress"));
+        let attendant = Attendant::new(hearing, telling, Rc::clone(&config), clock);
+        Self { session: link.session("pull"), results, config, executor, attendant, copied, backoff: BACKOFF }
     }
 
     /// Pulls until told to stop.
@@ -83,7 +90,9 @@ impl Puller {
         let copied = self.copied.clone();
         while !stop.is_set() && !copied.is_set() {
             let began = Instant::now();
-            let Some(asked) = stop.or(copied.or(self.ask())).await.flatten() else { break };
+            let after = self.results.journal.borrow().last_seq();
+            let asked = ask(&mut self.session, after);
+            let Some(asked) = stop.or(copied.or(asked)).await.flatten() else { break };
             let wait = match asked {
                 Ok(answer) => self.answered(answer, began.elapsed(), stop).await,
                 Err(failure) if failure.is_revoked() => return Err(Revoked::because(&failure)),
@@ -97,20 +106,6 @@ impl Puller {
             }
         }
         Ok(())
-    }
-
-    async fn ask(&mut self) -> Result<PendingAnswer, Failure> {
-        let nonce = nonce()?;
-        let agent_id = self.session.link().identity().agent_id.clone();
-        let after = self.results.journal.borrow().last_seq();
-        let wait = WAIT.as_secs();
-        let route = format!("/api/v1/commands/pending/{agent_id}?nonce={nonce}&wait={wait}&after={after}");
-        let body = self.session.get(&route, WAIT).await?;
-        let answer: PendingAnswer = self.session.link().verified(&body)?;
-        if answer.nonce != nonce || answer.agent_id != agent_id {
-            return Err(Failure::Unverified("it answers another request".to_owned()));
-        }
-        Ok(answer)
     }
 
     /// Carries out an answer; how long to wait before asking again, if at all.
@@ -158,6 +153,10 @@ impl Puller {
                 now: offset.hub_time(machine_time()),
             };
             match gate.admit(offered) {
+                Admission::Run(command, _) if self.attendant.wishes().name(&command) => {
+                    tracing::info!(command = command.command_id, "cancelled by the hub before it began");
+                    self.finish(&command, machine_time(), Outcome::never_begun())?;
+                }
                 Admission::Run(command, action) => self.carry_out(&command, action, stop).await?,
                 Admission::Reject(command, reason) => {
                     tracing::info!(command = command.command_id, "rejected: {reason}");
@@ -173,11 +172,20 @@ impl Puller {
         Ok(handled)
     }
 
-    async fn carry_out(&self, command: &Command, action: Action, stop: &Stop) -> Result<(), StateError> {
+    async fn carry_out(&mut self, command: &Command, action: Action, stop: &Stop) -> Result<(), StateError> {
         let started_at = machine_time();
         self.results.journal.borrow_mut().begin(command, started_at)?;
         tracing::info!(command = command.command_id, action = command.action, "running");
-        let outcome = Box::pin(self.executor.run(action, &self.config.current(), stop)).await;
+        let ((canceller, cancel), so_far) = (stop::channel(), SoFar::default());
+        let ending = Ending::new(stop, &cancel, execute::within(&action, command.timeout_seconds));
+        let config = self.config.current();
+        let work = Box::pin(self.executor.run(action, &config, &ending, &so_far));
+        let running = Running { command, started_at, so_far: &so_far, canceller: &canceller };
+        let outcome = tokio::select! {
+            biased;
+            outcome = work => outcome,
+            never = Box::pin(self.attendant.attend(&running)) => match never {},
+        };
         self.finish(command, started_at, outcome)
     }
 

@@ -31,6 +31,6 @@ pub(super) fn sweep(cellar: &Cellar, common: &Common, rooms: &Rooms) -> Sweep {
         .with(sweep::disk::job(cellar.disk.clone()))
         .with(Job::new("health", TICK, examine))
         .with(sweep::offline::job(sqlite.clone(), clock.clone(), registry::store::mark_offline, tell))
-        .with(sweep::expire::job(sqlite.clone(), clock.clone(), commands::store::expire, told))
+        .with(sweep::expire::job(sqlite.clone(), clock.clone(), commands::store::lapse, told))
         .with(sweep::latest::job(sqlite.clone(), move || latest.take_dirty(), NOTE_NEWEST))
 }

@@ -4,7 +4,7 @@ use super::{keyring::AgentKeys, role::Operator};
 use crate::http::problem::Refusal;
 use bytes::Bytes;
 use pingup_protocol::{
-    command::ResultBody,
+    command::{ProgressBody, ResultBody},
     discovery::DiscoveryBody,
     heartbeat::HeartbeatBody,
     ids::AgentId,
@@ -26,7 +26,7 @@ macro_rules! addressed {
         fn agent_id(&self) -> &AgentId { &self.agent_id }
     })* };
 }
-addressed!(DiscoveryBody, HeartbeatBody, ResultBody);
+addressed!(DiscoveryBody, HeartbeatBody, ProgressBody, ResultBody);
 
 /// An agent that asks something: its token was checked and its generation lives.
 #[derive(Clone, Debug)]

@@ -39,17 +39,19 @@ pub struct Counts {
     pub pending: u64,
     /// Handed to their agents; nothing was heard since.
     pub delivered: u64,
+    /// Run, by their agents' word.
+    pub running: u64,
     /// Ran, and ended well.
     pub succeeded: u64,
     /// Ran, and did not.
     pub failed: u64,
     /// The agents would not run them.
     pub rejected: u64,
-    /// The agents died while they ran.
+    /// The agents died while they ran, or were never heard of again.
     pub unknown: u64,
-    /// Were not pulled in time.
+    /// Were not begun in time.
     pub expired: u64,
-    /// Were taken back.
+    /// Were taken back, or ended by an operator.
     pub cancelled: u64,
 }
 
@@ -59,6 +61,7 @@ impl Counts {
         let place = match status {
             CommandStatus::Pending => &mut self.pending,
             CommandStatus::Delivered => &mut self.delivered,
+            CommandStatus::Running => &mut self.running,
             CommandStatus::Succeeded => &mut self.succeeded,
             CommandStatus::Failed => &mut self.failed,
             CommandStatus::Rejected => &mut self.rejected,
@@ -71,8 +74,9 @@ impl Counts {
 
     /// How many there are.
     pub fn total(&self) -> u64 {
-        let Self { pending, delivered, succeeded, failed, rejected, unknown, expired, cancelled } = self;
-        pending + delivered + succeeded + failed + rejected + unknown + expired + cancelled
+        let Self { pending, delivered, running, succeeded, failed, rejected, unknown, expired, cancelled } =
+            self;
+        pending + delivered + running + succeeded + failed + rejected + unknown + expired + cancelled
     }
 }
 
@@ -97,7 +101,7 @@ pub struct Missing {
     pub agent_id: AgentId,
     /// Its command.
     pub command_id: String,
-    /// Where that stands: `pending`, `delivered` or `expired`.
+    /// Where that stands: `pending`, `delivered`, `running` or `expired`.
     pub status: CommandStatus,
 }
 
@@ -122,6 +126,6 @@ mod tests {
         for (status, count) in CommandStatus::ALL.into_iter().zip(1..) {
             assert_eq!(written[status.as_str()], count);
         }
-        assert_eq!(counts.total(), (1..=8).sum::<u64>());
+        assert_eq!(counts.total(), (1..=9).sum::<u64>());
     }
 }

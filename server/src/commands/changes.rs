@@ -1,8 +1,11 @@
 //! What is told of commands: that one stands otherwise than before.
 //!
-//! Told after the commit, so that nobody hears of what a crash could take back. A hub that dies in between tells
-//! nothing: who must not miss a change asks the records.
+//! Told after the commit, so that nobody hears of what a crash could take back, and in the order of the commits; also if
+//! whoever brought it about has hung up by then. A hub that dies in between tells
+//! nothing: who must not miss a change asks the records. What ends with an agent that is removed is not told one by
+//! one: that the agent is gone says it.
 
+use super::CommandView;
 use pingup_protocol::{command::CommandStatus, ids::AgentId, time::Timestamp};
 use std::{fmt, sync::Arc};
 
@@ -19,8 +22,16 @@ pub struct Change {
     pub at: Timestamp,
 }
 
-/// Tells changes to whoever `app` has listen; by default to nobody. What listens must not block: it is called
-/// where requests are served, with all changes of one commit at once.
+impl Change {
+    /// That a command came to stand as `view` shows it, at `at`.
+    pub fn of(view: &CommandView, at: Timestamp) -> Self {
+        let CommandView { command_id, agent_id, status, .. } = view;
+        Self { command_id: command_id.clone(), agent_id: agent_id.clone(), status: *status, at }
+    }
+}
+
+/// Tells changes to whoever `app` has listen; by default to nobody. It is called where the records are written, with all
+/// changes of one write at once, and must not take long.
 #[derive(Clone)]
 pub struct Teller(Arc<dyn Fn(Vec<Change>) + Send + Sync>);
 

@@ -46,8 +46,8 @@ pub enum CommandsError {
     )]
     KeyReused,
     /// Too late to take it back.
-    #[error("the command is {}, and only a pending one can be cancelled", .0.as_str())]
-    NotPending(CommandStatus),
+    #[error("the command is {} already", .0.as_str())]
+    Ended(CommandStatus),
     /// The agent reports on what it was never given.
     #[error("no command with this id and place was issued to this agent")]
     NotIssued,

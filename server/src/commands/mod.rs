@@ -4,15 +4,21 @@
 //! An operator queues a command; it gets an id (`CMD-<year>-<number>`) and the next place in its agent's order.
 //! The agent keeps a request open ([`waiters`]) that is answered the moment there is something for it. What is
 //! handed out is marked delivered **before** the answer leaves, so that a command an agent may have seen is
-//! never cancelled as if nobody had. It is handed out again until a result comes: the agent's own record of the
-//! last place it began makes that "at most once" (docs/protocol.md).
+//! never cancelled as if nobody had. It is handed out again until the agent says that it runs, or a result comes: the
+//! agent's own record of the last place it began makes that "at most once" (docs/protocol.md).
 //!
 //! ```text
-//! pending → delivered → succeeded | failed | rejected | unknown
-//! pending → expired | cancelled          delivered → cancelled, only when the agent is removed
+//! pending → delivered → running → succeeded | failed | rejected | cancelled | unknown
+//!                     → the same, without a word that it runs
+//! pending → expired | cancelled          delivered → expired | cancelled, when the agent has not begun it
 //! ```
-//! A hub that never heard back still says `delivered`. Time alone ends a pending command: it reads as expired
+//! Nothing stays delivered or running for ever: once it must have ended, whatever its agent did, it is `unknown`
+//! ([`GIVE_UP_SECONDS`]). What the hub concluded by itself of a command that was handed out gives way to the agent's
+//! own word: a first result is taken however late it comes. Time alone ends a pending command: it reads as expired
 //! from that moment on, whether or not the sweep has written it down yet.
+//!
+//! Cancelling ends a pending command here. Of one that was handed out it is a wish: the agent hears it in its next
+//! answer, ends the command and says so; or it says that the command was over before.
 //!
 //! One word can ask many agents ([`BatchView`]): each gets a command of its own, like any other, and all of them are
 //! queued in one write or none is.
@@ -61,6 +67,14 @@ pub const DELIVERY_MAX: usize = 32;
 /// Parameters in one answer to an agent, in bytes of compact JSON; what is over waits for the next.
 pub const DELIVERY_BYTES_MAX: usize = 512 * 1024;
 
+/// Commands in one answer that the agent is to end: it has no more than it was handed out.
+pub const CANCEL_MAX: usize = DELIVERY_MAX;
+/// How long after the latest moment at which a command can have ended its result is waited for: clocks differ, and a
+/// result may be on its way.
+pub const GIVE_UP_SECONDS: u64 = 600;
+/// Commands that one sweep ends; what is over waits for the next.
+pub const LAPSE_MAX: usize = 65_536;
+
 const _: () = assert!(PARAMS_BYTES_MAX <= DELIVERY_BYTES_MAX, "every command must fit an answer");
 
 /// A command as operators see it.
@@ -80,18 +94,26 @@ pub struct CommandView {
     pub params: Map<String, Value>,
     /// Where it stands.
     pub status: CommandStatus,
+    /// How many seconds it may run; what its action says when null.
+    pub timeout_seconds: Option<u64>,
     /// When it was queued.
     pub created_at: Timestamp,
     /// When it may no longer be begun.
     pub expires_at: Timestamp,
     /// When it was first handed to the agent.
     pub delivered_at: Option<Timestamp>,
+    /// When an operator took it back, or wanted it ended.
+    pub cancel_asked_at: Option<Timestamp>,
     /// When it began, by the agent's clock.
     pub started_at: Option<Timestamp>,
     /// When it ended, by the agent's clock.
     pub finished_at: Option<Timestamp>,
+    /// What it printed so far, while it runs, and when nobody could say more.
+    pub output_so_far: Option<String>,
     /// What the agent reported.
     pub result: Option<Outcome>,
+    /// Why it ended without a report.
+    pub reason: Option<&'static str>,
 }
 
 impl CommandView {
@@ -149,6 +171,18 @@ pub fn status_at(stored: CommandStatus, expires_at: Timestamp, now: Timestamp) -
     }
 }
 
+/// Why a command that stands so ended, though its agent reported nothing; `delivered`: it was handed out.
+pub const fn reason(status: CommandStatus, delivered: bool) -> Option<&'static str> {
+    match (status, delivered) {
+        (CommandStatus::Unknown, _) => Some("nothing was heard of it by the time it must have ended"),
+        (CommandStatus::Expired, true) => Some("the agent got it, but had not begun it in time"),
+        (CommandStatus::Expired, false) => Some("the agent did not fetch it in time"),
+        (CommandStatus::Cancelled, true) => Some("the agent got it, but had not begun it, or was removed"),
+        (CommandStatus::Cancelled, false) => Some("it was taken back before the agent fetched it"),
+        _ => None,
+    }
+}
+
 /// What to do with a reported result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -162,11 +196,12 @@ pub enum Verdict {
     NotIssued,
 }
 
-/// Judges a reported result by where its command stands and what was `kept` of it.
-pub fn judge(status: CommandStatus, kept: Option<&Outcome>, reported: &Outcome) -> Verdict {
+/// Judges a reported result by where its command stands, whether it was ever handed out, and what was `kept` of it. Of
+/// one that was, the first result counts, whatever the hub made of its silence.
+pub fn judge(status: CommandStatus, delivered: bool, kept: Option<&Outcome>, reported: &Outcome) -> Verdict {
     match kept {
         Some(kept) if kept == reported => Verdict::Same,
-        None if status == CommandStatus::Delivered => Verdict::Keep,
+        None if delivered => Verdict::Keep,
         None if status == CommandStatus::Pending => Verdict::NotIssued,
         _ => Verdict::Conflict,
     }
@@ -201,13 +236,15 @@ mod rules {
 
     #[test]
     fn the_first_result_counts_and_the_same_again_is_no_other() {
-        use CommandStatus::{Cancelled, Delivered, Expired, Pending, Succeeded};
-        assert_eq!(judge(Delivered, None, &outcome("x")), Verdict::Keep);
-        assert_eq!(judge(Pending, None, &outcome("x")), Verdict::NotIssued);
-        assert_eq!(judge(Succeeded, Some(&outcome("x")), &outcome("x")), Verdict::Same);
-        assert_eq!(judge(Succeeded, Some(&outcome("x")), &outcome("y")), Verdict::Conflict);
+        use CommandStatus::{Cancelled, Delivered, Expired, Pending, Running, Succeeded, Unknown};
+        for status in [Delivered, Running, Unknown, Expired, Cancelled] {
+            assert_eq!(judge(status, true, None, &outcome("x")), Verdict::Keep, "{status:?}");
+        }
+        assert_eq!(judge(Pending, false, None, &outcome("x")), Verdict::NotIssued);
+        assert_eq!(judge(Succeeded, true, Some(&outcome("x")), &outcome("x")), Verdict::Same);
+        assert_eq!(judge(Succeeded, true, Some(&outcome("x")), &outcome("y")), Verdict::Conflict);
         for status in [Cancelled, Expired] {
-            assert_eq!(judge(status, None, &outcome("x")), Verdict::Conflict);
+            assert_eq!(judge(status, false, None, &outcome("x")), Verdict::Conflict);
         }
     }
 }

@@ -6,7 +6,7 @@
 use super::BATCH_AGENTS_MAX;
 use crate::selector::Selector;
 use pingup_protocol::{
-    command::Action,
+    command::{Action, check_timeout},
     ids::AgentId,
     limits::{BODY_BYTES_MAX, COMMAND_TTL_SECONDS_MAX, DEPTH_MAX},
     schema::{Checked, SchemaError},
@@ -46,6 +46,9 @@ pub struct CommandBody {
     /// How many seconds it may wait; an hour when absent.
     #[serde(default)]
     pub ttl_seconds: Option<u64>,
+    /// How many seconds it may run, at most a day; what its action says when absent.
+    #[serde(default)]
+    pub timeout_seconds: Option<u64>,
     /// The same key with the same content makes no second command.
     #[serde(default)]
     pub idempotency_key: Option<String>,
@@ -59,6 +62,7 @@ impl Checked for CommandBody {
             let detail = format!("1 to {COMMAND_TTL_SECONDS_MAX} seconds expected");
             return Err(SchemaError::at("/ttlSeconds", detail));
         }
+        check_timeout("/timeoutSeconds", self.timeout_seconds)?;
         let key_chars = self.idempotency_key.as_ref().map_or(1, |key| key.chars().count());
         if !(1..=IDEMPOTENCY_KEY_CHARS_MAX).contains(&key_chars) {
             let detail = format!("1 to {IDEMPOTENCY_KEY_CHARS_MAX} characters expected");
@@ -118,6 +122,8 @@ pub struct Task {
     pub params: String,
     /// How many seconds it may wait.
     pub ttl_seconds: i64,
+    /// How many seconds it may run, if that was said.
+    pub timeout_seconds: Option<u64>,
 }
 
 /// A command that was found fit to be queued.
@@ -169,7 +175,7 @@ impl Wanted {
             return Err(SchemaError::at("/params", detail));
         }
         let ttl_seconds = i64::try_from(body.ttl_seconds.unwrap_or(TTL_SECONDS_DEFAULT)).unwrap_or(i64::MAX);
-        let task = Task { action: body.action, params, ttl_seconds };
+        let task = Task { action: body.action, params, ttl_seconds, timeout_seconds: body.timeout_seconds };
         let idempotency_key = body.idempotency_key;
         if let Some(agent_id) = body.agent_id {
             return Ok(Self::One(Order { agent_id, task, idempotency_key }));
@@ -215,6 +221,8 @@ mod tests {
                 json!({"agentId": "a", "action": "ping", "ttlSeconds": COMMAND_TTL_SECONDS_MAX + 1}),
                 "/ttlSeconds",
             ),
+            (json!({"agentId": "a", "action": "ping", "timeoutSeconds": 0}), "/timeoutSeconds"),
+            (json!({"agentId": "a", "action": "ping", "timeoutSeconds": 86_401}), "/timeoutSeconds"),
             (json!({"agentId": "a", "action": "ping", "idempotencyKey": ""}), "/idempotencyKey"),
             (json!({"agentId": "a", "action": "ping", "idempotencyKey": "k".repeat(129)}), "/idempotencyKey"),
             (json!({"agentId": "a", "action": "other", "params": nested(PARAMS_DEPTH_MAX + 1)}), "/params"),

@@ -12,9 +12,8 @@
 //! what came next: then the reader asks for everything again.
 //!
 //! # Promises
-//! Nothing is told that is not on disk. Of one agent's comings and goings, what was committed first is told first. A
-//! command goes only forward through its states; an event that would take it back came late and says nothing new.
-//! A stream leaves nothing away silently: it ends with `end`, which says why.
+//! Nothing is told that is not on disk. Of the agents and their commands, what was committed first is told first. A
+//! stream leaves nothing away silently: it ends with `end`, which says why.
 //!
 //! # Refuses
 //! More than [`STREAMS_MAX`] streams; types that there are not; what is no agent id. A reader that is so slow that
@@ -177,7 +176,7 @@ impl Events {
     }
 
     /// Tells what happened, in this order. Takes no longer than putting it into a list: to be called where the
-    /// order of commits is known.
+    /// order of the commits is known.
     pub fn tell(&self, events: impl IntoIterator<Item = Event>) {
         self.figures.events.add(self.ring.tell(events));
     }

@@ -101,6 +101,7 @@ pub fn table() -> Vec<Route> {
         row(M::GET,    "/api/v1/commands/batches/{id}",      Operator(Viewer),     NONE,  &["limit", "cursor"],                     JSON,    commands::handler::get_batch),
         row(M::DELETE, "/api/v1/commands/batches/{id}",      Operator(Op),         NONE,  &[],                                      JSON,    commands::handler::cancel_batch),
         row(M::GET,    "/api/v1/commands/pending/{agentId}", Agent(Some("agentId")), NONE, &["nonce", "wait", "after"],             JSON,    commands::handler::pending),
+        row(M::POST,   "/api/v1/commands/{id}/progress",     Agent(None),          BODY,  &[],                                      JSON,    commands::handler::progress),
         row(M::POST,   "/api/v1/commands/{id}/result",       Agent(None),          BODY,  &[],                                      JSON,    commands::handler::result),
         row(M::GET,    "/api/v1/config/{agentId}",           AgentOr("agentId", Viewer), NONE, &["nonce"],                          JSON,    config::handler::get),
         row(M::POST,   "/api/v1/config/{agentId}",           Operator(Op),         BODY,  &[],                                      JSON,    config::handler::post),

@@ -37,6 +37,11 @@ pub const SQLITE: &[Migration] = &[
         sql: include_str!("../../../migrations/sqlite/0004_batches.sql"),
     },
     Migration {
+        version: 5,
+        name: "running",
+        sql: include_str!("../../../migrations/sqlite/0005_running.sql"),
+    },
+    Migration {
         version: 7,
         name: "config_reports",
         sql: include_str!("../../../migrations/sqlite/0007_config_reports.sql"),

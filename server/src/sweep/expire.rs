@@ -1,4 +1,4 @@
-//! Commands that nobody fetched in time are expired.
+//! Commands that time alone ends: nobody fetched them, or nobody ever reported on them.
 
 use super::{Job, TICK};
 use crate::{
@@ -7,27 +7,29 @@ use crate::{
 };
 use pingup_protocol::time::Timestamp;
 use rusqlite::Connection;
-use std::sync::Arc;
+use std::{cell::Cell, sync::Arc};
 
-/// Expires pending commands whose time is over at the given moment; says which, in a room's own words.
-pub type ExpireCommands<T> = fn(&Connection, Timestamp) -> rusqlite::Result<Vec<T>>;
+/// Ends the commands whose time is over at the given moment; says which, in a room's own words.
+pub type EndCommands<T> = fn(&Connection, Timestamp) -> rusqlite::Result<Vec<T>>;
 
-/// The job. What it expired is told to `told`, once that is on disk.
+/// The job. What it ended is told to `told`, once that is on disk.
 pub fn job<T: Send + 'static>(
     sqlite: Sqlite,
     clock: Clock,
-    expire: ExpireCommands<T>,
+    end: EndCommands<T>,
     told: impl Fn(Vec<T>) + Send + Sync + 'static,
 ) -> Job {
     let told = Arc::new(told);
     Job::new("expire", TICK, move || {
         let (sqlite, now, told) = (sqlite.clone(), clock.now(), Arc::clone(&told));
         async move {
-            let expired =
-                sqlite.write(move |connection| Ok::<_, StorageError>(expire(connection, now)?)).await?;
-            if !expired.is_empty() {
-                tracing::info!(commands = expired.len(), "not fetched in time: expired");
-                told(expired);
+            let work = move |connection: &Connection| {
+                let ended = end(connection, now)?;
+                Ok::<_, StorageError>((ended.len(), Cell::new(ended)))
+            };
+            let (commands, _) = sqlite.write_then(work, move |(_, ended)| told(ended.take())).await?;
+            if commands > 0 {
+                tracing::info!(commands, "not fetched, or not reported, in time: ended");
             }
             Ok::<_, StorageError>(())
         }

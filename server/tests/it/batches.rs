@@ -110,7 +110,9 @@ fn agents_are_asked_by_their_labels_and_what_nobody_saw_is_taken_back() {
     }
     assert_eq!(missing(&batch(&operator, &queued, "")), [pair("A", "delivered")]);
     assert_eq!(agents[1].pending("")["commands"], json!([]));
-    work_off(&agents[0]);
+    let told = agents[0].pending(&format!("&after={}", u64::MAX >> 11));
+    assert_eq!(told["cancel"].as_array().unwrap().len(), 1, "whoever has it is to end it");
+    agents[0].pending("&after=0");
     assert!(missing(&batch(&operator, &queued, "")).is_empty());
 }
 

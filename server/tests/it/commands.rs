@@ -126,7 +126,7 @@ fn a_result_before_the_command_was_handed_out_is_nobodys() {
 }
 
 #[test]
-fn only_pending_commands_can_be_cancelled_and_old_ones_expire() {
+fn what_is_over_cannot_be_cancelled_and_what_is_old_expires() {
     let hub = Hub::start();
     let agent = hub.register("A");
     let operator = hub.operator("operator");
@@ -142,6 +142,12 @@ fn only_pending_commands_can_be_cancelled_and_old_ones_expire() {
 
     let delivered = queue(&operator, "ping");
     assert_eq!(agent.pending("")["commands"].as_array().unwrap().len(), 1);
+    for _ in 0..2 {
+        let asked = operator.delete(&path(&delivered, "")).expect(202);
+        assert_eq!((&asked["status"], asked["cancelAskedAt"].is_string()), (&json!("delivered"), true));
+    }
+    assert_eq!(agent.pending("&after=2")["cancel"], json!([delivered["commandId"]]));
+    agent.post(&path(&delivered, "/result"), &result(&agent, &delivered, "cancelled")).expect(200);
     refused(&operator.delete(&path(&delivered, "")), 409, "result-conflict");
 
     let short = json!({"agentId": "A", "action": "collect_now", "ttlSeconds": 1});
@@ -149,8 +155,41 @@ fn only_pending_commands_can_be_cancelled_and_old_ones_expire() {
     crate::harness::eventually("it has expired", || {
         (operator.get(&path(&short, "")).expect(200)["status"] == "expired").then_some(())
     });
-    let handed_out = agent.pending("")["commands"].clone();
-    assert_eq!(handed_out.as_array().unwrap().len(), 1, "only the delivered one: {handed_out}");
+    assert_eq!(agent.pending("")["commands"], json!([]));
+}
+
+#[test]
+fn output_so_far_is_seen_while_a_command_runs() {
+    let hub = Hub::start();
+    let agent = hub.register("A");
+    let operator = hub.operator("operator");
+    let order = json!({"agentId": "A", "action": "ping", "ttlSeconds": 2_592_000, "timeoutSeconds": 5});
+    let queued = operator.post("/api/v1/commands", &order).expect(201);
+    let command = &agent.pending("&after=0")["commands"][0];
+    assert_eq!(command["timeoutSeconds"], 5);
+    let say = |offset: usize, output: &str| {
+        let body = json!({"agentId": "A", "timestamp": now(), "commandId": command["commandId"], "commandSeq": 1,
+                          "startedAt": "2026-02-25T10:00:00Z", "offset": offset, "output": output});
+        agent.post(&path(command, "/progress"), &body)
+    };
+    assert_eq!(say(0, "").expect(200)["status"], "running");
+    let most = "\u{1}".repeat(32 * 1024);
+    assert_eq!(say(0, &most).expect(200)["outputBytes"], 32 * 1024);
+    assert_eq!(say(32 * 1024, &most).expect(200)["outputBytes"], 64 * 1024);
+    assert_eq!(refused(&say(64 * 1024, "x"), 422, "schema-invalid")["errors"][0]["pointer"], "/offset");
+    let seen = operator.get(&path(&queued, "")).expect(200);
+    assert_eq!((&seen["status"], &seen["startedAt"]), (&json!("running"), &json!("2026-02-25T10:00:00Z")));
+    assert_eq!(seen["outputSoFar"].as_str().unwrap().len(), 64 * 1024);
+    assert_eq!(
+        operator.get("/api/v1/commands?status=running").expect(200)["items"][0]["commandId"],
+        queued["commandId"]
+    );
+    assert_eq!(agent.pending("&after=0")["commands"], json!([]), "it has begun, whatever its agent forgot");
+    refused(
+        &agent.wire.post(&path(command, "/progress"), &json!({"agentId": "A"})),
+        400,
+        "signature-missing",
+    );
 }
 
 #[test]
@@ -195,6 +234,7 @@ fn what_cannot_be_queued_is_refused_by_its_place() {
         ("/params", json!({"agentId": "A", "action": "ping", "params": []})),
         ("/ttlSeconds", json!({"agentId": "A", "action": "ping", "ttlSeconds": 0})),
         ("/ttlSeconds", json!({"agentId": "A", "action": "ping", "ttlSeconds": 2_592_001})),
+        ("/timeoutSeconds", json!({"agentId": "A", "action": "ping", "timeoutSeconds": 86_401})),
         ("/idempotencyKey", json!({"agentId": "A", "action": "ping", "idempotencyKey": ""})),
     ] {
         let problem = refused(&operator.post("/api/v1/commands", &body), 422, "schema-invalid");

@@ -112,7 +112,8 @@ fn run(operator: &Wire, id: &str, action: &str, params: Value) -> (Value, Durati
     let path = format!("/api/v1/commands/{}", queued["commandId"].as_str().unwrap());
     let done = eventually("the command ends", || {
         let command = operator.get(&path).expect(200);
-        (!["pending", "delivered"].contains(&command["status"].as_str().unwrap())).then_some(command)
+        (!["pending", "delivered", "running"].contains(&command["status"].as_str().unwrap()))
+            .then_some(command)
     });
     (done, begun.elapsed())
 }
@@ -268,5 +269,40 @@ fn an_agent_killed_in_the_middle_of_a_command_never_runs_it_again() {
     assert_eq!(run(&operator, &id, "ping", json!({})).0["status"], "succeeded", "and the queue goes on");
     assert_eq!(std::fs::read_to_string(&trace).unwrap(), sleeper, "it ran once");
     signal(sleeper.trim().parse().unwrap(), "KILL");
+    agent.terminate();
+}
+
+#[test]
+fn a_command_that_runs_long_is_watched_and_ended_and_those_behind_it_are_not_held_up() {
+    let hub = Hub::start();
+    let state = tempfile::tempdir().unwrap();
+    let agent = Program::start(&hub.wire, &state.path().join("agent"), Some(&hub.join_token()));
+    let operator = hub.operator("operator");
+    let id = online(&operator);
+    let order = |argv: Value| {
+        let body = json!({"agentId": id, "action": "exec", "params": {"argv": argv}, "timeoutSeconds": 900});
+        let queued = operator.post("/api/v1/commands", &body).expect(201);
+        format!("/api/v1/commands/{}", queued["commandId"].as_str().unwrap())
+    };
+    let long = order(json!(["sh", "-c", "echo begun; sleep 600"]));
+    let behind = order(json!(["sh", "-c", "echo behind"]));
+    let seen = eventually("it is seen to run", || {
+        let command = operator.get(&long).expect(200);
+        (command["status"] == "running" && command["outputSoFar"] == "begun\n").then_some(command)
+    });
+    assert!(seen["startedAt"].is_string() && seen["result"].is_null(), "{seen}");
+    let asked = Instant::now();
+    operator.delete(&long).expect(202);
+    let ended = eventually("it is ended", || {
+        let command = operator.get(&long).expect(200);
+        (command["status"] == "cancelled").then_some(command)
+    });
+    assert!(asked.elapsed() < PATIENCE / 2, "woken, not timed out");
+    let output = ended["result"]["output"].as_str().unwrap();
+    assert!(output.contains("it was cancelled") && output.contains("begun"), "{ended}");
+    assert!(ended["cancelAskedAt"].is_string() && ended["outputSoFar"].is_null(), "{ended}");
+    eventually("the one behind it", || {
+        (operator.get(&behind).expect(200)["status"] == "succeeded").then_some(())
+    });
     agent.terminate();
 }

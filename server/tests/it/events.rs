@@ -12,14 +12,21 @@ use serde_json::{Value, json};
 /// Streams that the hub has open at most.
 const STREAMS_MAX: usize = 256;
 
-/// A result of the agent's command at place `seq`.
-fn report(agent: &Agent, command: &Value) {
+/// Says that `command` runs, and then that it succeeded.
+fn carry_out(agent: &Agent, command: &Value) {
     let id = command["commandId"].as_str().unwrap();
-    let body = json!({
+    let mut body = json!({
         "agentId": agent.id, "timestamp": now(), "commandId": id, "commandSeq": command["commandSeq"],
-        "status": "succeeded", "startedAt": now(), "finishedAt": now(),
+        "startedAt": now(),
     });
-    agent.post(&format!("/api/v1/commands/{id}/result"), &body).expect(200);
+    for _ in 0..2 {
+        agent.post(&format!("/api/v1/commands/{id}/progress"), &body).expect(200);
+    }
+    body["status"] = json!("succeeded");
+    body["finishedAt"] = json!(now());
+    for _ in 0..2 {
+        agent.post(&format!("/api/v1/commands/{id}/result"), &body).expect(200);
+    }
 }
 
 fn scan(agent: &Agent, hosts: &Value) {
@@ -39,13 +46,13 @@ fn what_happens_is_told_as_it_happens() {
     agent.heartbeat("online").expect(200);
     operator.post("/api/v1/commands", &json!({"agentId": "A", "action": "ping"})).expect(201);
     let commands = agent.pending("");
-    report(&agent, &commands["commands"][0]);
+    carry_out(&agent, &commands["commands"][0]);
     scan(&agent, &json!([{"ip": "192.168.1.7", "ports": [80]}]));
     agent.heartbeat("offline").expect(200);
     let second = operator.post("/api/v1/commands", &json!({"agentIds": ["A"], "action": "ping"})).expect(201);
     operator.delete(&format!("/api/v1/commands/batches/{}", second["batchId"].as_str().unwrap())).expect(200);
     hub.operator("admin").delete("/api/v1/agents/A").expect(200);
-    let told: Vec<_> = (0..10).map(|_| stream.next().unwrap()).collect();
+    let told: Vec<_> = (0..11).map(|_| stream.next().unwrap()).collect();
     let short: Vec<_> = told.iter().map(|event| event.short()).collect();
     assert_eq!(
         short,
@@ -54,6 +61,7 @@ fn what_happens_is_told_as_it_happens() {
             "agent:online",
             "command:pending",
             "command:delivered",
+            "command:running",
             "command:succeeded",
             "scan:1",
             "agent:offline",
@@ -64,7 +72,7 @@ fn what_happens_is_told_as_it_happens() {
     );
     assert!(told.iter().all(|event| event.data["agentId"] == "A" && event.data["at"].is_string()));
     assert!(told[2].data["commandId"].as_str().unwrap().starts_with("CMD-"), "{:?}", told[2]);
-    assert_eq!(told[5].data["duration"], 5.0);
+    assert_eq!(told[6].data["duration"], 5.0);
     let figures = viewer.get("/metrics");
     assert!(figures.text().contains("\npingup_event_streams 1\n"), "{}", figures.text());
 }

@@ -6,8 +6,10 @@ use http::{Method, Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use pingup_protocol::{
+    command::ProgressBody,
     discovery::DiscoveryBody,
     enrol::EnrolBody,
+    limits::INTEGER_MAX,
     metrics::{BatchEntry, MetricsBody, PushAnswer, Rejected},
     problem::{MEDIA_TYPE, Problem, ProblemType},
     schema,
@@ -68,6 +70,7 @@ fn route_of(method: &Method, path: &str) -> &'static str {
         ("POST", ["metrics"]) => "metrics",
         ("POST", ["discovery"]) => "discovery",
         ("GET", ["commands", "pending", "AGENT-1"]) => "pending",
+        ("POST", ["commands", _, "progress"]) => "progress",
         ("POST", ["commands", _, "result"]) => "result",
         ("GET", ["config", "AGENT-1"]) => "config",
         _ => "nowhere",
@@ -106,6 +109,7 @@ fn handle(state: &mut HubState, route: &'static str, query: &str, body: &[u8]) -
         }
         "metrics" => metrics(state, body),
         "discovery" => discovery(state, body),
+        "progress" => progress(state, body),
         "result" => {
             let result = schema::read(body).unwrap();
             state.results.push(result);
@@ -120,6 +124,20 @@ fn handle(state: &mut HubState, route: &'static str, query: &str, body: &[u8]) -
         }
         _ => refuse(Problem::new(ProblemType::NotFound, "x")),
     }
+}
+
+/// Places a piece as the hub does.
+fn progress(state: &mut HubState, body: &[u8]) -> Answer {
+    let said: ProgressBody = schema::read(body).unwrap();
+    let output = state.outputs.entry(said.command_seq).or_default();
+    let known = output.len().checked_sub(usize::try_from(said.offset).unwrap());
+    output.push_str(known.and_then(|known| said.output.get(known..)).unwrap_or_default());
+    let answer = json!({
+        "commandId": said.command_id, "status": "running", "outputBytes": output.len(),
+        "serverTime": state.now()
+    });
+    state.progress.push(said);
+    respond(200, "application/json", answer.to_string().into_bytes())
 }
 
 fn enrol(state: &mut HubState, body: &[u8]) -> Answer {
@@ -179,7 +197,7 @@ fn discovery(state: &mut HubState, body: &[u8]) -> Answer {
     respond(200, "application/json", serde_json::to_vec(&answer).unwrap())
 }
 
-/// Held open until there is a command that the agent has not had.
+/// Held open until there is a command that the agent has not had, or one to end for an agent that wants no more.
 async fn pending(state: &SharedState, query: &str) -> Answer {
     let after: u64 = parameter(query, "after").parse().unwrap();
     let wait = Duration::from_secs(parameter(query, "wait").parse().unwrap());
@@ -188,17 +206,22 @@ async fn pending(state: &SharedState, query: &str) -> Answer {
     // From before the look: a change after it is heard of.
     let mut changes = state.changes();
     loop {
-        let (commands, version) = {
+        let (commands, cancel, version) = {
             let state = state.lock();
             let due = state.offered.iter().filter(|offered| state.forgetful || offered.seq > after);
-            (due.map(|offered| offered.json.clone()).collect::<Vec<Value>>(), state.config.0)
+            let commands = due.map(|offered| offered.json.clone()).collect::<Vec<Value>>();
+            (commands, state.cancel.clone(), state.config.0)
         };
-        if !commands.is_empty() || tokio::time::Instant::now() >= held {
+        let is_news = !commands.is_empty() || (after == INTEGER_MAX && !cancel.is_empty());
+        if is_news || tokio::time::Instant::now() >= held {
             let state = state.lock();
-            let answer = json!({
+            let mut answer = json!({
                 "agentId": state.agent_id, "nonce": parameter(query, "nonce"), "serverTime": state.now(),
                 "commands": commands, "configVersion": version
             });
+            if !cancel.is_empty() {
+                answer["cancel"] = json!(cancel);
+            }
             return signed(200, &state.down_key(), &answer);
         }
         // A change, or the end of the wait: the next look tells.

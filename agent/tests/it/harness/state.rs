@@ -1,7 +1,7 @@
 //! What the hub of the tests knows, was sent, and was told to do.
 
 use pingup_protocol::{
-    command::ResultBody,
+    command::{ProgressBody, ResultBody},
     discovery::DiscoveryBody,
     enrol::{Credentials, EnrolBody, JoinToken, KeyPair},
     heartbeat::HeartbeatBody,
@@ -64,7 +64,12 @@ pub(crate) struct HubState {
     pub(crate) enrolments: Vec<EnrolBody>,
     pub(crate) beats: Vec<HeartbeatBody>,
     pub(crate) results: Vec<ResultBody>,
+    /// What was said of commands that ran, and by seq what that adds up to.
+    pub(crate) progress: Vec<ProgressBody>,
+    pub(crate) outputs: BTreeMap<u64, String>,
     pub(crate) offered: Vec<Offered>,
+    /// Commands that are to be ended.
+    pub(crate) cancel: Vec<String>,
     /// Hand out everything, whatever the agent says it has had.
     pub(crate) forgetful: bool,
     pub(crate) polls: usize,
@@ -89,7 +94,10 @@ impl HubState {
             enrolments: Vec::new(),
             beats: Vec::new(),
             results: Vec::new(),
+            progress: Vec::new(),
+            outputs: BTreeMap::new(),
             offered: Vec::new(),
+            cancel: Vec::new(),
             forgetful: false,
             polls: 0,
             config: (0, json!({})),
@@ -133,19 +141,43 @@ impl HubState {
         self.offered.push(Offered { seq, json });
     }
 
+    /// Queues one that may run only for so long.
+    pub(crate) fn offer_for(&mut self, seq: u64, timeout_seconds: u64, action: &str, params: Value) {
+        let mut command = self.unsigned(seq, action, params);
+        command["timeoutSeconds"] = json!(timeout_seconds);
+        let json = self.signed(&command);
+        self.offered.push(Offered { seq, json });
+    }
+
     /// A command, signed.
     pub(crate) fn command(&self, seq: u64, action: &str, params: Value) -> Value {
-        let command = json!({
-            "commandId": format!("CMD-2027-{seq:03}"), "agentId": self.agent_id, "commandSeq": seq,
+        self.signed(&self.unsigned(seq, action, params))
+    }
+
+    fn unsigned(&self, seq: u64, action: &str, params: Value) -> Value {
+        json!({
+            "commandId": command_id(seq), "agentId": self.agent_id, "commandSeq": seq,
             "action": action, "params": params,
-            "issuedAt": self.now(), "expiresAt": self.now().plus_seconds(60),
-        });
-        serde_json::from_slice(&signing::sign(&self.down_key(), &command).unwrap()).unwrap()
+            "issuedAt": self.now(), "expiresAt": self.now().plus_seconds(3_600),
+        })
+    }
+
+    fn signed(&self, command: &Value) -> Value {
+        serde_json::from_slice(&signing::sign(&self.down_key(), command).unwrap()).unwrap()
+    }
+
+    /// Wants the command of this place ended.
+    pub(crate) fn cancel(&mut self, seq: u64) {
+        self.cancel.push(command_id(seq));
     }
 
     pub(crate) fn result(&self, seq: u64) -> Option<&ResultBody> {
         self.results.iter().find(|result| result.command_seq == seq)
     }
+}
+
+fn command_id(seq: u64) -> String {
+    format!("CMD-2027-{seq:03}")
 }
 
 /// The state, and the word that it has changed.

@@ -5,7 +5,7 @@ use crate::{
     auth::Operator,
     commands::{
         Asked, BATCH_AGENTS_MAX, BatchOrder, BatchProgress, BatchView, Change, CommandsError,
-        store::{self, batch_made_before, find_batch, queue_batch},
+        store::{self, Taken, batch_made_before, find_batch, queue_batch},
     },
     http::{
         cursor,
@@ -44,20 +44,23 @@ pub async fn get_batch(
     Ok(respond::json(StatusCode::OK, &BatchProgress { batch, missing, next_cursor }))
 }
 
-/// `DELETE /api/v1/commands/batches/:id`: takes back what nobody has seen yet. Again is no error, and changes
-/// nothing.
+/// `DELETE /api/v1/commands/batches/:id`: takes back what nobody has seen yet, and has agents end what they have. Again
+/// is no error, and changes nothing.
 pub async fn cancel_batch(
     State(room): State<Arc<Commands>>,
     Path(batch_id): Path<String>,
     operator: Operator,
 ) -> Result<Response, Refusal> {
     let now = room.clock.now();
-    let (view, changes) =
-        room.sqlite.write(move |connection| store::cancel_batch(connection, &batch_id, now)).await?;
-    room.teller.tell(changes);
-    let (batch, cancelled, operator) = (&view.batch_id, view.counts.cancelled, &operator.name);
-    tracing::info!(batch, cancelled, ?operator, "batch cancelled");
-    Ok(respond::json(StatusCode::OK, &view))
+    let work = move |connection: &Connection| {
+        let Taken { batch, cancelled, asked } = store::cancel_batch(connection, &batch_id, now)?;
+        Ok(((batch, cancelled.len(), asked), cancelled))
+    };
+    let (batch, cancelled, asked) = room.change(work).await?;
+    let (id, operator) = (&batch.batch_id, &operator.name);
+    tracing::info!(batch = id, cancelled, asked = asked.len(), ?operator, "batch cancelled");
+    asked.iter().for_each(|agent_id| room.wake(agent_id.as_str()));
+    Ok(respond::json(StatusCode::OK, &batch))
 }
 
 impl Commands {
@@ -68,12 +71,14 @@ impl Commands {
         operator: &Operator,
     ) -> Result<Response, Refusal> {
         let (now, neighbours) = (self.clock.now(), self.neighbours);
-        let (view, new) =
-            self.sqlite.write(move |connection| queue(connection, neighbours, &order, now)).await?;
-        let Some(queued) = new else { return Ok(respond::json(StatusCode::OK, &view)) };
-        let agents: Vec<_> = queued.iter().map(|queued| queued.agent_id.clone()).collect();
-        // Before any agent can have its own: nothing that follows is told earlier.
-        self.teller.tell(queued);
+        let work = move |connection: &Connection| {
+            let (view, new) = queue(connection, neighbours, &order, now)?;
+            let agents: Option<Vec<_>> =
+                new.as_ref().map(|new| new.iter().map(|queued| queued.agent_id.clone()).collect());
+            Ok(((view, agents), new.unwrap_or_default()))
+        };
+        let (view, new) = self.change(work).await?;
+        let Some(agents) = new else { return Ok(respond::json(StatusCode::OK, &view)) };
         agents.iter().for_each(|agent_id| self.wake(agent_id.as_str()));
         let (batch, action, operator) = (&view.batch_id, &view.action, &operator.name);
         tracing::info!(batch, agents = agents.len(), action, ?operator, "batch queued");

@@ -1,14 +1,16 @@
-//! Commands over HTTP: operators queue, read and cancel them. How agents pull them and report is [`pending`]'s
-//! and [`result()`]'s; batches are [`get_batch`]'s and [`cancel_batch`]'s.
+//! Commands over HTTP: operators queue, read and cancel them. How agents pull them is [`pending`]'s, how they report
+//! [`progress`]'s and [`result()`]'s; batches are [`get_batch`]'s and [`cancel_batch`]'s.
 
 mod agents;
 mod batches;
+mod reports;
 
-pub use agents::{pending, result};
+pub use agents::pending;
 pub use batches::{cancel_batch, get_batch};
+pub use reports::{progress, result};
 
 use super::{
-    Change, CommandBody, CommandView, CommandsError, Order, Teller, Wanted,
+    Change, CommandBody, CommandsError, Order, Teller, Wanted,
     store::{self, Filter, Place},
     waiters::Waiters,
 };
@@ -30,11 +32,9 @@ use axum::{
     response::Response,
 };
 use http::StatusCode;
-use pingup_protocol::{
-    command::CommandStatus, ids::AgentId, problem::ProblemType, schema::SchemaError, time::Timestamp,
-};
+use pingup_protocol::{command::CommandStatus, ids::AgentId, problem::ProblemType, schema::SchemaError};
 use rusqlite::Connection;
-use std::{fmt, sync::Arc};
+use std::{cell::Cell, fmt, sync::Arc};
 use tokio::sync::{Semaphore, watch};
 
 /// When to come back after an agent's open commands reached their bound: some time must pass for it to work.
@@ -106,20 +106,31 @@ impl Commands {
         self.waiters.count()
     }
 
+    /// Writes, and tells what changed by it once that is on disk.
+    async fn change<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<(T, Vec<Change>), CommandsError> + Send + 'static,
+    ) -> Result<T, CommandsError> {
+        let teller = self.teller.clone();
+        let work =
+            |connection: &Connection| work(connection).map(|(done, changes)| (done, Cell::new(changes)));
+        let (done, _) = self.sqlite.write_then(work, move |(_, changes)| teller.tell(changes.take())).await?;
+        Ok(done)
+    }
+
     /// Queues one command. 201: on disk, and the agent is being woken; 200: this key queued it before.
     async fn create_one(&self, order: Order, operator: &Operator) -> Result<Response, Refusal> {
         let (now, standing) = (self.clock.now(), self.neighbours.standing);
         let agent_id = order.agent_id.clone();
         let (view, new) = self
-            .sqlite
-            .write(move |connection| {
+            .change(move |connection| {
                 standing(connection, order.agent_id.as_str())?.living(order.agent_id.as_str())?;
-                store::queue(connection, &order, now)
+                let (view, new) = store::queue(connection, &order, now)?;
+                let changes = if new { vec![Change::of(&view, now)] } else { Vec::new() };
+                Ok(((view, new), changes))
             })
             .await?;
         if new {
-            // Before the agent can have it: nothing that follows is told earlier.
-            self.teller.tell(vec![view.changed(now)]);
             self.wake(agent_id.as_str());
             let (command, action, operator) = (&view.command_id, &view.action, &operator.name);
             tracing::info!(agent = %agent_id, command, action, ?operator, "command queued");
@@ -182,30 +193,29 @@ pub async fn get(
     Ok(respond::json(StatusCode::OK, &view))
 }
 
-/// `DELETE /api/v1/commands/:id`: takes back what nobody has seen yet.
+/// `DELETE /api/v1/commands/:id`: 200: nobody had it, and it is cancelled; 202: its agent is told to end it. Again is no
+/// error until it is over, and changes nothing.
 pub async fn cancel(
     State(room): State<Arc<Commands>>,
     Path(command_id): Path<String>,
     operator: Operator,
 ) -> Result<Response, Refusal> {
     let now = room.clock.now();
-    let view = room.sqlite.write(move |connection| store::cancel(connection, &command_id, now)).await?;
-    room.teller.tell(vec![view.changed(now)]);
+    let work = move |connection: &Connection| {
+        let view = store::cancel(connection, &command_id, now)?;
+        let is_over = view.status == CommandStatus::Cancelled;
+        let changes = if is_over { vec![Change::of(&view, now)] } else { Vec::new() };
+        Ok((view, changes))
+    };
+    let view = room.change(work).await?;
     let (command, operator) = (&view.command_id, &operator.name);
-    tracing::info!(agent = %view.agent_id, command, ?operator, "command cancelled");
-    Ok(respond::json(StatusCode::OK, &view))
-}
-
-impl CommandView {
-    /// What is told of it when it came to stand as it does at `at`.
-    fn changed(&self, at: Timestamp) -> Change {
-        Change {
-            command_id: self.command_id.clone(),
-            agent_id: self.agent_id.clone(),
-            status: self.status,
-            at,
-        }
+    if view.status == CommandStatus::Cancelled {
+        tracing::info!(agent = %view.agent_id, command, ?operator, "command cancelled");
+        return Ok(respond::json(StatusCode::OK, &view));
     }
+    room.wake(view.agent_id.as_str());
+    tracing::info!(agent = %view.agent_id, command, ?operator, "command is to be ended");
+    Ok(respond::json(StatusCode::ACCEPTED, &view))
 }
 
 impl From<CommandsError> for Refusal {
@@ -227,7 +237,7 @@ impl From<CommandsError> for Refusal {
             CommandsError::KeyReused => SchemaError::at("/idempotencyKey", detail).into(),
             CommandsError::Revoked(_) => Self::new(ProblemType::AgentRevoked, detail),
             CommandsError::NotIssued => Self::new(ProblemType::AgentMismatch, detail),
-            CommandsError::NotPending(_) | CommandsError::ResultConflict(_) => {
+            CommandsError::Ended(_) | CommandsError::ResultConflict(_) => {
                 Self::new(ProblemType::ResultConflict, detail)
             }
             CommandsError::Storage(error) => error.into(),

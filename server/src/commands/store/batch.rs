@@ -1,7 +1,7 @@
-//! Batches: queued whole or not at all, counted and listed from their commands.
+//! Batches: queued whole or not at all, counted and listed from their commands. [`super::cancel`] takes them back.
 
 use super::{
-    agent_id as read_agent_id, changes,
+    agent_id as read_agent_id,
     queue::{Origin, insert, take_numbers},
     status,
 };
@@ -29,6 +29,7 @@ pub fn batch_made_before(
     let found = connection
         .prepare_cached(
             "SELECT id, action = ?2 AND params = ?3 AND expires_at - created_at = ?4 AND asked = ?5
+                    AND timeout_seconds IS ?6
              FROM command_batches WHERE idempotency_key = ?1",
         )?
         .query_row(
@@ -38,6 +39,7 @@ pub fn batch_made_before(
                 &order.task.params,
                 order.task.ttl_seconds.saturating_mul(1_000_000),
                 digest(order)?,
+                order.task.timeout_seconds,
             ),
             |row| Ok((row.get(0)?, row.get(1)?)),
         )
@@ -71,8 +73,9 @@ pub fn queue_batch(
     let id = batch_id(now.year(), first);
     connection
         .prepare_cached(
-            "INSERT INTO command_batches (id, action, params, asked, idempotency_key, created_at, expires_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            "INSERT INTO command_batches (id, action, params, asked, idempotency_key, created_at, expires_at,
+                                          timeout_seconds)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         )?
         .execute((
             &id,
@@ -82,6 +85,7 @@ pub fn queue_batch(
             idempotency_key,
             now.as_micros(),
             now.plus_seconds(task.ttl_seconds).as_micros(),
+            task.timeout_seconds,
         ))?;
     let from = Origin { idempotency_key: None, batch_id: Some(&id) };
     let mut queued = Vec::with_capacity(agents.len());
@@ -124,7 +128,7 @@ pub fn missing(
     // The unary plus keeps SQLite to the batch's own index.
     let mut statement = connection.prepare_cached(
         "SELECT agent_id, id, status FROM commands
-         WHERE batch_id = ?1 AND agent_id > ?2 AND +status IN ('pending', 'delivered', 'expired')
+         WHERE batch_id = ?1 AND agent_id > ?2 AND +status IN ('pending', 'delivered', 'running', 'expired')
          ORDER BY agent_id LIMIT ?3",
     )?;
     let one_more = i64::try_from(limit).unwrap_or(i64::MAX - 1) + 1;
@@ -136,20 +140,6 @@ pub fn missing(
         })
     })?;
     take_page(rows, limit, Missing::bytes)
-}
-
-/// Takes back what of the batch nobody has seen yet, and says what that was; what was handed out goes on.
-pub fn cancel_batch(
-    connection: &Connection,
-    id: &str,
-    now: Timestamp,
-) -> Result<(BatchView, Vec<Change>), CommandsError> {
-    let mut cancel = connection.prepare_cached(
-        "UPDATE commands SET status = 'cancelled'
-         WHERE batch_id = ?1 AND +status = 'pending' AND +expires_at > ?2 RETURNING id, agent_id",
-    )?;
-    let cancelled = changes(cancel.query((id, now.as_micros()))?, CommandStatus::Cancelled, now)?;
-    Ok((find_batch(connection, id, now)?, cancelled))
 }
 
 /// By which an order to the same agents, or by the same selector, is known again.

@@ -4,10 +4,25 @@
 //! signing happens on neither database thread. In between a command may be cancelled: the mark then fails for
 //! it, and it must not be handed out.
 
-use super::{OPEN, agent_id as read_agent_id, json};
-use crate::commands::{DELIVERY_BYTES_MAX, DELIVERY_MAX};
-use pingup_protocol::{command::Command, ids::AgentId, time::Timestamp};
+use super::{OPEN, agent_id as read_agent_id, changes, json};
+use crate::commands::{CANCEL_MAX, Change, DELIVERY_BYTES_MAX, DELIVERY_MAX};
+use pingup_protocol::{
+    command::{Command, CommandStatus},
+    ids::AgentId,
+    time::Timestamp,
+};
 use rusqlite::Connection;
+
+/// What an agent is to be told.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Due {
+    /// Commands it is to be handed, in order.
+    pub commands: Vec<Deliverable>,
+    /// Commands it has, and is to end.
+    pub cancel: Vec<String>,
+    /// Whether there are commands that were handed out, and that it has not begun and will not: [`conclude`] ends them.
+    pub forgone: bool,
+}
 
 /// A command that is due to its agent.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,17 +42,37 @@ pub struct Delivery {
     pub signature: String,
 }
 
+/// What is due to an agent that has taken down the commands up to `after`.
+pub fn due(connection: &Connection, agent_id: &AgentId, after: u64, now: Timestamp) -> rusqlite::Result<Due> {
+    let at = (agent_id.as_str(), after, now.as_micros());
+    let forgone = connection
+        .prepare_cached(&format!("SELECT EXISTS (SELECT 1 FROM commands WHERE {OPEN} AND {FORGONE})"))?
+        .query_row(at, |row| row.get(0))?;
+    Ok(Due {
+        commands: deliverable(connection, agent_id, after, now)?,
+        cancel: to_cancel(connection, agent_id, after)?,
+        forgone,
+    })
+}
+
+/// Handed out, but the agent says that it has not begun it; and it must not any more.
+const FORGONE: &str =
+    "seq > ?2 AND +status = 'delivered' AND (cancel_asked_at IS NOT NULL OR +expires_at <= ?3)";
+
 /// The commands after `after` that are due to the agent, in order: those that wait, and those that were handed
-/// out before without a result. At most [`DELIVERY_MAX`], and [`DELIVERY_BYTES_MAX`] of parameters.
-pub fn deliverable(
+/// out before and not heard of since. At most [`DELIVERY_MAX`], and [`DELIVERY_BYTES_MAX`] of parameters.
+fn deliverable(
     connection: &Connection,
     agent_id: &AgentId,
     after: u64,
     now: Timestamp,
 ) -> rusqlite::Result<Vec<Deliverable>> {
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT id, agent_id, seq, action, params, created_at, expires_at, iif(status = 'delivered', signature, NULL)
-         FROM commands WHERE {OPEN} AND seq > ?2 AND +expires_at > ?3 ORDER BY seq LIMIT ?4"
+        "SELECT id, agent_id, seq, action, params, created_at, expires_at, timeout_seconds,
+                iif(status = 'delivered', signature, NULL)
+         FROM commands WHERE {OPEN} AND seq > ?2 AND +status IN ('pending', 'delivered') AND +expires_at > ?3
+              AND cancel_asked_at IS NULL
+         ORDER BY seq LIMIT ?4"
     ))?;
     let mut rows = statement.query((agent_id.as_str(), after, now.as_micros(), DELIVERY_MAX))?;
     let (mut due, mut bytes) = (Vec::new(), 0);
@@ -55,26 +90,62 @@ pub fn deliverable(
             params: json(4, &params)?,
             issued_at: Timestamp::from_micros(row.get(5)?),
             expires_at: Timestamp::from_micros(row.get(6)?),
+            timeout_seconds: row.get(7)?,
         };
-        due.push(Deliverable { command, handed_out_with: row.get(7)? });
+        due.push(Deliverable { command, handed_out_with: row.get(8)? });
     }
     Ok(due)
 }
 
-/// Marks commands as handed out, and returns the ids of those that still could be.
+/// Commands up to `after` that the agent is to end, in order; at most [`CANCEL_MAX`].
+fn to_cancel(connection: &Connection, agent_id: &AgentId, after: u64) -> rusqlite::Result<Vec<String>> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT id FROM commands WHERE {OPEN} AND seq <= ?2 AND cancel_asked_at IS NOT NULL ORDER BY seq LIMIT ?3"
+    ))?;
+    let rows = statement.query_map((agent_id.as_str(), after, CANCEL_MAX), |row| row.get(0))?;
+    rows.collect()
+}
+
+/// Ends what was handed out to an agent that has not begun it, by its own word, where an operator or time says that it
+/// must not any more.
+pub fn conclude(
+    connection: &Connection,
+    agent_id: &AgentId,
+    after: u64,
+    now: Timestamp,
+) -> rusqlite::Result<Vec<Change>> {
+    let mut ended = Vec::new();
+    for (status, which) in [
+        (CommandStatus::Cancelled, "cancel_asked_at IS NOT NULL"),
+        (CommandStatus::Expired, "cancel_asked_at IS NULL"),
+    ] {
+        let mut end = connection.prepare_cached(&format!(
+            "UPDATE commands SET status = ?4 WHERE {OPEN} AND {FORGONE} AND {which} RETURNING id, agent_id"
+        ))?;
+        let rows = end.query((agent_id.as_str(), after, now.as_micros(), status.as_str()))?;
+        ended.extend(changes(rows, status, now)?);
+    }
+    Ok(ended)
+}
+
+/// Marks commands as handed out, and returns the ids of those that still could be, each with whether it is for the
+/// first time.
 pub fn mark_delivered(
     connection: &Connection,
     deliveries: &[Delivery],
     now: Timestamp,
-) -> rusqlite::Result<Vec<String>> {
+) -> rusqlite::Result<Vec<(String, bool)>> {
     let mut mark = connection.prepare_cached(
         "UPDATE commands SET status = 'delivered', delivered_at = coalesce(delivered_at, ?2), signature = ?3
-         WHERE id = ?1 AND status IN ('pending', 'delivered') AND expires_at > ?2",
+         WHERE id = ?1 AND status = ?4 AND expires_at > ?2 AND cancel_asked_at IS NULL",
     )?;
     let mut marked = Vec::with_capacity(deliveries.len());
     for Delivery { command_id, signature } in deliveries {
-        if mark.execute((command_id, now.as_micros(), signature))? == 1 {
-            marked.push(command_id.clone());
+        for status in [CommandStatus::Pending, CommandStatus::Delivered] {
+            if mark.execute((command_id, now.as_micros(), signature, status.as_str()))? == 1 {
+                marked.push((command_id.clone(), status == CommandStatus::Pending));
+                break;
+            }
         }
     }
     Ok(marked)

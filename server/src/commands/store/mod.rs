@@ -1,23 +1,27 @@
 //! Commands in SQLite. Every function runs inside the transaction of whoever calls it.
 //!
-//! [`queue`] makes them, [`batch`] many at a time, [`deliver`] hands them out, [`close`] ends them, [`expire`] those whose time is over;
-//! here is how they are read.
+//! [`queue`] makes them, [`batch`] many at a time, [`deliver`] hands them out, [`progress`] hears that they run, [`close`] ends
+//! them, [`cancel`] what nobody needs any more, [`lapse`] those whose time is over; here is how they are read.
 
 mod batch;
+mod cancel;
 mod close;
 mod deliver;
 mod lapse;
+mod progress;
 mod queue;
 #[cfg(test)]
 mod tests;
 
-pub use batch::{batch_made_before, cancel_batch, find_batch, missing, queue_batch};
-pub use close::{cancel, cancel_open, keep_result};
-pub use deliver::{Deliverable, Delivery, count_pending, deliverable, mark_delivered};
-pub use lapse::expire;
+pub use batch::{batch_made_before, find_batch, missing, queue_batch};
+pub use cancel::{Taken, cancel, cancel_batch, cancel_open};
+pub use close::keep_result;
+pub use deliver::{Deliverable, Delivery, Due, conclude, count_pending, due, mark_delivered};
+pub use lapse::lapse;
+pub use progress::{Piece, Placed, keep_progress};
 pub use queue::queue;
 
-use super::{Change, CommandView, status_at};
+use super::{Change, CommandView, reason, status_at};
 use crate::storage::{Found, take_page};
 use pingup_protocol::{command::CommandStatus, ids::AgentId, time::Timestamp};
 use rusqlite::{
@@ -27,11 +31,11 @@ use rusqlite::{
 use serde::de::DeserializeOwned;
 
 const COLUMNS: &str = "id, agent_id, seq, action, params, status, result, created_at, expires_at, delivered_at, \
-                       started_at, finished_at";
+                       started_at, finished_at, timeout_seconds, cancel_asked_at, progress";
 
 /// What still concerns agent ?1: word for word the condition of the index `commands_open`, so that SQLite sees
 /// it fits. Further conditions on status or expiry must carry a unary plus, or SQLite takes the index for those.
-const OPEN: &str = "agent_id = ?1 AND status IN ('pending', 'delivered')";
+const OPEN: &str = "agent_id = ?1 AND status IN ('pending', 'delivered', 'running')";
 
 /// Which commands a list is to show.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -134,21 +138,27 @@ fn view(row: &Row<'_>, now: Timestamp) -> rusqlite::Result<CommandView> {
     let moment =
         |column| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(column)?.map(Timestamp::from_micros));
     let expires_at = Timestamp::from_micros(row.get(8)?);
-    let stored = status(row, 5)?;
+    let status = status_at(status(row, 5)?, expires_at, now);
     let result: Option<String> = row.get(6)?;
+    let delivered_at = moment(9)?;
+    let reason = if result.is_none() { reason(status, delivered_at.is_some()) } else { None };
     Ok(CommandView {
         command_id: row.get(0)?,
         agent_id: agent_id(row, 1)?,
         command_seq: row.get(2)?,
         action: row.get(3)?,
         params: json(4, &row.get::<_, String>(4)?)?,
-        status: status_at(stored, expires_at, now),
+        status,
         result: result.map(|result| json(6, &result)).transpose()?,
         created_at: Timestamp::from_micros(row.get(7)?),
         expires_at,
-        delivered_at: moment(9)?,
+        delivered_at,
         started_at: moment(10)?,
         finished_at: moment(11)?,
+        timeout_seconds: row.get(12)?,
+        cancel_asked_at: moment(13)?,
+        output_so_far: row.get(14)?,
+        reason,
     })
 }
 

@@ -34,7 +34,7 @@ fn made_before(connection: &Connection, order: &Order) -> Result<Option<String>,
     let Some(key) = &order.idempotency_key else { return Ok(None) };
     let found = connection
         .prepare_cached(
-            "SELECT id, action = ?3 AND params = ?4 AND expires_at - created_at = ?5
+            "SELECT id, action = ?3 AND params = ?4 AND expires_at - created_at = ?5 AND timeout_seconds IS ?6
              FROM commands WHERE agent_id = ?1 AND idempotency_key = ?2",
         )?
         .query_row(
@@ -44,6 +44,7 @@ fn made_before(connection: &Connection, order: &Order) -> Result<Option<String>,
                 &order.task.action,
                 &order.task.params,
                 order.task.ttl_seconds.saturating_mul(1_000_000),
+                order.task.timeout_seconds,
             ),
             |row| Ok((row.get(0)?, row.get(1)?)),
         )
@@ -96,8 +97,9 @@ pub(super) fn insert(
     let id = command_id(now.year(), number);
     connection
         .prepare_cached(
-            "INSERT INTO commands (id, agent_id, seq, action, params, idempotency_key, batch_id, created_at, expires_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            "INSERT INTO commands (id, agent_id, seq, action, params, idempotency_key, batch_id, created_at, expires_at,
+                                   timeout_seconds)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         )?
         .execute((
             &id,
@@ -109,6 +111,7 @@ pub(super) fn insert(
             from.batch_id,
             now.as_micros(),
             now.plus_seconds(task.ttl_seconds).as_micros(),
+            task.timeout_seconds,
         ))?;
     Ok(id)
 }

@@ -1,6 +1,7 @@
 //! The SQL against a real SQLite with the real tables.
 
 mod batches;
+mod running;
 
 use super::*;
 use crate::{
@@ -29,7 +30,12 @@ fn agent(name: &str) -> AgentId {
 fn order(agent_id: &str) -> Order {
     Order {
         agent_id: agent(agent_id),
-        task: Task { action: "ping".to_owned(), params: "{}".to_owned(), ttl_seconds: 60 },
+        task: Task {
+            action: "ping".to_owned(),
+            params: "{}".to_owned(),
+            ttl_seconds: 60,
+            timeout_seconds: None,
+        },
         idempotency_key: None,
     }
 }
@@ -80,8 +86,8 @@ fn deliveries_are_bounded_by_count_and_come_in_order() {
         queue(&records, &order("a"), NOW).unwrap();
     }
     let places = |after| -> Vec<u64> {
-        let due = deliverable(&records, &agent("a"), after, NOW).unwrap();
-        due.into_iter().map(|due| due.command.command_seq).collect()
+        let due = due(&records, &agent("a"), after, NOW).unwrap();
+        due.commands.into_iter().map(|due| due.command.command_seq).collect()
     };
     assert_eq!(places(0), Vec::from_iter(1..=DELIVERY_MAX as u64));
     assert_eq!(places(DELIVERY_MAX as u64), Vec::from_iter((1..=3).map(|n| DELIVERY_MAX as u64 + n)));
@@ -97,8 +103,8 @@ fn deliveries_are_bounded_by_bytes_but_never_empty() {
         let task = Task { params: params.clone(), ..order("a").task };
         queue(&records, &Order { task, ..order("a") }, NOW).unwrap();
     }
-    let due = deliverable(&records, &agent("a"), 0, NOW).unwrap();
-    assert_eq!(due.len(), DELIVERY_BYTES_MAX / PARAMS_BYTES_MAX);
+    let due = due(&records, &agent("a"), 0, NOW).unwrap();
+    assert_eq!(due.commands.len(), DELIVERY_BYTES_MAX / PARAMS_BYTES_MAX);
 }
 
 #[test]
@@ -108,8 +114,9 @@ fn what_was_cancelled_in_between_is_not_marked() {
     cancel(&records, &ids[0], NOW).unwrap();
     let delivery = |id: &String| Delivery { command_id: id.clone(), signature: "s".to_owned() };
     let marked = mark_delivered(&records, &ids.each_ref().map(delivery), NOW).unwrap();
-    assert_eq!(marked, [ids[1].clone()]);
-    mark_delivered(&records, &[delivery(&ids[1])], NOW.plus_seconds(1)).unwrap();
+    assert_eq!(marked, [(ids[1].clone(), true)]);
+    let marked = mark_delivered(&records, &[delivery(&ids[1])], NOW.plus_seconds(1)).unwrap();
+    assert_eq!(marked, [(ids[1].clone(), false)]);
     let view = find(&records, &ids[1], NOW).unwrap().unwrap();
     assert_eq!(view.delivered_at, Some(NOW), "the first time counts");
     assert_eq!(view.status, CommandStatus::Delivered);

@@ -11,7 +11,7 @@ use crate::{
 };
 use http::Method;
 use pingup_protocol::{
-    command::{PendingAnswer, ResultBody},
+    command::{PendingAnswer, ProgressAnswer, ProgressBody, ResultBody},
     config::{ConfigAnswer, ConfigBody},
     discovery::DiscoveryBody,
     enrol::{EnrolAnswer, EnrolBody, RegisterBody},
@@ -158,6 +158,10 @@ const fn created(what: &'static str, schema: SchemaOf) -> Answer {
     Answer { status: 201, what, schema: Some(schema), signed: false }
 }
 
+const fn accepted(what: &'static str, schema: SchemaOf) -> Answer {
+    Answer { status: 202, what, schema: Some(schema), signed: false }
+}
+
 const SEQUENCE: &[ProblemType] = &[TimestampInFuture, SequenceConflict, BootRetired];
 const ONE_AGENT: &[ProblemType] = &[NotFound, Gone];
 
@@ -196,10 +200,11 @@ pub(super) fn doc(method: &Method, path: &str) -> Option<Doc> {
             [created("Queued: a command, or a batch", command_or_batch), ok("Queued before, with this idempotencyKey", command_or_batch)], ONE_AGENT),
         ("GET", "/api/v1/commands") => doc!("Commands, newest first", None, [ok("A page", page_of::<CommandView>)], &[]),
         ("GET", "/api/v1/commands/{id}") => doc!("One command", None, [ok("The command", of::<CommandView>)], &[NotFound]),
-        ("DELETE", "/api/v1/commands/{id}") => doc!("Cancels a command that is still pending", None, [ok("Cancelled", of::<CommandView>)], &[NotFound, ResultConflict]),
+        ("DELETE", "/api/v1/commands/{id}") => doc!("Cancels a command; one that was handed out is ended by its agent, who says so in its result", None, [ok("Cancelled: nobody had it", of::<CommandView>), accepted("Its agent is told to end it", of::<CommandView>)], &[NotFound, ResultConflict]),
         ("GET", "/api/v1/commands/batches/{id}") => doc!("A batch: how many of its commands stand how, and a page of the agents that are missing", None, [ok("The batch", of::<BatchProgress>)], &[NotFound]),
-        ("DELETE", "/api/v1/commands/batches/{id}") => doc!("Cancels what of a batch is still pending", None, [ok("As it is now", of::<BatchView>)], &[NotFound]),
-        ("GET", "/api/v1/commands/pending/{agentId}") => doc!("What the agent is to do; with `wait`, held open until there is something", None, [signed("Commands, each signed too", of::<PendingAnswer>)], &[]),
+        ("DELETE", "/api/v1/commands/batches/{id}") => doc!("Cancels what of a batch is pending, and has agents end what they were handed", None, [ok("As it is now", of::<BatchView>)], &[NotFound]),
+        ("GET", "/api/v1/commands/pending/{agentId}") => doc!("What the agent is to do, and which of what it has it is to end; with `wait`, held open until there is something", None, [signed("Commands, each signed too", of::<PendingAnswer>)], &[]),
+        ("POST", "/api/v1/commands/{id}/progress") => doc!("A command runs, and what it printed since; a piece that the hub has changes nothing", Some(of::<ProgressBody>), [ok("Heard, and on disk", of::<ProgressAnswer>)], &[]),
         ("POST", "/api/v1/commands/{id}/result") => doc!("How a command ended; the same again is 200 too", Some(of::<ResultBody>), [ok("Stored", of::<ResultAnswer>)], &[ResultConflict]),
         ("GET", "/api/v1/config/{agentId}") => doc!("The configuration in force; signed for an agent, who sends a nonce", None, [ok("For an operator, or signed for the agent", config_view_or_signed)], ONE_AGENT),
         ("POST", "/api/v1/config/{agentId}") => doc!("Sets a new version", Some(of::<ConfigBody>), [ok("The new version", of::<ConfigView>)], &[NotFound, Gone, VersionConflict]),
@@ -228,7 +233,9 @@ pub(super) fn parameter(name: &str) -> &'static str {
         "q" => "Part of an id, a name or a hostname, in any case",
         "nonce" => "1 to 128 visible ASCII characters; the signed answer carries it back. Needed from agents",
         "wait" => "Seconds to wait for a command, at most 60",
-        "after" => "The last commandSeq that the agent persisted",
+        "after" => {
+            "The last commandSeq that the agent persisted; 2^53 − 1 while it wants no more, and only hears what it is to end"
+        }
         _ => "",
     }
 }

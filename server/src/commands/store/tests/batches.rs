@@ -33,7 +33,7 @@ fn each_agent_gets_a_command_in_its_own_order_and_numbers_go_on() {
     assert_eq!(found, [("b", 2), ("a", 1)]);
     let batch = find_batch(&records, &id, NOW).unwrap();
     assert_eq!((batch.agents, batch.counts.pending, batch.expires_at), (2, 2, NOW.plus_seconds(60)));
-    assert_eq!(deliverable(&records, &agents[0], 0, NOW).unwrap().len(), 2, "handed out like any other");
+    assert_eq!(due(&records, &agents[0], 0, NOW).unwrap().commands.len(), 2, "handed out like any other");
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn who_is_missing_is_listed_by_pages_until_it_reports() {
 }
 
 #[test]
-fn a_batch_that_is_taken_back_leaves_alone_what_was_seen() {
+fn a_batch_that_is_taken_back_has_ended_what_was_seen() {
     let records = records();
     let agents = ids(&["a", "b"]);
     let (id, _) = queue_batch(&records, &batch_of(agents.clone()), &agents, NOW).unwrap();
@@ -81,8 +81,8 @@ fn a_batch_that_is_taken_back_leaves_alone_what_was_seen() {
     let delivery = Delivery { command_id: "CMD-2027-001".to_owned(), signature: "s".to_owned() };
     mark_delivered(&records, &[delivery], NOW).unwrap();
     for told in [1, 0] {
-        let (batch, changes) = cancel_batch(&records, &id, NOW).unwrap();
-        assert_eq!(changes.len(), told, "told once");
+        let Taken { batch, cancelled, asked } = cancel_batch(&records, &id, NOW).unwrap();
+        assert_eq!((cancelled.len(), asked.len()), (told, told), "told once");
         let Counts { delivered, cancelled, .. } = batch.counts;
         assert_eq!((delivered, cancelled), (1, 1));
     }
@@ -101,8 +101,10 @@ fn one_key_makes_one_batch_of_one_content() {
     assert_eq!(batch_made_before(&records, &order).unwrap(), Some(id));
     let fewer = BatchOrder { asked: Asked::Agents(ids(&["a"])), ..order.clone() };
     let longer = BatchOrder { task: Task { ttl_seconds: 61, ..order.task.clone() }, ..order.clone() };
+    let bounded =
+        BatchOrder { task: Task { timeout_seconds: Some(9), ..order.task.clone() }, ..order.clone() };
     let others = BatchOrder { asked: Asked::Fitting(Selector::default()), ..order };
-    for other in [fewer, longer, others] {
+    for other in [fewer, longer, bounded, others] {
         assert!(matches!(batch_made_before(&records, &other), Err(CommandsError::KeyReused)));
     }
 }
