@@ -114,7 +114,8 @@ impl EventStream {
 
     /// What lies behind its place, unless the stream is over.
     fn look(&mut self) -> Result<Page, Why> {
-        if *self.events.stopping.borrow() {
+        // An error: whoever would say so is gone, so the hub is.
+        if *self.events.stopping.borrow() || self.events.stopping.has_changed().is_err() {
             return Err(Why::Stopping);
         }
         self.until.check(self.events.clock.now()).map_err(|_| Why::TokenExpired)?;
@@ -128,7 +129,7 @@ impl EventStream {
         let left = self.until.left(self.events.clock.now());
         let due = self.heartbeat_due.min(Instant::now() + left.min(HEARTBEAT));
         let mut stopping = self.events.stopping.clone();
-        // Whichever it is, the next look tells. The ring is there as long as this is; a hub that is gone stops.
+        // Whichever it is, the next look tells.
         tokio::select! {
             _ = self.bell.changed() => {}
             _ = stopping.wait_for(|stopping| *stopping) => {}

@@ -151,6 +151,15 @@ async fn the_hubs_stop_ends_them_all_at_once() {
     assert_eq!(kind(&mut late).await, "ready");
     assert_eq!(kind(&mut late).await, "end");
     assert_eq!(begun.elapsed(), Duration::ZERO);
+
+    let House { room, stop, .. } = House::new(3);
+    let mut left = room.stream(ALL, None, house.until(60)).unwrap();
+    drop(stop);
+    assert_eq!(
+        [kind(&mut left).await, kind(&mut left).await],
+        ["ready", "end"],
+        "a hub that is gone has stopped"
+    );
 }
 
 #[tokio::test(start_paused = true)]
