@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    storage::scratch::Scratch,
+    storage::{migrate::SQLITE, scratch::Scratch},
     tsdb::testing::{Bench, NOW},
 };
 use std::{fs::Permissions, os::unix::fs::PermissionsExt, path::PathBuf};
@@ -46,11 +46,12 @@ fn an_empty_folder_is_no_trouble() {
 fn a_used_folder_is_counted_beside_a_running_hub() {
     let (bench, _) = used();
     let _lock = bench.scratch.folder.lock().unwrap();
+    let version = format!("ok       pingup.db: version {}", SQLITE.len());
     let expected = [
         "ok       hub: running, pid",
         "ok       master key: 32 bytes",
         "ok       pingup.db: whole",
-        "ok       pingup.db: version 4",
+        &version,
         "ok       pingup.db: 0 rows in agents",
         "ok       history: raw: 3 rows",
         "ok       history: sealed samples from 2027-01-15T07:59:00Z to 2027-01-15T07:59:02Z",
