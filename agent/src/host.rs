@@ -1,7 +1,7 @@
 //! What the machine says of itself, at enrolment and with the first heartbeat after each start.
 
 use crate::{collect::disk, interfaces, settings::SshAccess};
-use pingup_protocol::enrol::HostInfo;
+use pingup_protocol::{enrol::HostInfo, labels::Labels};
 use sha2::{Digest, Sha256};
 use std::{fmt::Write, time::Duration};
 use sysinfo::System;
@@ -16,7 +16,7 @@ const MACHINE_ID_LABEL: &[u8] = b"pingup-machine/1\0";
 const DISKS_WITHIN: Duration = Duration::from_secs(3);
 
 /// Looks around.
-pub async fn info(ssh: &SshAccess) -> HostInfo {
+pub async fn info(ssh: &SshAccess, labels: &Labels) -> HostInfo {
     let disks = timeout(DISKS_WITHIN, spawn_blocking(disk::total_bytes)).await;
     let mut system = System::new().ok();
     if let Some(system) = &mut system {
@@ -37,6 +37,7 @@ pub async fn info(ssh: &SshAccess) -> HostInfo {
         ssh_port: ssh.port,
         ssh_user: ssh.user.clone(),
         lima_vm_name: std::env::var("LIMA_VM_NAME").ok().filter(|name| !name.is_empty()),
+        labels: labels.clone(),
     }
 }
 
@@ -78,7 +79,8 @@ mod tests {
     #[tokio::test]
     async fn a_machine_knows_its_name_and_size() {
         let ssh = SshAccess { host: Some("10.0.0.1".into()), port: Some(2222), user: None };
-        let info = info(&ssh).await;
+        let info = info(&ssh, &Labels::one("role", "web")).await;
+        assert_eq!(info.labels, Labels::one("role", "web"));
         assert!(info.hostname.is_some() && info.memory_mb > Some(0) && info.cpu_cores > Some(0));
         assert_eq!((info.ssh_host.as_deref(), info.ssh_port), (Some("10.0.0.1"), Some(2222)));
     }

@@ -116,7 +116,7 @@ async fn become_agent(settings: &Settings, state: &StateDir) -> Result<Identity,
     let machine = Machine {
         name: settings.name.clone(),
         machine_id: host::machine_id(),
-        info: host::info(&settings.ssh).await,
+        info: host::info(&settings.ssh, &settings.labels).await,
     };
     let credentials = enrol(&settings.hub, &token, &machine).await?;
     Identity::save(state, &credentials)?;
@@ -166,7 +166,7 @@ impl Agent {
             results,
             recorder: Rc::new(recorder),
             pulse: Pulse::new(Rc::clone(&clock)),
-            info: host::info(&settings.ssh).await,
+            info: host::info(&settings.ssh, &settings.labels).await,
             link,
             clock,
             spool,

@@ -3,6 +3,7 @@
 use crate::{
     ids::{AgentId, is_nonce},
     keys::{KEY_BYTES, Secret},
+    labels::Labels,
     schema::{Checked, SchemaError},
     time::Timestamp,
 };
@@ -96,6 +97,9 @@ pub struct HostInfo {
     /// The Lima virtual machine it is, from `LIMA_VM_NAME`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lima_vm_name: Option<String>,
+    /// What its own settings group it by; an operator's labels count for more.
+    #[serde(skip_serializing_if = "Labels::is_empty")]
+    pub labels: Labels,
 }
 
 /// Registration by join token, signed under its key.
@@ -124,6 +128,7 @@ impl Checked for EnrolBody {
         if !is_nonce(&self.nonce) {
             return Err(SchemaError::at("/nonce", "1 to 128 visible ASCII characters expected"));
         }
+        self.info.labels.check("/info/labels")?;
         match self.machine_id.as_deref() {
             Some(id) if id.is_empty() || id.len() > 256 => {
                 Err(SchemaError::at("/machineId", "1 to 256 bytes expected"))

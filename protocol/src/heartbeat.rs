@@ -79,6 +79,7 @@ impl Checked for HeartbeatBody {
             let detail = format!("at most {REASON_BYTES_MAX} bytes expected");
             return Err(SchemaError::at("/config/refused/reason", detail));
         }
+        self.info.as_ref().map_or(Ok(()), |info| info.labels.check("/info/labels"))?;
         self.metrics.as_ref().map_or(Ok(()), |metrics| metrics.check("/metrics"))
     }
 }

@@ -30,6 +30,15 @@ impl Labels {
         Self(BTreeMap::from([(name.to_owned(), value.to_owned())]))
     }
 
+    /// These, and where they name none, those of `other`.
+    #[must_use]
+    pub fn or(mut self, other: Self) -> Self {
+        for (name, value) in other.0 {
+            self.0.entry(name).or_insert(value);
+        }
+        self
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -57,6 +66,12 @@ impl Labels {
             };
         }
         if self.0.len() > LABELS_MAX { Err(TooManyLabels) } else { Ok(self) }
+    }
+}
+
+impl FromIterator<(String, String)> for Labels {
+    fn from_iter<T: IntoIterator<Item = (String, String)>>(labels: T) -> Self {
+        Self(labels.into_iter().collect())
     }
 }
 
@@ -104,6 +119,13 @@ mod tests {
 
     fn patch(json: Value) -> LabelsPatch {
         serde_json::from_value(json).unwrap()
+    }
+
+    #[test]
+    fn the_first_word_counts_name_by_name() {
+        let own = labels(json!({"role": "db", "rack": "7"}));
+        let both = labels(json!({"role": "web", "site": "ber"})).or(own);
+        assert_eq!(both, labels(json!({"role": "web", "site": "ber", "rack": "7"})));
     }
 
     #[test]

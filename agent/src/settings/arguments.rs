@@ -157,6 +157,9 @@ pub(super) struct RunArguments {
     /// The user of that
     #[arg(long, env = "PINGUP_SSH_USER", value_name = "USER")]
     pub(super) ssh_user: Option<String>,
+    /// By what the hub may group this machine, e.g. role=web,site=ber; an operator's labels count for more
+    #[arg(long, env = "PINGUP_LABELS", value_name = "NAME=VALUE,…", value_delimiter = ',')]
+    pub(super) labels: Option<Vec<String>>,
     /// What to log: error, warn, info or debug [default: info]
     #[arg(long, env = "PINGUP_LOG", value_name = "LEVEL")]
     pub(super) log: Option<String>,
@@ -182,6 +185,7 @@ impl RunArguments {
             ssh_host: said(self.ssh_host).or(other.ssh_host),
             ssh_port: said(self.ssh_port).or(other.ssh_port),
             ssh_user: said(self.ssh_user).or(other.ssh_user),
+            labels: listed(self.labels).or(other.labels),
             log: said(self.log).or(other.log),
         }
     }

@@ -21,6 +21,7 @@ struct File {
     ssh_host: Option<String>,
     ssh_port: Option<u16>,
     ssh_user: Option<String>,
+    labels: Option<Vec<String>>,
     log: Option<String>,
 }
 
@@ -49,6 +50,7 @@ pub(super) fn parse(text: &str) -> Result<RunArguments, SettingsError> {
         ssh_host: file.ssh_host,
         ssh_port: file.ssh_port.map(|value| value.to_string()),
         ssh_user: file.ssh_user,
+        labels: file.labels,
         log: file.log,
     })
 }

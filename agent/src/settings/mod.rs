@@ -24,7 +24,7 @@ use crate::{
 };
 use arguments::{Arguments, RunArguments, Subcommand};
 use clap::{Parser, error::ErrorKind};
-use pingup_protocol::{config::INTERVAL_SECONDS, enrol::JoinToken};
+use pingup_protocol::{config::INTERVAL_SECONDS, enrol::JoinToken, labels::Labels};
 use std::{path::PathBuf, time::Duration};
 use tracing::level_filters::LevelFilter;
 
@@ -116,6 +116,8 @@ pub struct Settings {
     pub ports: Vec<u16>,
     /// Where SSH reaches this machine, as told to the hub.
     pub ssh: SshAccess,
+    /// By what the hub may group this machine.
+    pub labels: Labels,
     /// What is logged.
     pub log: LevelFilter,
 }
@@ -207,6 +209,7 @@ fn check(texts: RunArguments) -> Result<Settings, SettingsError> {
             port: values::number("ssh-port", texts.ssh_port, 1..=u16::MAX)?,
             user: values::given(texts.ssh_user),
         },
+        labels: values::labels(texts.labels)?,
         log: values::level(values::given(texts.log))?,
     })
 }

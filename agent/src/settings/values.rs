@@ -2,7 +2,8 @@
 
 use super::SettingsError;
 use crate::scan::PORTS;
-use std::{ops::RangeInclusive, str::FromStr, time::Duration};
+use pingup_protocol::labels::Labels;
+use std::{collections::BTreeMap, ops::RangeInclusive, str::FromStr, time::Duration};
 use tracing::level_filters::LevelFilter;
 
 /// A text, unless it is empty: an empty variable says nothing.
@@ -78,6 +79,23 @@ pub(super) fn ports(words: Option<&[String]>) -> Result<Vec<u16>, SettingsError>
     }
 }
 
+/// Labels, each as name=value; none when nothing was said.
+pub(super) fn labels(words: Option<Vec<String>>) -> Result<Labels, SettingsError> {
+    let words = list(words).unwrap_or_default();
+    let mut labels = BTreeMap::new();
+    for word in &words {
+        let (name, value) = word
+            .split_once('=')
+            .ok_or_else(|| SettingsError::of("labels", format!("name=value expected, not {word:?}")))?;
+        if labels.insert(name.trim().to_owned(), value.trim().to_owned()).is_some() {
+            return Err(SettingsError::of("labels", format!("{:?} is named twice", name.trim())));
+        }
+    }
+    let labels: Labels = labels.into_iter().collect();
+    labels.check("").map_err(|error| SettingsError::of("labels", error))?;
+    Ok(labels)
+}
+
 /// What to log.
 pub(super) fn level(text: Option<String>) -> Result<LevelFilter, SettingsError> {
     match text.as_deref().map(str::trim) {
@@ -88,5 +106,29 @@ pub(super) fn level(text: Option<String>) -> Result<LevelFilter, SettingsError> 
         Some(other) => {
             Err(SettingsError::of("log", format!("error, warn, info or debug expected, not {other:?}")))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_words_of_a_name_and_a_value() {
+        let read = |words: &[&str]| labels(Some(words.iter().map(|&word| word.to_owned()).collect()));
+        let both = read(&["role=web", " site = ber=lin "]).unwrap();
+        assert_eq!(both.iter().collect::<Vec<_>>(), [("role", "web"), ("site", "ber=lin")]);
+        assert!(read(&[""]).unwrap().is_empty() && labels(None).unwrap().is_empty());
+        for (words, what) in [
+            (&["role"][..], "name=value expected"),
+            (&["Role=web"][..], "Role"),
+            (&["role="][..], "1 to 128 bytes"),
+            (&["role=a", "role=b"][..], "named twice"),
+        ] {
+            let refusal = read(words).unwrap_err().to_string();
+            assert!(refusal.starts_with("labels: ") && refusal.contains(what), "{refusal}");
+        }
+        let many: Vec<String> = (0..=32).map(|number| format!("l{number}=x")).collect();
+        assert!(labels(Some(many)).unwrap_err().to_string().contains("at most 32"));
     }
 }

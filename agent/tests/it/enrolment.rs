@@ -3,6 +3,7 @@
 use crate::harness::{Agent, Hub, Reply, program};
 use pingup_protocol::{
     keys::{KEY_BYTES, Secret, derive_enrolment},
+    labels::Labels,
     problem::{Problem, ProblemType},
     signing::{self, Key},
 };
@@ -115,4 +116,27 @@ fn two_agents_do_not_share_a_state() {
     assert_eq!(status.code(), Some(74));
     assert!(log.contains("another agent is at work"), "{log}");
     assert!(first.terminate().0.success());
+}
+
+#[test]
+fn labels_of_the_agents_own_settings_are_told_when_it_enrols_and_when_it_starts() {
+    let hub = Hub::start();
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("agent.toml");
+    std::fs::write(&file, "labels = [\"role=web\", \"site=ber\"]\n").unwrap();
+    let config = file.to_str().unwrap();
+    let agent = Agent::start_with(&hub, &home.path().join("state"), &["--config", config]);
+    hub.until("a beat", |hub| hub.beats.iter().any(|beat| beat.info.is_some()));
+    assert!(agent.terminate().0.success());
+    std::fs::write(&file, "labels = [\"role=db\"]\n").unwrap();
+    let beats = hub.state.lock().beats.len();
+    let agent = Agent::start_with(&hub, &home.path().join("state"), &["--config", config]);
+    hub.until("a beat of the next start", |hub| hub.beats[beats..].iter().any(|beat| beat.info.is_some()));
+    assert!(agent.terminate().0.success());
+    let hub = hub.state.lock();
+    let both: Labels = serde_json::from_str(r#"{"role":"web","site":"ber"}"#).unwrap();
+    assert_eq!(hub.enrolments[0].info.labels, both);
+    let told: Vec<_> =
+        hub.beats.iter().filter_map(|beat| beat.info.as_ref()).map(|info| &info.labels).collect();
+    assert_eq!(told, [&both, &Labels::one("role", "db")]);
 }

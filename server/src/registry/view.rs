@@ -8,7 +8,7 @@ use pingup_protocol::{
     metrics::Measurements,
     time::Timestamp,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 /// An agent as the records have it.
@@ -26,7 +26,7 @@ pub struct AgentRecord {
     pub info: Box<RawValue>,
     /// What operators keep with it.
     pub metadata: Box<RawValue>,
-    /// By what operators group it.
+    /// By what operators group it, by their own word.
     pub labels: Labels,
     /// When it came.
     pub created_at: Timestamp,
@@ -79,7 +79,7 @@ pub struct AgentView {
     /// What operators keep with it.
     #[schema(value_type = Object)]
     pub metadata: Box<RawValue>,
-    /// By what operators group it.
+    /// By what operators group it: their labels, and where they set none, those of its own settings (`info.labels`).
     pub labels: Labels,
     /// When it came.
     pub created_at: Timestamp,
@@ -103,14 +103,24 @@ impl AgentView {
             id: record.id,
             name: record.name,
             last_seen: record.last_seen,
+            labels: record.labels.or(own_labels(&record.info)),
             info: record.info,
             metadata: record.metadata,
-            labels: record.labels,
             created_at: record.created_at,
             latest,
             config: ConfigState { wanted, applied: record.config.applied, refused: record.config.refused },
         }
     }
+}
+
+/// The labels in what a machine says of itself.
+fn own_labels(info: &RawValue) -> Labels {
+    #[derive(Deserialize)]
+    struct Own {
+        #[serde(default)]
+        labels: Labels,
+    }
+    serde_json::from_str::<Own>(info.get()).map(|own| own.labels).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -149,5 +159,12 @@ mod tests {
         assert_eq!(seen(None, Some(old.clone())), (AgentStatus::Error, Some(old.clone())));
         assert_eq!(seen(Some(old.clone()), None), (AgentStatus::Error, Some(old)));
         assert_eq!(seen(None, None), (AgentStatus::Online, None));
+    }
+
+    #[test]
+    fn a_machines_own_labels_are_found_in_what_it_says() {
+        let own = |info: &str| own_labels(&RawValue::from_string(info.to_owned()).unwrap());
+        assert_eq!(own(r#"{"hostname":"h","labels":{"role":"db"}}"#), Labels::one("role", "db"));
+        assert_eq!([own("{}"), own(r#"{"labels":7}"#)], [Labels::default(), Labels::default()]);
     }
 }

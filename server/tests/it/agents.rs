@@ -290,3 +290,34 @@ fn agents_are_listed_by_page_status_and_words() {
         refused(&operator.get(&format!("/api/v1/agents?{bad}")), 422, "schema-invalid");
     }
 }
+
+#[test]
+fn labels_that_a_machine_gives_itself_count_where_no_operator_set_one() {
+    let hub = Hub::start();
+    let agent = hub.register("A");
+    let operator = hub.operator("operator");
+    let beat = |labels: Value| {
+        let info = json!({"hostname": "h", "labels": labels});
+        let body = json!({"agentId": "A", "timestamp": now(), "status": "online", "info": info});
+        agent.post("/api/v1/agents/A/heartbeat", &body)
+    };
+    beat(json!({"role": "web", "rack": "7"})).expect(200);
+    let labels = || operator.get("/api/v1/agents/A").expect(200)["labels"].clone();
+    assert_eq!(labels(), json!({"role": "web", "rack": "7"}));
+    operator.patch("/api/v1/agents/A", &json!({"labels": {"role": "db"}})).expect(200);
+    assert_eq!(labels(), json!({"role": "db", "rack": "7"}));
+    let found = |label: &str| {
+        let page = operator.get(&format!("/api/v1/agents?label={label}")).expect(200);
+        page["items"].as_array().unwrap().len()
+    };
+    assert_eq!((found("role:web"), found("role:db"), found("rack:7")), (0, 1, 1));
+    let order = |role: &str| json!({"selector": {"labels": {"role": role}}, "action": "ping"});
+    refused(&operator.post("/api/v1/commands", &order("web")), 422, "schema-invalid");
+    operator.post("/api/v1/commands", &order("db")).expect(201);
+    operator.patch("/api/v1/agents/A", &json!({"labels": {"role": null}})).expect(200);
+    assert_eq!(labels(), json!({"role": "web", "rack": "7"}), "where the operator is silent again");
+    let many: serde_json::Map<_, _> = (0..=32).map(|n| (format!("l{n}"), json!("x"))).collect();
+    for (labels, pointer) in [(Value::Object(many), "/info/labels"), (json!({"A": "x"}), "/info/labels/A")] {
+        assert_eq!(refused(&beat(labels), 422, "schema-invalid")["errors"][0]["pointer"], pointer);
+    }
+}

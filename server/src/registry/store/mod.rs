@@ -116,9 +116,11 @@ fn conditions(status: Option<AgentStatus>, text: Option<&str>, labels: &Labels) 
         values.extend(columns.map(|_| text.to_ascii_lowercase().into()));
     }
     for (name, value) in labels.iter() {
-        // A name has no quotation mark in it.
-        conditions.push_str(" AND a.labels ->> ? = ?");
-        values.extend([format!("$.\"{name}\"").into(), value.to_owned().into()]);
+        // The operator's word counts, and where there is none, the machine's. A name has no quotation mark in it.
+        conditions.push_str(" AND coalesce(a.labels ->> ?, a.info ->> ?) = ?");
+        let paths = [format!("$.\"{name}\""), format!("$.labels.\"{name}\"")];
+        values.extend(paths.map(Value::from));
+        values.push(value.to_owned().into());
     }
     (conditions, values)
 }

@@ -51,4 +51,24 @@ mod tests {
         let online = Selector { status: Some(AgentStatus::Online), ..Selector::default() };
         assert_eq!(ids(online, 9), ["bare", "db-1", "web-1"]);
     }
+
+    #[test]
+    fn a_machines_own_label_counts_where_no_operator_set_one() {
+        let records = Connection::open_in_memory().unwrap();
+        SQLITE.iter().for_each(|step| records.execute_batch(step.sql).unwrap());
+        records
+            .execute_batch(
+                r#"INSERT INTO agents (id, labels, info, created_at) VALUES
+                 ('own', '{}', '{"hostname":"h","labels":{"example.org-role":"web"}}', 0),
+                 ('both', '{"example.org-role":"db"}', '{"labels":{"example.org-role":"web","site":"ber"}}', 0)"#,
+            )
+            .unwrap();
+        let ids = |name: &str, value: &str| -> Vec<String> {
+            let selector = Selector { labels: Labels::one(name, value), ..Selector::default() };
+            select(&records, &selector, 9).unwrap().iter().map(AgentId::to_string).collect()
+        };
+        assert_eq!(ids("example.org-role", "web"), ["own"], "the operator's word hides the machine's");
+        assert_eq!(ids("example.org-role", "db"), ["both"]);
+        assert_eq!(ids("site", "ber"), ["both"]);
+    }
 }
