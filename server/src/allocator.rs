@@ -1,23 +1,21 @@
-//! How the system's allocator is set up: the one file of the hub with `unsafe` in it.
+//! The allocator, jemalloc, and how it is set up: the one file of the hub with `unsafe` in it.
 //!
-//! glibc learns from what is freed: after the first large buffer it takes all of that size from its arenas, one a
-//! thread, and what is freed there stays with the process. Batches and segments are such buffers, and are freed on
-//! another thread than they were made on. With a threshold that is fixed they are mapped and given back each by
-//! itself: measured at full load, 88 MB at the peak instead of 116.
+//! What the hub takes is freed on another thread than it was made on: bodies by the writer, segments by the keeper.
+//! glibc's arenas, one a thread, are slow at that and keep what is freed. Measured at 1 000 connections: a third more
+//! rows a second than with glibc, and 85 MB at the peak instead of 100; mimalloc was as fast and took 110 to 150.
 
-/// Blocks from this size on are mapped by themselves.
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-const MAPPED_BYTES_MIN: i32 = 64 * 1024;
+/// What the hub's own code allocates with; C libraries keep the system's.
+#[cfg(unix)]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-/// Sets it up; call it first.
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-#[expect(unsafe_code, reason = "the C library's own settings have no other way in")]
-pub(crate) fn settle() {
-    // SAFETY: mallopt takes two integers and is called before there is a second thread. Refused, it returns 0 and
-    // changes nothing.
-    let _taken = unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, MAPPED_BYTES_MIN) };
-}
-
-/// Other systems' allocators are left as they are.
-#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-pub(crate) const fn settle() {}
+/// Read by jemalloc when it begins. An arena a processor, so that few blocks lie in few; what is free goes back to
+/// the system within a fifth of a second, done by a thread of its own: given back at once, it costs a sixth of the
+/// speed.
+#[cfg(unix)]
+#[expect(unsafe_code, reason = "jemalloc looks for its settings under this name")]
+// SAFETY: jemalloc declares the symbol as a pointer to a C string; this is one that is never written to, and no other
+// crate defines it.
+#[unsafe(export_name = "_rjem_malloc_conf")]
+pub(crate) static SETTINGS: &[u8; 79] =
+    b"percpu_arena:percpu,dirty_decay_ms:200,muzzy_decay_ms:0,background_thread:true\0";

@@ -8,9 +8,10 @@
 //! ([`Latest::settle`]): after a restart an agent may first send an old spool. Nothing here is the truth;
 //! whatever is missing is on disk.
 
+use foldhash::HashMap;
 use pingup_protocol::{ids::AgentId, metrics::Measurements, time::Timestamp};
 use std::{
-    collections::{HashMap, hash_map},
+    collections::hash_map,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 

@@ -5,6 +5,5 @@ mod allocator;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    allocator::settle();
     pingup_server::cli::main(std::env::args_os())
 }

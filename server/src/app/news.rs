@@ -8,7 +8,7 @@ use crate::{
     standing::TellAgents,
     tsdb::{
         TsdbError,
-        rows::{Kind, MarkRow, Rows, ScanRow},
+        rows::{Kind, Look, MarkRow, Rows, ScanRow},
     },
 };
 use pingup_protocol::{ids::AgentId, time::Timestamp};
@@ -61,7 +61,7 @@ impl<S: Lookup> Lookup for Watched<S> {
         agent_id: &AgentId,
         from: Timestamp,
         to: Timestamp,
-    ) -> Result<Option<Timestamp>, TsdbError> {
+    ) -> Result<Look, TsdbError> {
         self.store.newest_unnumbered(kind, agent_id, from, to)
     }
 }

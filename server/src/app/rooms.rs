@@ -60,13 +60,13 @@ pub(super) fn build(settings: &Settings, cellar: &Cellar, common: &Common, queue
     Rooms {
         commands,
         configs: Arc::new(configs),
-        discovery: Arc::new(Discovery::new(tsdb.clone(), duck.clone(), sqlite.clone(), standing)),
+        discovery: Arc::new(Discovery::new(tsdb.clone(), duck.readers().clone(), sqlite.clone(), standing)),
         events: Arc::clone(events),
         figures: Arc::new(figures),
         health: Arc::new(Health::new(probes(cellar, queue))),
         history: Arc::new(History::new(
             tsdb.clone(),
-            duck.clone(),
+            duck.readers().clone(),
             sqlite.clone(),
             clock.clone(),
             Arc::clone(latest),

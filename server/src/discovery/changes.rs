@@ -1,12 +1,15 @@
-//! What a scan found that the scan before did not, and the other way round. Pure.
+//! What a scan found that the scan before did not, and the other way round.
 //!
 //! Hosts are the same when their address is. Of a host that both found: ports that opened or closed, another name,
 //! another hardware address. A name or a hardware address that only one of the two learned is no change: what a scan
 //! learns of a host differs, though the host does not. A scan does not say where it looked; two that looked at
 //! different networks differ in all of it.
 
+use super::{DiscoveryError, FoundScan, Listing, Place};
+use crate::storage::Wanted;
 use pingup_protocol::{discovery::Host, time::Timestamp};
 use serde::Serialize;
+use serde_json::value::RawValue;
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
@@ -53,6 +56,36 @@ pub struct Replaced {
     pub before: String,
     /// What it is.
     pub now: String,
+}
+
+/// What changed with each scan of `page` that lies not before `from`; `before` is the scan before its last. And where
+/// the next page begins, if there is more.
+pub(super) fn of(
+    page: Listing,
+    before: Option<FoundScan>,
+    from: Timestamp,
+    wanted: &Wanted,
+) -> Result<(Vec<ScanChanges>, Option<Place>), DiscoveryError> {
+    let told = page.items.iter().take_while(|scan| scan.timestamp >= from).count();
+    let more = told == page.items.len() && before.as_ref().is_some_and(|scan| scan.timestamp >= from);
+    let next = page.next.filter(|_| more);
+    let mut scans = page.items.iter().chain(&before);
+    let mut changes = Vec::with_capacity(told);
+    // Two are read at a time: a page of them may be large.
+    let mut earlier = scans.next().map(read).transpose()?;
+    for _ in 0..told {
+        wanted.check()?;
+        let Some((at, hosts)) = earlier else { break };
+        earlier = scans.next().map(read).transpose()?;
+        let before = earlier.as_ref().map(|(at, hosts)| (*at, hosts.as_slice()));
+        changes.push(ScanChanges::between(before, (at, &hosts)));
+    }
+    Ok((changes, next))
+}
+
+fn read(scan: &FoundScan) -> Result<(Timestamp, Vec<Host>), DiscoveryError> {
+    let hosts = scan.hosts.as_deref().map_or("[]", RawValue::get);
+    Ok((scan.timestamp, serde_json::from_str(hosts)?))
 }
 
 impl ScanChanges {

@@ -1,61 +1,85 @@
-//! The hosts of chosen scans, as JSON text.
-//!
-//! Of those in files only as many are read as a page may take in bytes: DuckDB adds up what the newer ones take
-//! before it hands any over.
+//! The hosts of chosen scans, as JSON text, from the newest on: as many as a page may take in bytes.
 
 use super::{DiscoveryError, Place, keys};
-use crate::tsdb::{Part, View, file_list};
-use arrow::{array::AsArray, datatypes::Int64Type};
-use duckdb::Connection;
+use crate::{
+    storage::Wanted,
+    tsdb::{
+        Part, View, pick,
+        schema::{integer_at, text_at, time_at},
+    },
+};
 use pingup_protocol::{ids::AgentId, time::Timestamp};
 use serde_json::value::{RawValue, to_raw_value};
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashSet},
     sync::Arc,
 };
 
-/// Hosts by the place of their scan.
-pub(super) type Hosts = HashMap<Place, Box<RawValue>>;
+/// What is read of a scan in a file, in the file's order.
+const COLUMNS: [&str; 4] = ["timestamp", "boot", "seq", "hosts"];
 
-/// Of scans between two places, both included, in files: the newest ones whose newer ones take less than
-/// `bytes_max`.
-pub(super) fn on_disk(
-    connection: &Connection,
-    agent: &AgentId,
-    parts: &[&Arc<Part>],
-    (oldest, newest): (Place, Place),
+/// Hosts by the place of their scan: of those that were added the newest ones whose newer ones take less than so
+/// many bytes. What is beyond is on no page, and let go as soon as that is known.
+pub(super) struct Hosts {
+    texts: BTreeMap<Place, Box<RawValue>>,
+    bytes: usize,
     bytes_max: usize,
+}
+
+impl Hosts {
+    pub(super) const fn taking(bytes_max: usize) -> Self {
+        Self { texts: BTreeMap::new(), bytes: 0, bytes_max }
+    }
+
+    pub(super) fn remove(&mut self, place: &Place) -> Option<Box<RawValue>> {
+        self.texts.remove(place)
+    }
+
+    fn has_room_at(&self, place: Place) -> bool {
+        self.bytes < self.bytes_max || self.texts.first_key_value().is_none_or(|(oldest, _)| place > *oldest)
+    }
+
+    fn add(&mut self, place: Place, text: Box<RawValue>) {
+        self.bytes += text.get().len();
+        self.texts.insert(place, text);
+        while let Some(oldest) = self.texts.first_entry()
+            && self.bytes - oldest.get().get().len() >= self.bytes_max
+        {
+            self.bytes -= oldest.remove().get().len();
+        }
+    }
+}
+
+/// Adds those of scans between two places, both included, in the files of `days`, the newest day first.
+pub(super) fn on_disk(
+    agent: &AgentId,
+    days: &[Vec<Arc<Part>>],
+    (oldest, newest): (Place, Place),
     hosts: &mut Hosts,
+    wanted: &Wanted,
 ) -> Result<(), DiscoveryError> {
-    let (Place(from, ..), Place(to, ..), agent) = (oldest, newest, agent.as_str());
-    let Place(_, boot, seq) = newest;
-    let sql = format!(
-        "SELECT moment, b, s, hosts FROM (
-             SELECT moment, b, s, hosts, sum(strlen(hosts)) OVER newer - strlen(hosts) AS newer_bytes FROM (
-                 SELECT epoch_us(timestamp) AS moment, coalesce(boot, -1) AS b, coalesce(seq, -1) AS s, hosts
-                 FROM read_parquet({})
-                 WHERE agent_id = '{agent}' AND timestamp >= make_timestamp({from})
-                   AND timestamp <= make_timestamp({to}))
-             WHERE moment < {to} OR b < {boot} OR (b = {boot} AND s <= {seq})
-             WINDOW newer AS (ORDER BY moment DESC, b DESC, s DESC ROWS UNBOUNDED PRECEDING))
-         WHERE newer_bytes < {bytes_max}",
-        file_list(parts.iter().copied()),
-    );
-    for batch in connection.prepare(&sql)?.query_arrow([])? {
-        let integers = |place: usize| batch.column(place).as_primitive_opt::<Int64Type>();
-        let texts = batch.column(3).as_string_opt::<i32>().ok_or(DiscoveryError::Columns)?;
-        let (Some(at), Some(boots), Some(seqs)) = (integers(0), integers(1), integers(2)) else {
-            return Err(DiscoveryError::Columns);
-        };
-        for row in 0..batch.num_rows() {
-            let place = Place(at.value(row), boots.value(row), seqs.value(row));
-            hosts.insert(place, RawValue::from_string(texts.value(row).to_owned())?);
+    let within = oldest.0..newest.0.saturating_add(1);
+    for part in days.iter().flatten() {
+        let (first, last) = part.row().times;
+        if first >= within.end || last < within.start || !hosts.has_room_at(Place(last, i64::MAX, i64::MAX)) {
+            continue;
+        }
+        for batch in pick::rows_within(part, agent.as_str(), &within, &COLUMNS)? {
+            wanted.check()?;
+            let batch = batch?;
+            for row in 0..batch.num_rows() {
+                let number = |column| integer_at(&batch, column, row).unwrap_or(-1);
+                let place = Place(time_at(&batch, 0, row), number(1), number(2));
+                if place >= oldest && place <= newest && hosts.has_room_at(place) {
+                    hosts.add(place, RawValue::from_string(text_at(&batch, 3, row).to_owned())?);
+                }
+            }
         }
     }
     Ok(())
 }
 
-/// Of the scans at `places`, in memory.
+/// Adds those of the scans at `places`, in memory.
 pub(super) fn in_memory(
     view: &View,
     agent: &AgentId,
@@ -69,9 +93,9 @@ pub(super) fn in_memory(
     for segment in &view.segments {
         segment.each_scan(agent.as_str(), &range, |scan| {
             let place = keys::place(scan.timestamp(), scan.stream());
-            if places.contains(&place) {
+            if places.contains(&place) && hosts.has_room_at(place) {
                 match to_raw_value(scan.hosts()) {
-                    Ok(text) => drop(hosts.insert(place, text)),
+                    Ok(text) => hosts.add(place, text),
                     Err(error) => failed = Some(error),
                 }
             }

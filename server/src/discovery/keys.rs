@@ -1,17 +1,21 @@
-//! Which scans a page is made of: their keys, from the newest on, without their hosts.
+//! Which scans a page is made of: all but their hosts, from the newest on.
 
 use super::{DiscoveryError, Place, Range};
-use crate::tsdb::{Part, Tier, View, file_list};
-use arrow::array::{AsArray, RecordBatch};
-use arrow::datatypes::{Float64Type, Int64Type};
-use duckdb::Connection;
+use crate::{
+    storage::Wanted,
+    tsdb::{
+        Part, Tier, View, pick,
+        schema::{double_at, integer_at, time_at},
+    },
+};
 use pingup_protocol::{ids::AgentId, time::Timestamp};
-use std::{collections::BTreeMap, sync::Arc};
+use std::{cmp::Reverse, collections::BTreeMap, sync::Arc};
 
-/// Days that are asked at first; each time more of them.
-const DAYS_AT_FIRST: usize = 1;
-/// How many times as many the next time.
-const DAYS_GROWTH: usize = 4;
+/// What is read of a scan in a file, in the file's order.
+const COLUMNS: [&str; 5] = ["timestamp", "duration", "boot", "seq", "host_count"];
+
+/// Scans that are held before any is let go, some 50 bytes each.
+const HELD_MIN: usize = 8_192;
 
 /// A scan without its hosts.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -20,6 +24,8 @@ pub(super) struct Key {
     pub(super) place: Place,
     /// How long it took, milliseconds.
     pub(super) duration: f64,
+    /// How many hosts answered.
+    pub(super) host_count: u64,
     /// Whether it lies in a file.
     pub(super) on_disk: bool,
 }
@@ -34,45 +40,79 @@ pub(super) fn days(view: &View, agent: &AgentId, range: &Range) -> Vec<Vec<Arc<P
     days.into_values().rev().collect()
 }
 
-/// Those in files, newest first; of all there are, as many as a page takes and one more.
+/// Adds those in files, from the newest day back, until there are as many as a page takes and one more. Scans of a
+/// day are in its files only, so older ones need not be read then.
 pub(super) fn on_disk(
-    connection: &Connection,
     agent: &AgentId,
     range: &Range,
     days: &[Vec<Arc<Part>>],
-) -> Result<Vec<Key>, DiscoveryError> {
-    let (mut found, mut rest, mut at_once) = (Vec::new(), days, DAYS_AT_FIRST);
-    while !rest.is_empty() && found.len() <= range.limit {
-        let (newest, older) = rest.split_at(at_once.min(rest.len()));
-        let parts: Vec<_> = newest.iter().flatten().collect();
-        let wanted = range.limit + 1 - found.len();
-        let sql = format!(
-            "SELECT epoch_us(timestamp), coalesce(boot, -1) AS b, coalesce(seq, -1) AS s, duration FROM read_parquet({})
-             WHERE {} ORDER BY timestamp DESC, b DESC, s DESC LIMIT {wanted}",
-            file_list(parts.iter().copied()),
-            condition(agent, range, &parts)
-        );
-        for batch in connection.prepare(&sql)?.query_arrow([])? {
-            read(&batch, &mut found)?;
+    found: &mut Vec<Key>,
+    wanted: &Wanted,
+) -> Result<(), DiscoveryError> {
+    let mut on_disk = 0;
+    for parts in days {
+        if on_disk > range.limit {
+            break;
         }
-        (rest, at_once) = (older, at_once * DAYS_GROWTH);
+        let before = found.len();
+        for part in parts {
+            of_part(agent, range, part, found, wanted)?;
+        }
+        on_disk += found.len().saturating_sub(before);
     }
-    Ok(found)
+    keep_page(found, range.limit);
+    Ok(())
 }
 
-/// Those in memory, newest first; as many as a page takes and one more.
+/// Lets go of those that are on no page: all but the newest, one more than fit.
+fn keep_page(found: &mut Vec<Key>, limit: usize) {
+    found.sort_unstable_by_key(|key| Reverse(key.place));
+    found.truncate(limit + 1);
+}
+
+fn of_part(
+    agent: &AgentId,
+    range: &Range,
+    part: &Part,
+    found: &mut Vec<Key>,
+    wanted: &Wanted,
+) -> Result<(), DiscoveryError> {
+    let within = range.from.as_micros()..range.to.min(after(range.before)).as_micros();
+    for batch in pick::rows_within(part, agent.as_str(), &within, &COLUMNS)? {
+        wanted.check()?;
+        let batch = batch?;
+        for row in 0..batch.num_rows() {
+            let number = |column| integer_at(&batch, column, row);
+            let place = Place(time_at(&batch, 0, row), number(2).unwrap_or(-1), number(3).unwrap_or(-1));
+            if place < range.before {
+                found.push(Key {
+                    place,
+                    duration: double_at(&batch, 1, row).unwrap_or_default(),
+                    host_count: number(4).map_or(0, i64::unsigned_abs),
+                    on_disk: true,
+                });
+            }
+        }
+        // However many there are in a day, few more than a page are held.
+        if found.len() > 2 * range.limit + HELD_MIN {
+            keep_page(found, range.limit);
+        }
+    }
+    Ok(())
+}
+
+/// Those in memory, in no order.
 pub(super) fn in_memory(view: &View, agent: &AgentId, range: &Range) -> Vec<Key> {
     let mut found = Vec::new();
     for segment in &view.segments {
         segment.each_scan(agent.as_str(), &(range.from..range.to), |scan| {
             let place = place(scan.timestamp(), scan.stream());
             if place < range.before {
-                found.push(Key { place, duration: scan.duration(), on_disk: false });
+                let host_count = scan.hosts().len() as u64;
+                found.push(Key { place, duration: scan.duration(), host_count, on_disk: false });
             }
         });
     }
-    found.sort_unstable_by_key(|key| std::cmp::Reverse(key.place));
-    found.truncate(range.limit + 1);
     found
 }
 
@@ -86,33 +126,4 @@ pub(super) fn place(at: Timestamp, stream: Option<(u64, u64)>) -> Place {
 /// The moment behind a place's.
 const fn after(Place(micros, ..): Place) -> Timestamp {
     Timestamp::from_micros(micros.saturating_add(1))
-}
-
-/// Which rows. An agent's id has no quotes, the rest are numbers; within the files' own times every moment is one
-/// that DuckDB can tell.
-fn condition(agent: &AgentId, range: &Range, parts: &[&Arc<Part>]) -> String {
-    let first = parts.iter().map(|part| part.row().times.0).min().unwrap_or_default();
-    let last = parts.iter().map(|part| part.row().times.1).max().unwrap_or_default();
-    let from = range.from.as_micros().max(first);
-    let to = range.to.min(after(range.before)).as_micros().min(last.saturating_add(1));
-    let Place(at, boot, seq) = range.before;
-    let agent = agent.as_str();
-    format!(
-        "agent_id = '{agent}' AND timestamp >= make_timestamp({from}) AND timestamp < make_timestamp({to})
-         AND (epoch_us(timestamp) < {at} OR b < {boot} OR (b = {boot} AND s < {seq}))"
-    )
-}
-
-fn read(batch: &RecordBatch, found: &mut Vec<Key>) -> Result<(), DiscoveryError> {
-    let integers = |place: usize| batch.column(place).as_primitive_opt::<Int64Type>();
-    let durations = batch.column(3).as_primitive_opt::<Float64Type>().ok_or(DiscoveryError::Columns)?;
-    let (Some(at), Some(boots), Some(seqs)) = (integers(0), integers(1), integers(2)) else {
-        return Err(DiscoveryError::Columns);
-    };
-    found.extend((0..batch.num_rows()).map(|row| Key {
-        place: Place(at.value(row), boots.value(row), seqs.value(row)),
-        duration: durations.value(row),
-        on_disk: true,
-    }));
-    Ok(())
 }

@@ -1,9 +1,9 @@
 //! Scans out: what an agent found in its network, newest first, page by page; and the newest alone.
 //!
-//! A page is read in two steps from one view of the store. First, which scans: their moments and numbers alone,
-//! from the newest days back until there are enough. Then the hosts of those, as the JSON text they were stored
-//! as. Agent, timestamp, boot and seq together tell scans apart. A page is bounded by scans and by what their
-//! hosts take ([`PAGE_BYTES_MAX`]); it has at least one scan.
+//! A page is read in two steps from one view of the store. First, which scans ([`keys`]): all but their hosts, from
+//! the newest days back until there are enough. Then the hosts of those ([`hosts`]), as the JSON text they were
+//! stored as; who asks only how many there were is spared that. Agent, timestamp, boot and seq together tell scans
+//! apart. A page is bounded by scans and by what their hosts take ([`PAGE_BYTES_MAX`]); it has at least one scan.
 
 pub mod changes;
 pub mod handler;
@@ -15,31 +15,37 @@ pub use changes::ScanChanges;
 
 use crate::{
     standing::Standing,
-    storage::{Duck, Sqlite, StorageError},
-    tsdb::Tsdb,
+    storage::{Readers, Sqlite, StorageError, Wanted},
+    tsdb::{Tsdb, TsdbError},
 };
+use arrow::error::ArrowError;
 use pingup_protocol::{discovery::Host, ids::AgentId, time::Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use std::sync::Arc;
 
 /// Scans on a page, unless the asker says otherwise.
 pub const PAGE_SCANS_DEFAULT: u64 = 10;
-/// Scans on a page at most.
-pub const PAGE_SCANS_MAX: u64 = 100;
+/// Scans on a page at most: a month of them, one every five minutes, and some.
+pub const PAGE_SCANS_MAX: u64 = 10_000;
 /// What the hosts on a page may take, bytes; a page ends with the scan that reaches it. One scan is at most as
 /// large as a body, so a page is at most this and a body.
 pub const PAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// A scan as it is told.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct FoundScan {
     /// When it began, by the agent's clock.
     pub timestamp: Timestamp,
     /// How long it took, milliseconds.
     pub duration: f64,
-    /// The hosts that answered, in the order the agent gave them.
-    #[schema(value_type = Vec<Host>)]
-    pub hosts: Box<RawValue>,
+    /// How many hosts answered.
+    pub host_count: u64,
+    /// They, in the order the agent gave them; left out where only their number was asked for.
+    #[schema(value_type = Option<Vec<Host>>)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hosts: Option<Box<RawValue>>,
 }
 
 /// A place in an agent's scans: timestamp in microseconds, boot and seq (−1 where it has none). Travels as a
@@ -58,6 +64,8 @@ pub struct Range {
     pub before: Place,
     /// How many.
     pub limit: usize,
+    /// With their hosts, or only how many they were.
+    pub with_hosts: bool,
 }
 
 impl Range {
@@ -67,6 +75,7 @@ impl Range {
         to: Timestamp::from_micros(i64::MAX),
         before: Place(i64::MAX, i64::MAX, i64::MAX),
         limit: 1,
+        with_hosts: true,
     };
 }
 
@@ -88,41 +97,84 @@ pub enum DiscoveryError {
     /// Storage failed.
     #[error(transparent)]
     Storage(#[from] StorageError),
-    /// An answer's columns are not those that were asked for.
-    #[error("the engine answered other columns than were asked for")]
-    Columns,
+    /// A file could not be read.
+    #[error("a file of the history could not be read: {0}")]
+    File(#[source] TsdbError),
     /// Hosts could not be read or written as JSON.
     #[error("the hosts of a scan: {0}")]
     Hosts(#[from] serde_json::Error),
 }
 
-impl From<duckdb::Error> for DiscoveryError {
-    fn from(error: duckdb::Error) -> Self {
-        Self::Storage(error.into())
+impl From<TsdbError> for DiscoveryError {
+    fn from(error: TsdbError) -> Self {
+        match error {
+            TsdbError::Storage(error) => Self::Storage(error),
+            other => Self::File(other),
+        }
+    }
+}
+
+impl From<ArrowError> for DiscoveryError {
+    fn from(error: ArrowError) -> Self {
+        Self::File(error.into())
     }
 }
 
 /// The room.
 pub struct Discovery {
     tsdb: Tsdb,
-    engine: Duck,
+    readers: Readers,
     sqlite: Sqlite,
     standing: StandingOf,
 }
 
 impl Discovery {
     /// The room over what the ingest stored.
-    pub const fn new(tsdb: Tsdb, engine: Duck, sqlite: Sqlite, standing: StandingOf) -> Self {
-        Self { tsdb, engine, sqlite, standing }
+    pub const fn new(tsdb: Tsdb, readers: Readers, sqlite: Sqlite, standing: StandingOf) -> Self {
+        Self { tsdb, readers, sqlite, standing }
     }
 
-    /// A page of an agent's scans, newest first; where no file can hold any, DuckDB is not asked.
+    /// A page of an agent's scans, newest first.
     pub async fn page(&self, agent: AgentId, range: Range) -> Result<Listing, DiscoveryError> {
+        self.tell(agent, range, |page, _| Ok(page)).await
+    }
+
+    /// The same, told by `tell` in its turn.
+    pub async fn tell<T, E>(
+        &self,
+        agent: AgentId,
+        range: Range,
+        tell: impl FnOnce(Listing, &Wanted) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<DiscoveryError> + From<StorageError> + Send + 'static,
+    {
         let query = page::Query::new(self.tsdb.view(), agent, range);
-        if query.reads_files() {
-            return self.engine.read(move |connection| query.run(Some(connection), PAGE_BYTES_MAX)).await;
-        }
-        self.engine.readers().run(move |_| query.run(None, PAGE_BYTES_MAX)).await
+        self.readers.run(move |wanted| tell(query.run(PAGE_BYTES_MAX, wanted)?, wanted)).await
+    }
+
+    /// The same, with the scan before the page's last, whenever that was: of one view, and in one turn.
+    pub async fn tell_beside<T, E>(
+        &self,
+        agent: AgentId,
+        range: Range,
+        tell: impl FnOnce(Listing, Option<FoundScan>, &Wanted) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<DiscoveryError> + From<StorageError> + Send + 'static,
+    {
+        let view = self.tsdb.view();
+        let beside = move |wanted: &Wanted| {
+            let query = page::Query::new(Arc::clone(&view), agent.clone(), range);
+            let page = query.run(PAGE_BYTES_MAX, wanted)?;
+            let before =
+                page.next.map(|before| page::Query::new(view, agent, Range { before, ..Range::ALL }));
+            let before = before.map(|query| query.run(PAGE_BYTES_MAX, wanted)).transpose()?;
+            tell(page, before.and_then(|mut listing| listing.items.pop()), wanted)
+        };
+        self.readers.run(beside).await
     }
 }
 

@@ -5,10 +5,12 @@ use super::{
     hosts::{self, Hosts},
     keys::{self, Key},
 };
-use crate::tsdb::{Part, View};
-use duckdb::Connection;
+use crate::{
+    storage::Wanted,
+    tsdb::{Part, View},
+};
 use pingup_protocol::{ids::AgentId, time::Timestamp};
-use std::{cmp::Reverse, sync::Arc};
+use std::sync::Arc;
 
 /// A page that is to be read.
 #[derive(Debug)]
@@ -26,66 +28,49 @@ impl Query {
         Self { view, agent, range, days }
     }
 
-    /// Whether files have to be read.
-    pub(super) const fn reads_files(&self) -> bool {
-        !self.days.is_empty()
+    /// Reads it.
+    pub(super) fn run(self, page_bytes_max: usize, wanted: &Wanted) -> Result<Listing, DiscoveryError> {
+        let mut keys = keys::in_memory(&self.view, &self.agent, &self.range);
+        keys::on_disk(&self.agent, &self.range, &self.days, &mut keys, wanted)?;
+        let chosen = &keys[..keys.len().min(self.range.limit)];
+        let items = match self.range.with_hosts {
+            true => listed(chosen, self.hosts(chosen, page_bytes_max, wanted)?, page_bytes_max),
+            false => chosen.iter().map(|key| told(key, None)).collect(),
+        };
+        let last = items.len().checked_sub(1).and_then(|last| keys.get(last));
+        let next = last.filter(|_| keys.len() > items.len()).map(|key| key.place);
+        Ok(Listing { items, next })
     }
 
-    /// Reads it.
-    pub(super) fn run(
-        self,
-        connection: Option<&Connection>,
-        page_bytes_max: usize,
-    ) -> Result<Listing, DiscoveryError> {
-        let mut keys = keys::in_memory(&self.view, &self.agent, &self.range);
-        if let Some(connection) = connection {
-            keys.extend(keys::on_disk(connection, &self.agent, &self.range, &self.days)?);
-            keys.sort_unstable_by_key(|key| Reverse(key.place));
-        }
-        let chosen = &keys[..keys.len().min(self.range.limit)];
-        let mut hosts = Hosts::new();
-        if let Some(connection) = connection {
-            self.hosts_on_disk(connection, chosen, page_bytes_max, &mut hosts)?;
-        }
+    fn hosts(&self, chosen: &[Key], page_bytes_max: usize, wanted: &Wanted) -> Result<Hosts, DiscoveryError> {
+        let mut hosts = Hosts::taking(page_bytes_max);
         let in_memory = chosen.iter().filter(|key| !key.on_disk).map(|key| key.place).collect();
         hosts::in_memory(&self.view, &self.agent, &in_memory, &mut hosts)?;
-        Ok(assemble(&keys, chosen.len(), hosts, page_bytes_max))
-    }
-
-    fn hosts_on_disk(
-        &self,
-        connection: &Connection,
-        chosen: &[Key],
-        page_bytes_max: usize,
-        hosts: &mut Hosts,
-    ) -> Result<(), DiscoveryError> {
         let mut on_disk = chosen.iter().filter(|key| key.on_disk).map(|key| key.place);
-        let Some(newest) = on_disk.next() else { return Ok(()) };
-        let oldest = on_disk.next_back().unwrap_or(newest);
-        let within = oldest.0..=newest.0;
-        let fits = |part: &&Arc<Part>| {
-            let (first, last) = part.row().times;
-            first <= *within.end() && last >= *within.start()
-        };
-        let parts: Vec<_> = self.days.iter().flatten().filter(fits).collect();
-        hosts::on_disk(connection, &self.agent, &parts, (oldest, newest), page_bytes_max, hosts)
+        if let Some(newest) = on_disk.next() {
+            let oldest = on_disk.next_back().unwrap_or(newest);
+            hosts::on_disk(&self.agent, &self.days, (oldest, newest), &mut hosts, wanted)?;
+        }
+        Ok(hosts)
     }
 }
 
-/// The page: the first `chosen` of `keys`, unless their hosts take too much before.
-fn assemble(keys: &[Key], chosen: usize, mut hosts: Hosts, page_bytes_max: usize) -> Listing {
+/// The first of `chosen`, until their hosts take too much.
+fn listed(chosen: &[Key], mut hosts: Hosts, page_bytes_max: usize) -> Vec<FoundScan> {
     let (mut items, mut bytes) = (Vec::new(), 0);
-    for key in &keys[..chosen] {
+    for key in chosen {
         if bytes >= page_bytes_max {
             break;
         }
-        // What was not read lies beyond the page: the newer ones on disk alone fill it.
+        // What was let go lies beyond the page: the newer ones alone fill it.
         let Some(hosts) = hosts.remove(&key.place) else { break };
         bytes += hosts.get().len();
-        let timestamp = Timestamp::from_micros(key.place.0);
-        items.push(FoundScan { timestamp, duration: key.duration, hosts });
+        items.push(told(key, Some(hosts)));
     }
-    let last = items.len().checked_sub(1).and_then(|last| keys.get(last));
-    let next = last.filter(|_| keys.len() > items.len()).map(|key| key.place);
-    Listing { items, next }
+    items
+}
+
+fn told(key: &Key, hosts: Option<Box<serde_json::value::RawValue>>) -> FoundScan {
+    let Key { place, duration, host_count, .. } = *key;
+    FoundScan { timestamp: Timestamp::from_micros(place.0), duration, host_count, hosts }
 }

@@ -3,6 +3,7 @@
 use super::{page::Query, *};
 use crate::{
     http::query::Params,
+    storage::Wanted,
     tsdb::{
         record::{OwnedRows, OwnedScan},
         testing::{Bench, agent_id},
@@ -59,17 +60,13 @@ fn bench(sealed: usize) -> Bench {
 
 /// A page, as the room reads it.
 fn page(bench: &Bench, agent: &str, range: Range, page_bytes_max: usize) -> Listing {
-    let query = Query::new(bench.tsdb.view(), agent_id(agent), range);
-    if !query.reads_files() {
-        return query.run(None, page_bytes_max).unwrap();
-    }
-    bench.engine.run_blocking(move |connection| query.run(Some(connection), page_bytes_max)).unwrap()
+    Query::new(bench.tsdb.view(), agent_id(agent), range).run(page_bytes_max, &Wanted::default()).unwrap()
 }
 
 /// Each scan as its timestamp and its hosts.
 fn told(listing: &Listing) -> Vec<(i64, String)> {
     let hosts = |scan: &FoundScan| {
-        let hosts: Vec<Host> = serde_json::from_str(scan.hosts.get()).unwrap();
+        let hosts: Vec<Host> = serde_json::from_str(scan.hosts.as_ref().unwrap().get()).unwrap();
         hosts.iter().map(|host| host.ip.to_string()).collect::<Vec<_>>().join(" ")
     };
     listing.items.iter().map(|scan| (scan.timestamp.as_micros(), hosts(scan))).collect()
@@ -86,7 +83,7 @@ fn the_newest_comes_first_and_scans_of_one_moment_never_mix() {
             [(30, "10.0.0.4"), (20, "10.0.0.3"), (20, "10.0.0.2"), (20, ""), (-10, "::1 10.0.0.9 10.0.0.1")];
         assert_eq!(told(&all), wanted.map(|(micros, hosts)| (micros, hosts.to_owned())), "{sealed}");
         assert_eq!(all.next, None);
-        let hosts: Vec<Host> = serde_json::from_str(all.items[0].hosts.get()).unwrap();
+        let hosts: Vec<Host> = serde_json::from_str(all.items[0].hosts.as_ref().unwrap().get()).unwrap();
         assert_eq!((hosts[0].latency, &hosts[0].ports[..]), (Some(0.25), &[22, 443][..]));
         assert_eq!(hosts[0].hostname.as_deref(), Some("name of 10.0.0.4"));
         assert!(page(&bench, "b", Range::ALL, PAGE_BYTES_MAX).items.is_empty());
@@ -117,6 +114,26 @@ fn pages_of_any_size_tell_every_scan_once() {
 }
 
 #[test]
+fn who_asks_only_how_many_hosts_is_told_so_page_by_page() {
+    for sealed in [0, 3, 5] {
+        let bench = bench(sealed);
+        let mut range = Range { limit: 2, with_hosts: false, ..Range::ALL };
+        let mut counts = Vec::new();
+        loop {
+            // What the hosts would take does not count.
+            let page = page(&bench, "a", range, 1);
+            assert!(page.items.len() <= 2 && page.items.iter().all(|scan| scan.hosts.is_none()));
+            counts.extend(page.items.iter().map(|scan| (scan.timestamp.as_micros(), scan.host_count)));
+            match page.next {
+                Some(next) => range.before = next,
+                None => break,
+            }
+        }
+        assert_eq!(counts, [(30, 1), (20, 1), (20, 1), (20, 0), (-10, 3)], "{sealed} in files");
+    }
+}
+
+#[test]
 fn a_range_is_half_open() {
     for sealed in [0, 3, 5] {
         let bench = bench(sealed);
@@ -138,7 +155,8 @@ fn the_handlers_tell_pages_the_latest_and_what_is_not_there() {
             _ => Standing::Unknown,
         })
     };
-    let room = Discovery::new(bench.tsdb.clone(), bench.engine.clone(), bench.sqlite.clone(), standing);
+    let room =
+        Discovery::new(bench.tsdb.clone(), bench.engine.readers().clone(), bench.sqlite.clone(), standing);
     let room = Arc::new(room);
     for scan in [scan(10_000_000, None, &["10.0.0.1"]), scan(20_000_000, Some((5, 1)), &[])] {
         bench.append(&OwnedRows { scans: vec![scan], ..OwnedRows::default() }).unwrap();
@@ -150,17 +168,19 @@ fn the_handlers_tell_pages_the_latest_and_what_is_not_there() {
     let latest = |agent: &str| wait(handler::latest(State(Arc::clone(&room)), Path(agent.to_owned())));
     let page = text(get("a", "limit=1").unwrap());
     let (newest, cursor) = page.split_once(r#"],"nextCursor":""#).unwrap();
-    let empty = r#"{"timestamp":"1970-01-01T00:00:20Z","duration":1.5,"hosts":[]}"#;
+    let empty = r#"{"timestamp":"1970-01-01T00:00:20Z","duration":1.5,"hostCount":0,"hosts":[]}"#;
     assert_eq!(newest, format!(r#"{{"items":[{empty}"#));
     let rest = text(get("a", &format!("cursor={}", cursor.trim_end_matches("\"}"))).unwrap());
-    let wanted = r#"{"items":[{"timestamp":"1970-01-01T00:00:10Z","duration":1.5,"hosts":[{"ip":"10.0.0.1","latency":0.25,"ports":[22,443],"hostname":"name of 10.0.0.1"}]}],"nextCursor":null}"#;
+    let wanted = r#"{"items":[{"timestamp":"1970-01-01T00:00:10Z","duration":1.5,"hostCount":1,"hosts":[{"ip":"10.0.0.1","latency":0.25,"ports":[22,443],"hostname":"name of 10.0.0.1"}]}],"nextCursor":null}"#;
     assert_eq!(rest, wanted);
     assert_eq!(text(latest("a").unwrap()), empty);
     for agent in ["a-silent", "nobody"] {
         assert_eq!(latest(agent).unwrap_err().kind(), ProblemType::NotFound, "{agent}");
     }
     assert_eq!(get("nobody", "").unwrap_err().kind(), ProblemType::NotFound);
-    for query in ["limit=101", "cursor=x", "from=1970-01-01T00:00:10Z&to=1970-01-01T00:00:10Z"] {
+    for query in
+        ["limit=10001", "hosts=none", "cursor=x", "from=1970-01-01T00:00:10Z&to=1970-01-01T00:00:10Z"]
+    {
         assert_eq!(get("a", query).unwrap_err().kind(), ProblemType::SchemaInvalid, "{query}");
     }
 }

@@ -6,10 +6,12 @@
 use super::{
     Aggregate, Aggregates, Bucket, HistoryError, Listing, PAGE_MEASUREMENTS_MAX, Tiers,
     plan::{BucketsPlan, OWN_COLUMNS, Place, PlanError, Reach},
-    read::{Means, Reader},
-    sources::{self, Files, fleet::FleetRollups, head, raw, rollup, rollup_names},
+    sources::{self, Files, fleet::FleetRollups, head, rollup_names},
 };
-use crate::tsdb::{Tier, View, rollup::Aggregate as Partial, schema::SAMPLES};
+use crate::{
+    storage::Wanted,
+    tsdb::{Tier, View, rollup::Aggregate as Partial, schema::SAMPLES},
+};
 use pingup_protocol::{ids::AgentId, time::Timestamp};
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -39,24 +41,17 @@ impl Query {
         Self { view, agent, plan, files, fleet }
     }
 
-    /// What it takes to read it: of one agent no engine.
-    pub(super) const fn means(&self) -> Means {
-        if self.agent.is_none() && !self.files.is_empty() { Means::Engine } else { Means::Straight }
-    }
-
     /// Reads it.
-    pub(super) fn run(self, reader: Reader<'_>) -> Result<Listing<Bucket>, HistoryError> {
+    pub(super) fn run(self, wanted: &Wanted) -> Result<Listing<Bucket>, HistoryError> {
         let Self { view, agent, plan, files, fleet } = self;
         let (mut sums, mut tiers) = (Sums::default(), Tiers::default());
         for files in &files {
             tiers.note(files.tier);
             match (&agent, files.tier, rollup_names(&plan.fields)) {
-                (Some(agent), ..) => sources::agent::add(files, agent, &plan, &mut sums, reader.wanted)?,
-                (None, Tier::Raw, _) => raw::add(reader.engine()?, files, &plan, &mut sums)?,
-                (None, _, Some(names)) => {
-                    fleet.add(reader.engine()?, &view, files, &names, plan.step_micros, &mut sums)?;
+                (None, Tier::Minute | Tier::Hour, Some(names)) => {
+                    fleet.add(&view, files, &names, plan.step_micros, &mut sums, wanted)?;
                 }
-                (None, _, None) => rollup::add(reader.engine()?, files, &plan, &mut sums)?,
+                _ => sources::files::add(files, agent.as_ref(), &plan, &mut sums, wanted)?,
             }
         }
         if head::add(&view, agent.as_ref(), &plan, &mut sums) {

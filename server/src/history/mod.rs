@@ -3,8 +3,7 @@
 //!
 //! A question is planned ([`plan`]) before anything is read, so that what one request can cost has bounds: rows
 //! and buckets a page, buckets a range, measurements a page. Each answer is read from one [view](crate::tsdb::View) of the store:
-//! of one agent straight from files, of many by DuckDB, memory in place ([`sources`], [`read`]), every sample
-//! once. [`table`] writes CSV, [`frame`] Arrow and Parquet. What an agent left behind stays readable after
+//! files batch by batch, memory in place ([`sources`]), every sample once. [`table`] writes CSV, [`frame`] Arrow and Parquet. What an agent left behind stays readable after
 //! its removal; only an id that never was is not found.
 
 mod buckets;
@@ -12,7 +11,6 @@ mod frame;
 pub mod handler;
 mod newest;
 pub mod plan;
-mod read;
 mod rows;
 mod sources;
 mod table;
@@ -25,13 +23,12 @@ use crate::{
     clock::Clock,
     latest::Latest,
     standing::Standing,
-    storage::{Duck, Sqlite, StorageError},
+    storage::{Readers, Sqlite, StorageError, Wanted},
     tsdb::{Tier, Tsdb, TsdbError, rollup},
 };
 use arrow::error::ArrowError;
 use pingup_protocol::{ids::AgentId, limits::MEASUREMENTS_MAX, metrics::Measurements, time::Timestamp};
 use plan::{BucketsPlan, Place, PlanError, RowsPlan, TopPlan};
-use read::Means;
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use sources::fleet::FleetRollups;
 use std::{collections::BTreeSet, sync::Arc};
@@ -143,12 +140,6 @@ pub enum HistoryError {
     /// A file could not be read.
     #[error("a file of the history could not be read: {0}")]
     File(#[source] TsdbError),
-    /// A question that said it would not need the engine.
-    #[error("the engine is needed and was not asked for")]
-    Engine,
-    /// An answer's columns are not those that were asked for.
-    #[error("the engine answered other columns than were asked for")]
-    Columns,
 }
 
 impl From<TsdbError> for HistoryError {
@@ -166,19 +157,13 @@ impl From<ArrowError> for HistoryError {
     }
 }
 
-impl From<duckdb::Error> for HistoryError {
-    fn from(error: duckdb::Error) -> Self {
-        Self::Storage(error.into())
-    }
-}
-
 /// Where an agent id stands, as the registry knows.
 pub type StandingOf = fn(&rusqlite::Connection, &str) -> rusqlite::Result<Standing>;
 
 /// The room.
 pub struct History {
     tsdb: Tsdb,
-    engine: Duck,
+    readers: Readers,
     sqlite: Sqlite,
     clock: Clock,
     latest: Arc<Latest>,
@@ -190,27 +175,41 @@ impl History {
     /// The room over what the ingest stored.
     pub fn new(
         tsdb: Tsdb,
-        engine: Duck,
+        readers: Readers,
         sqlite: Sqlite,
         clock: Clock,
         latest: Arc<Latest>,
         standing: StandingOf,
     ) -> Self {
-        Self { tsdb, engine, sqlite, clock, latest, standing, fleet: Arc::default() }
+        Self { tsdb, readers, sqlite, clock, latest, standing, fleet: Arc::default() }
     }
 
-    /// A page of an agent's raw rows, oldest first.
-    pub async fn rows(&self, agent: AgentId, plan: RowsPlan) -> Result<Listing<Row>, HistoryError> {
+    /// A page of an agent's raw rows, oldest first, told by `tell` in its turn.
+    pub async fn rows<T, E>(
+        &self,
+        agent: AgentId,
+        plan: RowsPlan,
+        tell: impl FnOnce(Listing<Row>, &Wanted) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<HistoryError> + From<StorageError> + Send + 'static,
+    {
         let query = rows::Query::new(self.tsdb.view(), agent, plan);
-        read::run(&self.engine, Means::Straight, move |reader| query.run(reader)).await
+        self.readers.run(move |wanted| tell(query.run(wanted)?, wanted)).await
     }
 
-    /// A page of buckets, oldest first, of an agent or of all.
-    pub async fn buckets(
+    /// A page of buckets, oldest first, of an agent or of all, told by `tell` in its turn.
+    pub async fn buckets<T, E>(
         &self,
         agent: Option<AgentId>,
         plan: BucketsPlan,
-    ) -> Result<Listing<Bucket>, HistoryError> {
+        tell: impl FnOnce(Listing<Bucket>, &Wanted) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<HistoryError> + From<StorageError> + Send + 'static,
+    {
         let view = self.tsdb.view();
         let now = self.clock.now();
         let id = agent.as_ref().map(AgentId::as_str);
@@ -221,13 +220,13 @@ impl History {
             end_of_day > now.as_micros() && view.parts_for(Tier::Raw, id, range).is_empty()
         });
         let query = buckets::Query::new(view, agent, plan, &reaches, Arc::clone(&self.fleet));
-        read::run(&self.engine, query.means(), move |reader| query.run(reader)).await
+        self.readers.run(move |wanted| tell(query.run(wanted)?, wanted)).await
     }
 
     /// The agents that stand out, in the plan's order, and the tiers that were read.
     pub async fn top(&self, plan: TopPlan) -> Result<(Vec<TopAgent>, Tiers), HistoryError> {
         let query = top::Query::new(self.tsdb.view(), plan);
-        read::run(&self.engine, query.means(), move |reader| query.run(reader)).await
+        self.readers.run(move |wanted| query.run(wanted)).await
     }
 }
 

@@ -3,7 +3,6 @@
 use super::{
     HistoryError, Row,
     plan::Fields,
-    read::Reader,
     rows::{self, Keyed, StoredRows},
 };
 use crate::{
@@ -39,7 +38,7 @@ impl Query {
     }
 
     /// Looks: in files day by day, the newest first; most often the first has one.
-    pub(super) fn run(self, reader: Reader<'_>) -> Result<Option<LatestSample>, HistoryError> {
+    pub(super) fn run(self, wanted: &Wanted) -> Result<Option<LatestSample>, HistoryError> {
         let range = self.from..END;
         let mut newest = in_memory(&self.view, &self.agent, &range);
         for (day, parts) in &self.days {
@@ -48,7 +47,7 @@ impl Query {
                 break;
             }
             for part in parts {
-                newest = newest.max(on_disk(part, &self.agent, &range, reader.wanted)?);
+                newest = newest.max(on_disk(part, &self.agent, &range, wanted)?);
             }
         }
         Ok(newest.map(|Keyed { row: Row { timestamp, status, metrics }, .. }| LatestSample {

@@ -3,7 +3,6 @@
 use super::{
     HistoryError, Listing, PAGE_MEASUREMENTS_MAX, Row, Tiers,
     plan::{Fields, OWN_COLUMNS, Place, RowsPlan},
-    read::Reader,
     sources::Files,
 };
 use crate::{
@@ -45,11 +44,11 @@ impl Query {
     }
 
     /// Reads it.
-    pub(super) fn run(self, reader: Reader<'_>) -> Result<Listing<Row>, HistoryError> {
+    pub(super) fn run(self, wanted: &Wanted) -> Result<Listing<Row>, HistoryError> {
         let mut first = FirstRows::new(&self.plan);
         self.in_memory(&mut first);
         if let Some(files) = &self.files {
-            self.on_disk(files, reader.wanted, &mut first)?;
+            self.on_disk(files, wanted, &mut first)?;
         }
         Ok(page(first.into_sorted(), self.plan.limit))
     }

@@ -64,8 +64,8 @@ fn standing(_: &rusqlite::Connection, agent_id: &str) -> rusqlite::Result<Standi
 }
 
 fn room(bench: &Bench, now: Timestamp) -> Arc<History> {
-    let (tsdb, engine, sqlite) = (bench.tsdb.clone(), bench.engine.clone(), bench.sqlite.clone());
-    Arc::new(History::new(tsdb, engine, sqlite, Clock::fixed(now), Arc::default(), standing))
+    let (tsdb, readers, sqlite) = (bench.tsdb.clone(), bench.engine.readers().clone(), bench.sqlite.clone());
+    Arc::new(History::new(tsdb, readers, sqlite, Clock::fixed(now), Arc::default(), standing))
 }
 
 fn range(from: i64, to: i64) -> Question<'static> {
@@ -74,7 +74,7 @@ fn range(from: i64, to: i64) -> Question<'static> {
 
 fn rows_page(room: &History, question: &Question<'_>) -> Listing<Row> {
     let Plan::Rows(plan) = Plan::new(question.clone(), room.clock.now()).unwrap() else { panic!("buckets") };
-    wait(room.rows(agent_id("a"), plan)).unwrap()
+    wait(room.rows(agent_id("a"), plan, |page, _| Ok::<_, HistoryError>(page))).unwrap()
 }
 
 fn buckets_page(
@@ -83,7 +83,7 @@ fn buckets_page(
     question: &Question<'_>,
 ) -> Result<Listing<Bucket>, HistoryError> {
     let Plan::Buckets(plan) = Plan::new(question.clone(), room.clock.now()).unwrap() else { panic!("rows") };
-    wait(room.buckets(Some(agent_id(agent)), plan))
+    wait(room.buckets(Some(agent_id(agent)), plan, |page, _| Ok(page)))
 }
 
 /// The whole answer, page by page.

@@ -3,20 +3,26 @@
 use super::{
     HistoryError, Tiers,
     plan::{OWN_COLUMNS, Of, Order, PlanError, TopPlan},
-    read::{Means, Reader},
-    sources::{
-        self, Files,
-        raw::{aggregate_of, each_aggregate},
+    sources::Files,
+};
+use crate::{
+    storage::Wanted,
+    tsdb::{
+        Tier, View, pick,
+        rollup::Aggregate,
+        schema::{double_at, map_at, text_at, time_at},
     },
 };
-use crate::tsdb::{Tier, View, rollup::Aggregate};
-use duckdb::Connection;
+use arrow::array::RecordBatch;
 use pingup_protocol::time::Timestamp;
 use serde::Serialize;
 use std::{collections::HashMap, sync::Arc};
 
 /// Agents that are compared at most, some 150 bytes each.
 pub(super) const TOP_AGENTS_MAX: usize = 200_000;
+
+/// What each agent's samples add up to.
+type Agents = HashMap<Box<str>, Aggregate>;
 
 /// An agent that stands out.
 #[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
@@ -57,17 +63,12 @@ impl Query {
         self
     }
 
-    /// What it takes to make it.
-    pub(super) const fn means(&self) -> Means {
-        if self.files.is_some() { Means::Engine } else { Means::Straight }
-    }
-
     /// Makes it.
-    pub(super) fn run(self, reader: Reader<'_>) -> Result<(Vec<TopAgent>, Tiers), HistoryError> {
-        let (mut agents, mut tiers) = (HashMap::new(), Tiers::default());
+    pub(super) fn run(self, wanted: &Wanted) -> Result<(Vec<TopAgent>, Tiers), HistoryError> {
+        let (mut agents, mut tiers) = (Agents::new(), Tiers::default());
         if let Some(files) = &self.files {
             tiers.note(Tier::Raw);
-            self.on_disk(reader.engine()?, files, &mut agents)?;
+            self.on_disk(files, &mut agents, wanted)?;
         }
         if self.in_memory(&mut agents) {
             tiers.note(Tier::Raw);
@@ -79,36 +80,32 @@ impl Query {
         Ok((first_ones(&self.plan, agents), tiers))
     }
 
-    fn on_disk(
-        &self,
-        connection: &Connection,
-        files: &Files,
-        agents: &mut HashMap<Box<str>, Aggregate>,
-    ) -> Result<(), HistoryError> {
-        let field = &self.plan.field;
-        let value = match OWN_COLUMNS.contains(&field.as_str()) {
-            true => field.clone(),
-            false => format!("further['{field}']"),
-        };
-        let sql = format!(
-            "SELECT agent_id, {} FROM (SELECT agent_id, timestamp, {value} AS value FROM {}{})
-             WHERE value IS NOT NULL GROUP BY agent_id LIMIT {}",
-            aggregate_of("value", "timestamp"),
-            files.table(),
-            files.condition("timestamp"),
-            self.agents_max + 1
-        );
-        sources::each_batch(connection, &sql, |batch| {
-            let ids = sources::texts(batch, 0)?;
-            each_aggregate(batch, 1, |row, aggregate| {
-                agents.insert(ids.value(row).into(), aggregate);
-            })?;
-            Ok(true)
-        })
+    fn on_disk(&self, files: &Files, agents: &mut Agents, wanted: &Wanted) -> Result<(), HistoryError> {
+        let field = self.plan.field.as_str();
+        let column = if OWN_COLUMNS.contains(&field) { field } else { "further" };
+        for part in files.parts() {
+            let mut run = Run::default();
+            for batch in pick::rows_of_all(part, files.range(), &["agent_id", "timestamp", column])? {
+                wanted.check()?;
+                run.take(&batch?, field, |agent_id, sum| self.add(agents, agent_id, &sum));
+            }
+            run.end(|agent_id, sum| self.add(agents, agent_id, &sum));
+        }
+        Ok(())
+    }
+
+    /// One agent beyond the bound says that there are too many.
+    fn add(&self, agents: &mut Agents, agent_id: &str, more: &Aggregate) {
+        let has_room = agents.len() <= self.agents_max;
+        match agents.get_mut(agent_id) {
+            Some(sum) => sum.add(more),
+            None if has_room => drop(agents.insert(agent_id.into(), *more)),
+            None => {}
+        }
     }
 
     /// Whether there was any.
-    fn in_memory(&self, agents: &mut HashMap<Box<str>, Aggregate>) -> bool {
+    fn in_memory(&self, agents: &mut Agents) -> bool {
         let place = OWN_COLUMNS.iter().position(|own| *own == self.plan.field);
         let mut found = false;
         for segment in &self.view.segments {
@@ -119,23 +116,54 @@ impl Query {
                 };
                 let Some(value) = value else { return };
                 found = true;
-                let of_one = Aggregate::of(value, sample.timestamp());
-                let agent_id = sample.agent_id().as_str();
-                // One beyond the bound says that there are too many.
-                let has_room = agents.len() <= self.agents_max;
-                match agents.get_mut(agent_id) {
-                    Some(sum) => sum.add(&of_one),
-                    None if has_room => drop(agents.insert(agent_id.into(), of_one)),
-                    None => {}
-                }
+                self.add(agents, sample.agent_id().as_str(), &Aggregate::of(value, sample.timestamp()));
             });
         }
         found
     }
 }
 
+/// The rows of one agent that lie together in a file, added up.
+#[derive(Default)]
+struct Run {
+    agent_id: String,
+    sum: Option<Aggregate>,
+}
+
+impl Run {
+    /// Goes on with a batch of agents' ids, moments and values; shows each agent that ends in it.
+    fn take(&mut self, batch: &RecordBatch, field: &str, mut show: impl FnMut(&str, Aggregate)) {
+        let is_own = OWN_COLUMNS.contains(&field);
+        // The columns lie in the file's order, in which ids and moments come first.
+        for row in 0..batch.num_rows() {
+            let value = match is_own {
+                true => double_at(batch, 2, row),
+                false => map_at(batch, 2, row).find(|(name, _)| *name == field).map(|(_, value)| value),
+            };
+            let Some(value) = value else { continue };
+            let agent_id = text_at(batch, 0, row);
+            if agent_id != self.agent_id {
+                self.end(&mut show);
+                agent_id.clone_into(&mut self.agent_id);
+            }
+            let of_one = Aggregate::of(value, Timestamp::from_micros(time_at(batch, 1, row)));
+            match &mut self.sum {
+                Some(sum) => sum.add(&of_one),
+                none => *none = Some(of_one),
+            }
+        }
+    }
+
+    /// Shows the agent it is at, if there is one.
+    fn end(&mut self, mut show: impl FnMut(&str, Aggregate)) {
+        if let Some(sum) = self.sum.take() {
+            show(&self.agent_id, sum);
+        }
+    }
+}
+
 /// The first ones in the order that was asked for; of equal ones, by their ids.
-fn first_ones(plan: &TopPlan, agents: HashMap<Box<str>, Aggregate>) -> Vec<TopAgent> {
+fn first_ones(plan: &TopPlan, agents: Agents) -> Vec<TopAgent> {
     let value = |sum: &Aggregate| match plan.of {
         Of::Avg => sum.avg(),
         Of::Max => sum.max,

@@ -1,12 +1,13 @@
 //! Answers: JSON, signed JSON, pages; and which representation the asker accepts.
 
 use super::problem::Refusal;
-use crate::storage::Found;
+use crate::storage::{Found, Outbox, Wanted};
 use axum::{
     body::Body,
     extract::FromRequestParts,
     response::{IntoResponse, Response},
 };
+use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header, request::Parts};
 use pingup_protocol::problem::ProblemType;
 use serde::Serialize;
@@ -44,6 +45,20 @@ pub fn json(status: StatusCode, body: &impl Serialize) -> Response {
         Ok(bytes) => signed(status, bytes),
         Err(error) => Refusal::internal("an answer could not be written", &error).into_response(),
     }
+}
+
+/// `body` as JSON, which takes its room in the `outbox` where it is long. Blocks until there is room.
+pub fn long_json(body: &impl Serialize, outbox: &Outbox, wanted: &Wanted) -> Result<Response, Refusal> {
+    let bytes = serde_json::to_vec(body)
+        .map_err(|error| Refusal::internal("an answer could not be written", &error))?;
+    Ok(of(Representation::Json.media_type(), outbox.hold(bytes, wanted)?))
+}
+
+/// An answer of this media type.
+pub fn of(media_type: &'static str, bytes: Bytes) -> Response {
+    let mut response = Response::new(Body::from(bytes));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+    response
 }
 
 /// Bytes that were signed, as they were signed.

@@ -67,7 +67,8 @@ const BODY: Option<usize> = Some(BODY_BYTES_MAX);
 const BATCH: Option<usize> = Some(BATCH_BODY_BYTES_MAX);
 const JSON: &[Representation] = &[Json];
 const TABLE: &[Representation] = &[Json, NdJson, Csv, Arrow, Parquet];
-const RANGE: &[&str] = &["from", "to", "limit", "cursor"];
+const SCANS: &[&str] = &["from", "to", "hosts", "limit", "cursor"];
+const CHANGES: &[&str] = &["from", "to", "limit", "cursor"];
 const HISTORY: &[&str] = &["from", "to", "step", "fields", "limit", "cursor"];
 
 /// The table.
@@ -91,9 +92,9 @@ pub fn table() -> Vec<Route> {
         row(M::GET,    "/api/v1/fleet/metrics",              Operator(Viewer),     NONE,  HISTORY,                                  TABLE,   history::handler::fleet),
         row(M::GET,    "/api/v1/fleet/top",                  Operator(Viewer),     NONE,  &["field", "window", "of", "order", "limit"], JSON, history::handler::top),
         row(M::POST,   "/api/v1/discovery",                  Agent(None),          BATCH, &[],                                      JSON,    ingest::handler::post_discovery).nothing_follows(),
-        row(M::GET,    "/api/v1/discovery/{agentId}",        Operator(Viewer),     NONE,  RANGE,                                    JSON,    discovery::handler::get),
+        row(M::GET,    "/api/v1/discovery/{agentId}",        Operator(Viewer),     NONE,  SCANS,                                    JSON,    discovery::handler::get),
         row(M::GET,    "/api/v1/discovery/{agentId}/latest", Operator(Viewer),     NONE,  &[],                                      JSON,    discovery::handler::latest),
-        row(M::GET,    "/api/v1/discovery/{agentId}/changes", Operator(Viewer),    NONE,  RANGE,                                    JSON,    discovery::handler::changes),
+        row(M::GET,    "/api/v1/discovery/{agentId}/changes", Operator(Viewer),    NONE,  CHANGES,                                  JSON,    discovery::handler::changes),
         row(M::POST,   "/api/v1/commands",                   Operator(Op),         BATCH, &[],                                      JSON,    commands::handler::create),
         row(M::GET,    "/api/v1/commands",                   Operator(Viewer),     NONE,  &["agentId", "batchId", "status", "action", "since", "limit", "cursor"], JSON, commands::handler::list),
         row(M::GET,    "/api/v1/commands/{id}",              Operator(Viewer),     NONE,  &[],                                      JSON,    commands::handler::get),

@@ -4,16 +4,16 @@
 //! true, and the changes to be adopted, once the rows are on disk.
 
 use super::{
-    Fate, Job, Load, Record, Stored,
+    Fate, IngestError, Job, Load, Record, Stored,
     marks::{self, Marks},
     queue::Outcome,
-    unnumbered::{self, Lookup, Newest, kind},
+    unnumbered::{self, LookError, Lookup, Newest, kind},
 };
 use crate::tsdb::{
     TsdbError,
     rows::{Mark, MarkRow, Origin, Rows, SampleRow, ScanRow},
 };
-use pingup_protocol::ids::AgentId;
+use pingup_protocol::{ids::AgentId, time::Timestamp};
 
 /// A decided group.
 #[derive(Debug)]
@@ -28,6 +28,10 @@ pub struct Group<'a> {
     pub newest: unnumbered::Changes,
     /// How often numbers jumped.
     pub gaps: u64,
+    /// Looks into files that were made.
+    pub file_looks: usize,
+    /// The first look that failed; those it was made for are refused, the others go on.
+    pub failed_look: Option<TsdbError>,
 }
 
 /// Decides over `jobs` in their order, each seeing what those before it bring.
@@ -36,12 +40,19 @@ pub fn decide<'a>(
     marks: &Marks,
     newest: &Newest,
     lookup: &mut impl Lookup,
-) -> Result<Group<'a>, TsdbError> {
-    let mut decider =
-        Decider { marks: marks.draft(), newest: newest.draft(), rows: Rows::default(), gaps: 0 };
-    let outcomes = jobs.map(|job| decider.decide(job, lookup)).collect::<Result<_, _>>()?;
-    let Decider { marks, newest, rows, gaps } = decider;
-    Ok(Group { rows, outcomes, marks: marks.finish(), newest: newest.finish(), gaps })
+) -> Group<'a> {
+    let mut decider = Decider {
+        marks: marks.draft(),
+        newest: newest.draft(),
+        rows: Rows::default(),
+        gaps: 0,
+        failed_look: None,
+    };
+    let outcomes = jobs.map(|job| decider.decide(job, lookup)).collect();
+    let Decider { marks, newest, rows, gaps, failed_look } = decider;
+    let file_looks = newest.file_looks();
+    let (marks, newest) = (marks.finish(), newest.finish());
+    Group { rows, outcomes, marks, newest, gaps, file_looks, failed_look }
 }
 
 struct Decider<'a, 'm> {
@@ -49,19 +60,35 @@ struct Decider<'a, 'm> {
     newest: unnumbered::Draft<'m>,
     rows: Rows<'a>,
     gaps: u64,
+    failed_look: Option<TsdbError>,
 }
 
 impl<'a> Decider<'a, '_> {
-    fn decide(&mut self, job: &'a Job, lookup: &mut impl Lookup) -> Result<Outcome, TsdbError> {
+    fn decide(&mut self, job: &'a Job, lookup: &mut impl Lookup) -> Outcome {
         match &job.load {
-            Load::Stream { boot, entries } => Ok(self.stream(&job.agent_id, *boot, entries)),
-            Load::Unnumbered(_, None) => Ok(Ok(Stored { expired: 1, ..Stored::default() })),
-            Load::Unnumbered(at, Some(record)) => {
-                if !self.newest.is_new(lookup, &job.agent_id, kind(record), *at)? {
-                    return Ok(Ok(Stored { duplicates: 1, ..Stored::default() }));
-                }
-                self.store(Origin { agent_id: &job.agent_id, stream: None, timestamp: *at }, record);
-                Ok(Ok(Stored { accepted: 1, ..Stored::default() }))
+            Load::Stream { boot, entries } => self.stream(&job.agent_id, *boot, entries),
+            Load::Unnumbered(_, None) => Ok(Stored { expired: 1, ..Stored::default() }),
+            Load::Unnumbered(at, Some(record)) => self.unnumbered(&job.agent_id, *at, record, lookup),
+        }
+    }
+
+    fn unnumbered(
+        &mut self,
+        agent_id: &'a AgentId,
+        timestamp: Timestamp,
+        record: &'a Record,
+        lookup: &mut impl Lookup,
+    ) -> Outcome {
+        match self.newest.is_new(lookup, agent_id, kind(record), timestamp) {
+            Ok(true) => {
+                self.store(Origin { agent_id, stream: None, timestamp }, record);
+                Ok(Stored { accepted: 1, ..Stored::default() })
+            }
+            Ok(false) => Ok(Stored { duplicates: 1, ..Stored::default() }),
+            Err(LookError::TooMany) => Err(IngestError::TooManyLate),
+            Err(LookError::Failed(error)) => {
+                self.failed_look.get_or_insert(error);
+                Err(IngestError::NotCommitted)
             }
         }
     }

@@ -72,9 +72,10 @@ impl From<IngestError> for Refusal {
                 // Beyond it there is no boot that a body could name.
                 if min_boot <= INTEGER_MAX { refusal.min_boot(min_boot) } else { refusal }
             }
-            IngestError::QueueFull | IngestError::Stopping | IngestError::NotCommitted => {
-                Self::new(ProblemType::Overloaded, detail)
-            }
+            IngestError::QueueFull
+            | IngestError::TooManyLate
+            | IngestError::Stopping
+            | IngestError::NotCommitted => Self::new(ProblemType::Overloaded, detail),
         }
     }
 }

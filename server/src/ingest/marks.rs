@@ -13,8 +13,8 @@
 
 use super::IngestError;
 use crate::tsdb::rows::{BOOTS_PER_AGENT_MAX, Mark, MarkRow};
+use foldhash::{HashMap, HashMapExt};
 use pingup_protocol::{ids::AgentId, time::Timestamp};
-use std::collections::HashMap;
 
 /// What is to be done with a request of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -100,6 +100,9 @@ pub enum IngestError {
     /// Too much waits already.
     #[error("too much waits to be committed; send it again")]
     QueueFull,
+    /// Too many samples without numbers came late at once: each takes a look into files.
+    #[error("too many late samples without boot and seq at once; send it again, or number them")]
+    TooManyLate,
     /// The hub is going down.
     #[error("the hub is stopping; send it again when it is back")]
     Stopping,

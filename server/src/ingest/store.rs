@@ -3,7 +3,7 @@
 use super::unnumbered::Lookup;
 use crate::tsdb::{
     Appender, TsdbError,
-    rows::{Kind, MarkRow, Rows},
+    rows::{Kind, Look, MarkRow, Rows},
 };
 use pingup_protocol::{ids::AgentId, time::Timestamp};
 
@@ -33,7 +33,7 @@ impl Lookup for Appender {
         agent_id: &AgentId,
         from: Timestamp,
         to: Timestamp,
-    ) -> Result<Option<Timestamp>, TsdbError> {
+    ) -> Result<Look, TsdbError> {
         Self::newest_unnumbered(self, kind, agent_id, from, to)
     }
 }

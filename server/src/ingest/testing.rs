@@ -7,7 +7,7 @@ use crate::{
     storage::StorageError,
     tsdb::{
         Appender, TsdbError, record,
-        rows::{Kind, MarkRow, Rows},
+        rows::{Kind, Look, MarkRow, Rows},
     },
 };
 use pingup_protocol::{ids::AgentId, metrics::Measurements, time::Timestamp};
@@ -74,7 +74,7 @@ impl Lookup for Breaking {
         agent_id: &AgentId,
         from: Timestamp,
         to: Timestamp,
-    ) -> Result<Option<Timestamp>, TsdbError> {
+    ) -> Result<Look, TsdbError> {
         Lookup::newest_unnumbered(&mut self.inner, kind, agent_id, from, to)
     }
 }
@@ -113,8 +113,8 @@ impl Lookup for Measuring {
         _: &AgentId,
         _: Timestamp,
         _: Timestamp,
-    ) -> Result<Option<Timestamp>, TsdbError> {
-        Ok(None)
+    ) -> Result<Look, TsdbError> {
+        Ok(Look::default())
     }
 }
 

@@ -3,14 +3,22 @@
 //! An agent of this kind sends its samples as it measures them, each newer than the last. So the newest
 //! timestamp of each (agent, kind) is remembered, and what is newer is new without a look at the disk. The
 //! memory is bounded ([`NEWEST_MAX`]) and only ever saves a look: what it does not hold is asked of the store.
+//!
+//! A look into files takes milliseconds of the one thread that commits, so a group may make only so many
+//! ([`FILE_LOOKS_MAX`]); and one that fails is the affair of whoever it was made for, not of the group.
 
 use super::Record;
-use crate::tsdb::{TsdbError, rows::Kind};
+use crate::tsdb::{
+    TsdbError,
+    rows::{Kind, Look},
+};
 use pingup_protocol::{ids::AgentId, time::Timestamp};
 use std::collections::{HashMap, HashSet};
 
 /// Newest timestamps remembered; past that, the memory starts anew.
 pub const NEWEST_MAX: usize = 65_536;
+/// Looks into files that one group may make, some milliseconds each; who needs another is told to come back.
+pub const FILE_LOOKS_MAX: usize = 4;
 
 /// What `record` is told apart by.
 pub const fn kind(record: &Record) -> Kind {
@@ -22,15 +30,25 @@ pub const fn kind(record: &Record) -> Kind {
 
 /// Looks at what is committed.
 pub trait Lookup {
-    /// The newest timestamp among the agent's committed rows without numbers, not before `from` and not after
-    /// `to`.
+    /// Looks for the newest of the agent's committed rows without numbers, not before `from` and not after `to`.
     fn newest_unnumbered(
         &mut self,
         kind: Kind,
         agent_id: &AgentId,
         from: Timestamp,
         to: Timestamp,
-    ) -> Result<Option<Timestamp>, TsdbError>;
+    ) -> Result<Look, TsdbError>;
+}
+
+/// Why nobody can say whether a row is new.
+#[derive(Debug, thiserror::Error)]
+pub enum LookError {
+    /// The group has made its looks.
+    #[error("too many looks into files for one group")]
+    TooMany,
+    /// The store could not be asked.
+    #[error(transparent)]
+    Failed(#[from] TsdbError),
 }
 
 type Series = (AgentId, Kind);
@@ -55,6 +73,8 @@ pub struct Draft<'a> {
     /// What the store was asked for in this group; true whatever becomes of the group.
     learned: HashMap<Series, Timestamp>,
     brought: HashSet<(Series, Timestamp)>,
+    /// Looks into files so far.
+    file_looks: usize,
 }
 
 /// What to remember once the group is on disk.
@@ -64,7 +84,7 @@ pub struct Changes(HashMap<Series, Timestamp>);
 impl Newest {
     /// Begins a group.
     pub fn draft(&self) -> Draft<'_> {
-        Draft { committed: self, learned: HashMap::new(), brought: HashSet::new() }
+        Draft { committed: self, learned: HashMap::new(), brought: HashSet::new(), file_looks: 0 }
     }
 
     /// Takes over what a group brought. To be called once it is on disk, before the next draft.
@@ -87,7 +107,7 @@ impl Draft<'_> {
         agent_id: &AgentId,
         kind: Kind,
         at: Timestamp,
-    ) -> Result<bool, TsdbError> {
+    ) -> Result<bool, LookError> {
         let series = (agent_id.clone(), kind);
         let entry = (series.clone(), at);
         if self.brought.contains(&entry) || self.is_committed(store, series, at)? {
@@ -102,20 +122,40 @@ impl Draft<'_> {
         store: &mut impl Lookup,
         series: Series,
         at: Timestamp,
-    ) -> Result<bool, TsdbError> {
+    ) -> Result<bool, LookError> {
         let known = self.learned.get(&series).or_else(|| self.committed.held.get(&series)).copied();
         let newest = match known {
             Some(newest) => Some(newest),
             // Only from `at` on: such a sample is of these minutes, and so is what has to be looked through.
-            None => store.newest_unnumbered(series.1, &series.0, at, Timestamp::from_micros(i64::MAX))?,
+            None => self.look(store, &series, at, Timestamp::from_micros(i64::MAX))?,
         };
         match newest {
             Some(newest) if newest >= at => {
                 self.learned.insert(series.clone(), newest);
-                Ok(newest == at || store.newest_unnumbered(series.1, &series.0, at, at)?.is_some())
+                Ok(newest == at || self.look(store, &series, at, at)?.is_some())
             }
             _ => Ok(false),
         }
+    }
+
+    fn look(
+        &mut self,
+        store: &mut impl Lookup,
+        (agent_id, kind): &Series,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Option<Timestamp>, LookError> {
+        if self.file_looks >= FILE_LOOKS_MAX {
+            return Err(LookError::TooMany);
+        }
+        let Look { newest, reads_files } = store.newest_unnumbered(*kind, agent_id, from, to)?;
+        self.file_looks += usize::from(reads_files);
+        Ok(newest)
+    }
+
+    /// Looks into files that were made.
+    pub const fn file_looks(&self) -> usize {
+        self.file_looks
     }
 
     /// What to remember of the group.
@@ -140,6 +180,7 @@ mod tests {
     struct Rows {
         committed: BTreeSet<(u8, String, Timestamp)>,
         looks: usize,
+        in_files: bool,
     }
 
     impl Lookup for Rows {
@@ -149,12 +190,13 @@ mod tests {
             agent_id: &AgentId,
             from: Timestamp,
             to: Timestamp,
-        ) -> Result<Option<Timestamp>, TsdbError> {
+        ) -> Result<Look, TsdbError> {
             self.looks += 1;
             let fits = |row: &&(u8, String, Timestamp)| {
                 row.0 == kind as u8 && row.1 == agent_id.as_str() && row.2 >= from && row.2 <= to
             };
-            Ok(self.committed.iter().filter(fits).map(|row| row.2).max())
+            let newest = self.committed.iter().filter(fits).map(|row| row.2).max();
+            Ok(Look { newest, reads_files: self.in_files })
         }
     }
 
@@ -207,5 +249,21 @@ mod tests {
             newest.adopt(changes);
         }
         assert!(rows.looks <= 2, "{} looks", rows.looks);
+    }
+
+    #[test]
+    fn a_group_looks_into_files_a_few_times_and_no_more() {
+        let (newest, mut rows) = (Newest::default(), Rows { in_files: true, ..Rows::default() });
+        let mut draft = newest.draft();
+        let at = Timestamp::from_micros(1);
+        for number in 0..FILE_LOOKS_MAX as u64 {
+            assert!(draft.is_new(&mut rows, &agent(number), Kind::Metrics, at).unwrap());
+        }
+        let refused = draft.is_new(&mut rows, &agent(99), Kind::Metrics, at);
+        assert!(matches!(refused, Err(LookError::TooMany)), "{refused:?}");
+        // What the group brought itself is known without a look, and the next group begins anew.
+        assert!(!draft.is_new(&mut rows, &agent(0), Kind::Metrics, at).unwrap());
+        assert_eq!(rows.looks, FILE_LOOKS_MAX);
+        assert!(newest.draft().is_new(&mut rows, &agent(99), Kind::Metrics, at).unwrap());
     }
 }

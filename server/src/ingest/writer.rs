@@ -2,11 +2,11 @@
 //!
 //! No timer: while a group is being committed the next one gathers, so groups grow with the load and a lone
 //! sample waits for nobody. Everyone in a group hears the same fate of its commit. When that failed, or a panic
-//! was caught, what is remembered is read from disk again before the next group (`refresh`): only
-//! the disk knows whether a commit that was reported as failed took place.
+//! was caught, what is remembered is made anew from what is committed before the next group (`refresh`).
 
 use super::{
-    IngestError, Job, group,
+    IngestError, Job,
+    group::{self, Group},
     herald::Herald,
     marks::Marks,
     queue::{Outcome, Queue, Queued},
@@ -76,6 +76,7 @@ impl Writer {
             newest: Newest::default(),
             stale: true,
             failing: false,
+            looks_failing: false,
             latest,
             figures,
             herald: Herald::start(),
@@ -121,6 +122,8 @@ struct Committer<S> {
     stale: bool,
     /// The last group was not committed.
     failing: bool,
+    /// The last look into files failed.
+    looks_failing: bool,
     latest: Arc<Latest>,
     figures: Arc<Figures>,
     herald: Herald,
@@ -165,6 +168,18 @@ impl<S: Store> Committer<S> {
         vec![Err(IngestError::NotCommitted); requests]
     }
 
+    /// Tells the first look into files that fails, until one does not: who needed it comes back and looks again.
+    fn looked(&mut self, group: &Group<'_>) {
+        match &group.failed_look {
+            Some(error) if !self.looks_failing => {
+                tracing::error!(%error, "a late sample without numbers could not be looked for in files");
+                self.looks_failing = true;
+            }
+            None if group.file_looks > 0 => self.looks_failing = false,
+            _ => {}
+        }
+    }
+
     fn succeeded(&mut self) {
         if self.failing {
             tracing::info!("groups are committed again");
@@ -174,7 +189,8 @@ impl<S: Store> Committer<S> {
 
     fn commit<'a>(&mut self, jobs: impl Iterator<Item = &'a Job>) -> Result<Vec<Outcome>, TsdbError> {
         self.refresh()?;
-        let group = group::decide(jobs, &self.marks, &self.newest, &mut self.store)?;
+        let group = group::decide(jobs, &self.marks, &self.newest, &mut self.store);
+        self.looked(&group);
         if !group.rows.is_empty() {
             let begun = Instant::now();
             self.store.append(&group.rows)?;

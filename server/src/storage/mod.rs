@@ -27,6 +27,7 @@ pub mod inspect;
 mod journal;
 mod master;
 pub mod migrate;
+mod outbox;
 mod page;
 mod readers;
 #[cfg(test)]
@@ -41,6 +42,7 @@ pub use self::{
     folder::{DataFolder, FolderLock, Hold},
     journal::{Journal, RECORD_BYTES_MAX, ReadEnd},
     migrate::MigrationError,
+    outbox::{OUTBOX_BYTES_MAX, Outbox},
     page::{Found, PAGE_BYTES_MAX, take_page},
     readers::{Readers, Wanted, give_way},
     sqlite::{Sqlite, touch},

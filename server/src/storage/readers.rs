@@ -4,7 +4,7 @@
 //! Promises: a bounded number of questions at once, others wait a named time for their turn; one that takes too
 //! long, or whose asker is gone, hears so at its next [`Wanted::check`].
 
-use super::StorageError;
+use super::{OUTBOX_BYTES_MAX, Outbox, StorageError};
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
@@ -28,6 +28,7 @@ pub struct Readers {
     turns: Arc<Semaphore>,
     turn_wait: Duration,
     time_max: Duration,
+    outbox: Outbox,
 }
 
 /// A question's turn, until it is dropped.
@@ -49,6 +50,14 @@ impl Wanted {
     }
 }
 
+impl Wanted {
+    /// For tests: by nobody.
+    #[cfg(test)]
+    pub(crate) fn nobody() -> Self {
+        Self { gone: Arc::new(AtomicBool::new(true)) }
+    }
+}
+
 struct GoneOnDrop(Wanted);
 
 impl Drop for GoneOnDrop {
@@ -61,7 +70,13 @@ impl Readers {
     /// `at_once` questions at once. One waits `turn_wait` for its turn, then [`StorageError::Busy`]; it may take
     /// `time_max`, then [`StorageError::Timeout`].
     pub fn new(at_once: usize, turn_wait: Duration, time_max: Duration) -> Self {
-        Self { turns: Arc::new(Semaphore::new(at_once)), turn_wait, time_max }
+        let outbox = Outbox::new(OUTBOX_BYTES_MAX, turn_wait);
+        Self { turns: Arc::new(Semaphore::new(at_once)), turn_wait, time_max, outbox }
+    }
+
+    /// Where their long answers take room.
+    pub const fn outbox(&self) -> &Outbox {
+        &self.outbox
     }
 
     /// Waits for a turn.

@@ -4,13 +4,13 @@
 //! leaves a segment that does not fill ([`Tsdb::leave_aged`]). The keeper never waits for it.
 
 use super::{
-    Inner, SEGMENTS_MAX, Tier, Tsdb, TsdbError, View, file_list,
+    Inner, SEGMENTS_MAX, Tier, Tsdb, TsdbError, View,
     head::Segment,
-    record,
-    rows::{Kind, MarkRow, Rows},
+    pick, record,
+    rows::{Kind, Look, MarkRow, Rows},
+    schema::{integer_at, time_at},
 };
 use crate::storage::{Journal, StorageError};
-use duckdb::params;
 use pingup_protocol::{ids::AgentId, time::Timestamp};
 use std::{
     sync::{Arc, MutexGuard, PoisonError, TryLockError, atomic::Ordering},
@@ -108,19 +108,19 @@ impl Appender {
         Ok(sealed.into_iter().chain(head).collect())
     }
 
-    /// The newest timestamp among the agent's committed rows without numbers within [from, to].
+    /// Looks for the newest of the agent's committed rows without numbers within [from, to].
     pub fn newest_unnumbered(
         &self,
         kind: Kind,
         agent_id: &AgentId,
         from: Timestamp,
         to: Timestamp,
-    ) -> Result<Option<Timestamp>, TsdbError> {
+    ) -> Result<Look, TsdbError> {
         let view = self.tsdb.view();
         let in_head =
             view.segments.iter().filter_map(|s| s.newest_unnumbered(kind, agent_id, from, to)).max();
-        let on_disk = self.tsdb.newest_unnumbered_on_disk(&view, kind, agent_id, from, to)?;
-        Ok(in_head.max(on_disk))
+        let on_disk = newest_unnumbered_on_disk(&view, kind, agent_id, from, to)?;
+        Ok(Look { newest: in_head.max(on_disk.newest), ..on_disk })
     }
 
     /// Leaves the segment to be sealed and goes on in a new one; `false` if too many wait already.
@@ -158,35 +158,31 @@ impl Tsdb {
         let is_aged = writing.since.is_some_and(|since| since.plus_seconds(age_max) <= self.0.clock.now());
         if is_aged { writing.begin_segment(self) } else { Ok(false) }
     }
+}
 
-    fn newest_unnumbered_on_disk(
-        &self,
-        view: &View,
-        kind: Kind,
-        agent_id: &AgentId,
-        from: Timestamp,
-        to: Timestamp,
-    ) -> Result<Option<Timestamp>, TsdbError> {
-        let tier = match kind {
-            Kind::Metrics => Tier::Raw,
-            Kind::Discovery => Tier::Scans,
-        };
-        let range = from..Timestamp::from_micros(to.as_micros().saturating_add(1));
-        let parts = view.parts_for(tier, Some(agent_id.as_str()), &range);
-        if parts.is_empty() {
-            return Ok(None);
+fn newest_unnumbered_on_disk(
+    view: &View,
+    kind: Kind,
+    agent_id: &AgentId,
+    from: Timestamp,
+    to: Timestamp,
+) -> Result<Look, TsdbError> {
+    let tier = match kind {
+        Kind::Metrics => Tier::Raw,
+        Kind::Discovery => Tier::Scans,
+    };
+    let end = to.as_micros().saturating_add(1);
+    let parts = view.parts_for(tier, Some(agent_id.as_str()), &(from..Timestamp::from_micros(end)));
+    let mut newest = None;
+    for part in &parts {
+        let range = from.as_micros()..end;
+        for batch in pick::rows_within(part, agent_id.as_str(), &range, &["timestamp", "boot"])? {
+            let batch = batch?;
+            let unnumbered = (0..batch.num_rows()).filter(|row| integer_at(&batch, 1, *row).is_none());
+            newest = newest.max(unnumbered.map(|row| time_at(&batch, 0, row)).max());
         }
-        let sql = format!(
-            "SELECT epoch_us(max(timestamp)) FROM read_parquet({})
-             WHERE agent_id = ? AND timestamp >= make_timestamp(?) AND epoch_us(timestamp) <= ? AND boot IS NULL",
-            file_list(&parts)
-        );
-        self.0.engine.run_blocking(|connection| {
-            let question = params![agent_id.as_str(), from.as_micros(), to.as_micros()];
-            let newest: Option<i64> = connection.query_row(&sql, question, |row| row.get(0))?;
-            Ok(newest.map(Timestamp::from_micros))
-        })
     }
+    Ok(Look { newest: newest.map(Timestamp::from_micros), reads_files: !parts.is_empty() })
 }
 
 impl std::fmt::Debug for Appender {

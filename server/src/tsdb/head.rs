@@ -11,11 +11,9 @@ pub use order::{DayRows, RollupRow, Sorted, rollup_batch, rollup_batches};
 pub use read::{HeadSample, HeadScanRow};
 
 use super::rows::{Kind, Mark, MarkRow, Origin, Rows, SampleRow, ScanRow};
+use foldhash::HashMap;
 use pingup_protocol::{discovery::Host, ids::AgentId, time::Timestamp};
-use std::{
-    collections::HashMap,
-    sync::{PoisonError, RwLock, RwLockReadGuard},
-};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 /// Rows at which a segment is full. A group more may lie in it.
 pub const SEGMENT_ROWS_MAX: usize = 65_536;

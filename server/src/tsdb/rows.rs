@@ -82,3 +82,12 @@ pub enum Kind {
     /// Scans.
     Discovery,
 }
+
+/// What a look for an agent's newest row without numbers found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Look {
+    /// When it was measured; `None` if there is no such row.
+    pub newest: Option<Timestamp>,
+    /// Whether files had to be read, which takes milliseconds.
+    pub reads_files: bool,
+}

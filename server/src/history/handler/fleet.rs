@@ -30,8 +30,9 @@ pub async fn fleet(
     form: Representation,
 ) -> Result<Response, Refusal> {
     let plan = Plan::fleet(question(&params)?, room.clock.now())?;
-    let fields = plan.fields.clone();
-    present::page(form, room.buckets(None, plan).await?, fields).await
+    let (fields, outbox) = (plan.fields.clone(), room.readers.outbox().clone());
+    let tell = move |page, wanted: &_| present::write(form, page, &fields, &outbox, wanted);
+    room.buckets(None, plan, tell).await
 }
 
 /// `GET /api/v1/fleet/top`: agents, compared by one measurement of the last hours.

@@ -8,7 +8,6 @@ pub use fleet::{FleetTop, fleet, top};
 use super::{
     History, HistoryError, Row, newest,
     plan::{PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX, Place, Plan, PlanError, Question},
-    read::{self, Means},
 };
 use crate::{
     http::{
@@ -41,14 +40,17 @@ pub async fn get(
 ) -> Result<Response, Refusal> {
     let plan = Plan::new(question(&params)?, room.clock.now())?;
     let agent = room.known(&agent_id).await?;
+    let outbox = room.readers.outbox().clone();
     match plan {
         Plan::Rows(plan) => {
             let fields = plan.fields.clone();
-            present::page(form, room.rows(agent, plan).await?, fields).await
+            let tell = move |page, wanted: &_| present::write(form, page, &fields, &outbox, wanted);
+            room.rows(agent, plan, tell).await
         }
         Plan::Buckets(plan) => {
             let fields = plan.fields.clone();
-            present::page(form, room.buckets(Some(agent), plan).await?, fields).await
+            let tell = move |page, wanted: &_| present::write(form, page, &fields, &outbox, wanted);
+            room.buckets(Some(agent), plan, tell).await
         }
     }
 }
@@ -99,7 +101,7 @@ impl History {
         // What is noted or seen is in the history, so only what is newer has to be looked for.
         let from = seen.max(noted.as_ref().map(|sample| sample.timestamp));
         let query = newest::Query::new(self.tsdb.view(), agent.clone(), from.unwrap_or(BEGINNING));
-        let stored = read::run(&self.engine, Means::Straight, move |reader| query.run(reader)).await?;
+        let stored = self.readers.run(move |wanted| query.run(wanted)).await?;
         let on_disk = [noted, stored].into_iter().flatten().max_by_key(|sample| sample.timestamp);
         Ok(self.latest.settle(&agent, on_disk))
     }
@@ -127,9 +129,7 @@ impl From<HistoryError> for Refusal {
         match error {
             HistoryError::Plan(error) => error.into(),
             HistoryError::Storage(error) => error.into(),
-            HistoryError::Columns | HistoryError::Engine | HistoryError::File(_) => {
-                Self::internal("a page could not be read", &error)
-            }
+            HistoryError::File(_) => Self::internal("a page could not be read", &error),
         }
     }
 }

@@ -8,16 +8,13 @@ use crate::{
         problem::Refusal,
         respond::{self, Representation},
     },
+    storage::{Outbox, Wanted},
 };
 use arrow::{array::RecordBatch, error::ArrowError};
-use axum::{
-    body::Body,
-    response::{IntoResponse, Response},
-};
-use http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use http::{HeaderName, HeaderValue};
 use serde::Serialize;
 use std::fmt;
-use tokio::task::spawn_blocking;
 
 /// The cursor of a page that is not JSON.
 const NEXT_CURSOR: HeaderName = HeaderName::from_static("x-next-cursor");
@@ -63,17 +60,6 @@ impl Item for Bucket {
     }
 }
 
-/// Writes a page, off the threads that serve connections: it may be large.
-pub(super) async fn page<T: Item>(
-    form: Representation,
-    listing: Listing<T>,
-    fields: Fields,
-) -> Result<Response, Refusal> {
-    spawn_blocking(move || write(form, listing, &fields))
-        .await
-        .map_err(|error| Refusal::internal("a page could not be written", &error))?
-}
-
 /// Says in a header where an answer comes from.
 pub(super) fn with_tiers(mut response: Response, tiers: &Tiers) -> Response {
     // Names of tiers are what any header takes.
@@ -83,25 +69,31 @@ pub(super) fn with_tiers(mut response: Response, tiers: &Tiers) -> Response {
     response
 }
 
-fn write<T: Item>(form: Representation, listing: Listing<T>, fields: &Fields) -> Result<Response, Refusal> {
+/// Writes a page, in its question's turn: it may be large. A long one takes its room in the `outbox`.
+pub(super) fn write<T: Item>(
+    form: Representation,
+    listing: Listing<T>,
+    fields: &Fields,
+    outbox: &Outbox,
+    wanted: &Wanted,
+) -> Result<Response, Refusal> {
     let Listing { items, next, tiers } = listing;
     let next_cursor = next.map(|place| cursor::encode(&place));
-    let (media_type, body) = match form {
+    let (media_type, bytes) = match form {
         Representation::Json | Representation::Text | Representation::EventStream => {
             let page = TieredPage { items, next_cursor, tiers };
-            return Ok(with_tiers(respond::json(StatusCode::OK, &page), &page.tiers));
+            return Ok(with_tiers(respond::long_json(&page, outbox, wanted)?, &page.tiers));
         }
-        Representation::NdJson => (form.media_type(), Body::from(lines(&items)?)),
-        Representation::Csv => (CSV, Body::from(T::to_table(&items, fields))),
+        Representation::NdJson => (form.media_type(), lines(&items)?.into_bytes()),
+        Representation::Csv => (CSV, T::to_table(&items, fields).into_bytes()),
         Representation::Arrow => (form.media_type(), in_columns(&items, fields, frame::stream)?),
         Representation::Parquet => (form.media_type(), in_columns(&items, fields, frame::parquet)?),
     };
-    let mut response = (StatusCode::OK, body).into_response();
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+    drop(items);
+    let mut response = respond::of(media_type, outbox.hold(bytes, wanted)?);
     // A cursor is base64url, which any header takes.
     if let Some(next) = next_cursor.and_then(|next| HeaderValue::from_str(&next).ok()) {
-        headers.insert(NEXT_CURSOR, next);
+        response.headers_mut().insert(NEXT_CURSOR, next);
     }
     Ok(with_tiers(response, &tiers))
 }
@@ -110,9 +102,9 @@ fn in_columns<T: Item, E: fmt::Display>(
     items: &[T],
     fields: &Fields,
     write: fn(&RecordBatch) -> Result<Vec<u8>, E>,
-) -> Result<Body, Refusal> {
+) -> Result<Vec<u8>, Refusal> {
     let columns = T::to_columns(items, fields).map_err(|error| unwritten(&error))?;
-    Ok(write(&columns).map_err(|error| unwritten(&error))?.into())
+    write(&columns).map_err(|error| unwritten(&error))
 }
 
 fn lines<T: Serialize>(items: &[T]) -> Result<String, Refusal> {

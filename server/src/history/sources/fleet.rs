@@ -1,24 +1,26 @@
 //! Rollups of all agents together, as each file adds them up at its end.
 //!
 //! A file never changes, and its number is given once, so what was read is kept: a question about the fleet reads
-//! only files that are new since the last, all of them at once. Kept are a bounded number of buckets, of files
+//! only files that are new since the last. Kept are a bounded number of buckets, of files
 //! that the view still has. A file without the fleet's rows ([`crate::tsdb::fleet`]) is added up when it is asked
 //! for the first time.
 
-use super::{Files, names_are, raw::each_aggregate};
+use super::Files;
 use crate::{
     history::{HistoryError, buckets::Sums},
+    storage::Wanted,
     tsdb::{
-        Part, View, file_list,
+        Part, View,
         fleet::FLEET,
-        quote,
+        merge::aggregate_at,
+        pick,
         rollup::{Aggregate, bucket},
+        schema::{ROLLUP, text_at, time_at},
     },
 };
-use duckdb::Connection;
 use std::{
-    collections::{HashMap, HashSet},
-    path::Path,
+    collections::{BTreeMap, HashMap, HashSet},
+    ops::Range,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -55,27 +57,26 @@ impl FleetRollups {
     /// Adds the rollups of `names` in `files` to `sums`, by the bucket of `step` microseconds.
     pub(in crate::history) fn add(
         &self,
-        connection: &Connection,
         view: &View,
         files: &Files,
         names: &[&str],
         step: i64,
         sums: &mut Sums,
+        wanted: &Wanted,
     ) -> Result<(), HistoryError> {
-        let (mut found, mut unknown) = (Vec::new(), Vec::new());
         for part in &files.parts {
-            match self.known(part, names) {
-                Some(of_part) => found.push(of_part),
-                None => unknown.push(part),
-            }
-        }
-        for (id, of_part) in read(connection, &unknown, names)? {
-            self.keep(view, id, &of_part);
-            found.push(of_part);
-        }
-        for (name, buckets) in found.into_iter().flatten() {
-            for (start, sum) in buckets.iter().filter(|(start, _)| files.range.contains(start)) {
-                sums.add(bucket(*start, step), name, sum);
+            let of_part = match self.known(part, names) {
+                Some(of_part) => of_part,
+                None => {
+                    let of_part = read(part, names, wanted)?;
+                    self.keep(view, part.row().id, &of_part);
+                    of_part
+                }
+            };
+            for (name, buckets) in of_part {
+                for (start, sum) in buckets.iter().filter(|(start, _)| files.range.contains(start)) {
+                    sums.add(bucket(*start, step), name, sum);
+                }
             }
         }
         Ok(())
@@ -122,64 +123,25 @@ fn buckets(kept: &Kept) -> usize {
     kept.values().flat_map(HashMap::values).map(|buckets| buckets.len().max(1)).sum()
 }
 
-/// What each of `parts` has of `names`, with its number.
-fn read<'a>(
-    connection: &Connection,
-    parts: &[&Arc<Part>],
-    names: &[&'a str],
-) -> Result<Vec<(u64, OfPart<'a>)>, HistoryError> {
-    let (quick, slow): (Vec<_>, Vec<_>) = parts.iter().copied().partition(|part| part.row().has_fleet());
-    let wanted = names_are(Some(names.to_vec()));
-    let mut found = Vec::new();
-    if !quick.is_empty() {
-        let sql = format!(
-            "SELECT filename, name, epoch_us(start), count, min, max, sum, last, epoch_us(last_at)
-             FROM read_parquet({}, filename = true) WHERE agent_id = '{FLEET}' AND {wanted}",
-            file_list(quick.iter().copied())
-        );
-        found.extend(ask(connection, &sql, &quick, names)?);
-    }
-    for part in slow {
-        let path = quote(part.path());
-        let sql = format!(
-            "SELECT {path}, name, epoch_us(start), sum(count)::BIGINT, min(min), max(max), sum(sum),
-                    arg_max(last, last_at), epoch_us(max(last_at))
-             FROM read_parquet([{path}]) WHERE {wanted} GROUP BY name, start"
-        );
-        found.extend(ask(connection, &sql, &[part], names)?);
-    }
-    Ok(found)
-}
-
-/// The rows `file, name, start, aggregate` that `sql` answers of `parts`. A file's name has its number, so it
-/// tells the file whatever folders are called.
-fn ask<'a>(
-    connection: &Connection,
-    sql: &str,
-    parts: &[&Arc<Part>],
-    names: &[&'a str],
-) -> Result<Vec<(u64, OfPart<'a>)>, HistoryError> {
-    let place_of =
-        |path: &str| parts.iter().position(|part| part.path().file_name() == Path::new(path).file_name());
-    let mut buckets = vec![vec![Vec::new(); names.len()]; parts.len()];
-    super::each_batch(connection, sql, |batch| {
-        let (files, texts, starts) =
-            (super::texts(batch, 0)?, super::texts(batch, 1)?, super::integers(batch, 2)?);
-        let mut last = ("", None);
-        each_aggregate(batch, 3, |row, sum| {
-            let file = files.value(row);
-            if last.0 != file {
-                last = (file, place_of(file));
-            }
-            let name = names.iter().position(|name| *name == texts.value(row));
-            if let (Some(part), Some(name)) = (last.1, name) {
-                buckets[part][name].push((starts.value(row), sum));
-            }
-        })?;
-        Ok(true)
-    })?;
-    let of_part = |buckets: Vec<Vec<(i64, Aggregate)>>| {
-        names.iter().copied().zip(buckets.into_iter().map(Arc::from)).collect()
+/// What `part` has of `names`: the fleet's own rows, or where there are none, all agents' added up.
+fn read<'a>(part: &Part, names: &[&'a str], wanted: &Wanted) -> Result<OfPart<'a>, HistoryError> {
+    const EVER: Range<i64> = i64::MIN..i64::MAX;
+    let columns: Vec<&str> = ROLLUP.fields().iter().map(|field| field.name().as_str()).collect();
+    let rows = match part.row().has_fleet() {
+        true => pick::rows_of(part, FLEET, &columns)?,
+        false => pick::rows_of_all(part, &EVER, &columns)?,
     };
-    Ok(parts.iter().zip(buckets).map(|(part, buckets)| (part.row().id, of_part(buckets))).collect())
+    let mut buckets: Vec<BTreeMap<i64, Aggregate>> = vec![BTreeMap::new(); names.len()];
+    for batch in rows {
+        wanted.check()?;
+        let batch = batch?;
+        for row in 0..batch.num_rows() {
+            let name = names.iter().position(|name| *name == text_at(&batch, 1, row));
+            if let (Some(name), Some(sum)) = (name, aggregate_at(&batch, row)) {
+                let start = time_at(&batch, 2, row);
+                buckets[name].entry(start).and_modify(|known| known.add(&sum)).or_insert(sum);
+            }
+        }
+    }
+    Ok(names.iter().copied().zip(buckets.into_iter().map(|of_name| of_name.into_iter().collect())).collect())
 }

@@ -111,7 +111,7 @@ fn compare(room: &History, samples: &[OwnedSample], dice: &mut Dice, seed: u64, 
         if seconds % 3_600 == 0 {
             let fields = Some("cpu,ram,disk,latency,load1,swap");
             let plan = Plan::fleet(Question { fields, ..question.clone() }, NOW).unwrap();
-            let found = wait(room.buckets(None, plan)).unwrap();
+            let found = wait(room.buckets(None, plan, |page, _| Ok::<_, HistoryError>(page))).unwrap();
             assert_eq!(found.items, walk(samples, None, &question), "seed {seed}, fleet: {question:?}");
         }
     }
@@ -169,7 +169,8 @@ fn what_is_past_its_time_is_told_by_the_minute() {
         assert_eq!(used, tiers);
         assert_eq!(found, walk(&samples, Some("a"), &question));
         let of_all = Question { fields: Some("cpu,ram,load1,swap"), limit: 10_000, ..question.clone() };
-        let found = wait(room.buckets(None, Plan::fleet(of_all, NOW).unwrap())).unwrap();
+        let plan = Plan::fleet(of_all, NOW).unwrap();
+        let found = wait(room.buckets(None, plan, |page, _| Ok::<_, HistoryError>(page))).unwrap();
         assert_eq!((found.items, found.tiers.joined().as_str()), (walk(&samples, None, &question), tiers));
     }
     let step = Some(Duration::from_secs(90));

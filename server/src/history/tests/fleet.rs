@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    history::{handler, read::Reader},
+    history::handler,
     http::{problem::Refusal, query::Params, respond::Representation},
     storage::Wanted,
 };
@@ -74,7 +74,8 @@ fn a_file_without_the_fleets_rows_is_added_up_when_asked() {
         let room = room(&bench, at(2_000));
         for _ in 0..2 {
             let question = Question { fields: Some("cpu,m77"), ..range(0, 3_600) };
-            let page = wait(room.buckets(None, Plan::fleet(question, at(2_000)).unwrap())).unwrap();
+            let plan = Plan::fleet(question, at(2_000)).unwrap();
+            let page = wait(room.buckets(None, plan, |page, _| Ok::<_, HistoryError>(page))).unwrap();
             let [bucket] = &page.items[..] else { panic!("{page:?}") };
             let counts: Vec<_> =
                 bucket.metrics.0.iter().map(|(name, sum)| (name.as_str(), sum.count)).collect();
@@ -115,9 +116,7 @@ fn more_agents_than_are_compared_are_refused() {
         let question = plan::TopQuestion { field: "cpu", limit: 1, ..plan::TopQuestion::default() };
         let plan = TopPlan::new(question, at(100)).unwrap();
         let query = top::Query::new(bench.tsdb.view(), plan).among(agents_max);
-        let found = bench
-            .engine
-            .run_blocking(move |connection| query.run(Reader::of_engine(connection, &Wanted::default())));
+        let found = query.run(&Wanted::default());
         assert_eq!(
             matches!(found, Err(HistoryError::Plan(error)) if error.parameter == "window"),
             is_refused
@@ -142,10 +141,7 @@ fn what_was_added_up_is_kept_within_a_bound() {
             let plan = plan(fields);
             let reaches = plan::reaches(&plan, |_| false);
             let query = buckets::Query::new(bench.tsdb.view(), None, plan, &reaches, Arc::clone(&hours));
-            let found = bench
-                .engine
-                .run_blocking(|connection| query.run(Reader::of_engine(connection, &Wanted::default())))
-                .unwrap();
+            let found = query.run(&Wanted::default()).unwrap();
             assert_eq!((found.items[0].count, found.items[0].metrics.0[0].1.count), (8, 6));
             assert_eq!(hours.kept(), kept, "{fields}, at most {buckets_max}");
         }

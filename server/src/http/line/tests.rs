@@ -92,10 +92,9 @@ async fn stream_seconds(is_endless: bool) -> u64 {
             tokio::time::sleep(Duration::from_secs(15)).await;
             Some((Ok::<_, Infallible>(":\n\n"), ()))
         });
-        if is_endless {
-            turn.endless()
-        } else {
-            turn.clients()
+        match is_endless {
+            true => turn.endless(),
+            false => turn.clients(),
         }
         async { Ok::<_, Infallible>(Response::new(Body::from_stream(heartbeats))) }
     });

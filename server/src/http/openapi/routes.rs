@@ -224,6 +224,7 @@ pub(super) fn parameter(name: &str) -> &'static str {
         "step" => "The length of a bucket, e.g. 1m; raw rows without it",
         "fields" => "Names of measurements, comma-separated; all without it",
         "limit" => "Items on a page",
+        "hosts" => "`list`: each scan with its hosts; `count`: only how many they were",
         "cursor" => "`nextCursor` of the page before",
         "status" => "Only those in this state",
         "label" => "Only those with this label, as name:value",

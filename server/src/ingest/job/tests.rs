@@ -19,7 +19,7 @@ const NOW: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
 fn record_bytes(job: &Job) -> usize {
     let (records, written) = mpsc::channel();
     let mut store = Measuring { records, go_on: mpsc::channel().1 };
-    let group = group::decide([job].into_iter(), &Marks::default(), &Newest::default(), &mut store).unwrap();
+    let group = group::decide([job].into_iter(), &Marks::default(), &Newest::default(), &mut store);
     store.append(&group.rows).unwrap();
     written.recv().unwrap()
 }
