@@ -1,4 +1,5 @@
-//! Scans out: what an agent found in its network, newest first, page by page; and the newest alone.
+//! Scans out: what an agent found in its network, newest first, page by page; the newest alone; and what changed from
+//! one to the next ([`changes`]).
 //!
 //! A page is read in two steps from one view of the store. First, which scans ([`keys`]): all but their hosts, from
 //! the newest days back until there are enough. Then the hosts of those ([`hosts`]), as the JSON text they were
