@@ -17,11 +17,17 @@ use crate::{
 use ipnet::Ipv4Net;
 use pingup_protocol::{
     config::{AgentConfig, ConfigAnswer},
+    heartbeat::{ConfigReport, RefusedConfig},
     schema::SchemaError,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::{cell::Cell, path::PathBuf, rc::Rc, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    path::PathBuf,
+    rc::Rc,
+    time::Duration,
+};
 use tokio::sync::{Notify, watch};
 
 /// The wait after a first failure to fetch, and the longest.
@@ -127,8 +133,11 @@ pub struct ConfigKeeper {
     heard: Cell<u64>,
     /// The highest version that could not be applied: it is not fetched again.
     refused: Cell<Option<u64>>,
+    /// The last version that could not be applied, and why: also where it is tried again, since the disk is at fault.
+    trouble: RefCell<Option<RefusedConfig>>,
     newer: Notify,
     decided: Notify,
+    news: Notify,
     current: watch::Sender<Rc<Effective>>,
 }
 
@@ -138,15 +147,15 @@ impl ConfigKeeper {
         let kept: Kept = read_json(&path)?.unwrap_or_default();
         let applied =
             AgentConfig::read(&kept.config).map_err(ConfigError::from).and_then(|read| own.under(&read));
-        let (in_force, effective) = match applied {
-            Ok(effective) => (Some(kept.version), effective),
+        let (in_force, effective, trouble) = match applied {
+            Ok(effective) => (Some(kept.version), effective, None),
             Err(error) => {
                 tracing::error!(
                     version = kept.version,
                     "the kept configuration does not fit any more: {error}. Until it was fetched again, nothing \
                      but {HARMLESS} may run"
                 );
-                (None, own.closed())
+                (None, own.closed(), Some(RefusedConfig::new(kept.version, &error.to_string())))
             }
         };
         let newer = Notify::new();
@@ -158,8 +167,10 @@ impl ConfigKeeper {
             applied: Cell::new(in_force),
             heard: Cell::new(kept.version),
             refused: Cell::new(None),
+            trouble: RefCell::new(trouble),
             newer,
             decided: Notify::new(),
+            news: Notify::new(),
             current: watch::Sender::new(Rc::new(effective)),
         })
     }
@@ -172,6 +183,16 @@ impl ConfigKeeper {
     /// The version in force; 0 before any was; none when the one that was kept cannot be read any more.
     pub const fn version(&self) -> Option<u64> {
         self.applied.get()
+    }
+
+    /// What the hub is told of it.
+    pub fn report(&self) -> ConfigReport {
+        ConfigReport { applied: self.applied.get(), refused: self.trouble.borrow().clone() }
+    }
+
+    /// Waits until there is something to tell the hub. What happened since this was waited for last counts.
+    pub async fn news(&self) {
+        self.news.notified().await;
     }
 
     /// Hears of every change of what is in force.
@@ -214,6 +235,7 @@ impl ConfigKeeper {
         write_json(&self.path, &Kept { version: offered, config: answer.config })?;
         self.floor.set(offered);
         self.applied.set(Some(offered));
+        self.trouble.replace(None);
         self.current.send_replace(Rc::new(effective));
         Ok(())
     }
@@ -227,7 +249,15 @@ impl ConfigKeeper {
         let (version, heard) = (answer.version, self.heard.get());
         // Should the hub hand out less than it announced: that is all there is for now.
         self.heard.set(heard.min(version.max(self.floor.get())));
-        let is_decided = match self.apply(answer) {
+        let before = self.report();
+        let outcome = self.apply(answer);
+        if let Err(error) = &outcome {
+            self.trouble.replace(Some(RefusedConfig::new(version, &error.to_string())));
+        }
+        if self.report() != before {
+            self.news.notify_one();
+        }
+        let is_decided = match outcome {
             Ok(()) => {
                 tracing::info!(version, "applied a new configuration");
                 version >= heard
@@ -285,95 +315,4 @@ async fn fetch(session: &mut Session) -> Result<ConfigAnswer, Failure> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use pingup_protocol::{ids::AgentId, time::Timestamp};
-    use serde_json::json;
-
-    fn own() -> Effective {
-        Effective {
-            interval: Duration::from_secs(30),
-            allow: AllowList::default(),
-            scan_every: None,
-            networks: None,
-            ports: vec![22],
-        }
-    }
-
-    fn answer(version: u64, config: Value) -> ConfigAnswer {
-        ConfigAnswer {
-            agent_id: AgentId::parse("a").unwrap(),
-            nonce: "n".into(),
-            version,
-            issued_at: Timestamp::default(),
-            config: config.as_object().unwrap().clone(),
-        }
-    }
-
-    #[test]
-    fn the_hub_takes_actions_away_and_never_adds_any() {
-        let home = tempfile::tempdir().unwrap();
-        let keeper = ConfigKeeper::open(home.path().join("config.json"), own()).unwrap();
-        keeper.apply(answer(1, json!({"allow": ["ping", "exec"], "intervalSeconds": 5}))).unwrap();
-        let current = keeper.current();
-        assert!(current.allow.permits("ping") && !current.allow.permits("exec"));
-        assert!(!current.allow.permits("collect_now"), "it was not named any more");
-        assert_eq!(current.interval, Duration::from_secs(5));
-        keeper.apply(answer(2, json!({}))).unwrap();
-        assert_eq!(*keeper.current(), own(), "every version starts from the machine's own settings");
-    }
-
-    #[test]
-    fn a_lower_version_is_refused_also_after_a_restart() {
-        let home = tempfile::tempdir().unwrap();
-        let path = home.path().join("config.json");
-        let keeper = ConfigKeeper::open(path.clone(), own()).unwrap();
-        keeper.apply(answer(7, json!({"discovery": {"everySeconds": 60, "ports": [80]}}))).unwrap();
-        let keeper = ConfigKeeper::open(path, own()).unwrap();
-        assert_eq!(keeper.current().scan_every, Some(Duration::from_secs(60)));
-        assert_eq!(keeper.current().ports, [80]);
-        let refusal = keeper.apply(answer(6, json!({})));
-        assert!(matches!(refusal, Err(ConfigError::Older { offered: 6, applied: 7 })));
-    }
-
-    #[test]
-    fn what_was_kept_and_cannot_be_read_any_more_does_not_open_the_machine() {
-        let home = tempfile::tempdir().unwrap();
-        let path = home.path().join("config.json");
-        write_json(&path, &json!({"version": 4, "config": {"allow": "everything"}})).unwrap();
-        let keeper = ConfigKeeper::open(path, own()).unwrap();
-        assert_eq!(keeper.current().allow.to_string(), "ping");
-        assert!(keeper.is_wanting(), "it is fetched without being spoken of");
-        assert!(matches!(keeper.apply(answer(3, json!({}))), Err(ConfigError::Older { .. })));
-        keeper.apply(answer(4, json!({"allow": ["collect_now"]}))).unwrap();
-        assert_eq!(keeper.current().allow.to_string(), "collect_now");
-        assert!(!keeper.is_wanting());
-    }
-
-    #[test]
-    fn what_was_announced_is_open_until_that_was_applied_or_refused() {
-        let home = tempfile::tempdir().unwrap();
-        let keeper = ConfigKeeper::open(home.path().join("config.json"), own()).unwrap();
-        keeper.hear(3);
-        assert!(!keeper.decide(answer(2, json!({}))), "less than what was announced");
-        assert!(keeper.is_newer(3) && !keeper.is_newer(2) && !keeper.is_wanting());
-        keeper.hear(3);
-        assert!(keeper.decide(answer(3, json!({"intervalSeconds": 0}))));
-        assert!(!keeper.is_newer(3), "refused");
-        assert!(keeper.is_newer(4));
-    }
-
-    #[test]
-    fn what_cannot_be_read_changes_nothing() {
-        let home = tempfile::tempdir().unwrap();
-        let keeper = ConfigKeeper::open(home.path().join("config.json"), own()).unwrap();
-        for bad in [
-            json!({"intervalSeconds": 0}),
-            json!({"discovery": {"cidrs": ["10.0.0.0/8"]}}),
-            json!({"discovery": {"cidrs": ["here"]}}),
-        ] {
-            assert!(keeper.apply(answer(1, bad.clone())).is_err(), "{bad}");
-            assert_eq!(*keeper.current(), own());
-        }
-    }
-}
+mod tests;

@@ -10,13 +10,13 @@ use crate::{
 };
 use pingup_protocol::{
     enrol::HostInfo,
-    heartbeat::{HeartbeatAnswer, HeartbeatBody, Presence},
+    heartbeat::{ConfigReport, HeartbeatAnswer, HeartbeatBody, Presence},
     limits::HEARTBEAT_SECONDS,
     problem::ProblemType,
     time::Timestamp,
 };
 use std::{cell::Cell, rc::Rc, time::Duration};
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 const EVERY: Duration = Duration::from_secs(HEARTBEAT_SECONDS);
 /// The wait after a first failure, and the longest: a missed beat is made up for before the next is due.
@@ -40,11 +40,12 @@ impl Pulse {
         session: &mut Session,
         status: Presence,
         info: Option<HostInfo>,
+        config: Option<ConfigReport>,
     ) -> Result<HeartbeatAnswer, Failure> {
         let agent_id = session.link().identity().agent_id.clone();
         let route = format!("/api/v1/agents/{agent_id}/heartbeat");
-        let body =
-            HeartbeatBody { agent_id, timestamp: self.next(self.clock.now()), status, info, metrics: None };
+        let timestamp = self.next(self.clock.now());
+        let body = HeartbeatBody { agent_id, timestamp, status, info, metrics: None, config };
         let answered = session.post(&route, &body).await;
         if let Some(refusal) = answered.as_ref().err().and_then(Failure::refusal)
             && let (Some(ProblemType::TimestampInFuture), Some(hub)) = (refusal.kind, refusal.server_time)
@@ -67,7 +68,8 @@ impl Pulse {
     }
 }
 
-/// Beats until told to stop. `info` goes with the beats until one was heard.
+/// Beats until told to stop; also as soon as a configuration was applied or refused, for the hub to know. `info` goes
+/// with the beats until one was heard.
 pub async fn run(
     pulse: &Pulse,
     session: &mut Session,
@@ -80,12 +82,11 @@ pub async fn run(
     let mut backoff = BACKOFF;
     let mut due = tokio::time::interval_at(Instant::now(), EVERY);
     due.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    while stop.or(due.tick()).await.is_some() {
+    while stop.or(due_or_news(&mut due, config)).await.is_some() {
         loop {
             // Told to stop in the middle: the beat that says so is newer than this one.
-            let Some(answered) = stop.or(pulse.beat(session, Presence::Online, info.clone())).await else {
-                return Ok(());
-            };
+            let beat = pulse.beat(session, Presence::Online, info.clone(), Some(config.report()));
+            let Some(answered) = stop.or(beat).await else { return Ok(()) };
             match answered {
                 Ok(answer) => {
                     info = None;
@@ -108,13 +109,21 @@ pub async fn run(
     Ok(())
 }
 
+/// Until the next beat is due, or there is news of configurations to tell; then the one after is due from now.
+async fn due_or_news(due: &mut Interval, config: &ConfigKeeper) {
+    tokio::select! {
+        _ = due.tick() => {}
+        () = config.news() => due.reset(),
+    }
+}
+
 /// Asks whether the hub knows this agent, and is the one that this agent knows: by a beat that is older than any, which
 /// the hub answers as any other, and which changes nothing.
 pub async fn of_long_ago(session: &mut Session) -> Result<(), Failure> {
     let agent_id = session.link().identity().agent_id.clone();
     let route = format!("/api/v1/agents/{agent_id}/heartbeat");
     let (timestamp, status) = (Timestamp::from_micros(0), Presence::Offline);
-    let body = HeartbeatBody { agent_id, timestamp, status, info: None, metrics: None };
+    let body = HeartbeatBody { agent_id, timestamp, status, info: None, metrics: None, config: None };
     let answer = session.post(&route, &body).await?;
     session.link().verified::<HeartbeatAnswer>(&answer).map(drop)
 }
@@ -122,7 +131,7 @@ pub async fn of_long_ago(session: &mut Session) -> Result<(), Failure> {
 /// Says that the agent goes.
 pub async fn farewell(pulse: &Pulse, link: &Rc<Link>) {
     let mut session = link.session("farewell");
-    if let Err(failure) = pulse.beat(&mut session, Presence::Offline, None).await {
+    if let Err(failure) = pulse.beat(&mut session, Presence::Offline, None, None).await {
         tracing::warn!("could not tell the hub that this agent stops: {failure}");
     }
 }

@@ -36,6 +36,8 @@ pub const LABELS_MAX: usize = 32;
 pub const LABEL_VALUE_BYTES_MAX: usize = 128;
 /// A sample's own word for how its machine does.
 pub const STATUS_BYTES_MAX: usize = 64;
+/// Why an agent did not apply a configuration, in UTF-8.
+pub const REASON_BYTES_MAX: usize = 1024;
 /// A nonce, chosen by the asker.
 pub const NONCE_CHARS_MAX: usize = 128;
 /// How far a timestamp may lie ahead of the hub's clock.

@@ -14,6 +14,8 @@
 //! [`sweep`] does in the background what time alone brings about. [`figures`] and [`health`] say how the hub
 //! itself does. [`storage`] is the cellar: databases and files, and no word of any domain.
 //!
+//! What they commit, they tell: [`events`] are a stream for whoever watches.
+//!
 //! Rooms never know each other: [`app`] builds them and hands each what it needs of another.
 
 pub mod app;
@@ -23,6 +25,7 @@ pub mod clock;
 pub mod commands;
 pub mod config;
 pub mod discovery;
+pub mod events;
 pub mod figures;
 pub mod health;
 pub mod history;

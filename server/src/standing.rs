@@ -1,8 +1,9 @@
 //! What the hub knows of an agent id: nothing, a living agent, or a tombstone; and how a living one does. Several
 //! rooms ask; the registry answers, through a function that each is handed.
 
-use pingup_protocol::problem::ProblemType;
+use pingup_protocol::{ids::AgentId, problem::ProblemType, time::Timestamp};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// The word by which an agent's sample says that its machine is in trouble.
 const ERROR_WORD: &str = "error";
@@ -49,6 +50,24 @@ impl NotLiving {
         }
     }
 }
+
+/// What became of an agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum AgentChange {
+    /// It was registered, or enrolled.
+    Registered,
+    /// It beats, and did not before.
+    Online,
+    /// It said farewell, or missed its beats.
+    Offline,
+    /// It was removed; what was open for it is cancelled.
+    Removed,
+}
+
+/// Told of each change that is on disk, in the order of the commits, with when by the hub's clock. Called where the
+/// records are written: it must not take long.
+pub type TellAgents = Arc<dyn Fn(AgentChange, Vec<AgentId>, Timestamp) + Send + Sync>;
 
 /// How an agent is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]

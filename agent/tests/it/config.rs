@@ -1,7 +1,7 @@
 //! The hub's configuration, applied while the agent works.
 
 use crate::harness::{Agent, Hub, Reply};
-use pingup_protocol::{command::ResultStatus, problem::ProblemType};
+use pingup_protocol::{command::ResultStatus, heartbeat::HeartbeatBody, problem::ProblemType};
 use serde_json::json;
 
 #[test]
@@ -55,6 +55,44 @@ fn a_configuration_that_cannot_be_read_is_refused_once() {
     let (_, log) = agent.terminate();
     assert_eq!(log.matches("refused a configuration").count(), 1, "{log}");
     assert_eq!(hub.state.lock().result(1).unwrap().status, ResultStatus::Succeeded);
+}
+
+#[test]
+fn what_became_of_a_configuration_is_told_at_once() {
+    let hub = Hub::start();
+    let home = tempfile::tempdir().unwrap();
+    let report = |version: u64, refused: Option<u64>| {
+        move |beat: &HeartbeatBody| {
+            let Some(config) = &beat.config else { return false };
+            config.applied == Some(version)
+                && config.refused.as_ref().map(|refused| refused.version) == refused
+        }
+    };
+    hub.state.change(|hub| hub.config = (1, json!({"intervalSeconds": 1, "allow": ["ping"]})));
+    let agent = Agent::start_with(&hub, home.path(), &["--interval", "1h"]);
+    hub.until("the first is applied", |hub| hub.beats.iter().any(report(1, None)));
+    // The next heartbeats would be half a minute apart each.
+    hub.state.change(|hub| {
+        hub.config = (2, json!({"discovery": {"cidrs": ["10.0.0.0/16", "10.1.0.0/16"]}}));
+        hub.offer(1, "collect_now", json!({}));
+    });
+    hub.until("the second is refused", |hub| hub.beats.iter().any(report(1, Some(2))));
+    {
+        let hub = hub.state.lock();
+        let told = hub.beats.iter().find_map(|beat| beat.config.as_ref()?.refused.clone()).unwrap();
+        assert!(told.reason.contains("/config/discovery/cidrs"), "{told:?}");
+    }
+    let samples = hub.state.lock().samples.len();
+    hub.until("the old interval goes on", |hub| hub.samples.len() >= samples + 2 && hub.result(1).is_some());
+    assert_eq!(hub.state.lock().result(1).unwrap().status, ResultStatus::Rejected, "so does the old list");
+    hub.state.change(|hub| {
+        hub.config = (3, json!({"intervalSeconds": 1}));
+        hub.offer(2, "collect_now", json!({}));
+    });
+    hub.until("the third is applied", |hub| hub.beats.iter().any(report(3, None)));
+    hub.until("a result under it", |hub| hub.result(2).is_some());
+    assert_eq!(hub.state.lock().result(2).unwrap().status, ResultStatus::Succeeded);
+    assert!(agent.terminate().0.success());
 }
 
 #[test]

@@ -9,7 +9,7 @@ use super::{
 use crate::{client::Client, fleet::now};
 use pingup_protocol::{
     enrol::HostInfo,
-    heartbeat::{HeartbeatAnswer, HeartbeatBody, Presence},
+    heartbeat::{ConfigReport, HeartbeatAnswer, HeartbeatBody, Presence},
     limits::HEARTBEAT_SECONDS,
 };
 use std::{sync::Arc, time::Duration};
@@ -57,6 +57,7 @@ impl Pulse {
             status: Presence::Online,
             info: self.info.clone(),
             metrics: None,
+            config: Some(ConfigReport { applied: Some(0), refused: None }),
         };
         let began = Instant::now();
         let request = self.member.agent.post(&self.member.hub, &path, &body);

@@ -1,6 +1,6 @@
 //! The background jobs, each with the function of the room whose rows it touches.
 
-use super::{Cellar, Common};
+use super::{Cellar, Common, news};
 use crate::{
     commands, history,
     http::router::Rooms,
@@ -18,6 +18,7 @@ pub(super) fn sweep(cellar: &Cellar, common: &Common, rooms: &Rooms) -> Sweep {
     let (sqlite, clock) = (&cellar.sqlite, &common.clock);
     let (latest, teller) = (Arc::clone(&common.latest), rooms.commands.teller().clone());
     let told = move |changes| teller.tell(changes);
+    let tell = news::agents(&common.events);
     let health = Arc::clone(&rooms.health);
     let examine = move || {
         let health = Arc::clone(&health);
@@ -29,7 +30,7 @@ pub(super) fn sweep(cellar: &Cellar, common: &Common, rooms: &Rooms) -> Sweep {
     Sweep::new()
         .with(sweep::disk::job(cellar.disk.clone()))
         .with(Job::new("health", TICK, examine))
-        .with(sweep::offline::job(sqlite.clone(), clock.clone(), registry::store::mark_offline))
+        .with(sweep::offline::job(sqlite.clone(), clock.clone(), registry::store::mark_offline, tell))
         .with(sweep::expire::job(sqlite.clone(), clock.clone(), commands::store::lapse, told))
         .with(sweep::latest::job(sqlite.clone(), move || latest.take_dirty(), NOTE_NEWEST))
 }

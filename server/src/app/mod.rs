@@ -9,11 +9,13 @@
 //! down → the databases close → the lock goes. Whoever had to be left behind is named.
 
 mod background;
+mod news;
 mod rooms;
 
 use crate::{
     auth::Keyring,
     clock::Clock,
+    events::Events,
     figures::Figures,
     http::{Porch, body::Budget, router, serve::serve},
     ingest::{Queue, Writer, writer::WriterError},
@@ -87,6 +89,8 @@ struct Common {
     clock: Clock,
     figures: Arc<Figures>,
     latest: Arc<Latest>,
+    /// What happens is told here.
+    events: Arc<Events>,
     /// Turns true once, when the hub begins to stop.
     stopping: watch::Receiver<bool>,
 }
@@ -94,7 +98,9 @@ struct Common {
 /// Runs the hub until `shutdown`.
 pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Result<(), AppError> {
     let (stop, stopping) = watch::channel(false);
-    let common = Common { clock: Clock::system(), figures: Arc::default(), latest: Arc::default(), stopping };
+    let (clock, figures) = (Clock::system(), Arc::<Figures>::default());
+    let events = Events::new(settings.events_kept, clock.clone(), Arc::clone(&figures), stopping.clone());
+    let common = Common { clock, figures, latest: Arc::default(), events: Arc::new(events), stopping };
     let (settings, clock) = (Arc::new(settings), common.clock.clone());
     let opening = Arc::clone(&settings);
     let (cellar, appender) = spawn_blocking(move || open(&opening, &clock)).await??;
@@ -102,7 +108,9 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
     let queue = Arc::new(Queue::new(settings.queue_jobs, settings.queue_bytes, Arc::clone(&common.figures)));
     let for_writer = Arc::clone(&queue);
     let (latest, figures) = (Arc::clone(&common.latest), Arc::clone(&common.figures));
-    let writer = spawn_blocking(move || Writer::start(for_writer, appender, latest, figures)).await??;
+    let (events, clock) = (Arc::clone(&common.events), common.clock.clone());
+    let store = news::Watched { store: appender, events, clock };
+    let writer = spawn_blocking(move || Writer::start(for_writer, store, latest, figures)).await??;
     let keeper = Keeper::start(cellar.tsdb.clone(), cellar.folder.clone()).map_err(AppError::Keeper)?;
 
     let rooms = rooms::build(&settings, &cellar, &common, &queue);

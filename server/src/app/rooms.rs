@@ -1,10 +1,11 @@
 //! Builds the rooms, and hands each what it needs of another.
 
-use super::{Cellar, Common};
+use super::{Cellar, Common, news};
 use crate::{
     commands::{self, Commands},
     config::{self, Configs},
     discovery::Discovery,
+    events,
     figures::{FiguresRoom, KeeperFigures},
     health::{Health, Probe},
     history::History,
@@ -20,17 +21,16 @@ use std::{future, sync::Arc};
 use tokio::task::spawn_blocking;
 
 // Those who wait must leave places for those who push, and for operators.
-const _: () = assert!((commands::WAITERS_MAX as u64) < CONNECTIONS_MAX_DEFAULT);
+const _: () = assert!(((commands::WAITERS_MAX + events::STREAMS_MAX) as u64) < CONNECTIONS_MAX_DEFAULT);
 
 pub(super) fn build(settings: &Settings, cellar: &Cellar, common: &Common, queue: &Arc<Queue>) -> Rooms {
     let Cellar { sqlite, duck, tsdb, keyring, .. } = cellar;
-    let Common { clock, figures, latest, stopping } = common;
+    let Common { clock, figures, latest, events, stopping } = common;
     let standing = registry::store::standing;
     let config_version = config::store::version;
 
     let neighbours = commands::Neighbours { standing, select: registry::store::select, config_version };
-    // Nobody listens yet.
-    let teller = commands::Teller::default();
+    let teller = news::commands(events);
     let commands =
         Arc::new(Commands::new(sqlite.clone(), clock.clone(), neighbours, teller, stopping.clone()));
     let (waiting, waiting_too) = (Arc::clone(&commands), Arc::clone(&commands));
@@ -41,6 +41,7 @@ pub(super) fn build(settings: &Settings, cellar: &Cellar, common: &Common, queue
         count_pending: commands::store::count_pending,
         config_version,
         removed: Arc::new(move |agent_id| waiting_too.wake(agent_id)),
+        tell: news::agents(events),
     };
     let registry = Registry::new(
         sqlite.clone(),
@@ -62,6 +63,7 @@ pub(super) fn build(settings: &Settings, cellar: &Cellar, common: &Common, queue
         commands,
         configs: Arc::new(configs),
         discovery: Arc::new(Discovery::new(tsdb.clone(), duck.readers().clone(), sqlite.clone(), standing)),
+        events: Arc::clone(events),
         figures: Arc::new(figures),
         health: Arc::new(Health::new(probes(cellar, queue))),
         history: Arc::new(History::new(

@@ -12,6 +12,7 @@ use pingup_protocol::{
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use std::time::Duration;
 
 const ISSUER: &str = "pingup";
 const AGENT_AUDIENCE: &str = "pingup-agent";
@@ -66,7 +67,7 @@ pub struct AgentToken {
     pub generation: u32,
 }
 
-/// When a token ends, in seconds since 1970.
+/// When a token ends, in seconds since 1970. Beside an operator it says how long what they began may go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Expiry(i64);
 
@@ -74,6 +75,12 @@ impl Expiry {
     /// Whether it has not come yet.
     pub const fn check(self, now: Timestamp) -> Result<(), TokenError> {
         if now.as_micros() / 1_000_000 < self.0 { Ok(()) } else { Err(TokenError::Expired) }
+    }
+
+    /// How long it is until then; nothing once it has come.
+    pub fn left(self, now: Timestamp) -> Duration {
+        let micros = self.0.saturating_mul(1_000_000).saturating_sub(now.as_micros());
+        Duration::from_micros(u64::try_from(micros).unwrap_or_default())
     }
 }
 
@@ -139,11 +146,12 @@ impl Tokens {
         Ok(encode(&Header::new(Algorithm::HS256), &claims, &self.agent.0)?)
     }
 
-    /// Checks an operator's token.
-    pub fn check_operator(&self, token: &str, now: Timestamp) -> Result<Operator, TokenError> {
+    /// Checks an operator's token; also says when it ends.
+    pub fn check_operator(&self, token: &str, now: Timestamp) -> Result<(Operator, Expiry), TokenError> {
         let claims: OperatorClaims = check(token, &self.operator.1, OPERATOR_AUDIENCE)?;
-        Expiry(claims.exp).check(now)?;
-        Ok(Operator { name: claims.sub, role: claims.role })
+        let expiry = Expiry(claims.exp);
+        expiry.check(now)?;
+        Ok((Operator { name: claims.sub, role: claims.role }, expiry))
     }
 
     /// Reads an agent's token. When it ends is for the asker to check, at every use; whether its generation lives
@@ -186,7 +194,11 @@ mod tests {
     fn an_operators_token_opens_the_operators_door_until_it_expires() {
         let token = tokens(1).issue_operator("ada", Role::Viewer, 60, NOW, "t1").unwrap();
         let ada = Operator { name: "ada".to_owned(), role: Role::Viewer };
-        assert_eq!(tokens(1).check_operator(&token, NOW), Ok(ada));
+        let (operator, expiry) = tokens(1).check_operator(&token, NOW).unwrap();
+        assert_eq!(operator, ada);
+        for (seconds, left) in [(0, 60), (59, 1), (60, 0), (61, 0)] {
+            assert_eq!(expiry.left(NOW.plus_seconds(seconds)), Duration::from_secs(left));
+        }
         assert_eq!(tokens(1).check_operator(&token, NOW.plus_seconds(60)), Err(TokenError::Expired));
         assert_eq!(tokens(2).check_operator(&token, NOW), Err(TokenError::Invalid));
         assert_eq!(tokens(1).read_agent(&token), Err(TokenError::Invalid));

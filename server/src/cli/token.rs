@@ -136,7 +136,7 @@ mod tests {
         let token = create(arguments, &clock).unwrap();
         let tokens = Tokens::new(&DataFolder::open(&data_dir).unwrap().master().unwrap());
         assert_eq!(
-            tokens.check_operator(&token, clock.now()).map(|operator| operator.role),
+            tokens.check_operator(&token, clock.now()).map(|(operator, _)| operator.role),
             Ok(Role::Operator)
         );
         clock.advance(60);

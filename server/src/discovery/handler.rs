@@ -1,6 +1,6 @@
-//! `GET /api/v1/discovery/:agentId` and `…/latest`.
+//! `GET /api/v1/discovery/:agentId`, `…/latest` and `…/changes`.
 
-use super::{Discovery, DiscoveryError, Listing, PAGE_SCANS_DEFAULT, PAGE_SCANS_MAX, Place, Range};
+use super::{Discovery, DiscoveryError, Listing, PAGE_SCANS_DEFAULT, PAGE_SCANS_MAX, Place, Range, changes};
 use crate::{
     http::{
         cursor,
@@ -24,21 +24,7 @@ pub async fn get(
     Path(agent_id): Path<String>,
     params: Params,
 ) -> Result<Response, Refusal> {
-    let limit = params.number("limit", 1..=PAGE_SCANS_MAX, PAGE_SCANS_DEFAULT)?;
-    let range = Range {
-        from: params.time("from")?.unwrap_or(Range::ALL.from),
-        to: params.time("to")?.unwrap_or(Range::ALL.to),
-        before: params.text("cursor").map(cursor::decode::<Place>).transpose()?.unwrap_or(Range::ALL.before),
-        limit: usize::try_from(limit).unwrap_or(1),
-        with_hosts: match params.text("hosts") {
-            None | Some("list") => true,
-            Some("count") => false,
-            Some(_) => return Err(Refusal::parameter("hosts", "list or count expected")),
-        },
-    };
-    if range.from >= range.to {
-        return Err(Refusal::parameter("from", "must lie before to"));
-    }
+    let range = range(&params)?;
     let (agent, outbox) = (room.known(agent_id).await?, room.readers.outbox().clone());
     let tell = move |Listing { items, next }, wanted: &_| {
         let next_cursor = next.map(|place| cursor::encode(&place));
@@ -58,6 +44,44 @@ pub async fn latest(
         respond::long_json(&page.items.pop().ok_or(none)?, &outbox, wanted)
     };
     room.tell(agent, Range::ALL, tell).await
+}
+
+/// `GET /api/v1/discovery/:agentId/changes`: what changed with each scan, newest first.
+pub async fn changes(
+    State(room): State<Arc<Discovery>>,
+    Path(agent_id): Path<String>,
+    params: Params,
+) -> Result<Response, Refusal> {
+    let asked = range(&params)?;
+    // The scan before the first of a time may lie before that time.
+    let range = Range { from: Range::ALL.from, ..asked };
+    let (agent, outbox) = (room.known(agent_id).await?, room.readers.outbox().clone());
+    let tell = move |page: Listing, before: Option<_>, wanted: &_| {
+        let (items, next) = changes::of(page, before, asked.from, wanted)?;
+        let next_cursor = next.map(|place| cursor::encode(&place));
+        respond::long_json(&Page { items, next_cursor }, &outbox, wanted)
+    };
+    room.tell_beside(agent, range, tell).await
+}
+
+/// What is asked for.
+fn range(params: &Params) -> Result<Range, Refusal> {
+    let limit = params.number("limit", 1..=PAGE_SCANS_MAX, PAGE_SCANS_DEFAULT)?;
+    let range = Range {
+        from: params.time("from")?.unwrap_or(Range::ALL.from),
+        to: params.time("to")?.unwrap_or(Range::ALL.to),
+        before: params.text("cursor").map(cursor::decode::<Place>).transpose()?.unwrap_or(Range::ALL.before),
+        limit: usize::try_from(limit).unwrap_or(1),
+        with_hosts: match params.text("hosts") {
+            None | Some("list") => true,
+            Some("count") => false,
+            Some(_) => return Err(Refusal::parameter("hosts", "list or count expected")),
+        },
+    };
+    match range.from < range.to {
+        true => Ok(range),
+        false => Err(Refusal::parameter("from", "must lie before to")),
+    }
 }
 
 impl Discovery {

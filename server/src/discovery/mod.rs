@@ -1,14 +1,18 @@
-//! Scans out: what an agent found in its network, newest first, page by page; and the newest alone.
+//! Scans out: what an agent found in its network, newest first, page by page; the newest alone; and what changed from
+//! one to the next ([`changes`]).
 //!
 //! A page is read in two steps from one view of the store. First, which scans ([`keys`]): all but their hosts, from
 //! the newest days back until there are enough. Then the hosts of those ([`hosts`]), as the JSON text they were
 //! stored as; who asks only how many there were is spared that. Agent, timestamp, boot and seq together tell scans
 //! apart. A page is bounded by scans and by what their hosts take ([`PAGE_BYTES_MAX`]); it has at least one scan.
 
+pub mod changes;
 pub mod handler;
 mod hosts;
 mod keys;
 mod page;
+
+pub use changes::ScanChanges;
 
 use crate::{
     standing::Standing,
@@ -19,6 +23,7 @@ use arrow::error::ArrowError;
 use pingup_protocol::{discovery::Host, ids::AgentId, time::Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use std::sync::Arc;
 
 /// Scans on a page, unless the asker says otherwise.
 pub const PAGE_SCANS_DEFAULT: u64 = 10;
@@ -148,6 +153,29 @@ impl Discovery {
     {
         let query = page::Query::new(self.tsdb.view(), agent, range);
         self.readers.run(move |wanted| tell(query.run(PAGE_BYTES_MAX, wanted)?, wanted)).await
+    }
+
+    /// The same, with the scan before the page's last, whenever that was: of one view, and in one turn.
+    pub async fn tell_beside<T, E>(
+        &self,
+        agent: AgentId,
+        range: Range,
+        tell: impl FnOnce(Listing, Option<FoundScan>, &Wanted) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<DiscoveryError> + From<StorageError> + Send + 'static,
+    {
+        let view = self.tsdb.view();
+        let beside = move |wanted: &Wanted| {
+            let query = page::Query::new(Arc::clone(&view), agent.clone(), range);
+            let page = query.run(PAGE_BYTES_MAX, wanted)?;
+            let before =
+                page.next.map(|before| page::Query::new(view, agent, Range { before, ..Range::ALL }));
+            let before = before.map(|query| query.run(PAGE_BYTES_MAX, wanted)).transpose()?;
+            tell(page, before.and_then(|mut listing| listing.items.pop()), wanted)
+        };
+        self.readers.run(beside).await
     }
 }
 

@@ -64,6 +64,7 @@ pub async fn get(State(room): State<Arc<FiguresRoom>>) -> Result<Response, Refus
     let (agents, commands) = room.sqlite.read(count).await?;
     let mut text = Text::default();
     write_ingest(&mut text, &room.figures);
+    write_events(&mut text, &room.figures);
     write_refusals(&mut text, &room.figures);
     write_keeper(&mut text, (room.keeper)());
     text.family("pingup_agents", "Agents, by status.", "gauge", "status", counts(&agents));
@@ -84,6 +85,17 @@ fn write_ingest(text: &mut Text, figures: &Figures) {
     text.counter("pingup_ingest_expired_total", "Samples and scans older than the hub keeps.", figures.expired.get());
     text.counter("pingup_ingest_rejected_total", "Samples of batches that could not be accepted.", figures.rejected.get());
     text.counter("pingup_ingest_gaps_total", "Jumps in the numbers of a stream.", figures.gaps.get());
+}
+
+fn write_events(text: &mut Text, figures: &Figures) {
+    text.counter("pingup_events_total", "Events told.", figures.events.get());
+    text.gauge("pingup_event_streams", "Streams of events that are open.", figures.event_streams.get());
+    let behind = figures.event_streams_behind.get();
+    text.counter(
+        "pingup_event_streams_behind_total",
+        "Streams cut since their readers were too slow.",
+        behind,
+    );
 }
 
 fn write_refusals(text: &mut Text, figures: &Figures) {

@@ -77,6 +77,12 @@ pub struct Figures {
     pub rejected: Counter,
     /// Times that a stream's numbers jumped.
     pub gaps: Counter,
+    /// Events told.
+    pub events: Counter,
+    /// Streams of events that are open.
+    pub event_streams: Gauge,
+    /// Streams that were cut, for their readers were too slow.
+    pub event_streams_behind: Counter,
     refusals: Refusals,
 }
 

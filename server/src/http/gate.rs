@@ -21,7 +21,10 @@ use super::{
 };
 use crate::auth::{
     AgentCaller, AgentKeys, AgentMessage, Caller, Keyring, Operator, OperatorBody, Pass, RawBody, Role,
-    Standing, keyring::revoked, message::mismatch, token::TokenError,
+    Standing,
+    keyring::revoked,
+    message::mismatch,
+    token::{Expiry, TokenError},
 };
 use axum::{
     body::{Body, HttpBody},
@@ -101,7 +104,7 @@ async fn to_the_end(handler: impl Future<Output = Response> + Send + 'static) ->
 /// Who comes, by the bearer token alone.
 enum Known {
     Nobody,
-    Operator(Operator),
+    Operator(Operator, Expiry),
     Agent(Arc<Pass>, Option<Arc<AgentKeys>>),
 }
 
@@ -109,7 +112,7 @@ impl Known {
     fn agent(&self) -> Option<&AgentId> {
         match self {
             Self::Agent(pass, _) => Some(&pass.token().agent_id),
-            Self::Nobody | Self::Operator(_) => None,
+            Self::Nobody | Self::Operator(..) => None,
         }
     }
 
@@ -118,9 +121,10 @@ impl Known {
         let extensions = request.extensions_mut();
         match self {
             Self::Nobody => {}
-            Self::Operator(operator) => {
+            Self::Operator(operator, expiry) => {
                 extensions.insert(Caller::Operator(operator.clone()));
                 extensions.insert(operator);
+                extensions.insert(expiry);
             }
             Self::Agent(_, Some(keys)) => {
                 let agent = AgentCaller::new(keys);
@@ -189,7 +193,7 @@ impl Gate {
         };
         let budget = match caller {
             Known::Nobody => &self.porch.strangers_bodies,
-            Known::Operator(_) | Known::Agent(..) => &self.porch.bodies,
+            Known::Operator(..) | Known::Agent(..) => &self.porch.bodies,
         };
         let (bytes, share) = body::read(body, bytes_max, budget).await?;
         self.admit_body(caller, bytes, &mut request).await?;
@@ -220,29 +224,27 @@ impl Gate {
         match self.rules.auth {
             Auth::Open => Ok(Known::Nobody),
             Auth::Enrol(_) if token.is_none() => Ok(Known::Nobody),
-            Auth::Operator(role) | Auth::Enrol(role) => {
-                self.operator(needed(token)?, role).map(Known::Operator)
-            }
+            Auth::Operator(role) | Auth::Enrol(role) => self.operator(needed(token)?, role),
             Auth::Agent(_) => self.agent(self.keyring.check(needed(token)?).map_err(invalid)?).await,
             Auth::AgentOr(_, role) => {
                 let token = needed(token)?;
                 match self.keyring.check(token) {
                     Ok(pass) => self.agent(pass).await,
-                    Err(_) => self.operator(token, role).map(Known::Operator),
+                    Err(_) => self.operator(token, role),
                 }
             }
         }
     }
 
-    fn operator(&self, token: &str, role: Role) -> Result<Operator, Refusal> {
-        let operator =
+    fn operator(&self, token: &str, role: Role) -> Result<Known, Refusal> {
+        let (operator, expiry) =
             self.keyring.tokens().check_operator(token, self.porch.clock.now()).map_err(invalid)?;
         if operator.role < role {
             let detail =
                 format!("this needs the role {}, the token has {}", role.as_str(), operator.role.as_str());
             return Err(Refusal::new(ProblemType::ScopeDenied, detail));
         }
-        Ok(operator)
+        Ok(Known::Operator(operator, expiry))
     }
 
     async fn agent(&self, pass: Arc<Pass>) -> Result<Known, Refusal> {
@@ -259,7 +261,7 @@ impl Gate {
                 strict_json(&bytes)?;
                 request.extensions_mut().insert(RawBody(bytes));
             }
-            Known::Operator(operator) => {
+            Known::Operator(operator, _) => {
                 let body = signable_json(&bytes)?;
                 let extensions = request.extensions_mut();
                 extensions.insert(operator);

@@ -4,13 +4,16 @@
 //! One timer a connection, and it is left alone while all goes well: it is set once and only looked at when it
 //! goes off, which then sets it to what is due by that time. So a request costs a look at the clock, no more.
 //! While a request is being answered nothing is due from the client; its body has deadlines of its own (`body`).
+//!
+//! An answer without an end (a stream of events) is our turn until it ends, and the last on its line. Its reader may be
+//! silent for ever, but must take what is written; when the hub stops, one that does not is not waited for.
 
 use std::{
     io::{self, IoSlice},
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Poll, ready},
     time::Duration,
@@ -36,11 +39,20 @@ pub(super) struct Turn {
     opened: Instant,
     /// Milliseconds after `opened`, plus one; zero while a request is being answered.
     clients_since: AtomicU64,
+    /// The answer that is being written has no end.
+    endless: AtomicBool,
+    /// Its reader takes nothing.
+    stuck: AtomicBool,
 }
 
 impl Turn {
     pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self { opened: Instant::now(), clients_since: AtomicU64::new(1) })
+        Arc::new(Self {
+            opened: Instant::now(),
+            clients_since: AtomicU64::new(1),
+            endless: AtomicBool::new(false),
+            stuck: AtomicBool::new(false),
+        })
     }
 
     /// A request is here.
@@ -52,6 +64,16 @@ impl Turn {
     pub(super) fn clients(&self) {
         let since = u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX - 1);
         self.clients_since.store(since + 1, Ordering::Relaxed);
+    }
+
+    /// The answer that is on its way has no end, and no request follows it.
+    pub(super) fn endless(&self) {
+        self.endless.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether an answer without an end waits for a reader that takes nothing.
+    pub(super) fn is_endless_and_stuck(&self) -> bool {
+        self.endless.load(Ordering::Relaxed) && self.stuck.load(Ordering::Relaxed)
     }
 
     /// When the next request is due, if one is.
@@ -97,11 +119,15 @@ impl<S> Line<S> {
     ) -> Poll<io::Result<usize>> {
         if written.is_ready() {
             if self.stuck_since.take().is_some() {
-                // A long answer: the next request is due from its end, not its beginning.
-                self.turn.clients();
+                self.turn.stuck.store(false, Ordering::Relaxed);
+                if !self.turn.endless.load(Ordering::Relaxed) {
+                    // A long answer: the next request is due from its end, not its beginning.
+                    self.turn.clients();
+                }
             }
             return written;
         }
+        self.turn.stuck.store(true, Ordering::Relaxed);
         let since = *self.stuck_since.get_or_insert_with(Instant::now);
         self.poll_due(context, since + WRITE_DEADLINE).map(|()| Err(io::ErrorKind::TimedOut.into()))
     }

@@ -14,6 +14,7 @@ use serde::Serialize;
 use std::ops::RangeInclusive;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
 
 /// How many items a page of a list may be asked to have.
 pub const LIST_LIMIT: RangeInclusive<u64> = 1..=1_000;
@@ -68,6 +69,22 @@ pub fn signed(status: StatusCode, bytes: Vec<u8>) -> Response {
     response
 }
 
+/// Marks an answer that goes on until one side ends it. Its line waits for no further request, and closes behind it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Endless;
+
+/// A stream of server-sent events.
+pub fn event_stream(body: Body) -> Response {
+    let mut response = Response::new(body);
+    response.extensions_mut().insert(Endless);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, EVENT_STREAM);
+    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    // What some proxies would gather before they pass it on.
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    response
+}
+
 /// A form in which a route can answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Representation {
@@ -83,6 +100,8 @@ pub enum Representation {
     Arrow,
     /// `application/vnd.apache.parquet`: a Parquet file.
     Parquet,
+    /// `text/event-stream`: server-sent events.
+    EventStream,
 }
 
 impl Representation {
@@ -95,6 +114,7 @@ impl Representation {
             Self::Text => "text/plain",
             Self::Arrow => "application/vnd.apache.arrow.stream",
             Self::Parquet => "application/vnd.apache.parquet",
+            Self::EventStream => "text/event-stream",
         }
     }
 

@@ -9,13 +9,14 @@ use super::{
     dispatch::Dispatch,
     gate::{self, Auth, Gate, Rules},
     no_such_method, no_such_path, openapi,
-    respond::Representation::{self, Arrow, Csv, Json, NdJson, Parquet, Text},
+    respond::Representation::{self, Arrow, Csv, EventStream, Json, NdJson, Parquet, Text},
 };
 use crate::{
     auth::{Keyring, Role},
     commands::{self, Commands},
     config::{self, Configs},
     discovery::{self, Discovery},
+    events::{self, Events},
     figures::{self, FiguresRoom},
     health::{self, Health},
     history::{self, History},
@@ -67,6 +68,7 @@ const BATCH: Option<usize> = Some(BATCH_BODY_BYTES_MAX);
 const JSON: &[Representation] = &[Json];
 const TABLE: &[Representation] = &[Json, NdJson, Csv, Arrow, Parquet];
 const SCANS: &[&str] = &["from", "to", "hosts", "limit", "cursor"];
+const CHANGES: &[&str] = &["from", "to", "limit", "cursor"];
 const HISTORY: &[&str] = &["from", "to", "step", "fields", "limit", "cursor"];
 
 /// The table.
@@ -77,6 +79,7 @@ pub fn table() -> Vec<Route> {
         row(M::GET,    "/health",                            Open,                 NONE,  &[],                                      JSON,    health::handler::get),
         row(M::GET,    "/metrics",                           Operator(Scrape),     NONE,  &[],                                      &[Text], figures::handler::get),
         row(M::GET,    "/api/v1/openapi.json",               Open,                 NONE,  &[],                                      JSON,    openapi::get),
+        row(M::GET,    "/api/v1/events",                     Operator(Viewer),     NONE,  &["types", "agentId"],                    &[EventStream], events::handler::get),
         row(M::GET,    "/api/v1/agents",                     Operator(Viewer),     NONE,  &["status", "q", "label", "limit", "cursor"], JSON,    registry::handler::list),
         row(M::POST,   "/api/v1/agents",                     Enrol(Op),            BODY,  &[],                                      JSON,    registry::handler::register),
         row(M::GET,    "/api/v1/agents/{id}",                Operator(Viewer),     NONE,  &[],                                      JSON,    registry::handler::get),
@@ -91,6 +94,7 @@ pub fn table() -> Vec<Route> {
         row(M::POST,   "/api/v1/discovery",                  Agent(None),          BATCH, &[],                                      JSON,    ingest::handler::post_discovery).nothing_follows(),
         row(M::GET,    "/api/v1/discovery/{agentId}",        Operator(Viewer),     NONE,  SCANS,                                    JSON,    discovery::handler::get),
         row(M::GET,    "/api/v1/discovery/{agentId}/latest", Operator(Viewer),     NONE,  &[],                                      JSON,    discovery::handler::latest),
+        row(M::GET,    "/api/v1/discovery/{agentId}/changes", Operator(Viewer),    NONE,  CHANGES,                                  JSON,    discovery::handler::changes),
         row(M::POST,   "/api/v1/commands",                   Operator(Op),         BATCH, &[],                                      JSON,    commands::handler::create),
         row(M::GET,    "/api/v1/commands",                   Operator(Viewer),     NONE,  &["agentId", "batchId", "status", "action", "since", "limit", "cursor"], JSON, commands::handler::list),
         row(M::GET,    "/api/v1/commands/{id}",              Operator(Viewer),     NONE,  &[],                                      JSON,    commands::handler::get),
@@ -146,6 +150,7 @@ rooms! {
     commands: Commands,
     configs: Configs,
     discovery: Discovery,
+    events: Events,
     figures: FiguresRoom,
     health: Health,
     history: History,

@@ -3,6 +3,7 @@
 use super::{
     dispatch::Dispatch,
     line::{Line, Turn},
+    respond::Endless,
 };
 use axum::response::Response;
 use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
@@ -14,6 +15,7 @@ use std::{
     net::SocketAddr,
     pin::pin,
     sync::Arc,
+    task::Poll,
     time::Duration,
 };
 use tokio::{
@@ -101,6 +103,7 @@ async fn converse(
     mut stopping: watch::Receiver<()>,
 ) -> hyper::Result<()> {
     let turn = Turn::new();
+    let own_turn = Arc::clone(&turn);
     let line = TokioIo::new(Line::new(stream, Arc::clone(&turn)));
     // One count for each connection: what all share would be written to by every thread at every request.
     let table = Arc::new((dispatch, turn, peer));
@@ -111,7 +114,10 @@ async fn converse(
             let (dispatch, turn, peer) = &*table;
             turn.ours();
             let response = dispatch.answer(request, *peer).await;
-            turn.clients();
+            match response.extensions().get() {
+                Some(Endless) => turn.endless(),
+                None => turn.clients(),
+            }
             Ok::<Response, Infallible>(response)
         })
     });
@@ -133,7 +139,11 @@ async fn converse(
                 connection.as_mut().graceful_shutdown();
             }
         }
-        connection.as_mut().poll(context)
+        match connection.as_mut().poll(context) {
+            // Its end is written, but not taken: it would hold up the stop for nothing.
+            Poll::Pending if stops && own_turn.is_endless_and_stuck() => Poll::Ready(Ok(())),
+            polled => polled,
+        }
     })
     .await
 }

@@ -30,7 +30,7 @@ mod view;
 pub use crate::standing::AgentStatus;
 pub use error::RegistryError;
 pub use handler::{Neighbours, Registered, Registry};
-pub use view::{AgentRecord, AgentView, Newest};
+pub use view::{AgentRecord, AgentView, ConfigState, Newest};
 
 use pingup_protocol::{
     labels::LabelsPatch,

@@ -1,7 +1,13 @@
 //! An agent as operators see it, put together from the records and from what memory knows more lately.
 
 use crate::standing::AgentStatus;
-use pingup_protocol::{ids::AgentId, labels::Labels, metrics::Measurements, time::Timestamp};
+use pingup_protocol::{
+    heartbeat::{ConfigReport, RefusedConfig},
+    ids::AgentId,
+    labels::Labels,
+    metrics::Measurements,
+    time::Timestamp,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -28,6 +34,19 @@ pub struct AgentRecord {
     pub removed_at: Option<Timestamp>,
     /// Its newest sample, as last written down.
     pub newest: Option<Newest>,
+    /// What it says of its configurations.
+    pub config: ConfigReport,
+}
+
+/// An agent's configuration: what is wanted of it, and what it made of that.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct ConfigState {
+    /// The version in force at the hub; 0 when none was ever set.
+    pub wanted: u64,
+    /// The version in force at the agent; null when it never said so, or cannot read the one it kept.
+    pub applied: Option<u64>,
+    /// The newest version that the agent could not apply, and why; null when a newer one was applied.
+    pub refused: Option<RefusedConfig>,
 }
 
 /// An agent's newest sample.
@@ -66,11 +85,14 @@ pub struct AgentView {
     pub created_at: Timestamp,
     /// Its newest sample.
     pub latest: Option<Newest>,
+    /// Its configuration.
+    pub config: ConfigState,
 }
 
 impl AgentView {
-    /// The view of `record`, with what is held in memory where that is newer than what was written down.
-    pub fn new(record: AgentRecord, held: Option<Newest>) -> Self {
+    /// The view of `record`, of which configuration `wanted` is in force, with what is held in memory where that is
+    /// newer than what was written down.
+    pub fn new(record: AgentRecord, wanted: u64, held: Option<Newest>) -> Self {
         let latest = match (record.newest, held) {
             (Some(written), Some(held)) if written.timestamp > held.timestamp => Some(written),
             (written, held) => held.or(written),
@@ -86,6 +108,7 @@ impl AgentView {
             metadata: record.metadata,
             created_at: record.created_at,
             latest,
+            config: ConfigState { wanted, applied: record.config.applied, refused: record.config.refused },
         }
     }
 }
@@ -124,8 +147,9 @@ mod tests {
                 created_at: Timestamp::default(),
                 removed_at: None,
                 newest: written,
+                config: ConfigReport::default(),
             };
-            let view = AgentView::new(record, held);
+            let view = AgentView::new(record, 0, held);
             (view.status, view.latest)
         };
         let (old, new) = (sample(1, "error"), sample(2, "online"));

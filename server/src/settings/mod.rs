@@ -44,6 +44,11 @@ pub const CONNECTIONS_MAX_DEFAULT: u64 = 16_384;
 /// How many connections may be open; each needs a file descriptor.
 const CONNECTIONS: RangeInclusive<u64> = 1..=1_000_000;
 
+/// How many events are kept for readers that come back; the default is what one order to ten thousand agents makes,
+/// with room to spare.
+const EVENTS_KEPT: RangeInclusive<u64> = 1..=1_000_000;
+const EVENTS_KEPT_DEFAULT: u64 = 65_536;
+
 /// How many enrolments an address may try in a minute; many machines behind one address need more.
 const ENROLMENTS: RangeInclusive<u64> = 1..=1_000_000;
 
@@ -72,6 +77,8 @@ pub struct Settings {
     pub disk_reserve_bytes: u64,
     /// Connections open at once.
     pub connections_max: usize,
+    /// Events kept in memory, for streams whose readers come back.
+    pub events_kept: usize,
     /// Registrations by join token that one address may try in a minute.
     pub enrolments_per_minute: u32,
     /// What is logged, as a filter such as `info` or `info,pingup_server::ingest=debug`.
@@ -117,6 +124,9 @@ pub struct Layer {
     /// Connections open at once [default: 16384]
     #[arg(long, env = "PINGUP_CONNECTIONS_MAX", value_name = "N")]
     pub connections_max: Option<u64>,
+    /// Events kept in memory, for streams whose readers come back [default: 65536]
+    #[arg(long, env = "PINGUP_EVENTS_KEPT", value_name = "N")]
+    pub events_kept: Option<u64>,
     /// Registrations by join token that one address may try in a minute [default: 5]
     #[arg(long, env = "PINGUP_ENROLMENTS_PER_MINUTE", value_name = "N")]
     pub enrolments_per_minute: Option<u64>,
@@ -194,6 +204,7 @@ impl Layer {
             duckdb_memory: self.duckdb_memory.or(below.duckdb_memory),
             disk_reserve_bytes: self.disk_reserve_bytes.or(below.disk_reserve_bytes),
             connections_max: self.connections_max.or(below.connections_max),
+            events_kept: self.events_kept.or(below.events_kept),
             enrolments_per_minute: self.enrolments_per_minute.or(below.enrolments_per_minute),
             log: self.log.or(below.log),
             token: below.token,
@@ -232,6 +243,7 @@ impl Settings {
                 said.connections_max.unwrap_or(CONNECTIONS_MAX_DEFAULT),
                 CONNECTIONS,
             )?,
+            events_kept: within("events_kept", said.events_kept.unwrap_or(EVENTS_KEPT_DEFAULT), EVENTS_KEPT)?,
             enrolments_per_minute: within("enrolments_per_minute", enrolments, ENROLMENTS)?,
             log: said.log.unwrap_or_else(|| "info".to_owned()),
         };

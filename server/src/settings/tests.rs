@@ -44,6 +44,7 @@ fn the_file_can_say_everything() {
         duckdb_memory = "1GB"
         disk_reserve_bytes = 1000
         connections_max = 10
+        events_kept = 1000
         enrolments_per_minute = 100
         log = "warn,pingup_server=debug"
         "#,
@@ -60,6 +61,7 @@ fn the_file_can_say_everything() {
         duckdb_memory: "1GB".to_owned(),
         disk_reserve_bytes: 1_000,
         connections_max: 10,
+        events_kept: 1_000,
         enrolments_per_minute: 100,
         log: "warn,pingup_server=debug".to_owned(),
     };
@@ -100,6 +102,7 @@ fn values_out_of_their_range_are_refused_by_name() {
         ("queue_jobs = 0", "queue_jobs"),
         ("queue_bytes = '1MiB'", "queue_bytes"),
         ("connections_max = 0", "connections_max"),
+        ("events_kept = 0", "events_kept"),
         ("enrolments_per_minute = 0", "enrolments_per_minute"),
         ("log = 'pingup=loud'", "log"),
         ("data_dir = ''", "data_dir"),

@@ -46,6 +46,11 @@ pub const SQLITE: &[Migration] = &[
         name: "checksums",
         sql: include_str!("../../../migrations/sqlite/0006_checksums.sql"),
     },
+    Migration {
+        version: 7,
+        name: "config_reports",
+        sql: include_str!("../../../migrations/sqlite/0007_config_reports.sql"),
+    },
 ];
 
 /// A step that a database remembers.

@@ -5,8 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-const ROOMS: [&str; 8] =
-    ["registry", "commands", "config", "ingest", "history", "discovery", "figures", "health"];
+const ROOMS: [&str; 9] =
+    ["registry", "commands", "config", "ingest", "history", "discovery", "events", "figures", "health"];
 
 /// Every source but those that only tests are made of.
 fn sources(folder: &Path) -> Vec<(PathBuf, String)> {

@@ -1,6 +1,6 @@
 //! /api/v1/config: versions, conflicts, and the agent's signed view.
 
-use crate::harness::{Hub, refused};
+use crate::harness::{Hub, agent::now, refused};
 use serde_json::{Value, json};
 use std::thread;
 
@@ -40,6 +40,33 @@ fn a_configuration_is_versioned_and_signed_for_its_agent() {
     refused(&operator.get("/api/v1/config/nobody"), 404, "not-found");
     refused(&post(json!({"config": {"intervalSeconds": 0}})), 422, "schema-invalid");
     refused(&post(json!({"config": 5})), 422, "schema-invalid");
+}
+
+#[test]
+fn the_hub_shows_what_is_wanted_and_what_was_applied() {
+    let hub = Hub::start();
+    let agent = hub.register("A");
+    let operator = hub.operator("operator");
+    let beat = |config: Value| {
+        let body = json!({"agentId": "A", "timestamp": now(), "status": "online", "config": config});
+        agent.post("/api/v1/agents/A/heartbeat", &body)
+    };
+    let shown = || operator.get("/api/v1/agents/A").expect(200)["config"].clone();
+    assert_eq!(shown(), json!({"wanted": 0, "applied": null, "refused": null}));
+    for _ in 0..2 {
+        operator.post("/api/v1/config/A", &json!({"config": {"intervalSeconds": 5}})).expect(200);
+    }
+    beat(json!({"applied": 1, "refused": {"version": 2, "reason": "not so"}})).expect(200);
+    let state = json!({"wanted": 2, "applied": 1, "refused": {"version": 2, "reason": "not so"}});
+    assert_eq!(shown(), state);
+    assert_eq!(operator.get("/api/v1/agents").expect(200)["items"][0]["config"], state);
+    agent.heartbeat("online").expect(200);
+    assert_eq!(shown(), state, "an agent that does not tell changes nothing");
+    beat(json!({"applied": 2})).expect(200);
+    assert_eq!(shown(), json!({"wanted": 2, "applied": 2, "refused": null}));
+    let long = json!({"applied": 2, "refused": {"version": 3, "reason": "x".repeat(1025)}});
+    let problem = refused(&beat(long), 422, "schema-invalid");
+    assert_eq!(problem["errors"][0]["pointer"], "/config/refused/reason");
 }
 
 #[test]

@@ -43,6 +43,70 @@ fn scans_are_stored_whole_and_listed_newest_first() {
 }
 
 #[test]
+fn what_appeared_and_disappeared_is_told_scan_by_scan() {
+    let hub = Hub::start();
+    let agent = hub.register("A");
+    let first = now().plus_seconds(-3600);
+    let at = |minutes: i64| first.plus_seconds(minutes * 60);
+    let host = |n: u8, ports: &[u16]| json!({"ip": format!("10.0.0.{n}"), "latency": null, "ports": ports});
+    let named =
+        |n: u8, name: &str| json!({"ip": format!("10.0.0.{n}"), "ports": [], "hostname": name, "mac": "aa"});
+    for (minutes, hosts) in [
+        (0, vec![host(1, &[22]), named(2, "web")]),
+        (1, vec![host(1, &[22]), named(2, "web")]),
+        (2, vec![host(1, &[80]), named(2, "db"), host(3, &[])]),
+        (3, vec![host(3, &[])]),
+    ] {
+        let discovery = json!({"hosts": hosts, "duration": 1});
+        let body = json!({"agentId": "A", "timestamp": at(minutes), "discovery": discovery});
+        agent.post("/api/v1/discovery", &body).expect(200);
+    }
+    let viewer = hub.operator("viewer");
+    let ask = |query: &str| viewer.get(&format!("/api/v1/discovery/A/changes{query}")).expect(200);
+    let all = ask("");
+    let items = all["items"].as_array().unwrap();
+    assert_eq!((items.len(), &all["nextCursor"]), (4, &Value::Null));
+    let times: Vec<_> =
+        items.iter().map(|item| (item["timestamp"].clone(), item["before"].clone())).collect();
+    let pairs = [3, 2, 1].map(|n| (json!(at(n)), json!(at(n - 1))));
+    assert_eq!((&times[..3], &times[3]), (&pairs[..], &(json!(at(0)), Value::Null)));
+    assert_eq!((&items[0]["appeared"], items[0]["disappeared"].as_array().unwrap().len()), (&json!([]), 2));
+    assert_eq!(items[1]["appeared"], json!([host(3, &[])]));
+    assert_eq!(
+        items[1]["changed"],
+        json!([
+            {"ip": "10.0.0.1", "portsOpened": [80], "portsClosed": [22]},
+            {"ip": "10.0.0.2", "portsOpened": [], "portsClosed": [], "hostname": {"before": "web", "now": "db"}},
+        ])
+    );
+    for still in [&items[2], &items[3]] {
+        assert!(
+            ["appeared", "disappeared", "changed"].iter().all(|list| still[list] == json!([])),
+            "{still}"
+        );
+    }
+
+    // Page by page it is the same, and a time cuts what is told, not what it is compared with.
+    let (mut paged, mut query) = (Vec::new(), "?limit=1".to_owned());
+    loop {
+        let page = ask(&query);
+        paged.extend(page["items"].as_array().unwrap().clone());
+        let Some(next) = page["nextCursor"].as_str() else { break };
+        query = format!("?limit=1&cursor={next}");
+    }
+    assert_eq!(paged, *items);
+    let middle = ask(&format!("?from={}&to={}", at(1), at(3)));
+    assert_eq!((&middle["items"], &middle["nextCursor"]), (&json!(items[1..3]), &Value::Null));
+    let one = ask(&format!("?limit=1&from={}&to={}", at(2), at(3)));
+    assert_eq!((&one["items"], &one["nextCursor"]), (&json!(items[1..2]), &Value::Null));
+    let none = ask(&format!("?to={}", at(0)));
+    assert_eq!((&none["items"], &none["nextCursor"]), (&json!([]), &Value::Null));
+    refused(&viewer.get("/api/v1/discovery/nobody/changes"), 404, "not-found");
+    refused(&viewer.get("/api/v1/discovery/A/changes?limit=10001"), 422, "schema-invalid");
+    refused(&agent.wire.get("/api/v1/discovery/A/changes"), 401, "token-invalid");
+}
+
+#[test]
 fn a_scan_that_is_none_is_refused_by_its_place() {
     let hub = Hub::start();
     let agent = hub.register("A");

@@ -21,6 +21,7 @@ mod config;
 mod crash;
 mod discovery;
 mod end_to_end;
+mod events;
 mod hostile;
 mod metrics;
 mod openapi;

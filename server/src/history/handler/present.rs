@@ -80,7 +80,7 @@ pub(super) fn write<T: Item>(
     let Listing { items, next, tiers } = listing;
     let next_cursor = next.map(|place| cursor::encode(&place));
     let (media_type, bytes) = match form {
-        Representation::Json | Representation::Text => {
+        Representation::Json | Representation::Text | Representation::EventStream => {
             let page = TieredPage { items, next_cursor, tiers };
             return Ok(with_tiers(respond::long_json(&page, outbox, wanted)?, &page.tiers));
         }

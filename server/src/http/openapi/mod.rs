@@ -137,7 +137,10 @@ fn parameters(route: &Route) -> Vec<Parameter> {
         ("nonce", Auth::Agent(_)) => Required::True,
         _ => Required::False,
     };
-    path.chain(route.rules.query.iter().map(|name| one(name, ParameterIn::Query, needed(name)))).collect()
+    let query = route.rules.query.iter().map(|name| one(name, ParameterIn::Query, needed(name)));
+    let streams = route.rules.offers.contains(&Representation::EventStream);
+    let header = streams.then(|| one("Last-Event-ID", ParameterIn::Header, Required::False));
+    path.chain(query).chain(header).collect()
 }
 
 fn request_body(schema: &RefOr<Schema>, rules: &Rules) -> RequestBody {
@@ -167,7 +170,7 @@ fn success(answer: &Answer, rules: &Rules, schemas: &mut Schemas) -> openapi::Re
     }
     for offer in rules.offers {
         let content = match (offer, answer.schema) {
-            (Representation::Json, Some(schema)) => {
+            (Representation::Json | Representation::EventStream, Some(schema)) => {
                 let schema = schema(schemas);
                 Content::new(Some(if answer.signed { routes::signed_by(schema) } else { schema }))
             }

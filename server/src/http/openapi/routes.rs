@@ -3,7 +3,8 @@
 use crate::{
     commands::{BatchProgress, BatchView, CommandBody, CommandView, ResultAnswer},
     config::ConfigView,
-    discovery::FoundScan,
+    discovery::{FoundScan, ScanChanges},
+    events::Event,
     health::HealthView,
     history::{Bucket, Row, handler::FleetTop},
     registry::{AgentView, PatchBody, Registered},
@@ -177,6 +178,7 @@ pub(super) fn doc(method: &Method, path: &str) -> Option<Doc> {
         ("GET", "/health") => doc!("How the hub does; 503 with the same body when a check fails", None, [ok("Well", of::<HealthView>), Answer { status: 503, what: "A check fails", schema: Some(of::<HealthView>), signed: false }], &[]),
         ("GET", "/metrics") => doc!("The hub's own figures, in Prometheus's text format", None, [Answer { status: 200, what: "Figures", schema: None, signed: false }], &[]),
         ("GET", "/api/v1/openapi.json") => doc!("This document", None, [ok("OpenAPI 3.1", object)], &[]),
+        ("GET", "/api/v1/events") => doc!("What happens, while it happens, as server-sent events: `agent`, `command` and `scan`, each with data as here. First comes `ready` (with Last-Event-ID: nothing was missed) or `reset` (ask for everything anew); last, where the hub ends it, `end` and why", None, [ok("Events, without an end", of::<Event>)], &[]),
         ("GET", "/api/v1/agents") => doc!("Agents, by id", None, [ok("A page", page_of::<AgentView>)], &[]),
         ("POST", "/api/v1/agents") => doc!("Registers an agent: by an operator, or signed with a join token's key", Some(operator_or_join_token),
             [created("Registered; credentials are shown this once", registered)],
@@ -193,6 +195,7 @@ pub(super) fn doc(method: &Method, path: &str) -> Option<Doc> {
         ("POST", "/api/v1/discovery") => doc!("One scan; answered once it is on disk", Some(of::<DiscoveryBody>), [ok("On disk", of::<PushAnswer>)], SEQUENCE),
         ("GET", "/api/v1/discovery/{agentId}") => doc!("Scans of a time, newest first", None, [ok("A page", page_of::<FoundScan>)], &[NotFound]),
         ("GET", "/api/v1/discovery/{agentId}/latest") => doc!("The newest scan", None, [ok("The scan", of::<FoundScan>)], &[NotFound]),
+        ("GET", "/api/v1/discovery/{agentId}/changes") => doc!("What appeared, disappeared and changed with each scan of a time since the scan before, newest first", None, [ok("A page", page_of::<ScanChanges>)], &[NotFound]),
         ("POST", "/api/v1/commands") => doc!("Queues a command for one agent, or a batch for many: all of them or none", Some(of::<CommandBody>),
             [created("Queued: a command, or a batch", command_or_batch), ok("Queued before, with this idempotencyKey", command_or_batch)], ONE_AGENT),
         ("GET", "/api/v1/commands") => doc!("Commands, newest first", None, [ok("A page", page_of::<CommandView>)], &[]),
@@ -214,6 +217,8 @@ pub(super) fn doc(method: &Method, path: &str) -> Option<Doc> {
 pub(super) fn parameter(name: &str) -> &'static str {
     match name {
         "id" | "agentId" => "An identifier",
+        "types" => "Only events of these types: agent, command, scan, with commas between",
+        "Last-Event-ID" => "The id of the last event that was seen: the stream goes on behind it",
         "from" => "The first moment, RFC 3339",
         "to" => "The moment behind the last, RFC 3339",
         "step" => {

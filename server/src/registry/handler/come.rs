@@ -4,7 +4,7 @@
 //! the signature, which are one question with one answer (401); only then is anything typed read (422), and then
 //! come the rules that need the records (403, 409).
 
-use super::Registry;
+use super::{Known, Registry};
 use crate::{
     auth::{Operator, RawBody},
     http::{Peer, problem::Refusal, respond},
@@ -12,6 +12,7 @@ use crate::{
         AgentView, MADE_ID_CHARS, RegistryError, check_enrolment_time, made_id, metadata_text,
         store::{self, Enrolment, JoinTokenRow, NewAgent},
     },
+    standing::AgentChange,
 };
 use axum::{Extension, extract::State, response::Response};
 use http::StatusCode;
@@ -23,6 +24,7 @@ use pingup_protocol::{
     schema,
     signing::{self, Key},
 };
+use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::{
@@ -73,15 +75,15 @@ impl Registry {
         let agent =
             NewAgent { id, name, info: "{}".to_owned(), metadata, machine_id: None, salt: fresh.salt };
         let now = self.clock.now();
-        let record = self
-            .sqlite
-            .write(move |connection| {
-                store::register(connection, &agent, now)?;
-                store::find_living(connection, agent.id.as_str())
-            })
-            .await?;
-        tracing::info!(agent = %record.id, operator = ?operator.name, "agent registered");
-        let answer = Registered { agent: self.view(record), credentials: fresh.credentials };
+        let versioned = self.versioned();
+        let work = move |connection: &Connection| {
+            store::register(connection, &agent, now)?;
+            let record = store::find_living(connection, agent.id.as_str())?;
+            Ok::<_, RegistryError>(versioned(connection, record)?)
+        };
+        let known = self.sqlite.write_then(work, self.telling(AgentChange::Registered, now)).await?;
+        tracing::info!(agent = %known.record.id, operator = ?operator.name, "agent registered");
+        let answer = Registered { agent: self.view(known), credentials: fresh.credentials };
         Ok(respond::json(StatusCode::CREATED, &answer))
     }
 
@@ -129,22 +131,27 @@ impl Registry {
         };
         let enrolment = Enrolment { token_id, replaces: token.replaces, agent };
         let (now, cancel_open) = (self.clock.now(), self.neighbours.cancel_open);
-        let (record, replaced) = self
-            .sqlite
-            .write(move |connection| {
-                let replaced = store::enrol(connection, &enrolment, now, cancel_open)?;
-                Ok::<_, RegistryError>((
-                    store::find_living(connection, enrolment.agent.id.as_str())?,
-                    replaced,
-                ))
-            })
-            .await?;
+        let versioned = self.versioned();
+        let work = move |connection: &Connection| {
+            let replaced = store::enrol(connection, &enrolment, now, cancel_open)?;
+            let record = store::find_living(connection, enrolment.agent.id.as_str())?;
+            Ok::<_, RegistryError>((versioned(connection, record)?, replaced))
+        };
+        let tell = Arc::clone(&self.neighbours.tell);
+        let told = move |(known, replaced): &(Known, Option<AgentId>)| {
+            if let Some(replaced) = replaced {
+                tell(AgentChange::Removed, vec![replaced.clone()], now);
+            }
+            tell(AgentChange::Registered, vec![known.record.id.clone()], now);
+        };
+        let (known, replaced) = self.sqlite.write_then(work, told).await?;
         if let Some(replaced) = &replaced {
-            self.gone(replaced);
+            self.gone(replaced.as_str());
         }
-        tracing::info!(agent = %record.id, replaced = replaced.as_deref(), "agent enrolled");
+        let replaced = replaced.as_ref().map(AgentId::as_str);
+        tracing::info!(agent = %known.record.id, replaced, "agent enrolled");
         let answer = EnrolAnswer {
-            agent: serde_json::to_value(self.view(record))
+            agent: serde_json::to_value(self.view(known))
                 .map_err(|error| Refusal::internal("an agent could not be written", &error))?,
             credentials: fresh.credentials,
             nonce: body.nonce,

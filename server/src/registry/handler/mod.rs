@@ -22,7 +22,8 @@ use crate::{
         respond::{self, LIST_LIMIT, LIST_LIMIT_DEFAULT, Page},
     },
     latest::Latest,
-    storage::Sqlite,
+    standing::{AgentChange, TellAgents},
+    storage::{Found, Sqlite},
 };
 use axum::{
     extract::{Path, State},
@@ -52,6 +53,8 @@ pub struct Neighbours {
     pub config_version: fn(&Connection, &str) -> rusqlite::Result<u64>,
     /// Told of every agent that was removed, once that is on disk and its keys are dead.
     pub removed: Arc<dyn Fn(&str) + Send + Sync>,
+    /// Told of every agent that came or went.
+    pub tell: TellAgents,
 }
 
 /// The room of agents.
@@ -62,6 +65,13 @@ pub struct Registry {
     latest: Arc<Latest>,
     enrolments: Mutex<RateLimit>,
     neighbours: Neighbours,
+}
+
+/// What the records know of an agent.
+struct Known {
+    record: AgentRecord,
+    /// Of the configuration that is in force.
+    config_version: u64,
 }
 
 impl fmt::Debug for Registry {
@@ -90,14 +100,32 @@ impl Registry {
         (self.neighbours.removed)(agent_id);
     }
 
-    fn view(&self, record: AgentRecord) -> AgentView {
+    /// Tells of the agent that a write changed so.
+    fn telling(&self, change: AgentChange, at: Timestamp) -> impl FnOnce(&Known) + Send + 'static {
+        let tell = Arc::clone(&self.neighbours.tell);
+        move |known| tell(change, vec![known.record.id.clone()], at)
+    }
+
+    /// An agent as the records have it, with the version of its configuration, for [`Self::view`].
+    fn versioned(
+        &self,
+    ) -> impl Fn(&Connection, AgentRecord) -> rusqlite::Result<Known> + Send + Sync + 'static {
+        let config_version = self.neighbours.config_version;
+        move |connection, record| {
+            let config_version = config_version(connection, record.id.as_str())?;
+            Ok(Known { record, config_version })
+        }
+    }
+
+    fn view(&self, known: Known) -> AgentView {
+        let Known { record, config_version } = known;
         let held = self.latest.get(record.id.as_str());
         let held = held.map(|sample| Newest {
             timestamp: sample.timestamp,
             status: sample.status,
             metrics: sample.metrics,
         });
-        AgentView::new(record, held)
+        AgentView::new(record, config_version, held)
     }
 }
 
@@ -111,14 +139,18 @@ pub async fn list(State(room): State<Arc<Registry>>, params: Params) -> Result<R
         labels: params.text("label").map(label_of).transpose()?.unwrap_or_default(),
         after: params.text("cursor").map(cursor::decode::<String>).transpose()?,
     };
-    let found = room
-        .sqlite
-        .read(move |connection| Ok::<_, RegistryError>(store::list(connection, filter, limit)?))
-        .await?;
-    let Page { items, next_cursor } = Page::new(found, |last| cursor::encode(&last.id));
+    let versioned = room.versioned();
+    let work = move |connection: &Connection| {
+        let Found { items, more } = store::list(connection, filter, limit)?;
+        let items =
+            items.into_iter().map(|record| versioned(connection, record)).collect::<Result<_, _>>()?;
+        Ok::<_, RegistryError>(Found { items, more })
+    };
+    let found = room.sqlite.read(work).await?;
+    let Page { items, next_cursor } = Page::new(found, |last: &Known| cursor::encode(&last.record.id));
     // A sample of this second may know better than the records, by which was filtered.
     let fits = |view: &AgentView| status.is_none_or(|status| view.status == status);
-    let items: Vec<_> = items.into_iter().map(|record| room.view(record)).filter(fits).collect();
+    let items: Vec<_> = items.into_iter().map(|known| room.view(known)).filter(fits).collect();
     Ok(respond::json(StatusCode::OK, &Page { items, next_cursor }))
 }
 
@@ -138,8 +170,12 @@ fn label_of(text: &str) -> Result<Labels, Refusal> {
 
 /// `GET /api/v1/agents/:id`.
 pub async fn get(State(room): State<Arc<Registry>>, Path(id): Path<String>) -> Result<Response, Refusal> {
-    let record = room.sqlite.read(move |connection| store::find_living(connection, &id)).await?;
-    Ok(respond::json(StatusCode::OK, &room.view(record)))
+    let versioned = room.versioned();
+    let work = move |connection: &Connection| {
+        Ok::<_, RegistryError>(versioned(connection, store::find_living(connection, &id)?)?)
+    };
+    let known = room.sqlite.read(work).await?;
+    Ok(respond::json(StatusCode::OK, &room.view(known)))
 }
 
 /// `PATCH /api/v1/agents/:id`: its name, metadata and labels; what is absent stays.
@@ -150,8 +186,12 @@ pub async fn patch(
 ) -> Result<Response, Refusal> {
     let PatchBody { name, metadata, labels } = body.read()?;
     let change = Change { name, metadata: metadata.map(metadata_text).transpose()?, labels };
-    let record = room.sqlite.write(move |connection| store::patch(connection, &id, change)).await?;
-    Ok(respond::json(StatusCode::OK, &room.view(record)))
+    let versioned = room.versioned();
+    let work = move |connection: &Connection| {
+        Ok::<_, RegistryError>(versioned(connection, store::patch(connection, &id, change)?)?)
+    };
+    let known = room.sqlite.write(work).await?;
+    Ok(respond::json(StatusCode::OK, &room.view(known)))
 }
 
 /// `DELETE /api/v1/agents/:id`: 200 means that its key is dead and a tombstone is on disk.
@@ -161,11 +201,14 @@ pub async fn remove(
     operator: Operator,
 ) -> Result<Response, Refusal> {
     let (now, cancel_open) = (room.clock.now(), room.neighbours.cancel_open);
-    let record =
-        room.sqlite.write(move |connection| store::remove(connection, &id, now, cancel_open)).await?;
-    room.gone(record.id.as_str());
-    tracing::info!(agent = %record.id, operator = ?operator.name, "agent removed");
-    Ok(respond::json(StatusCode::OK, &room.view(record)))
+    let versioned = room.versioned();
+    let work = move |connection: &Connection| {
+        Ok::<_, RegistryError>(versioned(connection, store::remove(connection, &id, now, cancel_open)?)?)
+    };
+    let known = room.sqlite.write_then(work, room.telling(AgentChange::Removed, now)).await?;
+    room.gone(known.record.id.as_str());
+    tracing::info!(agent = %known.record.id, operator = ?operator.name, "agent removed");
+    Ok(respond::json(StatusCode::OK, &room.view(known)))
 }
 
 impl From<RegistryError> for Refusal {

@@ -1,9 +1,13 @@
 //! How agents change, and how they go.
 
 use super::{AgentRecord, find_living, standing};
-use crate::registry::{RegistryError, is_newer_beat};
+use crate::{
+    registry::{RegistryError, is_newer_beat},
+    standing::AgentChange,
+};
 use pingup_protocol::{
-    heartbeat::Presence,
+    heartbeat::{ConfigReport, Presence},
+    ids::AgentId,
     labels::{Labels, LabelsPatch},
     time::Timestamp,
 };
@@ -13,35 +17,66 @@ use rusqlite::{Connection, OptionalExtension};
 #[derive(Clone, Debug)]
 pub struct Beat {
     /// Whose.
-    pub agent_id: String,
+    pub agent_id: AgentId,
     /// The agent's clock.
     pub timestamp: Timestamp,
     /// Whether it stays.
     pub presence: Presence,
     /// What the machine is, JSON, when that changed.
     pub info: Option<String>,
+    /// How it does with configurations, if it says so.
+    pub config: Option<ConfigReport>,
 }
 
-/// Takes a heartbeat in; says whether it was newer than the last, and so changed anything.
-pub fn beat(connection: &Connection, beat: &Beat, now: Timestamp) -> Result<bool, RegistryError> {
-    standing(connection, &beat.agent_id)?.living(&beat.agent_id)?;
-    let last: Option<i64> = connection
-        .prepare_cached("SELECT last_beat_at FROM agents WHERE id = ?1")?
-        .query_row([&beat.agent_id], |row| row.get(0))?;
+/// What a heartbeat came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beaten {
+    /// It was not newer than the last, and changed nothing.
+    Older,
+    /// It was, and its agent came or went by it, if so.
+    Newer(Option<AgentChange>),
+}
+
+/// Takes a heartbeat in.
+pub fn beat(connection: &Connection, beat: &Beat, now: Timestamp) -> Result<Beaten, RegistryError> {
+    standing(connection, beat.agent_id.as_str())?.living(beat.agent_id.as_str())?;
+    let (last, before): (Option<i64>, String) = connection
+        .prepare_cached("SELECT last_beat_at, status FROM agents WHERE id = ?1")?
+        .query_row([beat.agent_id.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))?;
     if !is_newer_beat(last.map(Timestamp::from_micros), beat.timestamp) {
-        return Ok(false);
+        return Ok(Beaten::Older);
     }
-    let status = match beat.presence {
-        Presence::Online => "online",
-        Presence::Offline => "offline",
+    let (status, change) = match beat.presence {
+        Presence::Online => ("online", AgentChange::Online),
+        Presence::Offline => ("offline", AgentChange::Offline),
     };
     connection
         .prepare_cached(
             "UPDATE agents SET status = ?2, last_beat_at = ?3, last_seen_at = ?4, info = coalesce(?5, info)
              WHERE id = ?1",
         )?
-        .execute((&beat.agent_id, status, beat.timestamp.as_micros(), now.as_micros(), &beat.info))?;
-    Ok(true)
+        .execute((beat.agent_id.as_str(), status, beat.timestamp.as_micros(), now.as_micros(), &beat.info))?;
+    if let Some(report) = &beat.config {
+        note_config(connection, &beat.agent_id, report)?;
+    }
+    Ok(Beaten::Newer((status != before).then_some(change)))
+}
+
+/// Writes nothing where nothing is new: most heartbeats tell the same.
+fn note_config(connection: &Connection, agent_id: &AgentId, report: &ConfigReport) -> rusqlite::Result<()> {
+    let refused = report.refused.as_ref();
+    connection
+        .prepare_cached(
+            "UPDATE agents SET config_applied = ?2, config_refused = ?3, config_reason = ?4
+             WHERE id = ?1 AND (config_applied, config_refused, config_reason) IS NOT (?2, ?3, ?4)",
+        )?
+        .execute((
+            agent_id.as_str(),
+            report.applied,
+            refused.map(|refused| refused.version),
+            refused.map(|refused| &refused.reason),
+        ))
+        .map(drop)
 }
 
 /// The word of the agent's newest sample for how its machine does, as last written down.

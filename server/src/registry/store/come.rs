@@ -70,14 +70,13 @@ pub fn enrol(
     enrolment: &Enrolment,
     now: Timestamp,
     cancel_open: fn(&Connection, &str, Timestamp) -> rusqlite::Result<usize>,
-) -> Result<Option<String>, RegistryError> {
+) -> Result<Option<AgentId>, RegistryError> {
     check_expiry(connection, &enrolment.token_id, now)?;
     check_machine(connection, enrolment)?;
     take_use(connection, &enrolment.token_id)?;
     let replaced = match &enrolment.replaces {
         Some(id) if standing(connection, id)? == Standing::Living => {
-            remove(connection, id, now, cancel_open)?;
-            Some(id.clone())
+            Some(remove(connection, id, now, cancel_open)?.id)
         }
         _ => None,
     };

@@ -8,7 +8,7 @@ mod come;
 mod lapse;
 mod select;
 
-pub use change::{Beat, Change, beat, newest_word, patch, remove};
+pub use change::{Beat, Beaten, Change, beat, newest_word, patch, remove};
 pub use come::{Enrolment, FIRST_GENERATION, JoinTokenRow, NewAgent, enrol, join_token, register};
 pub use lapse::mark_offline;
 pub use select::select;
@@ -18,7 +18,12 @@ use crate::{
     standing::{NotLiving, Standing},
     storage::{Found, take_page},
 };
-use pingup_protocol::{ids::AgentId, labels::Labels, time::Timestamp};
+use pingup_protocol::{
+    heartbeat::{ConfigReport, RefusedConfig},
+    ids::AgentId,
+    labels::Labels,
+    time::Timestamp,
+};
 use rusqlite::{
     Connection, OptionalExtension, Row,
     types::{FromSqlError, Type, Value},
@@ -26,7 +31,7 @@ use rusqlite::{
 use serde::de::DeserializeOwned;
 
 const SELECT: &str = "SELECT a.id, a.name, a.status, a.last_seen_at, a.info, a.metadata, a.created_at, a.removed_at, \
-                      l.timestamp, l.status, l.metrics, a.labels \
+                      l.timestamp, l.status, l.metrics, a.labels, a.config_applied, a.config_refused, a.config_reason \
                       FROM agents a LEFT JOIN agent_latest l ON l.agent_id = a.id";
 
 /// Which agents a list is to show.
@@ -154,7 +159,13 @@ fn record(row: &Row<'_>) -> rusqlite::Result<AgentRecord> {
         created_at: Timestamp::from_micros(row.get(6)?),
         removed_at: moment(7)?,
         newest,
+        config: ConfigReport { applied: row.get(12)?, refused: refused(row)? },
     })
+}
+
+fn refused(row: &Row<'_>) -> rusqlite::Result<Option<RefusedConfig>> {
+    let (version, reason): (Option<u64>, Option<String>) = (row.get(13)?, row.get(14)?);
+    Ok(version.zip(reason).map(|(version, reason)| RefusedConfig { version, reason }))
 }
 
 fn json<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {

@@ -12,6 +12,7 @@ use crate::{
     clock::Clock,
     http::{Peer, problem::Refusal, query::Params},
     latest::Latest,
+    standing::AgentChange,
     storage::{Sqlite, StorageError, scratch::Scratch},
 };
 use axum::{
@@ -29,7 +30,10 @@ use pingup_protocol::{
     time::Timestamp,
 };
 use serde_json::{Value, json};
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+};
 
 const NOW: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
 const PENDING_COMMANDS: u64 = 3;
@@ -43,6 +47,7 @@ struct House {
     clock: Clock,
     keyring: Keyring,
     latest: Arc<Latest>,
+    told: Arc<Mutex<Vec<(String, AgentChange)>>>,
     room: Arc<Registry>,
 }
 
@@ -67,15 +72,21 @@ impl House {
         let scratch = Scratch::new();
         let (sqlite, clock, latest) = (scratch.sqlite(), Clock::fixed(NOW), Arc::new(Latest::default()));
         let keyring = Keyring::new(Secret::new([1; KEY_BYTES]), sqlite.clone(), clock.clone());
+        let told = Arc::<Mutex<Vec<(String, AgentChange)>>>::default();
+        let hearing = Arc::clone(&told);
         let neighbours = Neighbours {
             cancel_open: |_, _, _| Ok(0),
             count_pending: |_, _, _| Ok(PENDING_COMMANDS),
             config_version: |_, _| Ok(CONFIG_VERSION),
             removed: Arc::new(|_| ()),
+            tell: Arc::new(move |change, agents, _| {
+                let mut told = hearing.lock().unwrap();
+                told.extend(agents.iter().map(|agent| (agent.to_string(), change)));
+            }),
         };
         let (records, keys, newest) = (sqlite.clone(), keyring.clone(), Arc::clone(&latest));
         let room = Arc::new(Registry::new(records, keys, clock.clone(), newest, per_minute_max, neighbours));
-        Self { _scratch: scratch, sqlite, clock, keyring, latest, room }
+        Self { _scratch: scratch, sqlite, clock, keyring, latest, told, room }
     }
 
     async fn issue(&self, token: Token) {
@@ -142,6 +153,11 @@ impl House {
     async fn remove(&self, id: &str) -> Result<Value, Refusal> {
         let state = State(Arc::clone(&self.room));
         Ok(read(handler::remove(state, Path(id.to_owned()), admin()).await?).await.1)
+    }
+
+    /// What was told since this was asked last.
+    fn told(&self) -> Vec<(String, AgentChange)> {
+        std::mem::take(&mut self.told.lock().unwrap())
     }
 
     async fn key_standing(&self, id: &str) -> KeyStanding {

@@ -46,6 +46,51 @@ async fn heartbeats_are_heard_in_their_order() {
 }
 
 #[tokio::test]
+async fn what_becomes_of_an_agent_is_told_once_each() {
+    use AgentChange::{Offline, Online, Registered, Removed};
+    let house = House::new();
+    house.register(json!({"id": "a"})).await.unwrap();
+    house.register(json!({"id": "a"})).await.unwrap_err();
+    for (seconds, status) in [(1, "online"), (2, "online"), (1, "offline"), (3, "offline"), (4, "online")] {
+        let beat = json!({"agentId": "a", "timestamp": NOW.plus_seconds(seconds), "status": status});
+        house.beat("a", beat).await.unwrap();
+    }
+    house.remove("a").await.unwrap();
+    house.remove("a").await.unwrap_err();
+    let a = |change| ("a".to_owned(), change);
+    assert_eq!(house.told(), [a(Registered), a(Online), a(Offline), a(Online), a(Removed)]);
+
+    house.register(json!({"id": "b"})).await.unwrap();
+    house.issue(Token { replaces: Some("b"), ..ONCE }).await;
+    let new = house.enrol(ONCE, None).await.unwrap()["agent"]["id"].as_str().unwrap().to_owned();
+    let b = |change| ("b".to_owned(), change);
+    assert_eq!(house.told(), [b(Registered), b(Removed), (new, Registered)]);
+}
+
+#[tokio::test]
+async fn what_an_agent_made_of_its_configuration_shows_beside_what_is_wanted() {
+    let house = House::new();
+    house.register(json!({"id": "a"})).await.unwrap();
+    let shown = async |seconds: i64, config: Value| {
+        let beat = json!({
+            "agentId": "a", "timestamp": NOW.plus_seconds(seconds), "status": "online", "config": config,
+        });
+        house.beat("a", beat).await.unwrap();
+        house.get("a").await.unwrap()["config"].clone()
+    };
+    let state = |applied: Value, refused: Value| json!({"wanted": CONFIG_VERSION, "applied": applied, "refused": refused});
+    assert_eq!(house.get("a").await.unwrap()["config"], state(Value::Null, Value::Null));
+    assert_eq!(shown(1, json!({"applied": 5})).await, state(json!(5), Value::Null));
+    let refused = json!({"version": 7, "reason": "because"});
+    let both = state(json!(6), refused.clone());
+    assert_eq!(shown(2, json!({"applied": 6, "refused": refused})).await, both);
+    assert_eq!(shown(3, Value::Null).await, both, "one that does not tell changes nothing");
+    assert_eq!(shown(2, json!({"applied": 1})).await, both, "nor does one that is not newer");
+    assert_eq!(shown(4, json!({"applied": 7})).await, state(json!(7), Value::Null));
+    assert_eq!(shown(5, json!({"applied": null})).await, state(Value::Null, Value::Null));
+}
+
+#[tokio::test]
 async fn a_sample_that_says_error_shows_and_a_heartbeat_does_not_hide_it() {
     let house = House::new();
     house.register(json!({"id": "a"})).await.unwrap();

@@ -4,6 +4,7 @@
 //! says where.
 
 pub mod agent;
+pub mod stream;
 pub mod wire;
 
 use serde_json::Value;

@@ -1,0 +1,77 @@
+//! From what rooms say happened to events: each room speaks in its own words, and knows nobody who listens.
+
+use crate::{
+    clock::Clock,
+    commands::{Change, Teller},
+    events::{AgentEvent, CommandEvent, Event, Events, ScanEvent},
+    ingest::{Store, unnumbered::Lookup},
+    standing::TellAgents,
+    tsdb::{
+        TsdbError,
+        rows::{Kind, Look, MarkRow, Rows, ScanRow},
+    },
+};
+use pingup_protocol::{ids::AgentId, time::Timestamp};
+use std::sync::Arc;
+
+/// For those who know of agents.
+pub(super) fn agents(events: &Arc<Events>) -> TellAgents {
+    let events = Arc::clone(events);
+    Arc::new(move |change, agents, at| {
+        let event = |agent_id| Event::Agent(AgentEvent { agent_id, change, at });
+        events.tell(agents.into_iter().map(event));
+    })
+}
+
+/// For those who know of commands.
+pub(super) fn commands(events: &Arc<Events>) -> Teller {
+    let events = Arc::clone(events);
+    let event = |Change { command_id, agent_id, status, at }| {
+        Event::Command(CommandEvent { agent_id, command_id, status, at })
+    };
+    Teller::new(move |changes| events.tell(changes.into_iter().map(event)))
+}
+
+/// A store whose scans are told once they are on disk.
+pub(super) struct Watched<S> {
+    pub(super) store: S,
+    pub(super) events: Arc<Events>,
+    pub(super) clock: Clock,
+}
+
+impl<S: Store> Store for Watched<S> {
+    fn load_marks(&mut self) -> Result<Vec<MarkRow>, TsdbError> {
+        self.store.load_marks()
+    }
+
+    fn append(&mut self, rows: &Rows<'_>) -> Result<(), TsdbError> {
+        self.store.append(rows)?;
+        if !rows.scans.is_empty() {
+            let at = self.clock.now();
+            self.events.tell(rows.scans.iter().map(|row| scan(row, at)));
+        }
+        Ok(())
+    }
+}
+
+impl<S: Lookup> Lookup for Watched<S> {
+    fn newest_unnumbered(
+        &mut self,
+        kind: Kind,
+        agent_id: &AgentId,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Look, TsdbError> {
+        self.store.newest_unnumbered(kind, agent_id, from, to)
+    }
+}
+
+fn scan(row: &ScanRow<'_>, at: Timestamp) -> Event {
+    Event::Scan(ScanEvent {
+        agent_id: row.origin.agent_id.clone(),
+        timestamp: row.origin.timestamp,
+        duration: row.scan.duration,
+        hosts: row.scan.hosts.len(),
+        at,
+    })
+}

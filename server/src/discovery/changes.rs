@@ -1,0 +1,214 @@
+//! What a scan found that the scan before did not, and the other way round.
+//!
+//! Hosts are the same when their address is. Of a host that both found: ports that opened or closed, another name,
+//! another hardware address. A name or a hardware address that only one of the two learned is no change: what a scan
+//! learns of a host differs, though the host does not. A scan does not say where it looked; two that looked at
+//! different networks differ in all of it.
+
+use super::{DiscoveryError, FoundScan, Listing, Place};
+use crate::storage::Wanted;
+use pingup_protocol::{discovery::Host, time::Timestamp};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
+
+/// What changed from one scan to the next. Each list is ordered by address.
+#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
+pub struct ScanChanges {
+    /// When the scan began, by the agent's clock.
+    pub timestamp: Timestamp,
+    /// When the scan before began. Null where none is kept: then nothing is said to have changed.
+    pub before: Option<Timestamp>,
+    /// Hosts that answer now, and did not before.
+    pub appeared: Vec<Host>,
+    /// Hosts that answered before, as they were then.
+    pub disappeared: Vec<Host>,
+    /// Hosts that answered both times, and differ.
+    pub changed: Vec<HostChange>,
+}
+
+/// How a host differs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HostChange {
+    /// Its address.
+    #[schema(value_type = String)]
+    pub ip: IpAddr,
+    /// Ports that are open now, and were not.
+    pub ports_opened: Vec<u16>,
+    /// Ports that were open.
+    pub ports_closed: Vec<u16>,
+    /// Its name, where that is another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hostname: Option<Replaced>,
+    /// Its hardware address, where that is another: another machine, perhaps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mac: Option<Replaced>,
+}
+
+/// A text that took another's place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct Replaced {
+    /// What it was.
+    pub before: String,
+    /// What it is.
+    pub now: String,
+}
+
+/// What changed with each scan of `page` that lies not before `from`; `before` is the scan before its last. And where
+/// the next page begins, if there is more.
+pub(super) fn of(
+    page: Listing,
+    before: Option<FoundScan>,
+    from: Timestamp,
+    wanted: &Wanted,
+) -> Result<(Vec<ScanChanges>, Option<Place>), DiscoveryError> {
+    let told = page.items.iter().take_while(|scan| scan.timestamp >= from).count();
+    let more = told == page.items.len() && before.as_ref().is_some_and(|scan| scan.timestamp >= from);
+    let next = page.next.filter(|_| more);
+    let mut scans = page.items.iter().chain(&before);
+    let mut changes = Vec::with_capacity(told);
+    // Two are read at a time: a page of them may be large.
+    let mut earlier = scans.next().map(read).transpose()?;
+    for _ in 0..told {
+        wanted.check()?;
+        let Some((at, hosts)) = earlier else { break };
+        earlier = scans.next().map(read).transpose()?;
+        let before = earlier.as_ref().map(|(at, hosts)| (*at, hosts.as_slice()));
+        changes.push(ScanChanges::between(before, (at, &hosts)));
+    }
+    Ok((changes, next))
+}
+
+fn read(scan: &FoundScan) -> Result<(Timestamp, Vec<Host>), DiscoveryError> {
+    let hosts = scan.hosts.as_deref().map_or("[]", RawValue::get);
+    Ok((scan.timestamp, serde_json::from_str(hosts)?))
+}
+
+impl ScanChanges {
+    /// What `now` found that differs from what `before` did; each with when its scan began.
+    pub fn between(before: Option<(Timestamp, &[Host])>, now: (Timestamp, &[Host])) -> Self {
+        let (timestamp, hosts) = now;
+        let mut changes = Self {
+            timestamp,
+            before: before.map(|(at, _)| at),
+            appeared: Vec::new(),
+            disappeared: Vec::new(),
+            changed: Vec::new(),
+        };
+        let Some((_, hosts_before)) = before else { return changes };
+        let (was, is) = (by_address(hosts_before), by_address(hosts));
+        changes.disappeared =
+            was.values().filter(|host| !is.contains_key(&host.ip)).map(|&host| host.clone()).collect();
+        for (ip, &host) in &is {
+            match was.get(ip) {
+                None => changes.appeared.push(host.clone()),
+                Some(before) => changes.changed.extend(HostChange::between(before, host)),
+            }
+        }
+        changes
+    }
+}
+
+impl HostChange {
+    /// How a host differs, if it does.
+    fn between(before: &Host, now: &Host) -> Option<Self> {
+        let (were, are) = (ports(before), ports(now));
+        let change = Self {
+            ip: now.ip,
+            ports_opened: are.difference(&were).copied().collect(),
+            ports_closed: were.difference(&are).copied().collect(),
+            hostname: replaced(before.hostname.as_ref(), now.hostname.as_ref()),
+            mac: replaced(before.mac.as_ref(), now.mac.as_ref()),
+        };
+        let same = change.ports_opened.is_empty()
+            && change.ports_closed.is_empty()
+            && change.hostname.is_none()
+            && change.mac.is_none();
+        (!same).then_some(change)
+    }
+}
+
+/// Hosts by their address. One that a scan names twice is as it is named last.
+fn by_address(hosts: &[Host]) -> BTreeMap<IpAddr, &Host> {
+    hosts.iter().map(|host| (host.ip, host)).collect()
+}
+
+fn ports(host: &Host) -> BTreeSet<u16> {
+    host.ports.iter().copied().collect()
+}
+
+/// Names and hardware addresses are the same in capital and in small letters.
+fn replaced(before: Option<&String>, now: Option<&String>) -> Option<Replaced> {
+    let (before, now) = before.zip(now)?;
+    let differ = !before.eq_ignore_ascii_case(now);
+    differ.then(|| Replaced { before: before.clone(), now: now.clone() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const THEN: Timestamp = Timestamp::from_micros(0);
+    const NOW: Timestamp = Timestamp::from_micros(1);
+
+    fn host(ip: &str, ports: &[u16]) -> Host {
+        Host { ip: ip.parse().unwrap(), latency: None, ports: ports.to_vec(), hostname: None, mac: None }
+    }
+
+    fn named(ip: &str, hostname: &str, mac: &str) -> Host {
+        let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        Host { hostname: text(hostname), mac: text(mac), ..host(ip, &[22]) }
+    }
+
+    fn between(before: &[Host], now: &[Host]) -> ScanChanges {
+        ScanChanges::between(Some((THEN, before)), (NOW, now))
+    }
+
+    #[test]
+    fn hosts_appear_and_disappear_by_address() {
+        let (a, b, c) = (host("10.0.0.9", &[80]), host("10.0.0.10", &[]), host("::1", &[22]));
+        let changes = between(&[c.clone(), b.clone()], &[c, a.clone()]);
+        assert_eq!((changes.timestamp, changes.before), (NOW, Some(THEN)));
+        assert_eq!((&changes.appeared[..], &changes.disappeared[..]), (&[a.clone()][..], &[b.clone()][..]));
+        assert!(changes.changed.is_empty());
+        let all = between(&[], &[b.clone(), a.clone()]);
+        assert_eq!(all.appeared, [a.clone(), b.clone()], "in the order of addresses");
+        assert_eq!(between(&[a.clone(), b.clone()], &[]).disappeared, [a, b]);
+    }
+
+    #[test]
+    fn of_hosts_that_stay_ports_names_and_machines_change() {
+        let opened = between(&[host("::1", &[80, 22])], &[host("::1", &[22, 443, 443])]);
+        let [change] = &opened.changed[..] else { panic!("{opened:?}") };
+        assert_eq!((&change.ports_opened[..], &change.ports_closed[..]), (&[443][..], &[80][..]));
+        let renamed = between(&[named("::1", "web", "aa:bb")], &[named("::1", "db", "aa:cc")]);
+        let [change] = &renamed.changed[..] else { panic!("{renamed:?}") };
+        let replaced = |before: &str, now: &str| Some(Replaced { before: before.into(), now: now.into() });
+        assert_eq!((&change.hostname, &change.mac), (&replaced("web", "db"), &replaced("aa:bb", "aa:cc")));
+        for (before, now) in [
+            (named("::1", "web", "aa:bb"), named("::1", "WEB", "AA:BB")),
+            (named("::1", "", ""), named("::1", "web", "aa:bb")),
+            (named("::1", "web", "aa:bb"), named("::1", "", "")),
+            (host("::1", &[80, 22]), Host { latency: Some(1.0), ..host("::1", &[22, 80, 22]) }),
+        ] {
+            assert_eq!(between(&[before], &[now]).changed, []);
+        }
+    }
+
+    #[test]
+    fn where_there_is_no_scan_before_nothing_has_changed() {
+        let first = ScanChanges::between(None, (NOW, &[host("::1", &[])]));
+        assert_eq!((first.before, first.appeared.len()), (None, 0));
+    }
+
+    #[test]
+    fn a_host_that_is_named_twice_is_as_it_is_named_last() {
+        let twice = [host("::1", &[1]), host("::1", &[2])];
+        assert_eq!(between(&twice, &[host("::1", &[2])]).changed, []);
+        assert_eq!(between(&[], &twice).appeared, [host("::1", &[2])]);
+    }
+}
