@@ -1,0 +1,123 @@
+//! `topk` and `bottomk`: at each step the largest or smallest values of each group, under their own names.
+//!
+//! Which of several equal values stay depends on how the best are kept. Prometheus keeps them in a binary heap whose
+//! root is the worst; so do we, sift by sift, or other series would stay.
+
+use super::{
+    aggregate::Members,
+    frame::{ABSENT, Track, present},
+};
+use crate::error::Error;
+
+/// How many are asked for at each step, at most as many as there are.
+pub(super) fn limits(parameter: &[f64], most: usize) -> Result<Vec<usize>, Error> {
+    let limit = |&wanted: &f64| {
+        // The bounds of an i64, as far as a float can hold them.
+        if !(-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&wanted) {
+            let shown = crate::format::value(wanted);
+            return Err(Error::execution(format!("Scalar value {shown} overflows int64")));
+        }
+        // A negative number is none; one that is larger than `most` is cut by it.
+        Ok(most.min(wanted.max(0.0) as usize))
+    };
+    parameter.iter().map(limit).collect()
+}
+
+/// The tracks with only the values that are among the best. With one step, they are in the order of their values.
+pub(super) fn select(
+    mut tracks: Vec<Track>,
+    groups: &[Members],
+    limits: &[usize],
+    largest: bool,
+) -> Vec<Track> {
+    let mut order = Vec::new();
+    let mut heap = Heap { items: Vec::new(), largest };
+    let mut kept: Vec<Vec<f64>> = tracks.iter().map(|track| vec![ABSENT; track.values.len()]).collect();
+    for group in groups {
+        for (at, &limit) in limits.iter().enumerate() {
+            heap.items.clear();
+            for &member in &group.tracks {
+                let value = tracks[member].values[at];
+                if present(value) {
+                    heap.offer(value, member, limit);
+                }
+            }
+            heap.items.sort_by(|a, b| heap_order(b.0, a.0, largest));
+            for &(value, member) in &heap.items {
+                kept[member][at] = value;
+                if limits.len() == 1 {
+                    order.push(member);
+                }
+            }
+        }
+    }
+    for (track, values) in tracks.iter_mut().zip(kept) {
+        track.values = values;
+    }
+    if limits.len() == 1 {
+        return order.into_iter().map(|member| tracks[member].clone()).collect();
+    }
+    tracks.retain(Track::has_values);
+    tracks
+}
+
+/// The best so far, the worst of them at the root.
+struct Heap {
+    items: Vec<(f64, usize)>,
+    largest: bool,
+}
+
+impl Heap {
+    fn offer(&mut self, value: f64, member: usize, limit: usize) {
+        if self.items.len() < limit {
+            self.items.push((value, member));
+            self.sift_up(self.items.len() - 1);
+            return;
+        }
+        let Some(&(root, _)) = self.items.first() else { return };
+        let better = if self.largest { root < value } else { root > value };
+        if better || (root.is_nan() && !value.is_nan()) {
+            self.items[0] = (value, member);
+            self.sift_down();
+        }
+    }
+
+    fn worse(&self, a: usize, b: usize) -> bool {
+        let (a, b) = (self.items[a].0, self.items[b].0);
+        a.is_nan() || if self.largest { a < b } else { a > b }
+    }
+
+    fn sift_up(&mut self, mut at: usize) {
+        while at > 0 {
+            let parent = (at - 1) / 2;
+            if !self.worse(at, parent) {
+                break;
+            }
+            self.items.swap(at, parent);
+            at = parent;
+        }
+    }
+
+    fn sift_down(&mut self) {
+        let mut at = 0;
+        loop {
+            let left = 2 * at + 1;
+            if left >= self.items.len() {
+                break;
+            }
+            let right = left + 1;
+            let child = if right < self.items.len() && self.worse(right, left) { right } else { left };
+            if !self.worse(child, at) {
+                break;
+            }
+            self.items.swap(at, child);
+            at = child;
+        }
+    }
+}
+
+/// The worse comes first, and NaN is the worst.
+fn heap_order(a: f64, b: f64, largest: bool) -> std::cmp::Ordering {
+    let order = super::quantile::nan_first(a, b);
+    if largest || a.is_nan() || b.is_nan() { order } else { order.reverse() }
+}

@@ -1,0 +1,263 @@
+//! What random queries are made of.
+
+use super::{
+    Random,
+    expression::{Expression, Kind},
+    words::*,
+};
+
+/// The words of random queries: which metrics and labels there are, and how far a query may go.
+#[derive(Clone, Debug)]
+pub struct Grammar {
+    /// Metrics whose values rise and fall.
+    pub gauges: Vec<String>,
+    /// Metrics whose values rise.
+    pub counters: Vec<String>,
+    /// Metrics that are classic histograms' buckets.
+    pub buckets: Vec<String>,
+    /// Labels and some of their values.
+    pub labels: Vec<(String, Vec<String>)>,
+    /// A label that is all that one-to-many matches go by.
+    pub key: String,
+    /// How deep queries are nested at most.
+    pub depth: usize,
+    /// Whether `@ start()` and `@ end()` are used, which mean other moments in a query of one step.
+    pub bounds: bool,
+}
+
+impl Grammar {
+    /// The words that fit [`counters_and_gauges`](super::counters_and_gauges).
+    pub fn of_random_series() -> Self {
+        let owned = |values: &[&str]| values.iter().map(|value| (*value).to_owned()).collect::<Vec<_>>();
+        Self {
+            gauges: owned(&["g", "i"]),
+            counters: owned(&["c_total"]),
+            buckets: owned(&["h_bucket"]),
+            labels: vec![
+                ("job".to_owned(), owned(&["api", "web", "db", "none"])),
+                ("zone".to_owned(), owned(&["a", "b"])),
+            ],
+            key: "job".to_owned(),
+            depth: 3,
+            bounds: false,
+        }
+    }
+
+    /// A random query that evaluates to an instant vector.
+    pub fn query(&self, random: &mut Random) -> Expression {
+        let vector = Expression::new(Kind::Vector);
+        let depth = self.depth;
+        // What depends on the order of series stands at the root only.
+        match random.below(12) {
+            0 => {
+                let head = format!(
+                    "{}{}({}, ",
+                    random.pick(&["topk", "bottomk"]),
+                    self.by(random),
+                    1 + random.below(4)
+                );
+                vector.text(head).part(self.vector(random, depth)).text(")")
+            }
+            1 => {
+                let head = format!("count_values{}(\"v\", ", self.by(random));
+                vector.text(head).part(self.selector(random)).text(")")
+            }
+            2 => {
+                let sort = random.pick(&["sort(", "sort_desc("]);
+                vector.text(sort).part(self.vector(random, depth)).text(")")
+            }
+            _ => self.vector(random, depth),
+        }
+    }
+
+    fn vector(&self, random: &mut Random, depth: usize) -> Expression {
+        let vector = Expression::new(Kind::Vector);
+        if depth == 0 {
+            return self.selector(random);
+        }
+        let less = depth - 1;
+        match random.below(20) {
+            0..=3 => self.window(random, less),
+            4..=7 => self.aggregation(random, less),
+            8..=10 => self.between_vectors(random, less),
+            11 | 12 => self.with_number(random, less),
+            13 => self.set(random, less),
+            14 => vector.text(format!("{}(", random.pick(&MAPS))).part(self.vector(random, less)).text(")"),
+            15 => match random.below(4) {
+                0 => {
+                    vector.text(format!("{}(", random.pick(&DATES))).part(self.vector(random, less)).text(")")
+                }
+                1 => vector.text("-").part(self.vector(random, less)),
+                2 => vector.text("absent(").part(self.vector(random, less)).text(")"),
+                _ => {
+                    let bounds = format!(", {}, {})", random.pick(&NUMBERS), random.pick(&NUMBERS));
+                    vector.text("clamp(").part(self.vector(random, less)).text(bounds)
+                }
+            },
+            16 => self.histogram(random),
+            17 => self.relabelled(random, less),
+            18 => vector.text("vector(").part(self.scalar(random, less)).text(")"),
+            _ => self.selector(random),
+        }
+    }
+
+    fn scalar(&self, random: &mut Random, depth: usize) -> Expression {
+        let scalar = Expression::new(Kind::Scalar);
+        match random.below(5) {
+            0 => scalar.text("time()"),
+            1 if depth > 0 => scalar.text("scalar(").part(self.vector(random, depth - 1)).text(")"),
+            2 if depth > 0 => {
+                let operator = random.pick(&ARITHMETIC);
+                let (left, right) = (self.scalar(random, depth - 1), self.scalar(random, depth - 1));
+                scalar.text("(").part(left).text(format!(" {operator} ")).part(right).text(")")
+            }
+            _ => scalar.text(random.pick(&NUMBERS)),
+        }
+    }
+
+    fn selector(&self, random: &mut Random) -> Expression {
+        let mut text = self.matched(random, &[&self.gauges, &self.counters, &self.buckets]);
+        text.push_str(&self.shifted(random));
+        Expression::new(Kind::Vector).text(text)
+    }
+
+    /// A metric and some matchers.
+    fn matched(&self, random: &mut Random, of: &[&Vec<String>]) -> String {
+        let metrics: Vec<&String> = of.iter().flat_map(|metrics| metrics.iter()).collect();
+        let mut text = metrics[random.below(metrics.len())].clone();
+        if random.percent(30) {
+            let (label, values) = &self.labels[random.below(self.labels.len())];
+            let first = &values[random.below(values.len())];
+            let second = &values[random.below(values.len())];
+            text.push_str(&match random.below(4) {
+                0 => format!("{{{label}=\"{first}\"}}"),
+                1 => format!("{{{label}!=\"{first}\"}}"),
+                2 => format!("{{{label}=~\"{first}|{second}\"}}"),
+                _ => format!("{{{label}!~\".*{first}\"}}"),
+            });
+        }
+        text
+    }
+
+    fn shifted(&self, random: &mut Random) -> String {
+        match random.below(20) {
+            0 | 1 => format!(" offset {}", random.pick(&OFFSETS)),
+            2 => format!(" @ {}", 600 + random.below(1200)),
+            3 if self.bounds => random.pick(&[" @ start()", " @ end()"]).to_owned(),
+            4 => format!(" @ {} offset {}", 600 + random.below(1200), random.pick(&OFFSETS)),
+            _ => String::new(),
+        }
+    }
+
+    fn window(&self, random: &mut Random, depth: usize) -> Expression {
+        let vector = Expression::new(Kind::Vector);
+        let (head, tail) = match random.below(10) {
+            0 => (format!("quantile_over_time({}, ", random.pick(&["0", "0.3", "0.5", "1"])), ")".to_owned()),
+            1 => ("predict_linear(".to_owned(), format!(", {})", random.pick(&["0", "60", "-600"]))),
+            2..=5 => (format!("{}(", random.pick(&CHANGES)), ")".to_owned()),
+            _ => (format!("{}(", random.pick(&OVER_TIME)), ")".to_owned()),
+        };
+        let range = random.pick(&RANGES);
+        if depth > 0 && random.percent(25) {
+            let inner = self.vector(random, depth - 1);
+            let shape = format!(")[{range}:{}]{}{tail}", random.pick(&STEPS), self.shifted(random));
+            return vector.text(format!("{head}(")).part(inner).text(shape);
+        }
+        let metric = self.matched(random, &[&self.gauges, &self.counters]);
+        vector.text(format!("{head}{metric}[{range}]{}{tail}", self.shifted(random)))
+    }
+
+    fn by(&self, random: &mut Random) -> String {
+        let label = &self.labels[random.below(self.labels.len())].0;
+        match random.below(3) {
+            0 => format!(" by ({label}) "),
+            1 => format!(" without ({label}) "),
+            _ => String::new(),
+        }
+    }
+
+    fn aggregation(&self, random: &mut Random, depth: usize) -> Expression {
+        let by = self.by(random);
+        let head = if random.percent(10) {
+            format!("quantile{by}({}, ", random.pick(&["0", "0.25", "0.5", "1"]))
+        } else {
+            format!("{}{by}(", random.pick(&AGGREGATIONS))
+        };
+        Expression::new(Kind::Vector).text(head).part(self.vector(random, depth)).text(")")
+    }
+
+    fn operator(&self, random: &mut Random) -> String {
+        match random.below(3) {
+            0 => format!("{}{}", random.pick(&COMPARISONS), random.pick(&["", " bool"])),
+            _ => random.pick(&ARITHMETIC).to_owned(),
+        }
+    }
+
+    fn between_vectors(&self, random: &mut Random, depth: usize) -> Expression {
+        let key = &self.key;
+        let (left, right) = (self.vector(random, depth), self.vector(random, depth));
+        let mut operator = self.operator(random);
+        let vector = Expression::new(Kind::Vector);
+        match random.below(4) {
+            0 => {
+                // Many on the left, and one on the right for each key.
+                operator.push_str(&format!(" on({key}) group_left"));
+                let right =
+                    Expression::new(Kind::Vector).text(format!("max by ({key}) (")).part(right).text(")");
+                vector.text("(").part(left).text(format!(" {operator} ")).part(right).text(")")
+            }
+            1 => {
+                operator.push_str(&format!(" on({key})"));
+                let both = [left, right].map(|side| {
+                    Expression::new(Kind::Vector).text(format!("sum by ({key}) (")).part(side).text(")")
+                });
+                let [left, right] = both;
+                vector.text("(").part(left).text(format!(" {operator} ")).part(right).text(")")
+            }
+            _ => vector.text("(").part(left).text(format!(" {operator} ")).part(right).text(")"),
+        }
+    }
+
+    fn with_number(&self, random: &mut Random, depth: usize) -> Expression {
+        let operator = format!(" {} ", self.operator(random));
+        let (vector, scalar) = (self.vector(random, depth), self.scalar(random, depth));
+        let (left, right) = if random.percent(50) { (vector, scalar) } else { (scalar, vector) };
+        Expression::new(Kind::Vector).text("(").part(left).text(operator).part(right).text(")")
+    }
+
+    fn set(&self, random: &mut Random, depth: usize) -> Expression {
+        let matching = match random.below(3) {
+            0 => format!(" on({})", self.key),
+            1 => format!(" ignoring({})", self.key),
+            _ => String::new(),
+        };
+        let operator = format!(" {}{matching} ", random.pick(&["and", "or", "unless"]));
+        let (left, right) = (self.vector(random, depth), self.vector(random, depth));
+        Expression::new(Kind::Vector).text("(").part(left).text(operator).part(right).text(")")
+    }
+
+    fn histogram(&self, random: &mut Random) -> Expression {
+        let metric = self.matched(random, &[&self.buckets]);
+        let quantile = random.pick(&["0", "0.5", "0.9", "1"]);
+        let of = match random.below(3) {
+            0 => metric,
+            1 => format!("rate({metric}[5m])"),
+            _ => format!("sum by (le) ({metric})"),
+        };
+        Expression::new(Kind::Vector).text(format!("histogram_quantile({quantile}, {of})"))
+    }
+
+    fn relabelled(&self, random: &mut Random, depth: usize) -> Expression {
+        let key = &self.key;
+        let vector = Expression::new(Kind::Vector);
+        let inner = self.vector(random, depth);
+        if random.percent(50) {
+            vector
+                .text("label_replace(")
+                .part(inner)
+                .text(format!(", \"n\", \"$1-x\", \"{key}\", \"(.).*\")"))
+        } else {
+            vector.text("label_join(").part(inner).text(format!(", \"n\", \"/\", \"{key}\", \"le\")"))
+        }
+    }
+}
