@@ -82,10 +82,20 @@ impl Grammar {
             8..=10 => self.between_vectors(random, less),
             11 | 12 => self.with_number(random, less),
             13 => self.set(random, less),
-            14 => vector.text(format!("{}(", random.pick(&MAPS))).part(self.vector(random, less)).text(")"),
+            14 => {
+                let function = random.pick(&MAPS);
+                let of =
+                    if JUMPS.contains(&function) { self.exact(random) } else { self.vector(random, less) };
+                vector.text(format!("{function}(")).part(of).text(")")
+            }
             15 => match random.below(4) {
                 0 => {
-                    vector.text(format!("{}(", random.pick(&DATES))).part(self.vector(random, less)).text(")")
+                    // What is no moment has no parts, and what a machine makes of it is its own affair.
+                    let moments = " < 1e12) > -1e12)";
+                    vector
+                        .text(format!("{}(((", random.pick(&DATES)))
+                        .part(self.vector(random, less))
+                        .text(format!("){moments}"))
                 }
                 1 => vector.text("-").part(self.vector(random, less)),
                 2 => vector.text("absent(").part(self.vector(random, less)).text(")"),
@@ -107,7 +117,7 @@ impl Grammar {
             0 => scalar.text("time()"),
             1 if depth > 0 => scalar.text("scalar(").part(self.vector(random, depth - 1)).text(")"),
             2 if depth > 0 => {
-                let operator = random.pick(&ARITHMETIC);
+                let operator = random.pick(&["+", "-", "*", "/", "^"]);
                 let (left, right) = (self.scalar(random, depth - 1), self.scalar(random, depth - 1));
                 scalar.text("(").part(left).text(format!(" {operator} ")).part(right).text(")")
             }
@@ -117,8 +127,26 @@ impl Grammar {
 
     fn selector(&self, random: &mut Random) -> Expression {
         let mut text = self.matched(random, &[&self.gauges, &self.counters, &self.buckets]);
-        text.push_str(&self.shifted(random));
+        text.push_str(&self.shifted(random, true));
         Expression::new(Kind::Vector).text(text)
+    }
+
+    /// A vector whose values are the same however they are computed. Only such are given to what jumps: of two evaluators
+    /// that differ in a last digit, one would round up and the other down.
+    fn exact(&self, random: &mut Random) -> Expression {
+        let vector = Expression::new(Kind::Vector);
+        match random.below(4) {
+            0 => {
+                let head = format!("{}{}(", random.pick(&EXACT), self.by(random));
+                vector.text(head).part(self.selector(random)).text(")")
+            }
+            1 => {
+                let metric = self.matched(random, &[&self.gauges, &self.counters]);
+                let function = random.pick(&EXACT_OVER_TIME);
+                vector.text(format!("{function}({metric}[{}])", random.pick(&RANGES)))
+            }
+            _ => self.selector(random),
+        }
     }
 
     /// A metric and some matchers.
@@ -139,32 +167,42 @@ impl Grammar {
         text
     }
 
-    fn shifted(&self, random: &mut Random) -> String {
+    fn shifted(&self, random: &mut Random, held: bool) -> String {
         match random.below(20) {
             0 | 1 => format!(" offset {}", random.pick(&OFFSETS)),
-            2 => format!(" @ {}", 600 + random.below(1200)),
-            3 if self.bounds => random.pick(&[" @ start()", " @ end()"]).to_owned(),
-            4 => format!(" @ {} offset {}", 600 + random.below(1200), random.pick(&OFFSETS)),
+            2 if held => format!(" @ {}", 600 + random.below(1200)),
+            3 if held && self.bounds => random.pick(&[" @ start()", " @ end()"]).to_owned(),
+            4 if held => format!(" @ {} offset {}", 600 + random.below(1200), random.pick(&OFFSETS)),
             _ => String::new(),
         }
     }
 
     fn window(&self, random: &mut Random, depth: usize) -> Expression {
         let vector = Expression::new(Kind::Vector);
+        let mut held = true;
+        let mut jumps = false;
         let (head, tail) = match random.below(10) {
             0 => (format!("quantile_over_time({}, ", random.pick(&["0", "0.3", "0.5", "1"])), ")".to_owned()),
-            1 => ("predict_linear(".to_owned(), format!(", {})", random.pick(&["0", "60", "-600"]))),
-            2..=5 => (format!("{}(", random.pick(&CHANGES)), ")".to_owned()),
+            1 => {
+                // Prometheus 2 loses samples of a window that is held while its function still looks at the step.
+                held = false;
+                ("predict_linear(".to_owned(), format!(", {})", random.pick(&["0", "60", "-600"])))
+            }
+            2..=5 => {
+                let function = random.pick(&CHANGES);
+                jumps = JUMPS.contains(&function);
+                (format!("{function}("), ")".to_owned())
+            }
             _ => (format!("{}(", random.pick(&OVER_TIME)), ")".to_owned()),
         };
         let range = random.pick(&RANGES);
         if depth > 0 && random.percent(25) {
-            let inner = self.vector(random, depth - 1);
-            let shape = format!(")[{range}:{}]{}{tail}", random.pick(&STEPS), self.shifted(random));
+            let inner = if jumps { self.exact(random) } else { self.vector(random, depth - 1) };
+            let shape = format!(")[{range}:{}]{}{tail}", random.pick(&STEPS), self.shifted(random, held));
             return vector.text(format!("{head}(")).part(inner).text(shape);
         }
         let metric = self.matched(random, &[&self.gauges, &self.counters]);
-        vector.text(format!("{head}{metric}[{range}]{}{tail}", self.shifted(random)))
+        vector.text(format!("{head}{metric}[{range}]{}{tail}", self.shifted(random, held)))
     }
 
     fn by(&self, random: &mut Random) -> String {
@@ -178,6 +216,14 @@ impl Grammar {
 
     fn aggregation(&self, random: &mut Random, depth: usize) -> Expression {
         let by = self.by(random);
+        if random.percent(15) {
+            // Of infinities, versions of Prometheus make different spreads.
+            let head = format!("{}{by}(abs(", random.pick(&["stddev", "stdvar"]));
+            return Expression::new(Kind::Vector)
+                .text(head)
+                .part(self.vector(random, depth))
+                .text(") < 1e300)");
+        }
         let head = if random.percent(10) {
             format!("quantile{by}({}, ", random.pick(&["0", "0.25", "0.5", "1"]))
         } else {
@@ -195,34 +241,37 @@ impl Grammar {
 
     fn between_vectors(&self, random: &mut Random, depth: usize) -> Expression {
         let key = &self.key;
-        let (left, right) = (self.vector(random, depth), self.vector(random, depth));
         let mut operator = self.operator(random);
+        let mut side = |random: &mut Random| match jumps(&operator) {
+            true => self.exact(random),
+            false => self.vector(random, depth),
+        };
+        let (mut left, mut right) = (side(random), side(random));
         let vector = Expression::new(Kind::Vector);
         match random.below(4) {
             0 => {
                 // Many on the left, and one on the right for each key.
                 operator.push_str(&format!(" on({key}) group_left"));
-                let right =
-                    Expression::new(Kind::Vector).text(format!("max by ({key}) (")).part(right).text(")");
-                vector.text("(").part(left).text(format!(" {operator} ")).part(right).text(")")
+                right = aggregated("max", key, right);
             }
             1 => {
                 operator.push_str(&format!(" on({key})"));
-                let both = [left, right].map(|side| {
-                    Expression::new(Kind::Vector).text(format!("sum by ({key}) (")).part(side).text(")")
-                });
-                let [left, right] = both;
-                vector.text("(").part(left).text(format!(" {operator} ")).part(right).text(")")
+                (left, right) = (aggregated("sum", key, left), aggregated("sum", key, right));
             }
-            _ => vector.text("(").part(left).text(format!(" {operator} ")).part(right).text(")"),
+            _ => {}
         }
+        vector.text("(").part(left).text(format!(" {operator} ")).part(right).text(")")
     }
 
     fn with_number(&self, random: &mut Random, depth: usize) -> Expression {
-        let operator = format!(" {} ", self.operator(random));
-        let (vector, scalar) = (self.vector(random, depth), self.scalar(random, depth));
+        let operator = self.operator(random);
+        let (vector, scalar) = match jumps(&operator) {
+            true => (self.exact(random), self.scalar(random, 0)),
+            false => (self.vector(random, depth), self.scalar(random, depth)),
+        };
         let (left, right) = if random.percent(50) { (vector, scalar) } else { (scalar, vector) };
-        Expression::new(Kind::Vector).text("(").part(left).text(operator).part(right).text(")")
+        let all = Expression::new(Kind::Vector).text("(").part(left);
+        all.text(format!(" {operator} ")).part(right).text(")")
     }
 
     fn set(&self, random: &mut Random, depth: usize) -> Expression {
@@ -260,4 +309,13 @@ impl Grammar {
             vector.text("label_join(").part(inner).text(format!(", \"n\", \"/\", \"{key}\", \"le\")"))
         }
     }
+}
+
+/// Whether an operator's result jumps where its operands hardly move.
+fn jumps(operator: &str) -> bool {
+    operator == "%" || COMPARISONS.iter().any(|comparison| operator.starts_with(comparison))
+}
+
+fn aggregated(operator: &str, key: &str, of: Expression) -> Expression {
+    Expression::new(Kind::Vector).text(format!("{operator} by ({key}) (")).part(of).text(")")
 }

@@ -5,6 +5,9 @@ use crate::{labels::Labels, memory::MemorySource, source::STALE};
 
 /// From one sample to the next, in milliseconds.
 const INTERVAL_MS: i64 = 15_000;
+/// What [`far_from_edges`] moves samples by. As seconds it is a number that a float holds exactly: it survives formats that
+/// write moments so.
+const EDGE_MS: i64 = 500;
 /// Upper bounds of the histogram's buckets.
 const BOUNDS: [&str; 4] = ["0.5", "1", "5", "+Inf"];
 
@@ -29,13 +32,13 @@ pub fn counters_and_gauges(random: &mut Random, length_ms: i64) -> MemorySource 
     source
 }
 
-/// Moves every sample three milliseconds on, so that none lies at the edge of a window that is asked for in whole
+/// Moves every sample half a second on, so that none lies at the edge of a window that is asked for in whole
 /// seconds: evaluators that differ only there then agree.
 pub fn far_from_edges(source: &MemorySource) -> MemorySource {
     let mut moved = MemorySource::default();
     for (labels, timestamps, values) in source.iter() {
         for (at, value) in timestamps.iter().zip(values) {
-            moved.put(labels, at + 3, *value);
+            moved.put(labels, at + EDGE_MS, *value);
         }
     }
     moved
