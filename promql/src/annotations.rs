@@ -18,9 +18,16 @@ pub(crate) struct Annotations {
 }
 
 impl Annotations {
-    pub(crate) fn quantile_out_of_range(&mut self, quantile: f64) {
-        let shown = format::value(quantile);
-        self.warn(format!("quantile value should be between 0 and 1, got {shown}"));
+    /// Tells which of the quantiles that a query asks for, step by step, are none.
+    pub(crate) fn quantiles_out_of_range(&mut self, quantiles: &[f64]) {
+        let mut told = None;
+        for &quantile in quantiles.iter().filter(|quantile| !(0.0..=1.0).contains(*quantile)) {
+            if told != Some(quantile.to_bits()) {
+                told = Some(quantile.to_bits());
+                let shown = format::value(quantile);
+                self.warn(format!("quantile value should be between 0 and 1, got {shown}"));
+            }
+        }
     }
 
     pub(crate) fn bad_bucket_bound(&mut self, metric: &str, bound: &str) {
@@ -77,10 +84,11 @@ mod tests {
             for metric in 0..ANNOTATIONS_MAX * 2 {
                 said.perhaps_no_counter(&format!("m{metric}"));
             }
-            said.quantile_out_of_range(1.5 + f64::from(round));
+            said.quantiles_out_of_range(&[0.5, 1.5 + f64::from(round), 1.5 + f64::from(round), 1.0]);
         }
         let (warnings, infos) = said.into_parts();
         assert_eq!(infos.len(), ANNOTATIONS_MAX);
+        assert_eq!(warnings.len(), 2);
         assert_eq!(warnings[0], "PromQL warning: quantile value should be between 0 and 1, got 1.5");
     }
 }

@@ -75,6 +75,7 @@ mod pattern;
 mod plan;
 mod query;
 mod source;
+mod text;
 mod value;
 
 pub use annotations::ANNOTATIONS_MAX;
@@ -90,4 +91,5 @@ pub use plan::{
 };
 pub use query::{MOMENT_MS_MAX, Query, Steps};
 pub use source::{Intake, Moments, Reading, STALE, STALE_BITS, Selection, SeriesSource, is_stale};
+pub use text::{parse_duration_ms, parse_selector, pretty};
 pub use value::{Answer, Sample, Series, Value};

@@ -2,9 +2,8 @@
 
 use super::{
     Evaluator, Grid,
-    frame::{ABSENT, Track, present, solid},
-    quantile::quantile,
-    summary::{Compensated, Mean},
+    fold::Columns,
+    frame::{ABSENT, Track, present},
     top,
 };
 use crate::{
@@ -37,13 +36,11 @@ impl Evaluator<'_> {
                     // Among equals the first stay: let that not depend on what the series were made of.
                     group.tracks.sort_by(|&a, &b| tracks[a].labels.cmp(&tracks[b].labels));
                 }
-                return Ok(top::select(tracks, &groups, &limits, *largest));
+                return top::select(tracks, &groups, &limits, *largest, &self.meter);
             }
             Aggregation::CountValues { label } => return self.count_values(label, &tracks, aggregate, grid),
             Aggregation::Quantile(_) if !tracks.is_empty() => {
-                for &wanted in parameter.iter().filter(|wanted| !(0.0..=1.0).contains(*wanted)) {
-                    self.notes.quantile_out_of_range(wanted);
-                }
+                self.notes.quantiles_out_of_range(&parameter);
             }
             _ => {}
         }
@@ -51,49 +48,11 @@ impl Evaluator<'_> {
         for group in groups {
             self.meter.points(grid.count)?;
             let columns: Vec<&[f64]> = group.tracks.iter().map(|&at| tracks[at].values.as_slice()).collect();
-            let values = self.folded(&aggregate.operation, &columns, &parameter, grid.count)?;
+            let columns = Columns { columns: &columns, steps: grid.count, meter: &self.meter };
+            let values = columns.folded(&aggregate.operation, &parameter)?;
             out.push(Track { labels: group.labels, values });
         }
         Ok(out)
-    }
-
-    /// One column of many.
-    fn folded(
-        &self,
-        operation: &Aggregation,
-        columns: &[&[f64]],
-        parameter: &[f64],
-        steps: usize,
-    ) -> Result<Vec<f64>, Error> {
-        self.meter.check()?;
-        Ok(match operation {
-            Aggregation::Sum => {
-                fold(columns, steps, Compensated::new, Compensated::add, |sum| sum.sum + sum.lost)
-            }
-            Aggregation::Avg => fold(columns, steps, Mean::new, Mean::add, |mean| mean.value()),
-            Aggregation::Count => fold(columns, steps, |_| 1.0, |count, _| *count += 1.0, |count| count),
-            Aggregation::Group => fold(columns, steps, |_| 1.0, |_, _| {}, |one| one),
-            Aggregation::Max => {
-                fold(columns, steps, |first| first, |best, new| prefer(best, new, *best < new), |best| best)
-            }
-            Aggregation::Min => {
-                fold(columns, steps, |first| first, |best, new| prefer(best, new, *best > new), |best| best)
-            }
-            Aggregation::Stdvar => fold(columns, steps, Spread::new, Spread::add, Spread::variance),
-            Aggregation::Stddev => {
-                fold(columns, steps, Spread::new, Spread::add, |all| all.variance().sqrt())
-            }
-            Aggregation::Quantile(_) => {
-                let mut there = Vec::with_capacity(columns.len());
-                let step = |at: usize| {
-                    there.clear();
-                    there.extend(columns.iter().map(|column| column[at]).filter(|&value| present(value)));
-                    if there.is_empty() { ABSENT } else { solid(quantile(parameter[at], &mut there)) }
-                };
-                (0..steps).map(step).collect()
-            }
-            Aggregation::Top { .. } | Aggregation::CountValues { .. } => Vec::new(),
-        })
     }
 
     /// How many series of a group have each value, which becomes a label before the series are grouped.
@@ -152,57 +111,4 @@ fn grouped(tracks: &[Track], aggregate: &Aggregate) -> Vec<Members> {
         groups[place].tracks.push(at);
     }
     groups
-}
-
-/// Folds columns, series by series, so that each is read once from its start to its end.
-fn fold<S: Copy>(
-    columns: &[&[f64]],
-    steps: usize,
-    first: impl Fn(f64) -> S,
-    add: impl Fn(&mut S, f64),
-    finish: impl Fn(S) -> f64,
-) -> Vec<f64> {
-    let mut states: Vec<Option<S>> = vec![None; steps];
-    for column in columns {
-        for (state, &value) in states.iter_mut().zip(*column).filter(|(_, value)| present(**value)) {
-            match state {
-                Some(state) => add(state, value),
-                None => *state = Some(first(value)),
-            }
-        }
-    }
-    states.into_iter().map(|state| state.map_or(ABSENT, |state| solid(finish(state)))).collect()
-}
-
-/// A NaN is replaced by whatever comes.
-fn prefer(best: &mut f64, new: f64, better: bool) {
-    if better || best.is_nan() {
-        *best = new;
-    }
-}
-
-/// Welford's running variance of a group.
-#[derive(Clone, Copy)]
-struct Spread {
-    count: f64,
-    mean: f64,
-    squares: f64,
-}
-
-impl Spread {
-    fn new(first: f64) -> Self {
-        let squares = if first.is_finite() { 0.0 } else { f64::NAN };
-        Self { count: 1.0, mean: first, squares }
-    }
-
-    fn add(&mut self, value: f64) {
-        self.count += 1.0;
-        let delta = value - self.mean;
-        self.mean += delta / self.count;
-        self.squares += delta * (value - self.mean);
-    }
-
-    fn variance(self) -> f64 {
-        self.squares / self.count
-    }
 }

@@ -30,10 +30,9 @@ impl Evaluator<'_> {
         };
         let tracks = self.vector(&histogram.of, grid)?;
         if second.is_empty() {
-            for &wanted in first.iter().filter(|wanted| !(0.0..=1.0).contains(*wanted)) {
-                self.notes.quantile_out_of_range(wanted);
-            }
+            self.notes.quantiles_out_of_range(&first);
         }
+        let mut any_forced = false;
         let mut out = Vec::new();
         let mut there = Vec::new();
         for buckets in self.buckets(&tracks) {
@@ -52,14 +51,15 @@ impl Evaluator<'_> {
                     Some(&upper) => fraction(first[at], upper, &mut there),
                     None => {
                         let (value, forced) = quantile(first[at], &mut there);
-                        if forced {
-                            self.notes.forced_monotonic();
-                        }
+                        any_forced |= forced;
                         value
                     }
                 });
             }
             out.push(Track { labels: buckets.labels, values });
+        }
+        if any_forced {
+            self.notes.forced_monotonic();
         }
         out.retain(Track::has_values);
         self.unified(out)

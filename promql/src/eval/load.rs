@@ -6,7 +6,7 @@
 use super::{
     frame::{ABSENT, Track, refuse_clashes},
     grid::References,
-    window::WindowSpec,
+    window::{Samples, WindowSpec},
 };
 use crate::{
     annotations::Annotations,
@@ -126,9 +126,9 @@ impl Intake for Loader<'_> {
             Purpose::Window { window, .. } => {
                 self.meter.points(job.references.count)?;
                 let (timestamps, values) = live(timestamps, values);
-                let track =
-                    window.track(&job.references, self.edition, labels, &timestamps, &values, self.notes);
-                job.tracks.extend(track.filter(Track::has_values));
+                let samples = Samples { labels, timestamps: &timestamps, values: &values };
+                let track = window.track(&job.references, self.edition, samples, self.meter, self.notes)?;
+                job.tracks.extend(track);
                 return Ok(());
             }
             Purpose::Samples { range_ms } => {

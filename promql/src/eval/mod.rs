@@ -8,6 +8,7 @@
 mod aggregate;
 mod binary;
 mod buckets;
+mod fold;
 mod frame;
 mod functions;
 mod gather;

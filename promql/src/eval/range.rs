@@ -5,6 +5,7 @@ use super::{
     frame::{ABSENT, Evaluated, Track, present, refuse_clashes},
     grid::References,
     load::Loaded,
+    window::Samples,
 };
 use crate::{
     error::Error,
@@ -41,17 +42,10 @@ impl Evaluator<'_> {
                 let mut tracks = Vec::new();
                 for series in self.subquery(&call.range, grid)? {
                     self.meter.points(grid.count)?;
-                    let (timestamps, values) = (&series.timestamps, &series.values);
+                    let Series { labels, timestamps, values } = &series;
+                    let samples = Samples { labels, timestamps, values };
                     let edition = self.options.edition;
-                    let notes = &mut self.notes;
-                    tracks.extend(spec.track(
-                        &references,
-                        edition,
-                        &series.labels,
-                        timestamps,
-                        values,
-                        notes,
-                    ));
+                    tracks.extend(spec.track(&references, edition, samples, &self.meter, &mut self.notes)?);
                 }
                 refuse_clashes(&tracks)?;
                 tracks

@@ -7,7 +7,10 @@ use super::{
     aggregate::Members,
     frame::{ABSENT, Track, present},
 };
-use crate::error::Error;
+use crate::{error::Error, limits::Meter};
+
+/// After so many steps of a group, it is asked whether to go on.
+const CHECKED_EVERY_STEPS: usize = 256;
 
 /// How many are asked for at each step, at most as many as there are.
 pub(super) fn limits(parameter: &[f64], most: usize) -> Result<Vec<usize>, Error> {
@@ -29,12 +32,16 @@ pub(super) fn select(
     groups: &[Members],
     limits: &[usize],
     largest: bool,
-) -> Vec<Track> {
+    meter: &Meter,
+) -> Result<Vec<Track>, Error> {
     let mut order = Vec::new();
     let mut heap = Heap { items: Vec::new(), largest };
     let mut kept: Vec<Vec<f64>> = tracks.iter().map(|track| vec![ABSENT; track.values.len()]).collect();
     for group in groups {
         for (at, &limit) in limits.iter().enumerate() {
+            if at % CHECKED_EVERY_STEPS == 0 {
+                meter.check()?;
+            }
             heap.items.clear();
             for &member in &group.tracks {
                 let value = tracks[member].values[at];
@@ -55,10 +62,10 @@ pub(super) fn select(
         track.values = values;
     }
     if limits.len() == 1 {
-        return order.into_iter().map(|member| tracks[member].clone()).collect();
+        return Ok(order.into_iter().map(|member| tracks[member].clone()).collect());
     }
     tracks.retain(Track::has_values);
-    tracks
+    Ok(tracks)
 }
 
 /// The best so far, the worst of them at the root.

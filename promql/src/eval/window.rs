@@ -10,7 +10,10 @@ use super::{
     quantile::quantile,
     regression, sliding, summary,
 };
-use crate::{annotations::Annotations, labels::Labels, options::Edition, plan::function::WindowFunction};
+use crate::{
+    annotations::Annotations, error::Error, labels::Labels, limits::Meter, options::Edition,
+    plan::function::WindowFunction,
+};
 
 /// From how many steps to a window on it slides. Below, each window is added up by itself, sample by sample in the
 /// order that Prometheus does it in.
@@ -18,6 +21,18 @@ const SLIDES_FROM: i64 = 4;
 
 /// What names of counters end in.
 const COUNTERS: [&str; 4] = ["_total", "_sum", "_count", "_bucket"];
+
+/// After so many samples that windows hold, it is asked whether to go on. A long window over many steps holds more of
+/// them together than a query may read.
+const CHECKED_EVERY: usize = 1 << 20;
+
+/// A series' samples, without stale markers among them.
+#[derive(Clone, Copy)]
+pub(super) struct Samples<'a> {
+    pub(super) labels: &'a Labels,
+    pub(super) timestamps: &'a [i64],
+    pub(super) values: &'a [f64],
+}
 
 /// How a function of windows is computed.
 #[derive(Debug)]
@@ -30,26 +45,32 @@ pub(super) struct WindowSpec {
 }
 
 impl WindowSpec {
-    /// What a series comes to. The samples hold no stale markers.
+    /// What a series comes to, if anything.
     pub(super) fn track(
         &self,
         references: &References,
         edition: Edition,
-        labels: &Labels,
-        timestamps: &[i64],
-        values: &[f64],
+        samples: Samples<'_>,
+        meter: &Meter,
         notes: &mut Annotations,
-    ) -> Option<Track> {
+    ) -> Result<Option<Track>, Error> {
+        let Samples { labels, timestamps, values } = samples;
         let mut out = vec![ABSENT; references.count];
         // A window that `@` holds is the same at each step, unless something else is not.
         let once = references.held() && self.parameter.is_none();
         let steps = if once { references.count.min(1) } else { references.count };
         let open = i64::from(edition == Edition::Prometheus3);
         let mut bounds = Bounds { from: 0, to: 0 };
+        let mut seen = 0;
         let mut state = State::new(self, references, edition, timestamps, values);
         for (at, slot) in out.iter_mut().take(steps).enumerate() {
             let reference = references.at(at);
             bounds.advance(timestamps, reference - self.range_ms + open, reference);
+            seen += bounds.to - bounds.from;
+            if seen >= CHECKED_EVERY {
+                meter.check()?;
+                seen = 0;
+            }
             if bounds.from < bounds.to {
                 *slot = state.value(bounds, reference, at).map_or(ABSENT, solid);
             }
@@ -62,10 +83,10 @@ impl WindowSpec {
         let name = if keeps_name { labels.clone() } else { labels.without_name() };
         let track = Track { labels: name, values: out };
         if !track.has_values() {
-            return None;
+            return Ok(None);
         }
         self.annotate(labels, notes);
-        Some(track)
+        Ok(Some(track))
     }
 
     fn annotate(&self, labels: &Labels, notes: &mut Annotations) {
@@ -77,9 +98,7 @@ impl WindowSpec {
                 }
             }
             (WindowFunction::Quantile, Some(quantiles)) => {
-                for &quantile in quantiles.iter().filter(|quantile| !(0.0..=1.0).contains(*quantile)) {
-                    notes.quantile_out_of_range(quantile);
-                }
+                notes.quantiles_out_of_range(quantiles);
             }
             _ => {}
         }

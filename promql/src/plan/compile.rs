@@ -9,9 +9,23 @@ pub(super) fn parse(text: &str) -> Result<Expr, Error> {
     // The text is from outside and the parser is not ours: if it panics, only this query is lost.
     match std::panic::catch_unwind(|| parser::parse(text)) {
         Ok(Ok(expr)) => Ok(expr),
-        Ok(Err(reason)) => Err(refused(reason)),
+        Ok(Err(reason)) => Err(refused(reworded(&reason))),
         Err(_) => Err(refused("invalid promql query")),
     }
+}
+
+/// Types as Prometheus calls them, where the parser has words of its own.
+fn reworded(reason: &str) -> String {
+    if !reason.starts_with("expected type ") {
+        return reason.to_owned();
+    }
+    let mut words = reason.replace('\'', "\"");
+    for (theirs, ours) in [("vector", "instant vector"), ("matrix", "range vector")] {
+        for before in ["type", "got"] {
+            words = words.replace(&format!("{before} {theirs}"), &format!("{before} {ours}"));
+        }
+    }
+    words
 }
 
 pub(super) fn plan(expr: &Expr) -> Result<Plan, Error> {

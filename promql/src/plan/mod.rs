@@ -57,6 +57,15 @@ impl Plan {
         guard::admit(text)?;
         compile::plan(&compile::parse(text)?)
     }
+
+    /// A query as the parser would write it, on several lines if it is long.
+    pub(crate) fn pretty(text: &str) -> Result<String, Error> {
+        guard::admit(text)?;
+        let expr = compile::parse(text)?;
+        // What is printed by recursion must not be nested deeper than what is evaluated.
+        compile::plan(&expr)?;
+        Ok(expr.prettify())
+    }
 }
 
 /// Series by their labels, and from when.

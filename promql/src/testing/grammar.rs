@@ -70,7 +70,7 @@ impl Grammar {
         }
     }
 
-    fn vector(&self, random: &mut Random, depth: usize) -> Expression {
+    pub(super) fn vector(&self, random: &mut Random, depth: usize) -> Expression {
         let vector = Expression::new(Kind::Vector);
         if depth == 0 {
             return self.selector(random);
@@ -111,7 +111,7 @@ impl Grammar {
         }
     }
 
-    fn scalar(&self, random: &mut Random, depth: usize) -> Expression {
+    pub(super) fn scalar(&self, random: &mut Random, depth: usize) -> Expression {
         let scalar = Expression::new(Kind::Scalar);
         match random.below(5) {
             0 => scalar.text("time()"),
@@ -133,7 +133,7 @@ impl Grammar {
 
     /// A vector whose values are the same however they are computed. Only such are given to what jumps: of two evaluators
     /// that differ in a last digit, one would round up and the other down.
-    fn exact(&self, random: &mut Random) -> Expression {
+    pub(super) fn exact(&self, random: &mut Random) -> Expression {
         let vector = Expression::new(Kind::Vector);
         match random.below(4) {
             0 => {
@@ -150,7 +150,7 @@ impl Grammar {
     }
 
     /// A metric and some matchers.
-    fn matched(&self, random: &mut Random, of: &[&Vec<String>]) -> String {
+    pub(super) fn matched(&self, random: &mut Random, of: &[&Vec<String>]) -> String {
         let metrics: Vec<&String> = of.iter().flat_map(|metrics| metrics.iter()).collect();
         let mut text = metrics[random.below(metrics.len())].clone();
         if random.percent(30) {
@@ -167,7 +167,7 @@ impl Grammar {
         text
     }
 
-    fn shifted(&self, random: &mut Random, held: bool) -> String {
+    pub(super) fn shifted(&self, random: &mut Random, held: bool) -> String {
         match random.below(20) {
             0 | 1 => format!(" offset {}", random.pick(&OFFSETS)),
             2 if held => format!(" @ {}", 600 + random.below(1200)),
@@ -177,112 +177,13 @@ impl Grammar {
         }
     }
 
-    fn window(&self, random: &mut Random, depth: usize) -> Expression {
-        let vector = Expression::new(Kind::Vector);
-        let mut held = true;
-        let mut jumps = false;
-        let (head, tail) = match random.below(10) {
-            0 => (format!("quantile_over_time({}, ", random.pick(&["0", "0.3", "0.5", "1"])), ")".to_owned()),
-            1 => {
-                // Prometheus 2 loses samples of a window that is held while its function still looks at the step.
-                held = false;
-                ("predict_linear(".to_owned(), format!(", {})", random.pick(&["0", "60", "-600"])))
-            }
-            2..=5 => {
-                let function = random.pick(&CHANGES);
-                jumps = JUMPS.contains(&function);
-                (format!("{function}("), ")".to_owned())
-            }
-            _ => (format!("{}(", random.pick(&OVER_TIME)), ")".to_owned()),
-        };
-        let range = random.pick(&RANGES);
-        if depth > 0 && random.percent(25) {
-            let inner = if jumps { self.exact(random) } else { self.vector(random, depth - 1) };
-            let shape = format!(")[{range}:{}]{}{tail}", random.pick(&STEPS), self.shifted(random, held));
-            return vector.text(format!("{head}(")).part(inner).text(shape);
-        }
-        let metric = self.matched(random, &[&self.gauges, &self.counters]);
-        vector.text(format!("{head}{metric}[{range}]{}{tail}", self.shifted(random, held)))
-    }
-
-    fn by(&self, random: &mut Random) -> String {
+    pub(super) fn by(&self, random: &mut Random) -> String {
         let label = &self.labels[random.below(self.labels.len())].0;
         match random.below(3) {
             0 => format!(" by ({label}) "),
             1 => format!(" without ({label}) "),
             _ => String::new(),
         }
-    }
-
-    fn aggregation(&self, random: &mut Random, depth: usize) -> Expression {
-        let by = self.by(random);
-        if random.percent(15) {
-            // Of infinities, versions of Prometheus make different spreads.
-            let head = format!("{}{by}(abs(", random.pick(&["stddev", "stdvar"]));
-            return Expression::new(Kind::Vector)
-                .text(head)
-                .part(self.vector(random, depth))
-                .text(") < 1e300)");
-        }
-        let head = if random.percent(10) {
-            format!("quantile{by}({}, ", random.pick(&["0", "0.25", "0.5", "1"]))
-        } else {
-            format!("{}{by}(", random.pick(&AGGREGATIONS))
-        };
-        Expression::new(Kind::Vector).text(head).part(self.vector(random, depth)).text(")")
-    }
-
-    fn operator(&self, random: &mut Random) -> String {
-        match random.below(3) {
-            0 => format!("{}{}", random.pick(&COMPARISONS), random.pick(&["", " bool"])),
-            _ => random.pick(&ARITHMETIC).to_owned(),
-        }
-    }
-
-    fn between_vectors(&self, random: &mut Random, depth: usize) -> Expression {
-        let key = &self.key;
-        let mut operator = self.operator(random);
-        let mut side = |random: &mut Random| match jumps(&operator) {
-            true => self.exact(random),
-            false => self.vector(random, depth),
-        };
-        let (mut left, mut right) = (side(random), side(random));
-        let vector = Expression::new(Kind::Vector);
-        match random.below(4) {
-            0 => {
-                // Many on the left, and one on the right for each key.
-                operator.push_str(&format!(" on({key}) group_left"));
-                right = aggregated("max", key, right);
-            }
-            1 => {
-                operator.push_str(&format!(" on({key})"));
-                (left, right) = (aggregated("sum", key, left), aggregated("sum", key, right));
-            }
-            _ => {}
-        }
-        vector.text("(").part(left).text(format!(" {operator} ")).part(right).text(")")
-    }
-
-    fn with_number(&self, random: &mut Random, depth: usize) -> Expression {
-        let operator = self.operator(random);
-        let (vector, scalar) = match jumps(&operator) {
-            true => (self.exact(random), self.scalar(random, 0)),
-            false => (self.vector(random, depth), self.scalar(random, depth)),
-        };
-        let (left, right) = if random.percent(50) { (vector, scalar) } else { (scalar, vector) };
-        let all = Expression::new(Kind::Vector).text("(").part(left);
-        all.text(format!(" {operator} ")).part(right).text(")")
-    }
-
-    fn set(&self, random: &mut Random, depth: usize) -> Expression {
-        let matching = match random.below(3) {
-            0 => format!(" on({})", self.key),
-            1 => format!(" ignoring({})", self.key),
-            _ => String::new(),
-        };
-        let operator = format!(" {}{matching} ", random.pick(&["and", "or", "unless"]));
-        let (left, right) = (self.vector(random, depth), self.vector(random, depth));
-        Expression::new(Kind::Vector).text("(").part(left).text(operator).part(right).text(")")
     }
 
     fn histogram(&self, random: &mut Random) -> Expression {
@@ -309,13 +210,4 @@ impl Grammar {
             vector.text("label_join(").part(inner).text(format!(", \"n\", \"/\", \"{key}\", \"le\")"))
         }
     }
-}
-
-/// Whether an operator's result jumps where its operands hardly move.
-fn jumps(operator: &str) -> bool {
-    operator == "%" || COMPARISONS.iter().any(|comparison| operator.starts_with(comparison))
-}
-
-fn aggregated(operator: &str, key: &str, of: Expression) -> Expression {
-    Expression::new(Kind::Vector).text(format!("{operator} by ({key}) (")).part(of).text(")")
 }

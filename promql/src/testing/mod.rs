@@ -6,6 +6,7 @@
 
 mod expression;
 mod grammar;
+mod operators;
 mod series;
 mod words;
 

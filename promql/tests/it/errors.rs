@@ -1,7 +1,7 @@
 //! Texts that are refused, and why; and results that cannot be.
 
 use super::script::run;
-use pingup_promql::{ErrorKind, QUERY_DEPTH_MAX, Query};
+use pingup_promql::{ErrorKind, MemorySource, Options, QUERY_DEPTH_MAX, Query};
 
 fn refused(text: &str) -> String {
     let error = Query::parse(text).map(|_| ()).unwrap_err();
@@ -80,7 +80,10 @@ fn experimental_syntax_is_refused_clearly() {
 #[test]
 fn nesting_is_bounded() {
     let nested = |depth: usize| format!("{}x{}", "abs(".repeat(depth), ")".repeat(depth));
-    assert!(Query::parse(&nested(QUERY_DEPTH_MAX - 1)).is_ok());
+    let deepest = Query::parse(&nested(QUERY_DEPTH_MAX - 1)).unwrap();
+    assert!(deepest.instant(&MemorySource::default(), 0, &Options::default()).is_ok());
+    let longest = Query::parse(&vec!["(x offset 5m)"; QUERY_DEPTH_MAX / 2].join(" - ")).unwrap();
+    assert!(longest.instant(&MemorySource::default(), 0, &Options::default()).is_ok());
     assert!(refused(&nested(QUERY_DEPTH_MAX)).contains("nested deeper than 128"));
     let parens = |depth: usize| format!("{}1{}", "(".repeat(depth), ")".repeat(depth));
     assert!(refused(&parens(1_999)).contains("nested deeper than 128"));

@@ -89,6 +89,28 @@ fn time_is_limited() {
 }
 
 #[test]
+fn one_long_series_is_stopped_too() {
+    /// Nobody looks twice while the series comes, but for the windows' own checks.
+    struct Later(AtomicU64);
+    impl Clock for Later {
+        fn now(&self) -> Duration {
+            Duration::from_secs(self.0.fetch_add(1, Ordering::Relaxed) / 40)
+        }
+    }
+    let mut source = MemorySource::default();
+    let labels = Labels::new([("__name__", "m")]);
+    for at in 0..4_000 {
+        source.put(&labels, at * 1_000, at as f64);
+    }
+    let steps = Steps { start_ms: 4_000_000, end_ms: 15_000_000, step_ms: 1_000 };
+    let limits = Limits { time: Duration::from_secs(1), ..Limits::default() };
+    let options = Options { limits, clock: Arc::new(Later(AtomicU64::new(0))), ..Options::default() };
+    let query = Query::parse("quantile_over_time(0.5, m[1d])").unwrap();
+    let refused = query.range(&source, steps, &options).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Timeout);
+}
+
+#[test]
 fn a_source_that_fails_or_lies_is_told() {
     type Hand = fn(&mut dyn Intake) -> Result<(), Error>;
     struct Handing(Hand);
