@@ -16,7 +16,7 @@ pub enum ErrorKind {
     Timeout,
     /// Whoever asked does not want the answer any more (`canceled`, 499).
     Cancelled,
-    /// The source of the series failed (`internal`, 500).
+    /// The source of the series failed, or this library did (`internal`, 500).
     Source,
 }
 
@@ -49,6 +49,11 @@ impl Error {
 
     pub(crate) fn execution(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Execution, message)
+    }
+
+    /// A part of a query is not what its plan says; a mistake in this library.
+    pub(crate) fn internal(message: &str) -> Self {
+        Self::new(ErrorKind::Source, format!("internal: {message}"))
     }
 
     /// Two series of a result would be called the same.

@@ -41,6 +41,21 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// A range query has so many steps behind its first.
+    pub(crate) fn check_steps(&self, count: u64) -> Result<(), Error> {
+        if count <= self.steps {
+            return Ok(());
+        }
+        let shown = thousands(self.steps);
+        let text = format!(
+            "exceeded maximum resolution of {shown} points per timeseries. Try decreasing the query resolution \
+             (?step=XX)"
+        );
+        Err(Error::new(ErrorKind::Query, text))
+    }
+}
+
 /// Stops a query from elsewhere: keep a clone, and call [`cancel`](Self::cancel).
 #[derive(Clone, Debug, Default)]
 pub struct Cancel(Arc<AtomicBool>);
@@ -129,19 +144,6 @@ impl Meter {
         self.check()
     }
 
-    /// A range query has so many steps.
-    pub(crate) fn steps(&self, count: u64) -> Result<(), Error> {
-        if count <= self.limits.steps {
-            return Ok(());
-        }
-        let shown = thousands(self.limits.steps);
-        let text = format!(
-            "exceeded maximum resolution of {shown} points per timeseries. Try decreasing the query resolution \
-             (?step=XX)"
-        );
-        Err(Error::new(ErrorKind::Query, text))
-    }
-
     /// How many samples the source has handed over.
     pub(crate) fn samples_seen(&self) -> u64 {
         self.samples
@@ -182,10 +184,10 @@ mod tests {
     fn a_meter_stops_at_each_limit() {
         let limits = Limits { samples: 10, series: 2, points: 5, steps: 3, ..Limits::default() };
         let meter = || Meter::new(limits, Cancel::default(), Arc::new(MonotonicClock::default()));
-        assert!(meter().series(10).is_ok() && meter().points(5).is_ok() && meter().steps(3).is_ok());
+        assert!(meter().series(10).is_ok() && meter().points(5).is_ok() && limits.check_steps(3).is_ok());
         assert_eq!(meter().series(11).unwrap_err().kind(), ErrorKind::Limit);
         assert_eq!(meter().points(6).unwrap_err().kind(), ErrorKind::Limit);
-        assert_eq!(meter().steps(4).unwrap_err().kind(), ErrorKind::Query);
+        assert_eq!(limits.check_steps(4).unwrap_err().kind(), ErrorKind::Query);
         let mut busy = meter();
         assert!(busy.series(0).is_ok() && busy.series(0).is_ok() && busy.series(0).is_err());
     }

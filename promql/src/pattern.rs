@@ -4,9 +4,12 @@
 //! `\s` and `\b` mean ASCII in Go and all of Unicode in Rust; within brackets Rust knows sets of sets; a brace that
 //! repeats nothing is itself in Go; `\<` and `\Q…\E` are read as Go reads them.
 
-use regex::{Captures, Regex};
+use regex::{Captures, Regex, RegexBuilder};
 use std::iter::Peekable;
 use std::str::Chars;
+
+/// What a compiled pattern may take, in bytes: `a{1000}` fits many times over, `(a{1000}){1000}` does not.
+const PATTERN_BYTES_MAX: usize = 1 << 20;
 
 /// A pattern that must match the whole of a value.
 #[derive(Clone, Debug)]
@@ -19,7 +22,7 @@ impl Pattern {
     /// Reads a pattern; the error is the one line that says why it is none.
     pub fn new(source: &str) -> Result<Self, String> {
         let rust = format!("^(?s:{})$", to_rust(source));
-        match Regex::new(&rust) {
+        match RegexBuilder::new(&rust).size_limit(PATTERN_BYTES_MAX).build() {
             Ok(regex) => Ok(Self { regex, source: source.to_owned() }),
             Err(error) => {
                 let text = error.to_string();
@@ -185,6 +188,8 @@ mod tests {
     fn what_is_no_pattern_is_refused_in_one_line() {
         let refused = Pattern::new("(a").map(|_| ()).unwrap_err();
         assert!(refused.contains("unclosed group") && !refused.contains('\n'), "{refused}");
+        let refused = Pattern::new("(a{1000}){1000}").map(|_| ()).unwrap_err();
+        assert!(refused.contains("size limit"), "{refused}");
     }
 
     #[test]

@@ -3,7 +3,6 @@
 use crate::{
     error::Error,
     eval::{self, Grid},
-    limits::Meter,
     matcher::Matcher,
     options::Options,
     plan::{Kind, Plan},
@@ -60,7 +59,7 @@ impl Query {
         check_moment(moment_ms)?;
         check_options(options)?;
         let grid = Grid { first: moment_ms, step: 0, count: 1 };
-        Ok(eval::evaluate(&self.plan, source, grid, options)?.instant(self.plan.kind))
+        Ok(eval::evaluate(&self.plan, source, grid, options)?.instant())
     }
 
     /// The answer for every step of a range of time: always a matrix.
@@ -93,10 +92,8 @@ impl Steps {
                 "zero or negative query resolution step widths are not accepted. Try a positive integer",
             ));
         }
-        let steps = (self.end_ms - self.start_ms) / self.step_ms;
-        let steps = steps.unsigned_abs();
-        let meter = Meter::new(options.limits, options.cancel.clone(), options.clock.clone());
-        meter.steps(steps)?;
+        let steps = ((self.end_ms - self.start_ms) / self.step_ms).unsigned_abs();
+        options.limits.check_steps(steps)?;
         let count = usize::try_from(steps).unwrap_or(usize::MAX - 1) + 1;
         Ok(Grid { first: self.start_ms, step: self.step_ms, count })
     }

@@ -37,7 +37,7 @@ impl Evaluator<'_> {
                 Operation::Set(set) => self.set(set, &binary.matching.by, left, right)?,
                 _ => self.matched(binary, &left, &right, grid)?,
             }),
-            _ => return Err(Error::execution("an operator stands between scalars and instant vectors only")),
+            _ => return Err(Error::internal("an operator stands between scalars and instant vectors only")),
         })
     }
 

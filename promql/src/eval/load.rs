@@ -15,6 +15,7 @@ use crate::{
     limits::Meter,
     matcher::Matcher,
     options::Edition,
+    query::MOMENT_MS_MAX,
     source::{Intake, Moments, Reading, Selection, is_stale},
     value::Series,
 };
@@ -111,6 +112,10 @@ impl Intake for Loader<'_> {
         if timestamps.len() != values.len() {
             return Err(Error::source(format!("{labels} has timestamps and values of different numbers")));
         }
+        let known = -MOMENT_MS_MAX..=MOMENT_MS_MAX;
+        if ![timestamps.first(), timestamps.last()].into_iter().flatten().all(|at| known.contains(at)) {
+            return Err(Error::source(format!("a timestamp of {labels} is out of range")));
+        }
         if !timestamps.is_sorted_by(|a, b| a < b) {
             return Err(Error::source(format!("the timestamps of {labels} do not ascend")));
         }
@@ -118,10 +123,10 @@ impl Intake for Loader<'_> {
         match &job.purpose {
             Purpose::Newest { lookback_ms, timestamps: moments } => {
                 self.meter.points(job.references.count)?;
-                let newest =
+                let values =
                     newest(&job.references, *lookback_ms, self.edition, timestamps, values, *moments);
-                let name = if *moments { labels.without_name() } else { labels.clone() };
-                job.tracks.push(Track { labels: name, values: newest });
+                let labels = if *moments { labels.without_name() } else { labels.clone() };
+                job.tracks.extend(Some(Track { labels, values }).filter(Track::has_values));
             }
             Purpose::Window { window, .. } => {
                 self.meter.points(job.references.count)?;
@@ -129,7 +134,6 @@ impl Intake for Loader<'_> {
                 let samples = Samples { labels, timestamps: &timestamps, values: &values };
                 let track = window.track(&job.references, self.edition, samples, self.meter, self.notes)?;
                 job.tracks.extend(track);
-                return Ok(());
             }
             Purpose::Samples { range_ms } => {
                 let (timestamps, values) = live(timestamps, values);
@@ -145,11 +149,7 @@ impl Intake for Loader<'_> {
                         values: values[from..to].to_vec(),
                     });
                 }
-                return Ok(());
             }
-        }
-        if job.tracks.last().is_some_and(|track| !track.has_values()) {
-            job.tracks.pop();
         }
         Ok(())
     }

@@ -166,14 +166,14 @@ impl<'a> Sides<'a> {
         let mut taken: Vec<bool> = Vec::new();
         for track in &results {
             taken.resize(track.values.len(), false);
-            for (taken, &value) in taken.iter_mut().zip(&track.values).filter(|(_, value)| present(**value)) {
+            for (taken, _) in taken.iter_mut().zip(&track.values).filter(|(_, value)| present(**value)) {
                 if *taken {
                     return Err(Error::execution(
                         "multiple matches for labels: many-to-one matching must be explicit \
                          (group_left/group_right)",
                     ));
                 }
-                *taken |= present(value);
+                *taken = true;
             }
         }
         Ok(results)

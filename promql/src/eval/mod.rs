@@ -31,7 +31,7 @@ use crate::{
     error::Error,
     limits::Meter,
     options::Options,
-    plan::{Kind, Plan},
+    plan::Plan,
     source::SeriesSource,
     value::{Answer, Sample, Series, Value},
 };
@@ -102,7 +102,7 @@ pub(crate) struct Evaluation {
 
 impl Evaluation {
     /// As the answer to a query of one moment.
-    pub(crate) fn instant(self, kind: Kind) -> Answer {
+    pub(crate) fn instant(self) -> Answer {
         let timestamp_ms = self.grid.first;
         let value = match self.evaluated {
             Evaluated::Scalar(values) => {
@@ -110,9 +110,6 @@ impl Evaluation {
             }
             Evaluated::Text(text) => Value::Text { timestamp_ms, text },
             Evaluated::Matrix(series) => Value::Matrix(series),
-            Evaluated::Vector(tracks) if kind == Kind::Range => {
-                Value::Matrix(matrix(tracks, &self.grid, false))
-            }
             Evaluated::Vector(tracks) => Value::Vector(vector(tracks, timestamp_ms)),
         };
         answer(value, self.notes, self.samples)
@@ -125,7 +122,7 @@ impl Evaluation {
             Evaluated::Vector(tracks) => tracks,
             Evaluated::Matrix(_) | Evaluated::Text(_) => Vec::new(),
         };
-        answer(Value::Matrix(matrix(tracks, &self.grid, true)), self.notes, self.samples)
+        answer(Value::Matrix(matrix(tracks, &self.grid)), self.notes, self.samples)
     }
 }
 
@@ -142,15 +139,11 @@ fn vector(tracks: Vec<Track>, timestamp_ms: i64) -> Vec<Sample> {
     tracks.into_iter().filter_map(value).collect()
 }
 
-fn matrix(tracks: Vec<Track>, grid: &Grid, sorted: bool) -> Vec<Series> {
-    let mut all: Vec<Series> = tracks
-        .into_iter()
-        .map(|track| compact(track, grid))
-        .filter(|series| !series.values.is_empty())
-        .collect();
-    if sorted {
-        all.sort_by(|a, b| a.labels.cmp(&b.labels));
-    }
+/// Tracks as series, in order of their labels.
+fn matrix(tracks: Vec<Track>, grid: &Grid) -> Vec<Series> {
+    let series = tracks.into_iter().map(|track| compact(track, grid));
+    let mut all: Vec<Series> = series.filter(|series| !series.values.is_empty()).collect();
+    all.sort_by(|a, b| a.labels.cmp(&b.labels));
     all
 }
 

@@ -83,7 +83,7 @@ impl Evaluator<'_> {
     pub(super) fn vector(&mut self, node: &Node, grid: Grid) -> Result<Vec<Track>, Error> {
         match self.node(node, grid)? {
             Evaluated::Vector(tracks) => Ok(tracks),
-            _ => Err(Error::execution("expected an instant vector")),
+            _ => Err(Error::internal("expected an instant vector")),
         }
     }
 
@@ -91,7 +91,7 @@ impl Evaluator<'_> {
     pub(super) fn scalar(&mut self, node: &Node, grid: Grid) -> Result<Vec<f64>, Error> {
         match self.node(node, grid)? {
             Evaluated::Scalar(values) => Ok(values),
-            _ => Err(Error::execution("expected a scalar")),
+            _ => Err(Error::internal("expected a scalar")),
         }
     }
 
@@ -107,7 +107,7 @@ impl Evaluator<'_> {
     pub(super) fn taken(&mut self, selector: usize) -> Result<Vec<Track>, Error> {
         match self.loaded[selector].take() {
             Some(Loaded::Tracks(tracks)) => Ok(tracks),
-            _ => Err(Error::execution("a selector was not read")),
+            _ => Err(Error::internal("a selector was not read")),
         }
     }
 

@@ -2,7 +2,8 @@
 
 use std::cmp::Ordering;
 
-/// The quantile of values, which are sorted for it. A quantile below 0 is -Inf, above 1 +Inf; a NaN sorts first.
+/// The quantile of values, which are put into some other order for it. A quantile below 0 is -Inf, above 1 +Inf; a NaN
+/// is less than all others.
 pub(super) fn quantile(quantile: f64, values: &mut [f64]) -> f64 {
     if values.is_empty() || quantile.is_nan() {
         return f64::NAN;
@@ -13,14 +14,15 @@ pub(super) fn quantile(quantile: f64, values: &mut [f64]) -> f64 {
     if quantile > 1.0 {
         return f64::INFINITY;
     }
-    values.sort_unstable_by(|a, b| nan_first(*a, *b));
     let last = values.len() - 1;
     let rank = quantile * last as f64;
     let lower = rank.floor();
     let weight = rank - lower;
-    // The rank lies between 0 and the last index, so the cast is exact.
-    let lower = (lower as usize).min(last);
-    values[lower] * (1.0 - weight) + values[(lower + 1).min(last)] * weight
+    // The rank lies between 0 and the last index, so the cast is exact. Only two values need to be in their places.
+    let (_, &mut below, above) =
+        values.select_nth_unstable_by((lower as usize).min(last), |a, b| nan_first(*a, *b));
+    let above = above.iter().copied().min_by(|a, b| nan_first(*a, *b)).unwrap_or(below);
+    below * (1.0 - weight) + above * weight
 }
 
 /// The order of values in which a NaN comes before all.

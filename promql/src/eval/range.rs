@@ -19,7 +19,7 @@ impl Evaluator<'_> {
         match &range.of {
             RangeOf::Selector(selector) => match self.loaded[*selector].take() {
                 Some(Loaded::Samples(series)) => Ok(Evaluated::Matrix(series)),
-                _ => Err(Error::execution("a selector was not read")),
+                _ => Err(Error::internal("a selector was not read")),
             },
             RangeOf::Subquery { .. } => Ok(Evaluated::Matrix(self.subquery(range, grid)?)),
         }
@@ -30,7 +30,7 @@ impl Evaluator<'_> {
         let RangeOf::Subquery { node, .. } = &range.of else { return Ok(Vec::new()) };
         let inner = self.subquery_grid(range, grid)?;
         let tracks = self.vector(node, inner)?;
-        Ok(super::matrix(tracks, &inner, false))
+        Ok(super::matrix(tracks, &inner))
     }
 
     pub(super) fn window(&mut self, call: &WindowCall, grid: Grid) -> Result<Vec<Track>, Error> {

@@ -122,11 +122,12 @@ fn a_source_that_fails_or_lies_is_told() {
     fn up() -> Labels {
         Labels::new([("__name__", "up")])
     }
-    let cases: [(Hand, &str); 5] = [
+    let cases: [(Hand, &str); 6] = [
         (|_| Err(Error::source("the disk is gone")), "the disk is gone"),
         (|intake| intake.series(0, &up(), &[1, 1], &[0.0, 0.0]), "do not ascend"),
         (|intake| intake.series(0, &up(), &[1], &[]), "different numbers"),
         (|intake| intake.series(1, &up(), &[], &[]), "no selection 1"),
+        (|intake| intake.series(0, &up(), &[i64::MIN], &[0.0]), "out of range"),
         (
             |intake| {
                 intake.series(0, &up(), &[1], &[0.0])?;
