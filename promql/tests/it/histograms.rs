@@ -53,5 +53,10 @@ at 0s: histogram_count(h)
   informs histogram_count reads native histograms, and there are none here
 at 0s: histogram_sum(nothing)
   nothing
+at 0s: histogram_avg(h) or histogram_stddev(h) or histogram_stdvar(h)
+  nothing
+  informs histogram_avg reads native histograms, and there are none here
+  informs histogram_stddev reads native histograms, and there are none here
+  informs histogram_stdvar reads native histograms, and there are none here
 "#);
 }

@@ -18,4 +18,5 @@ mod property;
 mod ranges;
 mod script;
 mod selectors;
+mod source;
 mod windows;

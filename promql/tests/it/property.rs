@@ -3,7 +3,7 @@
 //! `PINGUP_PROMQL_SEED` and `PINGUP_PROMQL_CASES` choose other queries, and more of them.
 
 use pingup_promql::{
-    Answer, Error, Labels, MemorySource, Options, Query, Steps, Value,
+    Answer, Edition, Error, ErrorKind, Labels, Limits, MemorySource, Options, Query, Steps, Value,
     testing::{Expression, Grammar, Random, counters_and_gauges, shrink},
 };
 use std::collections::BTreeMap;
@@ -45,17 +45,16 @@ fn close(a: f64, b: f64) -> bool {
 }
 
 /// What is wrong with a query, if anything is.
-fn difference(text: &str, source: &MemorySource, steps: Steps) -> Option<String> {
-    let options = Options::default();
+fn difference(text: &str, source: &MemorySource, steps: Steps, options: &Options) -> Option<String> {
     let query = match Query::parse(text) {
         Ok(query) => query,
         Err(error) => return Some(format!("does not parse: {error}")),
     };
     let each: Result<Vec<Answer>, Error> = (steps.start_ms..=steps.end_ms)
         .step_by(usize::try_from(steps.step_ms).unwrap())
-        .map(|moment| query.instant(source, moment, &options))
+        .map(|moment| query.instant(source, moment, options))
         .collect();
-    match (query.range(source, steps, &options), each) {
+    match (query.range(source, steps, options), each) {
         (Ok(range), Ok(each)) => {
             let (range, each) = (points(range), each.into_iter().flat_map(points).collect::<Points>());
             let keys = |points: &Points| points.keys().cloned().collect::<Vec<_>>();
@@ -89,14 +88,47 @@ fn a_range_is_its_steps() {
         let start_ms = 300_000 + random.below(600) as i64 * 1_000;
         let step_ms = [1_000, 15_000, 20_000, 60_000, 300_000][random.below(5)];
         let steps = Steps { start_ms, end_ms: start_ms + step_ms * 9, step_ms };
+        let edition = if random.percent(20) { Edition::Prometheus2 } else { Edition::Prometheus3 };
+        let lookback_ms = [300_000, 300_000, 60_000, 15_000, 1][random.below(5)];
+        let options = Options { edition, lookback_ms, ..Options::default() };
         let query = grammar.query(&mut random);
-        let differs = |query: &Expression| difference(&query.to_string(), &source, steps);
+        let differs = |query: &Expression| difference(&query.to_string(), &source, steps, &options);
         if differs(&query).is_some() {
             let query = shrink(query, |query| differs(query).is_some());
             panic!("seed {seed}, case {case}, {steps:?}\n{query}\n{}", differs(&query).unwrap_or_default());
         }
-        let range = Query::parse(&query.to_string()).unwrap().range(&source, steps, &Options::default());
+        let range = Query::parse(&query.to_string()).unwrap().range(&source, steps, &options);
         answered += u64::from(range.is_ok_and(|answer| !points(answer).is_empty()));
     }
     assert!(answered * 2 > cases, "only {answered} of {cases} queries had an answer");
+}
+
+/// What queries are cut and patched with.
+const SCRAPS: [&str; 24] = [
+    "(", ")", "[", "]", "{", "}", "5m", ":", "\"", "'", "`", "\\", "@", " offset ", "-", "1e300", "0x",
+    "NaN", ",", "=~", "by", "é", "\0", "#",
+];
+
+#[test]
+fn no_text_does_more_than_fail() {
+    let seed = setting("PINGUP_PROMQL_SEED", 20_261_121);
+    println!("seed {seed}");
+    let mut random = Random::new(seed);
+    let grammar = Grammar::of_random_series();
+    let source = counters_and_gauges(&mut random, 600_000);
+    for _ in 0..setting("PINGUP_PROMQL_CASES", CASES) {
+        let mut text: Vec<char> = grammar.query(&mut random).to_string().chars().collect();
+        for _ in 0..=random.below(3) {
+            let from = random.below(text.len() + 1);
+            let to = text.len().min(from + random.below(4));
+            let scrap: Vec<char> = random.pick(&SCRAPS).chars().collect();
+            text.splice(from..to, scrap);
+        }
+        let text: String = text.into_iter().collect();
+        if let Ok(query) = Query::parse(&text) {
+            let limits = Limits { points: 1_000_000, ..Limits::default() };
+            let answer = query.instant(&source, 600_000, &Options { limits, ..Options::default() });
+            assert!(answer.is_ok() || answer.is_err_and(|error| error.kind() != ErrorKind::Source), "{text}");
+        }
+    }
 }
