@@ -1,7 +1,8 @@
 //! Numbers as Prometheus prints them.
 //!
-//! [`value`] is what its HTTP API puts into a sample's string; [`plain`] never uses an exponent and is what
-//! `count_values` puts into a label; [`timestamp`] is a moment in seconds. All print the fewest digits that read
+//! [`value`] is what its HTTP API puts into the string of a sample, in vectors and matrices. [`plain`] never uses an
+//! exponent: it is what the API puts into the string of a scalar, and `count_values` into a label. [`timestamp`] is a
+//! moment in seconds. All print the fewest digits that read
 //! back as the same number.
 
 use std::fmt::Write;

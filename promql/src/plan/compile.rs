@@ -16,12 +16,12 @@ pub(super) fn parse(text: &str) -> Result<Expr, Error> {
 
 /// Types as Prometheus calls them, where the parser has words of its own.
 fn reworded(reason: &str) -> String {
-    if !reason.starts_with("expected type ") {
+    if !["expected type ", "unary expression only "].iter().any(|start| reason.starts_with(start)) {
         return reason.to_owned();
     }
     let mut words = reason.replace('\'', "\"");
     for (theirs, ours) in [("vector", "instant vector"), ("matrix", "range vector")] {
-        for before in ["type", "got"] {
+        for before in ["type", "or", "got", "got:"] {
             words = words.replace(&format!("{before} {theirs}"), &format!("{before} {ours}"));
         }
     }

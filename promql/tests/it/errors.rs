@@ -62,6 +62,19 @@ fn what_is_no_promql_is_refused() {
 }
 
 #[test]
+fn types_are_called_as_prometheus_calls_them() {
+    for (text, words) in [
+        ("rate(x)", "expected type range vector in call to function \"rate\", got instant vector"),
+        ("abs(x[5m])", "expected type instant vector in call to function \"abs\", got range vector"),
+        ("sum(1)", "expected type instant vector in aggregation expression, got scalar"),
+        ("-x[5m:]", "only allowed on expressions of type scalar or instant vector, got range vector"),
+        ("-x[5m]", "only allowed on expressions of type scalar or instant vector, got: range vector"),
+    ] {
+        assert!(refused(text).contains(words), "{text}: {}", refused(text));
+    }
+}
+
+#[test]
 fn experimental_syntax_is_refused_clearly() {
     for (text, words) in [
         ("limitk(1, x)", "experimental"),
