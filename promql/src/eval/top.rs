@@ -9,19 +9,25 @@ use super::{
 };
 use crate::{error::Error, limits::Meter};
 
+/// The first float that no i64 holds.
+const INTEGERS_END: f64 = 9_223_372_036_854_775_808.0;
 /// After so many steps of a group, it is asked whether to go on.
 const CHECKED_EVERY_STEPS: usize = 256;
 
 /// How many are asked for at each step, at most as many as there are.
 pub(super) fn limits(parameter: &[f64], most: usize) -> Result<Vec<usize>, Error> {
     let limit = |&wanted: &f64| {
-        // The bounds of an i64, as far as a float can hold them.
-        if !(-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&wanted) {
+        let refuse = |how: &str| {
             let shown = crate::format::value(wanted);
-            return Err(Error::execution(format!("Scalar value {shown} overflows int64")));
+            Err(Error::execution(format!("Scalar value {shown} {how} int64")))
+        };
+        match wanted {
+            wanted if wanted.is_nan() => Err(Error::execution("Parameter value is NaN")),
+            wanted if wanted <= -INTEGERS_END => refuse("underflows"),
+            wanted if wanted >= INTEGERS_END => refuse("overflows"),
+            // A negative number is none; one that is larger than `most` is cut by it.
+            wanted => Ok(most.min(wanted.max(0.0) as usize)),
         }
-        // A negative number is none; one that is larger than `most` is cut by it.
-        Ok(most.min(wanted.max(0.0) as usize))
     };
     parameter.iter().map(limit).collect()
 }
@@ -49,12 +55,12 @@ pub(super) fn select(
                     heap.offer(value, member, limit);
                 }
             }
-            heap.items.sort_by(|a, b| heap_order(b.0, a.0, largest));
             for &(value, member) in &heap.items {
                 kept[member][at] = value;
-                if limits.len() == 1 {
-                    order.push(member);
-                }
+            }
+            if limits.len() == 1 {
+                heap.items.sort_by(|a, b| heap_order(b.0, a.0, largest));
+                order.extend(heap.items.iter().map(|&(_, member)| member));
             }
         }
     }

@@ -123,7 +123,9 @@ at 0s: topk(0, m)
 at 0s: topk(-1, m)
   nothing
 at 0s: topk(NaN, m)
-  fails Scalar value NaN overflows int64
+  fails Parameter value is NaN
+at 0s: bottomk(-Inf, m)
+  fails Scalar value -Inf underflows int64
 at 0s: topk(1e30, m)
   fails Scalar value 1e+30 overflows int64
 "#);
