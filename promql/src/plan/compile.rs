@@ -1,17 +1,29 @@
 //! From the parser's tree to a plan: types are checked, parentheses go.
 
-use super::{Kind, Node, Plan, QUERY_DEPTH_MAX, Selector};
+use super::{Kind, Node, Plan, QUERY_DEPTH_MAX, Selector, blame};
 use crate::error::Error;
 use promql_parser::parser::{self, Expr};
 
 /// What the parser makes of a text.
 pub(super) fn parse(text: &str) -> Result<Expr, Error> {
-    // The text is from outside and the parser is not ours: if it panics, only this query is lost.
-    match std::panic::catch_unwind(|| parser::parse(text)) {
-        Ok(Ok(expr)) => Ok(expr),
-        Ok(Err(reason)) => Err(refused(reworded(&reason))),
-        Err(_) => Err(refused("invalid promql query")),
+    let reason = match attempt(text) {
+        Ok(expr) => return Ok(expr),
+        Err(reason) => reason,
+    };
+    if reason != NO_QUERY {
+        return Err(refused(reworded(&reason)));
     }
+    // A complaint about types means that the words are in order.
+    let parses = |text: &str| attempt(text).map_or_else(|reason| reason != NO_QUERY, |_| true);
+    Err(blame::blame(text, parses).map_or_else(|| refused(reason), Error::query))
+}
+
+/// What the parser says of a text that is no query, whatever the cause.
+const NO_QUERY: &str = "invalid promql query";
+
+fn attempt(text: &str) -> Result<Expr, String> {
+    // The text is from outside and the parser is not ours: if it panics, only this query is lost.
+    std::panic::catch_unwind(|| parser::parse(text)).unwrap_or_else(|_| Err(NO_QUERY.to_owned()))
 }
 
 /// Types as Prometheus calls them, where the parser has words of its own.

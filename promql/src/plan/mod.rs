@@ -3,6 +3,7 @@
 //! Nothing in a plan depends on times or series, so one can be kept and evaluated again. `guard` bounds the text,
 //! the parser reads it, `compile` and its kin make the `tree`, and refuse what is not evaluated here.
 
+mod blame;
 mod call;
 mod compile;
 pub(crate) mod function;

@@ -57,7 +57,31 @@ fn what_is_no_promql_is_refused() {
         "round(x, x)",
     ] {
         let words = refused(text);
-        assert!(words.starts_with("parse error: "), "{text:?}: {words}");
+        assert!(words.contains("parse error: "), "{text:?}: {words}");
+    }
+}
+
+#[test]
+fn the_place_to_blame_is_told() {
+    for (text, words) in [
+        ("x y", "1:3: parse error: unexpected \"y\""),
+        ("sum x", "1:5: parse error: unexpected \"x\""),
+        ("sum(rate(x[5m]) by (job)", "unclosed left parenthesis"),
+        ("1 +", "1:4: parse error: unexpected end of input"),
+        ("sum(x) by job", "1:11: parse error: unexpected \"job\""),
+        ("sum by (job) (\n  x +\n  * y)", "3:3: parse error: unexpected \"*\""),
+        ("x{a=\"b\" c=\"d\"}", "1:9: parse error: unexpected \"c\""),
+        ("x{a \"b\"}", "1:5: parse error: unexpected \"\\\"b\\\"\""),
+        ("x[5m 5m]", "1:6: parse error: unexpected \"5m\""),
+        ("x == == y", "1:6: parse error: unexpected \"==\""),
+        ("a + on(job) group_left() by b", "unexpected \"b\""),
+        ("x offset y", "1:10: parse error: unexpected \"y\""),
+        ("x @ y", "1:5: parse error: unexpected \"y\""),
+        ("topk(3,, x)", "trailing commas not allowed"),
+        ("x{a=~\"b\"} 1e+5", "1:11: parse error: unexpected \"1e\""),
+        ("(x))", "unexpected right parenthesis"),
+    ] {
+        assert!(refused(text).contains(words), "{text}: {}", refused(text));
     }
 }
 
