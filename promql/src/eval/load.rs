@@ -1,0 +1,196 @@
+//! What is made of the source's series while it hands them over.
+//!
+//! A series' samples are seen once, through borrowed slices, and leave one value a step; only a query that asks for
+//! samples themselves keeps any.
+
+use super::{
+    frame::{ABSENT, Track, refuse_clashes},
+    grid::References,
+    window::{Samples, WindowSpec},
+};
+use crate::{
+    annotations::Annotations,
+    error::Error,
+    labels::Labels,
+    limits::Meter,
+    matcher::Matcher,
+    options::Edition,
+    query::MOMENT_MS_MAX,
+    source::{Intake, Moments, Reading, Selection, is_stale},
+    value::Series,
+};
+use std::borrow::Cow;
+
+/// One selector's reading.
+pub(super) struct Job {
+    pub(super) selector: usize,
+    pub(super) matchers: Vec<Matcher>,
+    pub(super) references: References,
+    pub(super) purpose: Purpose,
+    pub(super) tracks: Vec<Track>,
+    pub(super) series: Vec<Series>,
+}
+
+/// What becomes of a selector's samples.
+pub(super) enum Purpose {
+    /// The newest at each step, or its moment.
+    Newest { lookback_ms: i64, timestamps: bool },
+    /// A function of the window before each step.
+    Window { window: WindowSpec, function: &'static str },
+    /// They are the result.
+    Samples { range_ms: i64 },
+}
+
+/// What a selector's series came to.
+#[derive(Debug)]
+pub(super) enum Loaded {
+    Tracks(Vec<Track>),
+    Samples(Vec<Series>),
+}
+
+impl Job {
+    /// What is asked of the source for it.
+    pub(super) fn selection(&self, edition: Edition) -> Selection {
+        let (back, reading) = match &self.purpose {
+            Purpose::Newest { lookback_ms, .. } => {
+                (*lookback_ms, Reading::Newest { lookback_ms: *lookback_ms })
+            }
+            Purpose::Window { window, function } => {
+                (window.range_ms, Reading::Window { function, range_ms: window.range_ms })
+            }
+            Purpose::Samples { range_ms } => (*range_ms, Reading::Samples),
+        };
+        let References { first, step, count } = self.references;
+        Selection {
+            matchers: self.matchers.clone(),
+            first_ms: first - back + i64::from(edition == Edition::Prometheus3),
+            last_ms: self.references.last(),
+            reading,
+            moments: Moments { first_ms: first, step_ms: step, count: if step == 0 { 1 } else { count } },
+        }
+    }
+
+    /// What the series came to, in order of their labels, whatever the order they came in.
+    pub(super) fn finish(mut self) -> Result<Loaded, Error> {
+        self.tracks.sort_by(|a, b| a.labels.cmp(&b.labels));
+        self.series.sort_by(|a, b| a.labels.cmp(&b.labels));
+        Ok(match self.purpose {
+            Purpose::Samples { .. } => Loaded::Samples(self.series),
+            Purpose::Window { .. } => {
+                refuse_clashes(&self.tracks)?;
+                Loaded::Tracks(self.tracks)
+            }
+            // Moments are no longer called by their metric's name: two may well be called the same.
+            Purpose::Newest { timestamps: true, .. } => Loaded::Tracks(self.tracks),
+            Purpose::Newest { timestamps: false, .. } => {
+                refuse_clashes(&self.tracks).map_err(|_| Error::source("a series came twice"))?;
+                Loaded::Tracks(self.tracks)
+            }
+        })
+    }
+}
+
+/// Takes the series of a round.
+pub(super) struct Loader<'a> {
+    pub(super) jobs: Vec<Job>,
+    pub(super) edition: Edition,
+    pub(super) meter: &'a mut Meter,
+    pub(super) notes: &'a mut Annotations,
+}
+
+impl Intake for Loader<'_> {
+    fn series(
+        &mut self,
+        selection: usize,
+        labels: &Labels,
+        timestamps: &[i64],
+        values: &[f64],
+    ) -> Result<(), Error> {
+        let Some(job) = self.jobs.get_mut(selection) else {
+            return Err(Error::source(format!("there is no selection {selection}")));
+        };
+        if timestamps.len() != values.len() {
+            return Err(Error::source(format!("{labels} has timestamps and values of different numbers")));
+        }
+        let known = -MOMENT_MS_MAX..=MOMENT_MS_MAX;
+        if ![timestamps.first(), timestamps.last()].into_iter().flatten().all(|at| known.contains(at)) {
+            return Err(Error::source(format!("a timestamp of {labels} is out of range")));
+        }
+        if !timestamps.is_sorted_by(|a, b| a < b) {
+            return Err(Error::source(format!("the timestamps of {labels} do not ascend")));
+        }
+        self.meter.series(timestamps.len())?;
+        match &job.purpose {
+            Purpose::Newest { lookback_ms, timestamps: moments } => {
+                self.meter.points(job.references.count)?;
+                let values =
+                    newest(&job.references, *lookback_ms, self.edition, timestamps, values, *moments);
+                let labels = if *moments { labels.without_name() } else { labels.clone() };
+                job.tracks.extend(Some(Track { labels, values }).filter(Track::has_values));
+            }
+            Purpose::Window { window, .. } => {
+                self.meter.points(job.references.count)?;
+                let (timestamps, values) = live(timestamps, values);
+                let samples = Samples { labels, timestamps: &timestamps, values: &values };
+                let track = window.track(&job.references, self.edition, samples, self.meter, self.notes)?;
+                job.tracks.extend(track);
+            }
+            Purpose::Samples { range_ms } => {
+                let (timestamps, values) = live(timestamps, values);
+                let last = job.references.last();
+                let first = last - range_ms + i64::from(self.edition == Edition::Prometheus3);
+                let from = timestamps.partition_point(|&at| at < first);
+                let to = timestamps.partition_point(|&at| at <= last);
+                if from < to {
+                    self.meter.points(to - from)?;
+                    job.series.push(Series {
+                        labels: labels.clone(),
+                        timestamps: timestamps[from..to].to_vec(),
+                        values: values[from..to].to_vec(),
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The newest sample at each step that is not too old, or its moment in seconds. A stale marker hides those before.
+fn newest(
+    references: &References,
+    lookback_ms: i64,
+    edition: Edition,
+    timestamps: &[i64],
+    values: &[f64],
+    moments: bool,
+) -> Vec<f64> {
+    let mut out = vec![ABSENT; references.count];
+    let steps = if references.held() { 1 } else { references.count };
+    let mut seen = 0;
+    for (at, slot) in out.iter_mut().take(steps).enumerate() {
+        let reference = references.at(at);
+        while seen < timestamps.len() && timestamps[seen] <= reference {
+            seen += 1;
+        }
+        let Some(last) = seen.checked_sub(1) else { continue };
+        let age = reference - timestamps[last];
+        let young = age < lookback_ms || (age == lookback_ms && edition == Edition::Prometheus2);
+        if young && !is_stale(values[last]) {
+            *slot = if moments { timestamps[last] as f64 / 1000.0 } else { values[last] };
+        }
+    }
+    if references.held() {
+        let first = out.first().copied().unwrap_or(ABSENT);
+        out.fill(first);
+    }
+    out
+}
+
+/// The samples without the stale markers among them.
+fn live<'a>(timestamps: &'a [i64], values: &'a [f64]) -> (Cow<'a, [i64]>, Cow<'a, [f64]>) {
+    if !values.iter().any(|&value| is_stale(value)) {
+        return (Cow::Borrowed(timestamps), Cow::Borrowed(values));
+    }
+    let alive = || timestamps.iter().zip(values).filter(|(_, value)| !is_stale(**value));
+    (alive().map(|(at, _)| *at).collect(), alive().map(|(_, value)| *value).collect())
+}

@@ -1,0 +1,91 @@
+//! Where series come from: the one trait that a store has to fill in.
+//!
+//! A query asks once for all that it reads (rarely twice: when a function's parameter is itself made of series), so
+//! a store can answer several selectors from one scan. Series are handed over one at a time and by reference; the
+//! evaluator makes of each what the query needs of it, and keeps no samples. A store that yields borrowed slices of
+//! its own buffers copies nothing.
+
+use crate::{error::Error, labels::Labels, matcher::Matcher};
+
+/// The bits of the value that ends a series: Prometheus's stale marker, a NaN that no computation makes.
+pub const STALE_BITS: u64 = 0x7ff0_0000_0000_0002;
+
+/// The value that ends a series.
+pub const STALE: f64 = f64::from_bits(STALE_BITS);
+
+/// Whether a sample says that its series has ended.
+pub fn is_stale(value: f64) -> bool {
+    value.to_bits() == STALE_BITS
+}
+
+/// What one selector of a query asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Selection {
+    /// What must hold of the labels, all of it. At least one does not accept the empty value.
+    pub matchers: Vec<Matcher>,
+    /// The first moment whose samples count, in milliseconds, itself included.
+    pub first_ms: i64,
+    /// The last, itself included.
+    pub last_ms: i64,
+    /// What becomes of the samples: a store may hand over fewer that give the same result.
+    pub reading: Reading,
+    /// The moments that the query looks back from, with `offset` and `@` already applied.
+    pub moments: Moments,
+}
+
+/// What becomes of a selection's samples.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// At each moment the newest sample that is no older than this.
+    Newest {
+        /// How old it may be, in milliseconds.
+        lookback_ms: i64,
+    },
+    /// At each moment a function of all samples of the window before it.
+    Window {
+        /// The function as it is written: `"max_over_time"`.
+        function: &'static str,
+        /// The window's length in milliseconds.
+        range_ms: i64,
+    },
+    /// The samples themselves.
+    Samples,
+}
+
+/// Moments that are evenly spaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moments {
+    /// The first, in milliseconds.
+    pub first_ms: i64,
+    /// From one to the next.
+    pub step_ms: i64,
+    /// How many.
+    pub count: usize,
+}
+
+/// A store of series.
+pub trait SeriesSource {
+    /// Hands over, for each selection, all series that fulfil its matchers and have samples in its time, in any
+    /// order; each label set at most once for a selection.
+    ///
+    /// # Errors
+    /// What `intake` answers is passed on at once: the query is over its limits, or not wanted any more. A failure
+    /// of the store itself is [`Error::source`].
+    fn select(&self, selections: &[Selection], intake: &mut dyn Intake) -> Result<(), Error>;
+}
+
+/// Takes series, one at a time.
+pub trait Intake {
+    /// Takes a series of the selection with this index. Timestamps are milliseconds and ascend, none twice; there
+    /// are as many values. Samples outside of the selection's time do no harm.
+    ///
+    /// # Errors
+    /// Whatever ends the query, to be passed on.
+    fn series(
+        &mut self,
+        selection: usize,
+        labels: &Labels,
+        timestamps: &[i64],
+        values: &[f64],
+    ) -> Result<(), Error>;
+}
