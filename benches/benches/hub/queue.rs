@@ -37,8 +37,9 @@ impl Lookup for Nothing {
         _: &AgentId,
         _: Timestamp,
         _: Timestamp,
-    ) -> Result<Look, TsdbError> {
-        Ok(Look::default())
+        _: bool,
+    ) -> Result<Option<Look>, TsdbError> {
+        Ok(Some(Look::default()))
     }
 }
 

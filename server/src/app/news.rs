@@ -61,8 +61,9 @@ impl<S: Lookup> Lookup for Watched<S> {
         agent_id: &AgentId,
         from: Timestamp,
         to: Timestamp,
-    ) -> Result<Look, TsdbError> {
-        self.store.newest_unnumbered(kind, agent_id, from, to)
+        in_files: bool,
+    ) -> Result<Option<Look>, TsdbError> {
+        self.store.newest_unnumbered(kind, agent_id, from, to, in_files)
     }
 }
 

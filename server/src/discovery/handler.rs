@@ -28,7 +28,7 @@ pub async fn get(
     let (agent, outbox) = (room.known(agent_id).await?, room.readers.outbox().clone());
     let tell = move |Listing { items, next }, wanted: &_| {
         let next_cursor = next.map(|place| cursor::encode(&place));
-        respond::long_json(&Page { items, next_cursor }, &outbox, wanted)
+        respond::long_json(Page { items, next_cursor }, &outbox, wanted)
     };
     room.tell(agent, range, tell).await
 }
@@ -41,7 +41,7 @@ pub async fn latest(
     let none = Refusal::new(ProblemType::NotFound, format!("no scan of agent {agent_id:?} yet"));
     let (agent, outbox) = (room.known(agent_id).await?, room.readers.outbox().clone());
     let tell = move |mut page: Listing, wanted: &_| {
-        respond::long_json(&page.items.pop().ok_or(none)?, &outbox, wanted)
+        respond::long_json(page.items.pop().ok_or(none)?, &outbox, wanted)
     };
     room.tell(agent, Range::ALL, tell).await
 }
@@ -59,7 +59,7 @@ pub async fn changes(
     let tell = move |page: Listing, before: Option<_>, wanted: &_| {
         let (items, next) = changes::of(page, before, asked.from, wanted)?;
         let next_cursor = next.map(|place| cursor::encode(&place));
-        respond::long_json(&Page { items, next_cursor }, &outbox, wanted)
+        respond::long_json(Page { items, next_cursor }, &outbox, wanted)
     };
     room.tell_beside(agent, range, tell).await
 }

@@ -1,6 +1,9 @@
 //! The hosts of chosen scans, as JSON text, from the newest on: as many as a page may take in bytes.
 
-use super::{DiscoveryError, Place, keys};
+use super::{
+    DiscoveryError, Place,
+    keys::{self, Key},
+};
 use crate::{
     storage::Wanted,
     tsdb::{
@@ -17,6 +20,9 @@ use std::{
 
 /// What is read of a scan in a file, in the file's order.
 const COLUMNS: [&str; 4] = ["timestamp", "boot", "seq", "hosts"];
+
+/// What a host takes as JSON at least.
+const HOST_BYTES_MIN: usize = 16;
 
 /// Hosts by the place of their scan: of those that were added the newest ones whose newer ones take less than so
 /// many bytes. What is beyond is on no page, and let go as soon as that is known.
@@ -79,27 +85,37 @@ pub(super) fn on_disk(
     Ok(())
 }
 
-/// Adds those of the scans at `places`, in memory.
+/// Adds those of the scans in memory that `keys` name, the newest first, as far as they may lie on the page. They are
+/// copied where they lie and written afterwards: a writer may wait.
 pub(super) fn in_memory(
     view: &View,
     agent: &AgentId,
-    places: &HashSet<Place>,
+    keys: &[Key],
     hosts: &mut Hosts,
 ) -> Result<(), DiscoveryError> {
+    let mut bytes = 0;
+    let fits = keys.iter().take_while(|key| {
+        let has_room = bytes < hosts.bytes_max;
+        bytes += usize::try_from(key.host_count).unwrap_or(usize::MAX).saturating_mul(HOST_BYTES_MIN);
+        has_room
+    });
+    let places: HashSet<Place> = fits.map(|key| key.place).collect();
     let moments = places.iter().map(|Place(at, ..)| *at);
     let (Some(first), Some(last)) = (moments.clone().min(), moments.max()) else { return Ok(()) };
     let range = Timestamp::from_micros(first)..Timestamp::from_micros(last.saturating_add(1));
-    let mut failed = None;
     for segment in &view.segments {
+        let mut copied = Vec::new();
         segment.each_scan(agent.as_str(), &range, |scan| {
             let place = keys::place(scan.timestamp(), scan.stream());
-            if places.contains(&place) && hosts.has_room_at(place) {
-                match to_raw_value(scan.hosts()) {
-                    Ok(text) => hosts.add(place, text),
-                    Err(error) => failed = Some(error),
-                }
+            if places.contains(&place) {
+                copied.push((place, scan.hosts().to_vec()));
             }
         });
+        for (place, found) in copied {
+            if hosts.has_room_at(place) {
+                hosts.add(place, to_raw_value(&found)?);
+            }
+        }
     }
-    failed.map_or(Ok(()), |error| Err(error.into()))
+    Ok(())
 }

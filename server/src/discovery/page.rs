@@ -33,8 +33,7 @@ impl Query {
         let mut keys = keys::in_memory(&self.view, &self.agent, &self.range);
         let mut hosts = Hosts::taking(page_bytes_max);
         if self.range.with_hosts {
-            let places = keys.iter().map(|key| key.place).collect();
-            hosts::in_memory(&self.view, &self.agent, &places, &mut hosts)?;
+            hosts::in_memory(&self.view, &self.agent, &keys, &mut hosts)?;
         }
         wanted.give_way();
         keys::on_disk(&self.agent, &self.range, &self.days, &mut keys, wanted)?;

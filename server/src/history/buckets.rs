@@ -45,7 +45,7 @@ impl Query {
     pub(super) fn run(self, wanted: &Wanted) -> Result<Listing<Bucket>, HistoryError> {
         let Self { view, agent, plan, files, fleet } = self;
         let (mut sums, mut newer, mut tiers) = (Sums::default(), Sums::default(), Tiers::default());
-        if head::add(&view, agent.as_ref(), &plan, &mut newer) {
+        if head::add(&view, agent.as_ref(), &plan, &mut newer)? {
             tiers.note(Tier::Raw);
         }
         wanted.give_way();
@@ -139,6 +139,7 @@ impl Sums {
             }
             further.iter().for_each(|(name, more)| sum.add_further(name, more));
         }
+        other.cut.into_iter().for_each(|start| self.cut(start));
     }
 
     /// Says that a source was cut in the bucket that begins at `start`.

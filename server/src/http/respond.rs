@@ -47,10 +47,12 @@ pub fn json(status: StatusCode, body: &impl Serialize) -> Response {
     }
 }
 
-/// `body` as JSON, which takes its room in the `outbox` where it is long. Blocks until there is room.
-pub fn long_json(body: &impl Serialize, outbox: &Outbox, wanted: &Wanted) -> Result<Response, Refusal> {
-    let bytes = serde_json::to_vec(body)
+/// `body` as JSON, which takes its room in the `outbox` where it is long. Blocks until there is room; the body itself
+/// is gone by then.
+pub fn long_json(body: impl Serialize, outbox: &Outbox, wanted: &Wanted) -> Result<Response, Refusal> {
+    let bytes = serde_json::to_vec(&body)
         .map_err(|error| Refusal::internal("an answer could not be written", &error))?;
+    drop(body);
     Ok(of(Representation::Json.media_type(), outbox.hold(bytes, wanted)?))
 }
 

@@ -25,7 +25,7 @@ use tokio::{
 
 /// What hyper buffers of a header block. Larger than the protocol's limit, so that a block between the two
 /// gets a refusal with a name; hyper itself answers beyond.
-const HEADER_BUFFER_BYTES_MAX: usize = 64 * 1024;
+const HEADER_BUFFER_BYTES_MAX: usize = 32 * 1024;
 /// How long connections get to finish what they are at when the hub stops.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(10);
 /// A pause after `accept` failed for want of file descriptors, so that failing costs no processor.

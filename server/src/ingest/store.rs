@@ -33,7 +33,8 @@ impl Lookup for Appender {
         agent_id: &AgentId,
         from: Timestamp,
         to: Timestamp,
-    ) -> Result<Look, TsdbError> {
-        Self::newest_unnumbered(self, kind, agent_id, from, to)
+        in_files: bool,
+    ) -> Result<Option<Look>, TsdbError> {
+        Self::newest_unnumbered(self, kind, agent_id, from, to, in_files)
     }
 }

@@ -74,8 +74,9 @@ impl Lookup for Breaking {
         agent_id: &AgentId,
         from: Timestamp,
         to: Timestamp,
-    ) -> Result<Look, TsdbError> {
-        Lookup::newest_unnumbered(&mut self.inner, kind, agent_id, from, to)
+        in_files: bool,
+    ) -> Result<Option<Look>, TsdbError> {
+        Lookup::newest_unnumbered(&mut self.inner, kind, agent_id, from, to, in_files)
     }
 }
 
@@ -113,8 +114,9 @@ impl Lookup for Measuring {
         _: &AgentId,
         _: Timestamp,
         _: Timestamp,
-    ) -> Result<Look, TsdbError> {
-        Ok(Look::default())
+        _: bool,
+    ) -> Result<Option<Look>, TsdbError> {
+        Ok(Some(Look::default()))
     }
 }
 

@@ -30,14 +30,16 @@ pub const fn kind(record: &Record) -> Kind {
 
 /// Looks at what is committed.
 pub trait Lookup {
-    /// Looks for the newest of the agent's committed rows without numbers, not before `from` and not after `to`.
+    /// Looks for the newest of the agent's committed rows without numbers, not before `from` and not after `to`; `None`
+    /// where that takes files and `in_files` is false.
     fn newest_unnumbered(
         &mut self,
         kind: Kind,
         agent_id: &AgentId,
         from: Timestamp,
         to: Timestamp,
-    ) -> Result<Look, TsdbError>;
+        in_files: bool,
+    ) -> Result<Option<Look>, TsdbError>;
 }
 
 /// Why nobody can say whether a row is new.
@@ -145,10 +147,9 @@ impl Draft<'_> {
         from: Timestamp,
         to: Timestamp,
     ) -> Result<Option<Timestamp>, LookError> {
-        if self.file_looks >= FILE_LOOKS_MAX {
-            return Err(LookError::TooMany);
-        }
-        let Look { newest, reads_files } = store.newest_unnumbered(*kind, agent_id, from, to)?;
+        let in_files = self.file_looks < FILE_LOOKS_MAX;
+        let look = store.newest_unnumbered(*kind, agent_id, from, to, in_files)?;
+        let Look { newest, reads_files } = look.ok_or(LookError::TooMany)?;
         self.file_looks += usize::from(reads_files);
         Ok(newest)
     }
@@ -190,13 +191,17 @@ mod tests {
             agent_id: &AgentId,
             from: Timestamp,
             to: Timestamp,
-        ) -> Result<Look, TsdbError> {
+            in_files: bool,
+        ) -> Result<Option<Look>, TsdbError> {
+            if self.in_files && !in_files {
+                return Ok(None);
+            }
             self.looks += 1;
             let fits = |row: &&(u8, String, Timestamp)| {
                 row.0 == kind as u8 && row.1 == agent_id.as_str() && row.2 >= from && row.2 <= to
             };
             let newest = self.committed.iter().filter(fits).map(|row| row.2).max();
-            Ok(Look { newest, reads_files: self.in_files })
+            Ok(Some(Look { newest, reads_files: self.in_files }))
         }
     }
 
@@ -261,9 +266,12 @@ mod tests {
         }
         let refused = draft.is_new(&mut rows, &agent(99), Kind::Metrics, at);
         assert!(matches!(refused, Err(LookError::TooMany)), "{refused:?}");
-        // What the group brought itself is known without a look, and the next group begins anew.
+        // What the group brought itself is known without a look, as is what memory tells; the next group begins anew.
         assert!(!draft.is_new(&mut rows, &agent(0), Kind::Metrics, at).unwrap());
         assert_eq!(rows.looks, FILE_LOOKS_MAX);
+        rows.in_files = false;
+        assert!(draft.is_new(&mut rows, &agent(98), Kind::Metrics, at).unwrap());
+        rows.in_files = true;
         assert!(newest.draft().is_new(&mut rows, &agent(99), Kind::Metrics, at).unwrap());
     }
 }

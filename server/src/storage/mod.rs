@@ -42,7 +42,7 @@ pub use self::{
     folder::{DataFolder, FolderLock, Hold},
     journal::{Journal, RECORD_BYTES_MAX, ReadEnd},
     migrate::MigrationError,
-    outbox::{OUTBOX_BYTES_MAX, Outbox},
+    outbox::{OUTBOX_BYTES_MAX, OUTBOX_WAIT, Outbox},
     page::{Found, PAGE_BYTES_MAX, take_page},
     readers::{Readers, Wanted, give_way},
     sqlite::{Sqlite, touch},

@@ -4,7 +4,8 @@
 //! much at once wait for one another, not the memory for them; one is let out whatever its size. Room is given back
 //! when the last byte is with the system, or the connection is gone.
 //!
-//! Refuses: with [`StorageError::Busy`] who finds no room within the wait.
+//! Refuses: with [`StorageError::Busy`] who finds no room within a short wait ([`OUTBOX_WAIT`]): it holds its turn
+//! meanwhile, and readers that take their answers slowly must not keep those who ask for little from theirs.
 
 use super::{StorageError, Wanted};
 use bytes::Bytes;
@@ -13,8 +14,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// What long answers may take together: three of the longest pages.
-pub const OUTBOX_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// What long answers may take together: a page or two of the longest.
+pub const OUTBOX_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// How long an answer waits for room, while whoever asks next waits for its turn.
+pub const OUTBOX_WAIT: Duration = Duration::from_millis(250);
 /// Answers up to this size are not counted: the connections bound them.
 const SHORT_BYTES_MAX: usize = 64 * 1024;
 /// How often one that waits looks whether it is still wanted.

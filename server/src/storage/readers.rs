@@ -7,7 +7,7 @@
 //! Promises: a bounded number of questions at once, others wait a named time for their turn; one that takes too
 //! long, or whose asker is gone, hears so at its next [`Wanted::check`].
 
-use super::{OUTBOX_BYTES_MAX, Outbox, StorageError};
+use super::{OUTBOX_BYTES_MAX, OUTBOX_WAIT, Outbox, StorageError};
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
@@ -82,7 +82,7 @@ impl Readers {
     /// `at_once` questions at once. One waits `turn_wait` for its turn, then [`StorageError::Busy`]; it may take
     /// `time_max`, then [`StorageError::Timeout`].
     pub fn new(at_once: usize, turn_wait: Duration, time_max: Duration) -> Self {
-        let outbox = Outbox::new(OUTBOX_BYTES_MAX, turn_wait);
+        let outbox = Outbox::new(OUTBOX_BYTES_MAX, OUTBOX_WAIT);
         Self { turns: Arc::new(Semaphore::new(at_once)), turn_wait, time_max, outbox }
     }
 

@@ -4,7 +4,7 @@
 //! leaves a segment that does not fill ([`Tsdb::leave_aged`]). The keeper never waits for it.
 
 use super::{
-    Inner, SEGMENTS_MAX, Tier, Tsdb, TsdbError, View,
+    Inner, Part, SEGMENTS_MAX, Tier, Tsdb, TsdbError,
     head::Segment,
     pick, record,
     rows::{Kind, Look, MarkRow, Rows},
@@ -13,6 +13,7 @@ use super::{
 use crate::storage::{Journal, StorageError};
 use pingup_protocol::{ids::AgentId, time::Timestamp};
 use std::{
+    ops::Range,
     sync::{Arc, MutexGuard, PoisonError, TryLockError, atomic::Ordering},
     time::Duration,
 };
@@ -108,19 +109,31 @@ impl Appender {
         Ok(sealed.into_iter().chain(head).collect())
     }
 
-    /// Looks for the newest of the agent's committed rows without numbers within [from, to].
+    /// Looks for the newest of the agent's committed rows without numbers within [from, to]; `None` where that takes
+    /// files and `in_files` is false.
     pub fn newest_unnumbered(
         &self,
         kind: Kind,
         agent_id: &AgentId,
         from: Timestamp,
         to: Timestamp,
-    ) -> Result<Look, TsdbError> {
+        in_files: bool,
+    ) -> Result<Option<Look>, TsdbError> {
         let view = self.tsdb.view();
         let in_head =
             view.segments.iter().filter_map(|s| s.newest_unnumbered(kind, agent_id, from, to)).max();
-        let on_disk = newest_unnumbered_on_disk(&view, kind, agent_id, from, to)?;
-        Ok(Look { newest: in_head.max(on_disk.newest), ..on_disk })
+        let tier = match kind {
+            Kind::Metrics => Tier::Raw,
+            Kind::Discovery => Tier::Scans,
+        };
+        let range = from.as_micros()..to.as_micros().saturating_add(1);
+        let times = from..Timestamp::from_micros(range.end);
+        let parts = view.parts_for(tier, Some(agent_id.as_str()), &times);
+        if !parts.is_empty() && !in_files {
+            return Ok(None);
+        }
+        let newest = in_head.max(newest_unnumbered_on_disk(&parts, agent_id, &range)?);
+        Ok(Some(Look { newest, reads_files: !parts.is_empty() }))
     }
 
     /// Leaves the segment to be sealed and goes on in a new one; `false` if too many wait already.
@@ -161,28 +174,19 @@ impl Tsdb {
 }
 
 fn newest_unnumbered_on_disk(
-    view: &View,
-    kind: Kind,
+    parts: &[Arc<Part>],
     agent_id: &AgentId,
-    from: Timestamp,
-    to: Timestamp,
-) -> Result<Look, TsdbError> {
-    let tier = match kind {
-        Kind::Metrics => Tier::Raw,
-        Kind::Discovery => Tier::Scans,
-    };
-    let end = to.as_micros().saturating_add(1);
-    let parts = view.parts_for(tier, Some(agent_id.as_str()), &(from..Timestamp::from_micros(end)));
+    range: &Range<i64>,
+) -> Result<Option<Timestamp>, TsdbError> {
     let mut newest = None;
-    for part in &parts {
-        let range = from.as_micros()..end;
-        for batch in pick::rows_within(part, agent_id.as_str(), &range, &["timestamp", "boot"])? {
+    for part in parts {
+        for batch in pick::rows_within(part, agent_id.as_str(), range, &["timestamp", "boot"])? {
             let batch = batch?;
             let unnumbered = (0..batch.num_rows()).filter(|row| integer_at(&batch, 1, *row).is_none());
             newest = newest.max(unnumbered.map(|row| time_at(&batch, 0, row)).max());
         }
     }
-    Ok(Look { newest: newest.map(Timestamp::from_micros), reads_files: !parts.is_empty() })
+    Ok(newest.map(Timestamp::from_micros))
 }
 
 impl std::fmt::Debug for Appender {

@@ -1,12 +1,15 @@
 //! The checksum of a part: CRC-32 (IEEE 802.3) of its whole file, made while it is written and kept in the catalogue.
-//! It tells a file that the disk, or anyone, changed; `check`, `backup` and `restore` look.
+//! It tells a file that the disk, or anyone, changed; `check`, `backup` and `restore` look, and so does whoever makes new
+//! parts of old ones: what was changed would be written anew there, under a checksum that holds.
 
+use super::{Part, TsdbError};
 use crate::storage::StorageError;
 use crc32fast::Hasher;
 use std::{
     fs::File,
     io::{self, Read},
     path::Path,
+    sync::Arc,
 };
 
 /// Read at once.
@@ -27,4 +30,16 @@ pub fn of_file(path: &Path) -> Result<u32, StorageError> {
             Err(error) => return Err(StorageError::file("read", path)(error)),
         }
     }
+}
+
+/// Refuses parts that are not what was written; those without a checksum pass.
+pub(super) fn look_at(parts: &[Arc<Part>]) -> Result<(), TsdbError> {
+    for part in parts {
+        if let Some(expected) = part.row().crc32
+            && of_file(part.path())? != expected
+        {
+            return Err(TsdbError::Changed(part.path().to_owned()));
+        }
+    }
+    Ok(())
 }

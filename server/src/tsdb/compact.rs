@@ -11,6 +11,7 @@
 use super::{
     Part, Tier, Tsdb, TsdbError,
     catalogue::Change,
+    checksum,
     merge::{Added, Merged, Order, RAW_ORDER, SCANS_ORDER},
     parts::PartRow,
     schema::{RAW, SCANS},
@@ -126,6 +127,7 @@ impl Tsdb {
         };
         let (old, period) = (parts_of(&merge), (merge.tier, merge.period));
         drop(view);
+        checksum::look_at(&old)?;
         self.merge(merge, &old)?;
         self.0.merging.done(period);
         Ok(true)

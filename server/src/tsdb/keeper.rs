@@ -46,7 +46,7 @@ impl Keeper {
         })?;
         keeper.spawn("history-merge", Job::Merge, move |ending| {
             // What one of them fails at, say a damaged file, must not keep the others from giving room.
-            let (merged, let_go) = (tsdb.compact_once(), tsdb.retain_once());
+            let (merged, let_go) = (apart(|| tsdb.compact_once()), apart(|| tsdb.retain_once()));
             tsdb.collect_garbage(&folder)?;
             let worked = merged? | let_go?;
             if !worked {
@@ -107,6 +107,11 @@ impl Keeper {
             }
         }
     }
+}
+
+/// Takes a step whose panic is its own: what is done beside it goes on.
+fn apart(step: impl FnOnce() -> Result<bool, TsdbError>) -> Result<bool, TsdbError> {
+    catch_unwind(AssertUnwindSafe(step)).unwrap_or_else(|_panic| Err(StorageError::Panicked.into()))
 }
 
 impl Tsdb {

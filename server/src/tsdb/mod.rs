@@ -74,7 +74,7 @@ use std::{
     fs::File,
     io::{self, Write},
     ops::Range,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -105,6 +105,9 @@ pub enum TsdbError {
     /// A part that cannot be written, or read.
     #[error("a Parquet file: {0}")]
     Parquet(ParquetError),
+    /// A part that is not what was written.
+    #[error("{}: {}; restore it from a backup", .0.display(), checksum::CHANGED)]
+    Changed(PathBuf),
 }
 
 impl From<ParquetError> for TsdbError {

@@ -31,7 +31,7 @@ const AGENT: &str = "agent_id";
 /// Rows read at once.
 const BATCH_ROWS: usize = 4_096;
 /// The same where hosts are among the columns: a scan may have thousands.
-const BATCH_HOSTS: usize = 16;
+const BATCH_HOSTS: usize = 4;
 
 type Builder = ParquetRecordBatchReaderBuilder<File>;
 type Filters = Vec<Box<dyn ArrowPredicate>>;

@@ -83,11 +83,12 @@ fn check_parts(backup: &Path, found: &HashMap<PathBuf, u32>) -> Result<(), Backu
     let below = Places::below(Path::new("")).parts;
     for part in &known.parts {
         let path = below.join(part.file());
-        if let (Some(expected), Some(found)) = (part.crc32, found.get(&path))
-            && expected != *found
-        {
-            return Err(BackupError::Damaged { file: backup.join(path), what: CHANGED.to_owned() });
-        }
+        let what = match (part.crc32, found.get(&path)) {
+            (_, None) => "it is listed in the backup's records and is not there",
+            (Some(expected), Some(found)) if expected != *found => CHANGED,
+            _ => continue,
+        };
+        return Err(BackupError::Damaged { file: backup.join(path), what: what.to_owned() });
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ use super::{
     Part, Tier, Tsdb, TsdbError, View,
     attempts::Period,
     catalogue::Change,
+    checksum,
     compact::LEVEL_FINISHED,
     merge::{Merged, RAW_ORDER},
     open,
@@ -65,6 +66,7 @@ pub fn before(now: Timestamp, kept: Duration) -> Timestamp {
 impl Tsdb {
     /// Rollups by the minute of a day's samples: one part, but for agents beyond all measure.
     fn roll_up(&self, day: i64, raw: &[Arc<Part>]) -> Result<Vec<PartRow>, TsdbError> {
+        checksum::look_at(raw)?;
         let draft = Draft { tier: Tier::Minute, period: day, level: LEVEL_FINISHED };
         let mut rolled = Rolled::new(Merged::open(raw, RAW_ORDER)?, MINUTE);
         let mut made = Vec::new();

@@ -43,7 +43,7 @@ const PAGE_BYTES: usize = 128 * 1024;
 const PAGE_ROWS: usize = 8_192;
 const PAGE_LOOK_ROWS: usize = 1_024;
 /// The same for scans, whose rows are large.
-const PAGE_LOOK_SCANS: usize = 16;
+const PAGE_LOOK_SCANS: usize = 1;
 /// What of a file waits to be synced at most.
 const SYNC_BYTES: usize = 1024 * 1024;
 /// A dictionary of more than so many bytes is given up for the row group; doubles are then split by bytes.

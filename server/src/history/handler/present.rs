@@ -26,10 +26,10 @@ const CSV: &str = "text/csv; charset=utf-8; header=present";
 /// A page of rows or buckets in JSON.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct TieredPage<T> {
+struct TieredPage<'a, T> {
     items: Vec<T>,
     next_cursor: Option<String>,
-    tiers: Tiers,
+    tiers: &'a Tiers,
 }
 
 /// What a page is made of.
@@ -81,8 +81,8 @@ pub(super) fn write<T: Item>(
     let next_cursor = next.map(|place| cursor::encode(&place));
     let (media_type, bytes) = match form {
         Representation::Json | Representation::Text | Representation::EventStream => {
-            let page = TieredPage { items, next_cursor, tiers };
-            return Ok(with_tiers(respond::long_json(&page, outbox, wanted)?, &page.tiers));
+            let page = TieredPage { items, next_cursor, tiers: &tiers };
+            return Ok(with_tiers(respond::long_json(page, outbox, wanted)?, &tiers));
         }
         Representation::NdJson => (form.media_type(), lines(&items)?.into_bytes()),
         Representation::Csv => (CSV, T::to_table(&items, fields).into_bytes()),

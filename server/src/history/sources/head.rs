@@ -1,7 +1,7 @@
 //! Samples in memory, added up where they lie.
 
 use crate::{
-    history::{buckets::Sums, plan::BucketsPlan},
+    history::{HistoryError, buckets::Sums, plan::BucketsPlan},
     tsdb::{
         View,
         rollup::{Aggregate, bucket},
@@ -10,19 +10,28 @@ use crate::{
 };
 use pingup_protocol::ids::AgentId;
 
-/// Adds what the plan wants of the samples in memory to `sums`; whether there were any.
+/// Samples after which what is on no page is let go.
+const SAMPLES_AT_ONCE: usize = 4_096;
+
+/// Adds what the plan wants of the samples in memory to `sums`, which never hold much more than the page; whether there
+/// were any.
 pub(in crate::history) fn add(
     view: &View,
     agent: Option<&AgentId>,
     plan: &BucketsPlan,
     sums: &mut Sums,
-) -> bool {
+) -> Result<bool, HistoryError> {
     let own = OWN_COLUMNS.map(|name| plan.fields.has(name));
     let has_further = plan.fields.has_further();
-    let mut found = false;
+    let (mut found, mut failed) = (0_usize, None);
     for segment in &view.segments {
         segment.each_sample(agent.map(AgentId::as_str), &(plan.from..plan.to), |sample| {
-            found = true;
+            found += 1;
+            if found % SAMPLES_AT_ONCE == 0
+                && let Err(error) = sums.keep_page(plan.limit)
+            {
+                failed = Some(error);
+            }
             let at = sample.timestamp();
             let sum = sums.at(bucket(at.as_micros(), plan.step_micros));
             sum.samples += 1;
@@ -38,5 +47,5 @@ pub(in crate::history) fn add(
             }
         });
     }
-    found
+    failed.map_or(Ok(found > 0), Err)
 }

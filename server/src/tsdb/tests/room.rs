@@ -189,3 +189,29 @@ fn old_days_go_also_while_merging_fails() {
         thread::yield_now();
     }
 }
+
+/// Merged, it would be written anew under a checksum that holds, and the file that tells of the damage deleted.
+#[test]
+fn a_part_that_the_disk_changed_is_not_merged() {
+    let mut bench = Bench::new();
+    for round in 0..2_u64 {
+        bench.push("a", 1, round * 10 + 1..=round * 10 + 5, NOW.plus_seconds(round as i64 * 10));
+        bench.seal_all();
+    }
+    bench.clock.advance(2 * DAY);
+    let (before, is_raw) = (bench.files(), |path: &PathBuf| path.to_string_lossy().contains("raw"));
+    let part = before.iter().find(|path| is_raw(path)).unwrap();
+    let whole = fs::read(part).unwrap();
+    let mut changed = whole.clone();
+    changed[whole.len() / 2] ^= 1;
+    fs::write(part, &changed).unwrap();
+    let rows = |bench: &Bench| -> Vec<PathBuf> { bench.files().into_iter().filter(is_raw).collect() };
+    let raw = rows(&bench);
+    // Whatever else is to be merged is, in turns.
+    let refused: Vec<_> = (0..4).filter_map(|_| bench.tsdb.compact_once().err()).collect();
+    assert!(matches!(refused.first(), Some(TsdbError::Changed(path)) if path == part), "{refused:?}");
+    assert_eq!(rows(&bench), raw, "what is there stays");
+    fs::write(part, &whole).unwrap();
+    bench.compact_all();
+    assert_eq!(bench.rows().len(), 10);
+}

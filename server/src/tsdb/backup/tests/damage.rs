@@ -58,6 +58,21 @@ fn a_part_that_was_damaged_before_it_was_backed_up_is_not_restored() {
 }
 
 #[test]
+fn a_backup_that_lacks_a_part_is_not_restored() {
+    let bench = used();
+    let (backup, data) = (target(&bench, "backup"), target(&bench, "new"));
+    back_up_to(&bench, &backup).unwrap();
+    let mut manifest = Manifest::read(&backup).unwrap();
+    let lost = manifest.files.iter().position(|entry| entry.path.ends_with(".parquet")).unwrap();
+    let lost = manifest.files.remove(lost).path;
+    fs::remove_file(backup.join(&lost)).unwrap();
+    manifest.write(&backup).unwrap();
+    let refused = restore_to(&backup, &data).unwrap_err();
+    assert!(refused.to_string().contains(&lost), "{refused}");
+    assert!(!data.exists());
+}
+
+#[test]
 fn one_wrong_byte_anywhere_is_refused_before_anything_is_written() {
     let bench = used();
     let (backup, data) = (target(&bench, "backup"), target(&bench, "new"));
