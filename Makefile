@@ -22,7 +22,7 @@ run: ## Build, then run a hub and an agent for this machine; Ctrl-C stops both
 	@scripts/run
 
 loadtest: build ## Build, then load a hub in a few minutes and print what must hold beside what does
-	@"$${CARGO_TARGET_DIR:-target}/release/pingup-loadtest" all --short || [ $$? -eq 2 ] # 2: the short set does not show every line
+	@"$${CARGO_TARGET_DIR:-target}/release/pingup-loadtest" all --short || [ $$? -eq 2 ] # 2: the short set is easier than the table
 
 check: setup ## Type-check everything, the quickest feedback
 	$(CARGO) check --workspace --all-targets $(FLAGS)

@@ -8,8 +8,8 @@
 //! as the real one does.
 //!
 //! Exit codes: 0 when every row that was sent is stored and everything holds that must, 1 when not or when the run
-//! could not be made, 2 when nothing was missed but not everything was shown, 64 for bad settings. Whatever goes
-//! wrong is one plain line on standard error.
+//! could not be made, 2 when nothing was missed but not everything was shown (or only under a load that is easier than
+//! the table's), 64 for bad settings. Whatever goes wrong is one plain line on standard error.
 
 mod answer;
 mod api;

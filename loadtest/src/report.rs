@@ -2,7 +2,7 @@
 
 use crate::{
     memory::Memory,
-    verdict::{self, Finding, Must, Outcome, Verdict},
+    verdict::{self, Finding, Must, Outcome, Terms, Verdict},
 };
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -51,9 +51,14 @@ impl Told {
         whole
     }
 
-    /// Adds what was found of the table.
+    /// Adds what was found of the table. The hub's memory in a run that was easier is that of an easier run.
     pub(crate) fn with(mut self, findings: impl IntoIterator<Item = Finding>) -> Self {
         self.findings.extend(findings);
+        if self.findings.iter().any(|finding| finding.easier) {
+            let terms = Terms::default().easier("in an easier run");
+            let memory = self.findings.iter_mut().filter(|finding| finding.must == Must::Memory);
+            memory.for_each(|finding| *finding = finding.clone().under(&terms));
+        }
         self
     }
 
@@ -103,12 +108,16 @@ impl Told {
         verdict::write(&self.judge(), to)
     }
 
-    /// A line of the table that several parts found something of: the most that any of them saw.
+    /// A line of the table that several parts found something of: the most that any of them saw, and easier if one was.
     fn merge(&mut self, finding: Finding) {
-        match self.findings.iter_mut().find(|known| known.must == finding.must) {
-            Some(known) if known.value < finding.value => *known = finding,
-            Some(_) => {}
-            None => self.findings.push(finding),
+        let Some(known) = self.findings.iter_mut().find(|known| known.must == finding.must) else {
+            return self.findings.push(finding);
+        };
+        if finding.easier && !known.easier {
+            (known.easier, known.note) = (true, finding.note.clone());
+        }
+        if known.value < finding.value {
+            known.value = finding.value;
         }
     }
 }
@@ -131,6 +140,18 @@ mod tests {
         assert_eq!(whole([part(10, false), part(20, true)]), Outcome::Failed);
         assert_eq!(part(10, true).outcome(), Outcome::Passed);
         assert_eq!(part(10, true).with([Finding::not_shown(Must::Top, "why")]).outcome(), Outcome::NotShown);
+    }
+
+    #[test]
+    fn memory_in_an_easier_run_does_not_hold() {
+        let terms = Terms::default().needs(4, 10, "s");
+        let easier = || part(10, true).with([Finding::new(Must::Singles64, 0.3).under(&terms)]);
+        let memory = |told: &Told| told.findings.iter().find(|found| found.must == Must::Memory).cloned();
+        assert_eq!(memory(&easier()).map(|found| (found.value, found.easier)), Some((Some(10.0), true)));
+        for parts in [[easier(), part(20, true)], [part(20, true), easier()]] {
+            let whole = Told::all("all", parts.map(|told| ("part", told)).into());
+            assert_eq!(memory(&whole).map(|found| (found.value, found.easier)), Some((Some(20.0), true)));
+        }
     }
 
     #[test]

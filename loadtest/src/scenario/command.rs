@@ -41,7 +41,8 @@ pub(crate) enum Command {
     CommandFanout(CommandFanout),
     /// Agents that wait, beat and push for a while: what the hub takes in memory
     Fleet(Fleet),
-    /// A hub that is gone for a while under a fleet: when all are back, and how
+    /// A hub that is gone for a while under a fleet: when all are back, and whether they come as a herd, that is
+    /// all in the same second, which would take the hub down again
     Herd(Herd),
     /// Everything in turn, and the table of what must hold
     All(All),

@@ -15,7 +15,7 @@ use crate::{
     hub::Stage,
     report::Told,
     settings::{AGENTS_MAX, SettingsError, TIMES_MAX, Target, number},
-    verdict::{Finding, Must},
+    verdict::{Finding, Must, Terms},
 };
 use clap::{Args, ValueEnum};
 use serde::Serialize;
@@ -24,6 +24,9 @@ use std::{fmt::Write, time::Duration};
 
 /// How long an order may take until everybody has reported.
 const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The table's orders, of which the slowest counts.
+const TABLE_ROUNDS: usize = 3;
 
 /// To how many, how, how often.
 #[derive(Args)]
@@ -36,7 +39,8 @@ pub(crate) struct CommandFanout {
     #[arg(long, env = "PINGUP_BY", value_name = "HOW", default_value = "selector")]
     pub(crate) by: By,
     /// Orders, one after the other; the slowest counts
-    #[arg(long, env = "PINGUP_ROUNDS", value_name = "N", default_value = "3", value_parser = number::<1, TIMES_MAX>)]
+    #[arg(long, env = "PINGUP_ROUNDS", value_name = "N", default_value_t = TABLE_ROUNDS,
+          value_parser = number::<1, TIMES_MAX>)]
     pub(crate) rounds: usize,
     /// How the agents live
     #[command(flatten)]
@@ -81,7 +85,9 @@ impl Scenario for CommandFanout {
         crew.dismiss().await?;
         let memory = stage.close().await?;
         let figures = Figures { seed, agents: self.agents, lines: habits.lines, rounds, trouble };
-        let findings = figures.findings(&self.habits.note(self.agents, habits));
+        let rounds = self.rounds as u64;
+        let terms = self.habits.terms(self.agents, habits).needs(rounds, TABLE_ROUNDS as u64, "rounds");
+        let findings = figures.findings(&terms);
         let (text, sound) = (figures.text(), figures.sound());
         Ok(Told::new("command-fanout", &figures, text, sound).with(findings).telling_memory(memory))
     }
@@ -104,12 +110,12 @@ impl Figures {
         self.trouble.is_none() && self.rounds.iter().all(|round| round.succeeded == self.agents as u64)
     }
 
-    fn findings(&self, note: &str) -> [Finding; 2] {
+    fn findings(&self, terms: &Terms) -> [Finding; 2] {
         let slowest = |of: fn(&Round) -> f64| self.rounds.iter().map(of).fold(f64::NAN, f64::max);
         let begun = slowest(|round| round.begun_seconds);
         let stored = slowest(|round| round.stored_seconds);
         [(Must::FanoutBegun, begun), (Must::FanoutStored, stored)]
-            .map(|(must, seconds)| Finding::new(must, seconds).noted(note))
+            .map(|(must, seconds)| Finding::new(must, seconds).under(terms))
     }
 
     fn text(&self) -> String {

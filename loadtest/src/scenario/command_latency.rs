@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     api::{Api, Posted},
-    crew::{Crew, record},
+    crew::{Crew, Habits, record},
     error::LoadError,
     hub::Stage,
     load_report::Latency,
@@ -19,7 +19,7 @@ use crate::{
     report::Told,
     settings::{AGENTS_MAX, SettingsError, TIMES_MAX, Target, number},
     tally::microseconds,
-    verdict::{Finding, Must},
+    verdict::{Finding, Must, Terms},
 };
 use clap::{Args, value_parser};
 use serde::{Deserialize, Serialize};
@@ -30,6 +30,9 @@ use tokio::time::{Instant, interval};
 /// How long the last commands may take until they are begun.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Commands of each of the table's runs.
+const TABLE_COMMANDS: usize = 1_000;
+
 /// To how many, how often.
 #[derive(Args)]
 pub(crate) struct CommandLatency {
@@ -38,7 +41,8 @@ pub(crate) struct CommandLatency {
           value_parser = number::<1, AGENTS_MAX>)]
     pub(crate) agents: Vec<usize>,
     /// Commands of each run
-    #[arg(long, env = "PINGUP_COMMANDS", value_name = "N", default_value = "1000", value_parser = number::<1, TIMES_MAX>)]
+    #[arg(long, env = "PINGUP_COMMANDS", value_name = "N", default_value_t = TABLE_COMMANDS,
+          value_parser = number::<1, TIMES_MAX>)]
     pub(crate) commands: usize,
     /// Commands a second
     #[arg(long, env = "PINGUP_RATE", value_name = "N", default_value_t = 50,
@@ -95,7 +99,7 @@ impl Scenario for CommandLatency {
         }
         let memory = stage.close().await?;
         let findings: Vec<_> =
-            runs.iter().flat_map(|run| run.findings(&self.habits.note(run.agents, habits))).collect();
+            runs.iter().flat_map(|run| run.findings(&self.terms(run.agents, habits))).collect();
         let sound = runs.iter().all(|run| run.trouble.is_none());
         let figures = Figures { seed, runs };
         Ok(Told::new("command-latency", &figures, figures.text(), sound)
@@ -105,6 +109,15 @@ impl Scenario for CommandLatency {
 }
 
 impl CommandLatency {
+    /// In what a run with `agents` differs from the table's, which has one of one agent and one of many.
+    fn terms(&self, agents: usize, habits: Habits) -> Terms {
+        let terms = match agents {
+            1 => Terms::default(),
+            _ => self.habits.terms(agents, habits),
+        };
+        terms.needs(self.commands as u64, TABLE_COMMANDS as u64, "commands")
+    }
+
     /// Orders one command after the other of agents of `crew`, and looks when each was begun.
     async fn order(&self, stage: &Stage, crew: Crew, seed: u64) -> Result<Run, LoadError> {
         let (agents, lines) = (crew.len(), crew.lines());
@@ -155,12 +168,13 @@ impl Run {
         }
     }
 
-    fn findings(&self, note: &str) -> Vec<Finding> {
+    fn findings(&self, terms: &Terms) -> Vec<Finding> {
         let Latency { p50, p99, .. } = self.milliseconds;
-        match self.agents {
-            1 => vec![Finding::new(Must::CommandP50, p50), Finding::new(Must::CommandP99, p99)],
-            _ => vec![Finding::new(Must::CommandAmongP99, p99).noted(note)],
-        }
+        let found = match self.agents {
+            1 => vec![(Must::CommandP50, p50), (Must::CommandP99, p99)],
+            _ => vec![(Must::CommandAmongP99, p99)],
+        };
+        found.into_iter().map(|(must, value)| Finding::new(must, value).under(terms)).collect()
     }
 }
 

@@ -15,7 +15,7 @@ use crate::{
     report::Told,
     settings::{Hub, SettingsError, TIMES_MAX, Target, check_own, number},
     spool::{Audit, Pushed, Spool},
-    verdict::{Finding, Must},
+    verdict::{Finding, Must, Terms},
 };
 use clap::Args;
 use indicatif::HumanCount;
@@ -35,14 +35,20 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// The wait before a connection that broke is tried again.
 const RETRY_AFTER: Duration = Duration::from_millis(20);
 
+/// How often the table's hub is killed, and the agents that push to it.
+const TABLE_KILLS: usize = 200;
+const TABLE_AGENTS: usize = 32;
+
 /// How often, with how many.
 #[derive(Args)]
 pub(crate) struct Crash {
     /// How often to kill
-    #[arg(long, env = "PINGUP_KILLS", value_name = "N", default_value = "200", value_parser = number::<1, TIMES_MAX>)]
+    #[arg(long, env = "PINGUP_KILLS", value_name = "N", default_value_t = TABLE_KILLS,
+          value_parser = number::<1, TIMES_MAX>)]
     pub(crate) kills: usize,
     /// Agents to register
-    #[arg(long, env = "PINGUP_AGENTS", value_name = "N", default_value = "32", value_parser = number::<1, 10_000>)]
+    #[arg(long, env = "PINGUP_AGENTS", value_name = "N", default_value_t = TABLE_AGENTS,
+          value_parser = number::<1, 10_000>)]
     pub(crate) agents: usize,
 }
 
@@ -86,12 +92,21 @@ impl Scenario for Crash {
         let figures = self.count(&stage, pushers, &starts, seed).await?;
         let memory = stage.close().await?;
         let wrong = figures.found.wrong() + figures.missed;
-        let finding = Finding::new(Must::Crash, wrong as f64).noted(format!("{} kills", self.kills));
+        let finding = Finding::new(Must::Crash, wrong as f64).under(&self.terms());
         Ok(Told::new("crash", &figures, figures.text(), wrong == 0).with([finding]).with_memory(memory))
     }
 }
 
 impl Crash {
+    /// In what the run differs from the table's.
+    fn terms(&self) -> Terms {
+        Terms::default().needs(self.kills as u64, TABLE_KILLS as u64, "kills").needs(
+            self.agents as u64,
+            TABLE_AGENTS as u64,
+            "agents",
+        )
+    }
+
     /// Kills and starts; says how long each start took.
     async fn kill(
         &self,

@@ -16,7 +16,7 @@ use crate::{
     progress::{self, Progress},
     report::Told,
     settings::{AGENTS_MAX, RUN_SECONDS_MAX, SettingsError, Target, number},
-    verdict::{Finding, Must},
+    verdict::{Finding, Must, Terms},
 };
 use clap::{Args, value_parser};
 use indicatif::HumanCount;
@@ -201,7 +201,7 @@ impl Figures {
         match share >= TABLE_SHARE_MIN {
             true => {
                 let note = format!("{} rows, brought to 86.4 million", HumanCount(self.rows));
-                Some(Finding::new(Must::Disk, bytes / share / MEGABYTE).noted(note))
+                Some(Finding::new(Must::Disk, bytes / share / MEGABYTE).under(&Terms::default().noted(note)))
             }
             false => Some(Finding::not_shown(Must::Disk, format!("only {} rows", HumanCount(self.rows)))),
         }

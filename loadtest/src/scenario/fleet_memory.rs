@@ -17,7 +17,7 @@ use crate::{
     progress,
     report::Told,
     settings::{AGENTS_MAX, RUN_SECONDS_MAX, SettingsError, Target, number},
-    verdict::{Finding, Must},
+    verdict::{Finding, Must, Terms},
 };
 use clap::{Args, value_parser};
 use indicatif::HumanCount;
@@ -29,6 +29,8 @@ use tokio::time::{Instant, interval, sleep};
 /// How long a hub of our own has been there when it is looked at as an idle one.
 const IDLE_AFTER: Duration = Duration::from_secs(3);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// How long the table's fleet is at work, seconds.
+const TABLE_SECONDS: u64 = 180;
 const MEGABYTE: f64 = 1e6;
 const KILOBYTE: f64 = 1e3;
 
@@ -40,7 +42,7 @@ pub(crate) struct Fleet {
           value_parser = number::<1, AGENTS_MAX>)]
     pub(crate) agents: usize,
     /// How long they are at work once all wait
-    #[arg(long, env = "PINGUP_SECONDS", value_name = "N", default_value_t = 180,
+    #[arg(long, env = "PINGUP_SECONDS", value_name = "N", default_value_t = TABLE_SECONDS,
           value_parser = value_parser!(u64).range(1..=RUN_SECONDS_MAX))]
     pub(crate) seconds: u64,
     /// How they live
@@ -114,7 +116,8 @@ impl Scenario for Fleet {
         };
         crew.dismiss().await?;
         let memory = stage.close().await?;
-        let findings = figures.findings(&self.habits.note(self.agents, habits));
+        let terms = self.habits.terms(self.agents, habits).needs(self.seconds, TABLE_SECONDS, "s");
+        let findings = figures.findings(&terms);
         let (text, sound) = (figures.text(), figures.sound());
         Ok(Told::new("fleet", &figures, text, sound).with(findings).telling_memory(memory))
     }
@@ -163,9 +166,9 @@ impl Figures {
         Some(beyond as f64 / self.agents as f64)
     }
 
-    fn findings(&self, note: &str) -> [Finding; 2] {
+    fn findings(&self, terms: &Terms) -> [Finding; 2] {
         let finding = |must, value: Option<f64>| match value {
-            Some(value) => Finding::new(must, value).noted(note),
+            Some(value) => Finding::new(must, value).under(terms),
             None => Finding::not_shown(must, "the hub's memory is unknown"),
         };
         [

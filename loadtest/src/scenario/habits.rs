@@ -8,9 +8,10 @@ use crate::{
     hub::{Stage, Start},
     open_files,
     settings::{RUN_SECONDS_MAX, number},
+    verdict::Terms,
 };
 use clap::{Args, value_parser};
-use std::time::Duration;
+use std::{cmp::Ordering, time::Duration};
 
 /// Agents that the table speaks of.
 pub(crate) const TABLE_AGENTS: usize = 10_000;
@@ -46,19 +47,17 @@ impl HabitFlags {
         Ok(Habits { lines, interval: Duration::from_secs(self.interval) })
     }
 
-    /// In what a run differs from the table's, for a note.
-    pub(super) fn note(&self, agents: usize, habits: Habits) -> String {
-        let mut note = Vec::new();
-        if agents != TABLE_AGENTS {
-            note.push(format!("{agents} agents"));
-        }
-        if self.interval != TABLE_INTERVAL {
-            note.push(format!("every {} s", self.interval));
-        }
-        if habits.lines < LINES_REAL {
-            note.push(format!("{} of {LINES_REAL} connections each kept", habits.lines));
-        }
-        note.join(", ")
+    /// In what a run of `agents` differs from the table's.
+    pub(super) fn terms(&self, agents: usize, habits: Habits) -> Terms {
+        let terms = Terms::default().needs(agents as u64, TABLE_AGENTS as u64, "agents");
+        let terms = if agents > TABLE_AGENTS { terms.noted(format!("{agents} agents")) } else { terms };
+        let every = format!("every {} s", self.interval);
+        let terms = match self.interval.cmp(&TABLE_INTERVAL) {
+            Ordering::Less => terms.noted(every),
+            Ordering::Equal => terms,
+            Ordering::Greater => terms.easier(every),
+        };
+        terms.needs(habits.lines as u64, LINES_REAL as u64, "connections each kept")
     }
 }
 
@@ -108,8 +107,14 @@ mod tests {
     fn a_run_says_where_it_is_not_the_tables() {
         let flags = HabitFlags::every(30);
         let habits = |lines| Habits { lines, interval: Duration::from_secs(30) };
-        assert_eq!(flags.note(10_000, habits(4)), "");
-        assert_eq!(flags.note(500, habits(1)), "500 agents, 1 of 4 connections each kept");
-        assert_eq!(HabitFlags::every(5).note(10_000, habits(4)), "every 5 s");
+        let terms = Terms::default;
+        assert_eq!(flags.terms(10_000, habits(4)), terms());
+        let less = terms().needs(500, 10_000, "agents").needs(1, 4, "connections each kept");
+        assert_eq!(flags.terms(500, habits(1)), less);
+        assert_eq!(HabitFlags::every(5).terms(10_000, habits(4)), terms().noted("every 5 s"));
+        assert_eq!(
+            HabitFlags::every(60).terms(20_000, habits(4)),
+            terms().noted("20000 agents").easier("every 60 s")
+        );
     }
 }

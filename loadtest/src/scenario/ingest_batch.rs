@@ -5,12 +5,14 @@ use crate::{
     error::LoadError,
     report::Told,
     settings::{RUN_SECONDS_MAX, SettingsError, Target},
-    verdict::{Finding, Must},
+    verdict::{Finding, Must, Terms},
 };
 use clap::{Args, value_parser};
 
 /// The batch and the connections that the table speaks of.
 const TABLE: (usize, usize) = (500, 32);
+/// How long the table's run goes on, seconds.
+const TABLE_SECONDS: u64 = 20;
 
 /// How many, how large, how long.
 #[derive(Args)]
@@ -19,7 +21,7 @@ pub(crate) struct IngestBatch {
     #[command(flatten)]
     pub(crate) pushers: Pushers<AGENTS, 32, 500>,
     /// How long to push
-    #[arg(long, env = "PINGUP_SECONDS", value_name = "N", default_value_t = 20,
+    #[arg(long, env = "PINGUP_SECONDS", value_name = "N", default_value_t = TABLE_SECONDS,
           value_parser = value_parser!(u64).range(1..=RUN_SECONDS_MAX))]
     pub(crate) seconds: u64,
 }
@@ -34,7 +36,12 @@ impl Scenario for IngestBatch {
         let load = load(connections, batch, None, self.seconds);
         let pushed = push(target, seed, "ingest-batch", agents, load).await?;
         let fits = (batch, connections) == TABLE;
-        let found = fits.then(|| Finding::new(Must::Batches, pushed.report.rows_per_second));
+        let terms = Terms::default().needs(self.seconds, TABLE_SECONDS, "s").needs(
+            agents as u64,
+            AGENTS as u64,
+            "agents",
+        );
+        let found = fits.then(|| Finding::new(Must::Batches, pushed.report.rows_per_second).under(&terms));
         Ok(pushed.told.with(found))
     }
 }

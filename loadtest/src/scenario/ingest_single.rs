@@ -18,12 +18,16 @@ use crate::{
         AGENTS_MAX, CONNECTIONS_MAX, Hub, RUN_SECONDS_MAX, SettingsError, TIMES_MAX, Target,
         check_connections, number,
     },
-    verdict::{Finding, Must},
+    verdict::{Finding, Must, Terms},
 };
 use clap::{Args, value_parser};
 use indicatif::HumanCount;
 use serde::Serialize;
 use std::{fmt::Write, sync::Arc};
+
+/// How long each of the table's turns takes, seconds, and how many there are.
+const TABLE_SECONDS: u64 = 10;
+const TABLE_ROUNDS: usize = 3;
 
 /// How many, how long, how often.
 #[derive(Args)]
@@ -37,11 +41,11 @@ pub(crate) struct IngestSingle {
           value_delimiter = ',', value_parser = number::<1, CONNECTIONS_MAX>)]
     pub(crate) connections: Vec<usize>,
     /// How long each turn takes
-    #[arg(long, env = "PINGUP_SECONDS", value_name = "N", default_value_t = 10,
+    #[arg(long, env = "PINGUP_SECONDS", value_name = "N", default_value_t = TABLE_SECONDS,
           value_parser = value_parser!(u64).range(1..=RUN_SECONDS_MAX))]
     pub(crate) seconds: u64,
     /// Turns of each at every number of connections; the median counts
-    #[arg(long, env = "PINGUP_ROUNDS", value_name = "N", default_value = "3",
+    #[arg(long, env = "PINGUP_ROUNDS", value_name = "N", default_value_t = TABLE_ROUNDS,
           value_parser = number::<1, TIMES_MAX>)]
     pub(crate) rounds: usize,
 }
@@ -92,9 +96,19 @@ impl Scenario for IngestSingle {
         bare.kill().await?;
         let memory = stage.close().await?;
         let sound = compared.iter().flat_map(|compared| &compared.rounds).all(|round| round.hub.sound());
-        let findings: Vec<_> = compared.iter().filter_map(Compared::finding).collect();
+        let findings: Vec<_> = compared.iter().filter_map(|one| one.finding(&self.terms())).collect();
         let figures = Figures { seed, agents: self.agents, compared };
         Ok(Told::new("ingest-single", &figures, figures.text(), sound).with(findings).with_memory(memory))
+    }
+}
+
+impl IngestSingle {
+    /// In what the run differs from the table's.
+    fn terms(&self) -> Terms {
+        Terms::default()
+            .needs(self.seconds, TABLE_SECONDS, "s")
+            .needs(self.rounds as u64, TABLE_ROUNDS as u64, "rounds")
+            .needs(self.agents as u64, AGENTS as u64, "agents")
     }
 }
 
@@ -133,14 +147,14 @@ impl Compared {
         }
     }
 
-    fn finding(&self) -> Option<Finding> {
+    fn finding(&self, terms: &Terms) -> Option<Finding> {
         let must = match self.connections {
             64 => Must::Singles64,
             256 => Must::Singles256,
             1_000 => Must::Singles1000,
             _ => return None,
         };
-        Some(Finding::new(must, self.ratio))
+        Some(Finding::new(must, self.ratio).under(terms))
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
     progress::{self, Progress},
     report::Told,
     settings::{SettingsError, TIMES_MAX, Target, check_own, number},
-    verdict::{Finding, Must},
+    verdict::{Finding, Must, Terms},
 };
 use clap::Args;
 use serde::Serialize;
@@ -24,15 +24,19 @@ const LOADED_FOR: Duration = Duration::from_secs(3);
 /// How long the load would go on without it.
 const LOAD_SECONDS: u64 = 3_600;
 
+/// Starts of each kind that the table speaks of.
+const TABLE_ROUNDS: usize = 3;
+
 /// How often.
 #[derive(Args)]
 pub(crate) struct Start {
     /// Starts of each kind; the slowest counts
-    #[arg(long, env = "PINGUP_ROUNDS", value_name = "N", default_value = "3", value_parser = number::<1, TIMES_MAX>)]
+    #[arg(long, env = "PINGUP_ROUNDS", value_name = "N", default_value_t = TABLE_ROUNDS,
+          value_parser = number::<1, TIMES_MAX>)]
     pub(crate) rounds: usize,
-    /// Where the store came from, for the report
+    /// In what the store differs from the table's
     #[arg(skip)]
-    pub(crate) note: String,
+    pub(crate) store: Terms,
 }
 
 #[derive(Serialize)]
@@ -76,8 +80,9 @@ impl Scenario for Start {
         }
         bar.finish_and_clear();
         let memory = stage.close().await?;
+        let terms = self.store.clone().needs(self.rounds as u64, TABLE_ROUNDS as u64, "rounds");
         let findings = [(Must::StartClean, &clean), (Must::StartKilled, &killed)]
-            .map(|(must, times)| Finding::new(must, slowest(times)).noted(self.note.clone()));
+            .map(|(must, times)| Finding::new(must, slowest(times)).under(&terms));
         let text =
             format!("start, ms until `listening`: clean {clean:.0?}, killed under load {killed:.0?}\n");
         let figures = Figures { clean_milliseconds: clean, killed_milliseconds: killed };

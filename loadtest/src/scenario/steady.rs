@@ -7,7 +7,7 @@ use crate::{
     load_report::Latency,
     report::Told,
     settings::{RATE_ROWS_MAX, RUN_SECONDS_MAX, SettingsError, Target},
-    verdict::{Finding, Must},
+    verdict::{Finding, Must, Terms},
 };
 use clap::{Args, value_parser};
 use std::num::NonZeroU64;
@@ -17,6 +17,10 @@ const TABLE_RATE: u64 = 20_000;
 const TABLE_RATE_LIGHT: u64 = 1_000;
 /// How long the table's steady load goes on, seconds.
 const TABLE_SECONDS: u64 = 600;
+/// The same of its light load.
+const TABLE_SECONDS_LIGHT: u64 = 60;
+/// Connections of both.
+const TABLE_CONNECTIONS: usize = 256;
 
 /// How much, how long.
 #[derive(Args)]
@@ -31,7 +35,7 @@ pub(crate) struct Steady {
     pub(crate) seconds: u64,
     /// Who pushes
     #[command(flatten)]
-    pub(crate) pushers: Pushers<AGENTS, 256, 1>,
+    pub(crate) pushers: Pushers<AGENTS, TABLE_CONNECTIONS, 1>,
 }
 
 impl Scenario for Steady {
@@ -50,14 +54,7 @@ impl Scenario for Steady {
 
 impl Steady {
     fn findings(&self, latency: &Latency) -> Vec<Finding> {
-        let mut note = Vec::new();
-        if self.rate == TABLE_RATE && self.seconds < TABLE_SECONDS {
-            note.push(format!("{} s", self.seconds));
-        }
-        if self.pushers.batch > 1 {
-            note.push(format!("in batches of {}", self.pushers.batch));
-        }
-        let note = note.join(", ");
+        let terms = self.terms();
         let found = match self.rate {
             // A pause shows in what fell due during it, so the worst latency is the longest pause.
             TABLE_RATE => vec![
@@ -68,6 +65,17 @@ impl Steady {
             TABLE_RATE_LIGHT => vec![(Must::LightP50, latency.p50), (Must::LightP99, latency.p99)],
             _ => Vec::new(),
         };
-        found.into_iter().map(|(must, value)| Finding::new(must, value).noted(note.clone())).collect()
+        found.into_iter().map(|(must, value)| Finding::new(must, value).under(&terms)).collect()
+    }
+
+    /// In what the run differs from the table's.
+    fn terms(&self) -> Terms {
+        let Pushers { agents, connections, batch } = self.pushers;
+        let seconds = if self.rate == TABLE_RATE_LIGHT { TABLE_SECONDS_LIGHT } else { TABLE_SECONDS };
+        let terms = Terms::default()
+            .needs(self.seconds, seconds, "s")
+            .needs(agents as u64, AGENTS as u64, "agents")
+            .needs(connections as u64, TABLE_CONNECTIONS as u64, "connections");
+        if batch > 1 { terms.easier(format!("in batches of {batch}")) } else { terms }
     }
 }

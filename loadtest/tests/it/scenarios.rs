@@ -1,6 +1,7 @@
 //! The other scenarios as stories, where no hub of their own is needed: what they push, and what they find.
 
 use crate::{
+    Run,
     fake_hub::{FakeHub, Fault},
     play, program,
 };
@@ -47,7 +48,16 @@ fn a_steady_load_at_a_rate_of_the_table_is_judged() {
     let run = play(&hub, &line("steady", &["--rate", "1000", "--seconds", "1"]));
     let judged: Vec<_> = run.json["verdicts"].as_array().unwrap().iter().map(|v| &v["what"]).collect();
     assert_eq!(judged, ["1 000 rows/s, p50", "1 000 rows/s, p99"]);
-    assert_eq!(run.code(), Some(if run.json["passed"] == true { 0 } else { 1 }), "{}", run.stdout());
+    what_is_easier_does_not_hold(&run);
+}
+
+/// A line that an easier run meets is not held; one that it misses, by a slow machine for instance, is missed.
+fn what_is_easier_does_not_hold(run: &Run) {
+    let words: Vec<_> = run.json["verdicts"].as_array().unwrap().iter().map(|v| &v["verdict"]).collect();
+    assert!(words.iter().all(|word| *word == "easier" || *word == "missed"), "{}", run.stdout());
+    let missed = words.iter().any(|word| *word == "missed");
+    assert_eq!(run.code(), Some(if missed { 1 } else { 2 }), "{}", run.stdout());
+    assert_eq!(run.json["passed"], false);
 }
 
 #[test]
@@ -104,8 +114,9 @@ fn commands_one_at_a_time_are_begun_and_reported_once() {
     assert_eq!(hub.reported(), 24);
     assert_eq!(hub.faults_of_caller(), Vec::<String>::new());
     let judged: Vec<_> = run.json["verdicts"].as_array().unwrap().iter().map(|v| &v["note"]).collect();
-    assert_eq!(judged, ["", "", "4 agents, every 1 s"], "{}", run.stdout());
-    assert_eq!(run.code(), Some(if run.json["passed"] == true { 0 } else { 1 }), "{}", run.stdout());
+    let few = "12 of 1000 commands";
+    assert_eq!(judged, [few, few, &format!("4 of 10000 agents, every 1 s, {few}")], "{}", run.stdout());
+    what_is_easier_does_not_hold(&run);
 }
 
 #[test]

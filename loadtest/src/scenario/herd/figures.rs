@@ -5,7 +5,7 @@ use crate::{
     crew::Entries,
     load_report::Latency,
     spool::Audit,
-    verdict::{Finding, Must},
+    verdict::{Finding, Must, Terms},
 };
 use indicatif::HumanCount;
 use serde::Serialize;
@@ -74,21 +74,21 @@ impl Figures {
         self.found.wrong() == 0 && self.reached == self.agents as u64 && self.trouble.is_none()
     }
 
-    /// The worst second's attempts, for each agent.
-    fn attempts_each(&self) -> f64 {
+    /// The worst second's attempts, as a share of the agents.
+    fn attempts_share(&self) -> f64 {
         let worst = self.attempts_by_second.iter().copied().max().unwrap_or_default();
         f64::from(worst) / self.agents as f64
     }
 
     /// What was found of the table.
-    pub(super) fn findings(&self, note: &str) -> [Finding; 3] {
+    pub(super) fn findings(&self, terms: &Terms) -> [Finding; 3] {
         let back = self.waiting_seconds.max(self.delivered_seconds);
         [
             (Must::HerdBack, back),
             (Must::HerdRows, self.found.wrong() as f64),
-            (Must::HerdAttempts, self.attempts_each()),
+            (Must::HerdAttempts, self.attempts_share()),
         ]
-        .map(|(must, value)| Finding::new(must, value).noted(note))
+        .map(|(must, value)| Finding::new(must, value).under(terms))
     }
 
     /// The same for people.

@@ -1,4 +1,4 @@
-//! A hub that is gone for a while under a fleet, and how the fleet comes back.
+//! A hub that is gone for a while under a fleet, and how the fleet comes back: as a herd, all in one moment, or spread.
 //!
 //! The hub is killed, or stopped, and started again on its port and its data. All agents must wait again, over new
 //! connections, and what they measured meanwhile must be delivered; then an order goes to all, for whoever does not get it
@@ -22,6 +22,7 @@ use crate::{
     report::Told,
     settings::{AGENTS_MAX, SettingsError, Target, check_own, number},
     spool::{Audit, Spool},
+    verdict::Terms,
 };
 use clap::{Args, ValueEnum, value_parser};
 use figures::Figures;
@@ -33,6 +34,9 @@ use tokio::{
     time::{Instant, sleep},
 };
 
+/// How long the table's hub is away, seconds: longer than from one sample to the next, so that each agent has something
+/// to deliver.
+pub(crate) const TABLE_DOWN: u64 = 35;
 /// How long all may take to be back, before it is called a failure to come back.
 const PATIENCE: Duration = Duration::from_secs(300);
 /// How long the fleet is at work before the hub goes.
@@ -53,7 +57,8 @@ pub(crate) struct Herd {
           value_parser = number::<1, AGENTS_MAX>)]
     pub(crate) agents: usize,
     /// Seconds that the hub is away
-    #[arg(long, env = "PINGUP_DOWN", value_name = "N", default_value_t = 1, value_parser = value_parser!(u64).range(0..=3_600))]
+    #[arg(long, env = "PINGUP_DOWN", value_name = "N", default_value_t = TABLE_DOWN,
+          value_parser = value_parser!(u64).range(0..=3_600))]
     pub(crate) down: u64,
     /// How it ends
     #[arg(long, env = "PINGUP_END", value_name = "HOW", default_value = "kill")]
@@ -99,20 +104,20 @@ impl Scenario for Herd {
         let found = read_back(&stage, crew.dismiss().await?).await?;
         let memory = stage.close().await?;
         let figures = Figures::new(self, (seed, habits.lines), comeback, &entries, (found, proof.succeeded));
-        let findings = figures.findings(&self.note(habits));
+        let findings = figures.findings(&self.terms(habits));
         let (text, sound) = (figures.text(), figures.sound());
         Ok(Told::new("herd", &figures, text, sound).with(findings).telling_memory(memory))
     }
 }
 
 impl Herd {
-    /// How long the hub was away, which the table leaves open, and in what the run differs from the table's.
-    fn note(&self, habits: Habits) -> String {
-        let away = format!("away {} s", self.down);
-        match self.habits.note(self.agents, habits) {
-            note if note.is_empty() => away,
-            note => format!("{away}, {note}"),
+    /// In what the run differs from the table's.
+    fn terms(&self, habits: Habits) -> Terms {
+        let terms = self.habits.terms(self.agents, habits);
+        if self.down > TABLE_DOWN {
+            return terms.noted(format!("away {} s", self.down));
         }
+        terms.needs(self.down, TABLE_DOWN, "s away")
     }
 
     /// Takes the hub away, brings it back, and waits until all are there again.

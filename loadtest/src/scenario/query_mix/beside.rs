@@ -15,7 +15,7 @@ use crate::{
     progress::Progress,
     scenario::{load, register},
     tally::microseconds,
-    verdict::{Finding, Must},
+    verdict::{Finding, Must, Terms},
 };
 use hdrhistogram::Histogram;
 use serde::Serialize;
@@ -102,17 +102,17 @@ async fn ask_on(mut api: Api, store: Store, random: u64, micros: Arc<Mutex<Histo
 impl Beside {
     /// The ingest's p99, held to the table if it is the table's load: with questions that were answered, for without
     /// any the ingest was beside nothing.
-    pub(super) fn finding(&self, rate: u64, note: String) -> Option<Finding> {
+    pub(super) fn finding(&self, rate: u64, terms: &Terms) -> Option<Finding> {
         let p99 = self.ingest.latency_milliseconds.p99;
-        judge((rate, self.heavy_at_once), self.heavy.answers, p99, note)
+        judge((rate, self.heavy_at_once), self.heavy.answers, p99, terms)
     }
 }
 
-fn judge(load: (u64, usize), answers: u64, p99: f64, note: String) -> Option<Finding> {
+fn judge(load: (u64, usize), answers: u64, p99: f64, terms: &Terms) -> Option<Finding> {
     match answers {
         _ if load != TABLE => None,
         0 => Some(Finding::not_shown(Must::BesideQueries, "no heavy question was answered")),
-        _ => Some(Finding::new(Must::BesideQueries, p99).noted(note)),
+        _ => Some(Finding::new(Must::BesideQueries, p99).under(terms)),
     }
 }
 
@@ -122,7 +122,8 @@ mod tests {
 
     #[test]
     fn ingest_beside_questions_that_nobody_answers_shows_nothing() {
-        let value = |load, answers| judge(load, answers, 42.0, String::new()).map(|finding| finding.value);
+        let value =
+            |load, answers| judge(load, answers, 42.0, &Terms::default()).map(|finding| finding.value);
         assert_eq!(value(TABLE, 0), Some(None));
         assert_eq!(value(TABLE, 1), Some(Some(42.0)));
         assert_eq!(value((1_000, 10), 1), None);

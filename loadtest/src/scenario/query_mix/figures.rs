@@ -1,14 +1,14 @@
 //! What the questions came to, told and held to the table.
 
-use super::{QueryMix, beside::Beside};
+use super::{QueryMix, TABLE_QUERIES, TABLE_SECONDS, beside::Beside};
 use crate::{
     load_report::Latency,
-    verdict::{Finding, Must},
+    verdict::{Finding, Must, Terms},
 };
 use serde::Serialize;
 use std::fmt::Write;
 
-/// Agents that the table's store has; with fewer, questions about the fleet are easier.
+/// Agents that the table's store has; with fewer, questions are easier.
 const TABLE_AGENTS: usize = 1_000;
 
 /// What one kind came to.
@@ -44,19 +44,18 @@ pub(super) struct Figures {
 impl Figures {
     /// What was found of the table.
     pub(super) fn findings(&self, asked: &QueryMix) -> Vec<Finding> {
-        let small = match self.agents < TABLE_AGENTS {
-            true => format!("{} agents", self.agents),
-            false => String::new(),
-        };
+        let small = Terms::default().needs(self.agents as u64, TABLE_AGENTS as u64, "agents");
+        let terms = small.clone().needs(asked.queries as u64, TABLE_QUERIES as u64, "questions");
         let mut findings = Vec::new();
         for asked in &self.asked {
             let Some(must) = asked.must else { continue };
             findings.push(match &asked.not_offered {
-                None => Finding::new(must, asked.milliseconds.p50).noted(small.clone()),
+                None => Finding::new(must, asked.milliseconds.p50).under(&terms),
                 Some(why) => Finding::not_shown(must, why.clone()),
             });
         }
-        findings.extend(self.beside.as_ref().and_then(|beside| beside.finding(asked.ingest_rate, small)));
+        let terms = small.needs(asked.seconds, TABLE_SECONDS, "s");
+        findings.extend(self.beside.as_ref().and_then(|beside| beside.finding(asked.ingest_rate, &terms)));
         findings
     }
 

@@ -31,11 +31,16 @@ use store::{Store, pick};
 const NOT_OFFERED: [u16; 3] = [404, 405, 422];
 const NO_SCANS: &str = "no scans in this store";
 
+/// Questions of each kind in the table's run, and how long it pushes beside heavy ones, seconds.
+const TABLE_QUERIES: usize = 100;
+const TABLE_SECONDS: u64 = 60;
+
 /// What to ask, how often.
 #[derive(Args)]
 pub(crate) struct QueryMix {
     /// Questions of each kind
-    #[arg(long, env = "PINGUP_QUERIES", value_name = "N", default_value = "100", value_parser = number::<1, TIMES_MAX>)]
+    #[arg(long, env = "PINGUP_QUERIES", value_name = "N", default_value_t = TABLE_QUERIES,
+          value_parser = number::<1, TIMES_MAX>)]
     pub(crate) queries: usize,
     /// Rows a second to push beside heavy questions; 0: none
     #[arg(long, env = "PINGUP_INGEST_RATE", value_name = "N", default_value_t = 0,
@@ -45,7 +50,7 @@ pub(crate) struct QueryMix {
     #[arg(long, env = "PINGUP_HEAVY", value_name = "N", default_value = "10", value_parser = number::<0, 1_000>)]
     pub(crate) heavy: usize,
     /// How long to push beside them
-    #[arg(long, env = "PINGUP_SECONDS", value_name = "N", default_value_t = 30,
+    #[arg(long, env = "PINGUP_SECONDS", value_name = "N", default_value_t = TABLE_SECONDS,
           value_parser = value_parser!(u64).range(1..=RUN_SECONDS_MAX))]
     pub(crate) seconds: u64,
 }

@@ -1,10 +1,13 @@
 //! What a stall came to, told and held to the table.
 
-use super::pusher::{PATIENCE, Pusher};
+use super::{
+    TABLE,
+    pusher::{PATIENCE, Pusher},
+};
 use crate::{
     load_report::Latency,
     spool::Audit,
-    verdict::{Finding, Must},
+    verdict::{Finding, Must, Terms},
 };
 use hdrhistogram::Histogram;
 use indicatif::HumanCount;
@@ -70,15 +73,18 @@ impl Figures {
     /// What was found of the table. A hub that did not stall shows nothing; neither does the memory of one whose queue
     /// was never full, for then nothing was there to be bounded.
     pub(super) fn findings(&self) -> [Finding; 2] {
-        let note = format!("{} s", self.stall_seconds);
+        let terms = Terms::default()
+            .needs(self.stall_seconds, TABLE.seconds, "s")
+            .needs(self.rate, TABLE.rate, "rows/s")
+            .needs(self.agents as u64, TABLE.agents as u64, "agents");
         let rows = match self.stalled {
-            true => Finding::new(Must::Stall, self.wrong() as f64).noted(note.clone()),
+            true => Finding::new(Must::Stall, self.wrong() as f64).under(&terms),
             false => Finding::not_shown(Must::Stall, "this hub did not stall"),
         };
         let memory = match self.resident_growth_bytes {
             _ if self.refused == 0 => Finding::not_shown(Must::StallMemory, "its queue was never full"),
             None => Finding::not_shown(Must::StallMemory, "its memory is unknown"),
-            Some(bytes) => Finding::new(Must::StallMemory, bytes as f64 / MEBIBYTE).noted(note),
+            Some(bytes) => Finding::new(Must::StallMemory, bytes as f64 / MEBIBYTE).under(&terms),
         };
         [rows, memory]
     }
@@ -139,6 +145,14 @@ mod tests {
 
     fn values(figures: &Figures) -> [Option<f64>; 2] {
         figures.findings().map(|finding| finding.value)
+    }
+
+    #[test]
+    fn a_shorter_stall_is_easier() {
+        let easier = |figures: &Figures| figures.findings().map(|finding| finding.easier);
+        let table = Figures { agents: 500, rate: 20_000, ..figures(true, 1, Some(1)) };
+        assert_eq!(easier(&table), [false, false]);
+        assert_eq!(easier(&Figures { stall_seconds: 8, ..table }), [true, true]);
     }
 
     #[test]

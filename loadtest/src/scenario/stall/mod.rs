@@ -37,21 +37,32 @@ use tokio::{
 const AFTERWARDS: Duration = Duration::from_secs(5);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
+/// How many agents the table's stall has, the rows a second that they measure, and how long it is.
+const TABLE: Table = Table { agents: 500, rate: 20_000, seconds: 30 };
+
+struct Table {
+    agents: usize,
+    rate: u64,
+    seconds: u64,
+}
+
 /// How many, how long.
 #[derive(Args)]
 pub(crate) struct Stall {
     /// Agents to register, each with a connection
-    #[arg(long, env = "PINGUP_AGENTS", value_name = "N", default_value = "500", value_parser = number::<1, 20_000>)]
+    #[arg(long, env = "PINGUP_AGENTS", value_name = "N", default_value_t = TABLE.agents,
+          value_parser = number::<1, 20_000>)]
     pub(crate) agents: usize,
     /// Rows a second that they measure together
-    #[arg(long, env = "PINGUP_RATE", value_name = "N", default_value_t = 20_000,
+    #[arg(long, env = "PINGUP_RATE", value_name = "N", default_value_t = TABLE.rate,
           value_parser = value_parser!(u64).range(1..=RATE_ROWS_MAX))]
     pub(crate) rate: u64,
     /// Seconds from the hub's start until its writer stands still
     #[arg(long, env = "PINGUP_AFTER", value_name = "N", default_value_t = 8, value_parser = value_parser!(u64).range(1..=3_600))]
     pub(crate) after: u64,
     /// Seconds that it stands still
-    #[arg(long, env = "PINGUP_FOR", value_name = "N", default_value_t = 30, value_parser = value_parser!(u64).range(1..=3_600))]
+    #[arg(long, env = "PINGUP_FOR", value_name = "N", default_value_t = TABLE.seconds,
+          value_parser = value_parser!(u64).range(1..=3_600))]
     pub(crate) r#for: u64,
 }
 
