@@ -1,16 +1,18 @@
 //! Batches: one word to many agents, and how far it has come.
 //!
 //! A batch is no state of its own. It is the commands that were queued with it; how many of them stand how is
-//! counted when somebody asks.
+//! counted when somebody asks. Only whom it left out, when it was queued, is kept with it.
 
 use super::PARAMS_BYTES_MAX;
 use pingup_protocol::{command::CommandStatus, ids::AgentId, time::Timestamp};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Agents of one batch: all are queued in one write, and nobody else writes meanwhile.
 pub const BATCH_AGENTS_MAX: usize = 65_536;
 /// Parameters of one batch, in bytes of compact JSON, times its agents: each command keeps its own.
 pub const BATCH_PARAMS_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Agents left out of one batch that are named; all are counted. It bounds what each answer about the batch repeats.
+pub const LEFT_OUT_MAX: usize = 1_000;
 
 const _: () = assert!(PARAMS_BYTES_MAX <= BATCH_PARAMS_BYTES_MAX, "what one may have, a batch of one may");
 
@@ -30,6 +32,41 @@ pub struct BatchView {
     pub agents: u64,
     /// How many of its commands stand how.
     pub counts: Counts,
+    /// How many agents were meant too, but could not be given a command.
+    pub left_out_count: u64,
+    /// The first 1 000 of them, by id.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// An agent that was meant, and has no command of the batch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LeftOut {
+    /// Which agent.
+    pub agent_id: AgentId,
+    /// Why.
+    pub reason: LeftOutReason,
+}
+
+/// Why an agent is left out of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum LeftOutReason {
+    /// As many commands are open for it as may be.
+    TooManyOpenCommands,
+}
+
+impl LeftOut {
+    /// The first [`LEFT_OUT_MAX`] of `agents`, all of which have too much to do.
+    pub fn name(agents: &[&AgentId]) -> Vec<Self> {
+        let named = agents.iter().take(LEFT_OUT_MAX);
+        named
+            .map(|agent_id| Self {
+                agent_id: (*agent_id).clone(),
+                reason: LeftOutReason::TooManyOpenCommands,
+            })
+            .collect()
+    }
 }
 
 /// How many commands stand how.
@@ -101,7 +138,7 @@ pub struct Missing {
     pub agent_id: AgentId,
     /// Its command.
     pub command_id: String,
-    /// Where that stands: `pending`, `delivered`, `running` or `expired`.
+    /// Where that stands: `pending`, `delivered`, `running`, `expired`, or `unknown` when the hub gave it up unheard.
     pub status: CommandStatus,
 }
 
@@ -127,5 +164,14 @@ mod tests {
             assert_eq!(written[status.as_str()], count);
         }
         assert_eq!(counts.total(), (1..=9).sum::<u64>());
+    }
+
+    #[test]
+    fn of_many_that_are_left_out_the_first_are_named() {
+        let ids: Vec<_> = (0..=LEFT_OUT_MAX).map(|n| AgentId::parse(&format!("a-{n:04}")).unwrap()).collect();
+        let named = LeftOut::name(&ids.iter().collect::<Vec<_>>());
+        assert!(named.iter().map(|one| &one.agent_id).eq(&ids[..LEFT_OUT_MAX]));
+        let written = serde_json::to_value(&named[0]).unwrap();
+        assert_eq!(written, serde_json::json!({"agentId": "a-0000", "reason": "too-many-open-commands"}));
     }
 }

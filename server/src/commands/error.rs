@@ -24,6 +24,12 @@ pub enum CommandsError {
         "{OPEN_COMMANDS_MAX} commands are open for agent {0:?}; cancel some, or wait until it worked some off"
     )]
     TooManyOpen(String),
+    /// A batch of agents none of which has room.
+    #[error(
+        "{OPEN_COMMANDS_MAX} commands are open for each agent that is meant; cancel some, or wait until they worked \
+         some off"
+    )]
+    NobodyHasRoom,
     /// A selector that fits nobody.
     #[error("no living agent fits; GET /api/v1/agents shows labels, states and names")]
     NobodyFits,

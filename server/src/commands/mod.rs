@@ -21,7 +21,7 @@
 //! answer, ends the command and says so; or it says that the command was over before.
 //!
 //! One word can ask many agents ([`BatchView`]): each gets a command of its own, like any other, and all of them are
-//! queued in one write or none is.
+//! queued in one write or none is. An agent that has too many open is left out of it, and named in the answer.
 //!
 //! # Promises
 //! A command that was answered 201 is on disk, and so is a result that was answered 200. The same result twice
@@ -42,7 +42,10 @@ pub mod store;
 mod tests;
 pub mod waiters;
 
-pub use batch::{BATCH_AGENTS_MAX, BATCH_PARAMS_BYTES_MAX, BatchProgress, BatchView, Counts, Missing};
+pub use batch::{
+    BATCH_AGENTS_MAX, BATCH_PARAMS_BYTES_MAX, BatchProgress, BatchView, Counts, LEFT_OUT_MAX, LeftOut,
+    LeftOutReason, Missing,
+};
 pub use changes::{Change, Teller};
 pub use error::CommandsError;
 pub use handler::{Commands, Neighbours};

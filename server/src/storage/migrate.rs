@@ -51,6 +51,11 @@ pub const SQLITE: &[Migration] = &[
         name: "config_reports",
         sql: include_str!("../../../migrations/sqlite/0007_config_reports.sql"),
     },
+    Migration {
+        version: 8,
+        name: "left_out",
+        sql: include_str!("../../../migrations/sqlite/0008_left_out.sql"),
+    },
 ];
 
 /// A step that a database remembers.

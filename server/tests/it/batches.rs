@@ -1,4 +1,4 @@
-//! /api/v1/commands to many agents: whole or not at all, counted, listed, taken back.
+//! /api/v1/commands to many agents: in one write, counted, listed, taken back.
 
 use crate::harness::{
     Hub,
@@ -13,6 +13,8 @@ use std::{thread, time::Duration};
 /// Agents of the hub that is killed: so many that their batch is long enough under way to be met there.
 const MANY: u64 = 3_000;
 const ROUNDS: u64 = 6;
+/// Commands that may be open for one agent.
+const OPEN: u64 = 1_000;
 const JSON: [(&str, &str); 1] = [("content-type", "application/json")];
 
 fn post(operator: &Wire, body: &Value) -> Value {
@@ -114,6 +116,47 @@ fn agents_are_asked_by_their_labels_and_what_nobody_saw_is_taken_back() {
     assert_eq!(told["cancel"].as_array().unwrap().len(), 1, "whoever has it is to end it");
     agents[0].pending("&after=0");
     assert!(missing(&batch(&operator, &queued, "")).is_empty());
+}
+
+#[test]
+fn a_machine_that_is_off_keeps_no_order_from_the_others() {
+    let mut hub = Hub::start();
+    let agent = hub.register("A");
+    hub.register("off");
+    hub.stop();
+    let fill = format!(
+        "INSERT INTO command_seqs VALUES ('off', {OPEN});
+         WITH RECURSIVE n(number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM n WHERE number < {OPEN})
+         INSERT INTO commands (id, agent_id, seq, action, params, created_at, expires_at)
+         SELECT 'old-' || number, 'off', number, 'ping', '{{}}', 0, {} FROM n",
+        now().plus_seconds(86_400).as_micros()
+    );
+    Connection::open(hub.folder().join("pingup.db")).unwrap().execute_batch(&fill).unwrap();
+    hub.restart();
+    let operator = hub.operator("operator");
+    let order = json!({"agentIds": ["off", "A"], "action": "ping", "idempotencyKey": "deploy-9"});
+    let queued = post(&operator, &order);
+    let left_out = json!([{"agentId": "off", "reason": "too-many-open-commands"}]);
+    assert_eq!((&queued["agents"], &queued["leftOutCount"]), (&json!(1), &json!(1)));
+    assert_eq!(queued["leftOut"], left_out);
+    assert_eq!(agent.at(&hub.wire).pending("")["commands"].as_array().unwrap().len(), 1);
+    let path =
+        format!("/api/v1/commands?agentId=off&limit=1&since={}", queued["createdAt"].as_str().unwrap());
+    assert_eq!(operator.get(&path).expect(200)["items"], json!([]));
+
+    operator.delete("/api/v1/commands/old-1").expect(200);
+    let again = operator.post("/api/v1/commands", &order).expect(200);
+    assert_eq!(
+        (&again["batchId"], &again["leftOut"]),
+        (&queued["batchId"], &left_out),
+        "it has room by now, but the key's batch is the one that was"
+    );
+    assert_eq!(batch(&operator, &queued, "")["leftOut"], left_out);
+    let off = json!({"agentIds": ["off"], "action": "ping"});
+    assert_eq!(post(&operator, &off)["leftOut"], json!([]));
+    let refusal = operator.post("/api/v1/commands", &off);
+    assert!(refusal.header("retry-after").is_some(), "{refusal:?}");
+    refused(&refusal, 503, "overloaded");
 }
 
 #[test]

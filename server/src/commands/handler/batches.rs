@@ -64,7 +64,8 @@ pub async fn cancel_batch(
 }
 
 impl Commands {
-    /// Queues a batch. 201: all of it is on disk, and its agents are being woken; 200: this key queued it before.
+    /// Queues a batch. 201: all of it is on disk, and its agents are being woken; 200: this key queued it before. Either
+    /// way the answer names whom it leaves out.
     pub(super) async fn create_batch(
         &self,
         order: BatchOrder,
@@ -81,7 +82,8 @@ impl Commands {
         let Some(agents) = new else { return Ok(respond::json(StatusCode::OK, &view)) };
         agents.iter().for_each(|agent_id| self.wake(agent_id.as_str()));
         let (batch, action, operator) = (&view.batch_id, &view.action, &operator.name);
-        tracing::info!(batch, agents = agents.len(), action, ?operator, "batch queued");
+        let left_out = view.left_out_count;
+        tracing::info!(batch, agents = agents.len(), left_out, action, ?operator, "batch queued");
         Ok(respond::json(StatusCode::CREATED, &view))
     }
 }

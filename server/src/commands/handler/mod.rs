@@ -230,7 +230,7 @@ impl From<CommandsError> for Refusal {
                 SchemaError::at("/selector", detail).into()
             }
             CommandsError::BatchTooLarge => SchemaError::at("/params", detail).into(),
-            CommandsError::TooManyOpen(_) => {
+            CommandsError::TooManyOpen(_) | CommandsError::NobodyHasRoom => {
                 Self::new(ProblemType::Overloaded, detail).retry_after(TOO_MANY_OPEN_RETRY_SECONDS)
             }
             CommandsError::TooManyWaiters => Self::new(ProblemType::Overloaded, detail),

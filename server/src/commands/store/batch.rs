@@ -1,14 +1,15 @@
-//! Batches: queued whole or not at all, counted and listed from their commands. [`super::cancel`] takes them back.
+//! Batches: queued in one write for all that have room, counted and listed from their commands. [`super::cancel`]
+//! takes them back.
 
 use super::{
-    agent_id as read_agent_id,
-    queue::{Origin, insert, take_numbers},
+    agent_id as read_agent_id, json,
+    queue::{Origin, has_room, insert, take_numbers},
     status,
 };
 use crate::{
     commands::{
         BATCH_AGENTS_MAX, BATCH_PARAMS_BYTES_MAX, BatchOrder, BatchView, Change, CommandsError, Counts,
-        Missing, status_at,
+        LeftOut, Missing, status_at,
     },
     storage::{Found, take_page},
 };
@@ -18,6 +19,7 @@ use pingup_protocol::{
     time::Timestamp,
 };
 use rusqlite::{Connection, OptionalExtension};
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 /// The batch that the order's key made, if its content is the order's.
@@ -51,8 +53,9 @@ pub fn batch_made_before(
     }
 }
 
-/// Queues `order` for `agents`, who must live; returns the batch's id and its commands. An agent with too much to do
-/// fails it all.
+/// Queues `order` for `agents`, who must live; returns the batch's id and its commands. An agent with too much to do is
+/// left out, and named in the batch: one machine that is off must not keep an order from all others. When that leaves
+/// nobody, nothing is queued.
 pub fn queue_batch(
     connection: &Connection,
     order: &BatchOrder,
@@ -69,13 +72,17 @@ pub fn queue_batch(
     if task.params.len().saturating_mul(agents.len()) > BATCH_PARAMS_BYTES_MAX {
         return Err(CommandsError::BatchTooLarge);
     }
-    let first = take_numbers(connection, agents.len() as u64, now)?;
+    let (free, full) = split_by_room(connection, agents, now)?;
+    if free.is_empty() {
+        return Err(CommandsError::NobodyHasRoom);
+    }
+    let first = take_numbers(connection, free.len() as u64, now)?;
     let id = batch_id(now.year(), first);
     connection
         .prepare_cached(
             "INSERT INTO command_batches (id, action, params, asked, idempotency_key, created_at, expires_at,
-                                          timeout_seconds)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                                          timeout_seconds, left_out_count, left_out)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         )?
         .execute((
             &id,
@@ -86,10 +93,12 @@ pub fn queue_batch(
             now.as_micros(),
             now.plus_seconds(task.ttl_seconds).as_micros(),
             task.timeout_seconds,
+            full.len() as u64,
+            text(&LeftOut::name(&full))?,
         ))?;
     let from = Origin { idempotency_key: None, batch_id: Some(&id) };
-    let mut queued = Vec::with_capacity(agents.len());
-    for (agent_id, number) in agents.iter().zip(first..) {
+    let mut queued = Vec::with_capacity(free.len());
+    for (agent_id, number) in free.into_iter().zip(first..) {
         let command_id = insert(connection, (agent_id, number), task, from, now)?;
         let agent_id = agent_id.clone();
         queued.push(Change { command_id, agent_id, status: CommandStatus::Pending, at: now });
@@ -97,27 +106,52 @@ pub fn queue_batch(
     Ok((id, queued))
 }
 
+/// Those of `agents` that may get one more command, and those that may not, in their order.
+fn split_by_room<'a>(
+    connection: &Connection,
+    agents: &'a [AgentId],
+    now: Timestamp,
+) -> rusqlite::Result<(Vec<&'a AgentId>, Vec<&'a AgentId>)> {
+    let (mut free, mut full) = (Vec::with_capacity(agents.len()), Vec::new());
+    for agent_id in agents {
+        if has_room(connection, agent_id, now)? { free.push(agent_id) } else { full.push(agent_id) }
+    }
+    Ok((free, full))
+}
+
 /// The batch of this id.
 pub fn find_batch(connection: &Connection, id: &str, now: Timestamp) -> Result<BatchView, CommandsError> {
-    let (action, created_at, expires_at): (String, i64, i64) = connection
-        .prepare_cached("SELECT action, created_at, expires_at FROM command_batches WHERE id = ?1")?
-        .query_row([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+    let mut batch = connection
+        .prepare_cached(
+            "SELECT action, created_at, expires_at, left_out_count, left_out FROM command_batches WHERE id = ?1",
+        )?
+        .query_row([id], |row| {
+            Ok(BatchView {
+                batch_id: id.to_owned(),
+                action: row.get(0)?,
+                created_at: Timestamp::from_micros(row.get(1)?),
+                expires_at: Timestamp::from_micros(row.get(2)?),
+                agents: 0,
+                counts: Counts::default(),
+                left_out_count: row.get(3)?,
+                left_out: json(4, &row.get::<_, String>(4)?)?,
+            })
+        })
         .optional()?
         .ok_or_else(|| CommandsError::UnknownBatch(id.to_owned()))?;
-    let expires_at = Timestamp::from_micros(expires_at);
-    let mut counts = Counts::default();
     let mut statement =
         connection.prepare_cached("SELECT status, count(*) FROM commands WHERE batch_id = ?1 GROUP BY 1")?;
     let mut rows = statement.query([id])?;
     while let Some(row) = rows.next()? {
         // All commands of a batch end at one moment.
-        counts.add(status_at(status(row, 0)?, expires_at, now), row.get(1)?);
+        batch.counts.add(status_at(status(row, 0)?, batch.expires_at, now), row.get(1)?);
     }
-    let created_at = Timestamp::from_micros(created_at);
-    Ok(BatchView { batch_id: id.to_owned(), action, created_at, expires_at, agents: counts.total(), counts })
+    batch.agents = batch.counts.total();
+    Ok(batch)
 }
 
-/// Up to `limit` agents behind `after` that did not report and were not spared it, by id.
+/// Up to `limit` agents behind `after` that did not report and were not spared it, by id. Whoever the hub itself gave up
+/// did not report either: an agent that says it does not know how a command ended sends a result.
 pub fn missing(
     connection: &Connection,
     batch: &BatchView,
@@ -128,7 +162,8 @@ pub fn missing(
     // The unary plus keeps SQLite to the batch's own index.
     let mut statement = connection.prepare_cached(
         "SELECT agent_id, id, status FROM commands
-         WHERE batch_id = ?1 AND agent_id > ?2 AND +status IN ('pending', 'delivered', 'running', 'expired')
+         WHERE batch_id = ?1 AND agent_id > ?2
+             AND (+status IN ('pending', 'delivered', 'running', 'expired') OR +status = 'unknown' AND result IS NULL)
          ORDER BY agent_id LIMIT ?3",
     )?;
     let one_more = i64::try_from(limit).unwrap_or(i64::MAX - 1) + 1;
@@ -144,7 +179,9 @@ pub fn missing(
 
 /// By which an order to the same agents, or by the same selector, is known again.
 fn digest(order: &BatchOrder) -> rusqlite::Result<[u8; 32]> {
-    let asked = serde_json::to_vec(&order.asked)
-        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
-    Ok(Sha256::digest(asked).into())
+    Ok(Sha256::digest(text(&order.asked)?).into())
+}
+
+fn text(value: &impl Serialize) -> rusqlite::Result<String> {
+    serde_json::to_string(value).map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
 }

@@ -17,8 +17,11 @@ pub fn queue(
     let (id, new) = match made_before(connection, order)? {
         Some(id) => (id, false),
         None => {
-            let number = take_numbers(connection, 1, now)?;
             let Order { agent_id, task, idempotency_key } = order;
+            if !has_room(connection, agent_id, now)? {
+                return Err(CommandsError::TooManyOpen(agent_id.to_string()));
+            }
+            let number = take_numbers(connection, 1, now)?;
             let from = Origin { idempotency_key: idempotency_key.as_deref(), batch_id: None };
             (insert(connection, (agent_id, number), task, from, now)?, true)
         }
@@ -76,18 +79,16 @@ pub(super) struct Origin<'a> {
     pub(super) batch_id: Option<&'a str>,
 }
 
-/// Makes the command with this number of the year, in its agent's next place, and returns its id.
+/// Makes the command with this number of the year, in its agent's next place, and returns its id. Whoever calls it has
+/// seen that the agent [has room](has_room).
 pub(super) fn insert(
     connection: &Connection,
     (agent_id, number): (&AgentId, u64),
     task: &Task,
     from: Origin<'_>,
     now: Timestamp,
-) -> Result<String, CommandsError> {
+) -> rusqlite::Result<String> {
     let agent_id = agent_id.as_str();
-    if open(connection, agent_id, now)? >= OPEN_COMMANDS_MAX {
-        return Err(CommandsError::TooManyOpen(agent_id.to_owned()));
-    }
     let seq: u64 = connection
         .prepare_cached(
             "INSERT INTO command_seqs (agent_id, last) VALUES (?1, 1)
@@ -116,9 +117,15 @@ pub(super) fn insert(
     Ok(id)
 }
 
-/// How many commands may still be handed out or reported. One that ran over its time unheard counts no more.
-fn open(connection: &Connection, agent_id: &str, now: Timestamp) -> rusqlite::Result<u64> {
-    connection
+/// Whether the agent may get one more. Of those that may still be handed out or reported, one that ran over its time
+/// unheard counts no more.
+pub(super) fn has_room(
+    connection: &Connection,
+    agent_id: &AgentId,
+    now: Timestamp,
+) -> rusqlite::Result<bool> {
+    let open: u64 = connection
         .prepare_cached(&format!("SELECT count(*) FROM commands WHERE {OPEN} AND +expires_at > ?2"))?
-        .query_row((agent_id, now.as_micros()), |row| row.get(0))
+        .query_row((agent_id.as_str(), now.as_micros()), |row| row.get(0))?;
+    Ok(open < OPEN_COMMANDS_MAX)
 }

@@ -1,7 +1,9 @@
-//! Batches against a real SQLite: whole or not at all, counted, listed and taken back.
+//! Batches against a real SQLite: queued in one write, counted, listed and taken back.
 
 use super::*;
-use crate::commands::{Asked, BATCH_AGENTS_MAX, BATCH_PARAMS_BYTES_MAX, BatchOrder};
+use crate::commands::{
+    Asked, BATCH_AGENTS_MAX, BATCH_PARAMS_BYTES_MAX, BatchOrder, GIVE_UP_SECONDS, LeftOut, LeftOutReason,
+};
 
 fn ids(names: &[&str]) -> Vec<AgentId> {
     names.iter().map(|name| agent(name)).collect()
@@ -73,6 +75,38 @@ fn who_is_missing_is_listed_by_pages_until_it_reports() {
 }
 
 #[test]
+fn who_was_never_heard_of_again_stays_missing_and_who_does_not_know_reported() {
+    let records = records();
+    let agents = ids(&["a", "b"]);
+    let bounded = Task { timeout_seconds: Some(60), ..order("a").task };
+    let (id, _) =
+        queue_batch(&records, &BatchOrder { task: bounded, ..batch_of(agents.clone()) }, &agents, NOW)
+            .unwrap();
+    let commands = ["CMD-2027-001", "CMD-2027-002"];
+    let delivery = |id: &str| Delivery { command_id: id.to_owned(), signature: "s".to_owned() };
+    mark_delivered(&records, &commands.map(delivery), NOW).unwrap();
+    let later = NOW.plus_seconds(60 + 60 + GIVE_UP_SECONDS as i64);
+    assert_eq!(lapse(&records, later).unwrap().len(), 2);
+    let who = || -> Vec<_> {
+        let batch = find_batch(&records, &id, later).unwrap();
+        assert_eq!(batch.counts.unknown, 2);
+        let found = missing(&records, &batch, "", 9, later).unwrap().items;
+        found.into_iter().map(|one| (one.agent_id, one.status)).collect()
+    };
+    let unknown = |id: &AgentId| (id.clone(), CommandStatus::Unknown);
+    assert_eq!(who(), [unknown(&agents[0]), unknown(&agents[1])]);
+    let outcome = Outcome {
+        status: ResultStatus::Unknown,
+        exit_code: None,
+        output: None,
+        started_at: NOW,
+        finished_at: NOW,
+    };
+    keep_result(&records, &agents[0], (commands[0], 1), &outcome, later).unwrap();
+    assert_eq!(who(), [unknown(&agents[1])]);
+}
+
+#[test]
 fn a_batch_that_is_taken_back_has_ended_what_was_seen() {
     let records = records();
     let agents = ids(&["a", "b"]);
@@ -110,7 +144,7 @@ fn one_key_makes_one_batch_of_one_content() {
 }
 
 #[test]
-fn a_batch_has_its_bounds_and_one_agent_with_too_much_to_do_fails_it_all() {
+fn a_batch_has_its_bounds_and_leaves_out_whoever_has_too_much_to_do() {
     let records = records();
     let queued = |task: Task, agents: &[AgentId]| {
         // As the writer does it: what fails leaves nothing.
@@ -130,10 +164,15 @@ fn a_batch_has_its_bounds_and_one_agent_with_too_much_to_do_fails_it_all() {
     for _ in 0..OPEN_COMMANDS_MAX {
         queue(&records, &order("b"), NOW).unwrap();
     }
-    let full = queued(task(), &ids(&["a", "b"]));
-    assert!(matches!(full, Err(CommandsError::TooManyOpen(agent_id)) if agent_id == "b"));
+    assert!(matches!(queued(task(), &ids(&["b"])), Err(CommandsError::NobodyHasRoom)));
     assert_eq!((count(&records, "commands"), count(&records, "command_batches")), (OPEN_COMMANDS_MAX, 0));
-    assert!(queued(task(), &ids(&["a"])).is_ok());
+    let (id, made) = queued(task(), &ids(&["a", "b"])).unwrap();
+    assert_eq!(made.iter().map(|one| one.agent_id.as_str()).collect::<Vec<_>>(), ["a"]);
+    let batch = find_batch(&records, &id, NOW).unwrap();
+    let left_out = LeftOut { agent_id: agent("b"), reason: LeftOutReason::TooManyOpenCommands };
+    assert_eq!((batch.agents, batch.left_out_count, batch.left_out), (1, 1, vec![left_out]));
+    let next = queue_one(&records, &order("a"), NOW).command_id;
+    assert_eq!(next, pingup_protocol::ids::command_id(2027, OPEN_COMMANDS_MAX + 2), "no number is lost");
 }
 
 #[test]
@@ -141,7 +180,7 @@ fn a_batch_is_read_by_its_own_index() {
     let records = records();
     for sql in [
         "SELECT status, count(*) FROM commands WHERE batch_id = ?1 GROUP BY 1",
-        "SELECT id FROM commands WHERE batch_id = ?1 AND agent_id > '' AND +status IN ('pending', 'expired') ORDER BY agent_id",
+        "SELECT id FROM commands WHERE batch_id = ?1 AND agent_id > '' AND (+status IN ('pending', 'expired') OR +status = 'unknown' AND result IS NULL) ORDER BY agent_id",
         "UPDATE commands SET status = 'cancelled' WHERE batch_id = ?1 AND +status = 'pending' AND +expires_at > 0",
     ] {
         let mut statement = records.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
