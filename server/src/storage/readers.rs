@@ -139,7 +139,7 @@ impl Readers {
     }
 }
 
-/// Lowers the calling thread's priority by `niceness`, for good, and that of every thread it starts. On Linux a
+/// Lowers the calling thread's priority to `niceness`, for good, and that of every thread it starts. On Linux a
 /// thread has a priority of its own; elsewhere nothing is changed.
 pub fn give_way(niceness: i32) {
     #[cfg(target_os = "linux")]
@@ -204,7 +204,9 @@ mod tests {
             Ok::<_, StorageError>((at_first, niceness()))
         };
         let readers = Readers::new(1, LONG, LONG);
-        assert_eq!(readers.run(look).await.unwrap(), (before, before + NICENESS));
+        let (at_first, then) = readers.run(look).await.unwrap();
+        assert_eq!(at_first, before);
+        assert!(then >= NICENESS, "{then}");
         Wanted::default().give_way();
         assert_eq!(niceness(), before);
     }
