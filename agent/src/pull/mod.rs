@@ -11,7 +11,7 @@ mod attend;
 
 use crate::{
     backoff::{Backoff, random},
-    clock::{Clock, Offset, machine_time},
+    clock::{Clock, machine_time},
     config::ConfigKeeper,
     execute::{self, Ending, Executor, Outcome, SoFar},
     journal::Finished,
@@ -110,7 +110,9 @@ impl Puller {
 
     /// Carries out an answer; how long to wait before asking again, if at all.
     async fn answered(&mut self, answer: PendingAnswer, held: Duration, stop: &Stop) -> Option<Duration> {
-        let offset = Offset::between(answer.server_time, machine_time());
+        // Commands may run for hours before the last of them is judged: the machine's clock may be set back meanwhile.
+        let clock = Clock::default();
+        clock.learn(answer.server_time);
         let version = answer.config_version;
         let is_config_new = self.config.is_newer(version);
         self.config.hear(version);
@@ -118,7 +120,7 @@ impl Puller {
             tracing::warn!(version, "no command is run before the configuration it came with is fetched");
             return Some(self.backoff.after_failure(None, random()));
         }
-        let handled = match self.handle(&answer, offset, stop).await {
+        let handled = match self.handle(&answer, &clock, stop).await {
             Ok(handled) => handled,
             Err(error) => {
                 tracing::error!("no command is run, since it cannot be taken down first: {error}");
@@ -135,7 +137,7 @@ impl Puller {
     async fn handle(
         &mut self,
         answer: &PendingAnswer,
-        offset: Offset,
+        clock: &Clock,
         stop: &Stop,
     ) -> Result<Handled, StateError> {
         let mut handled = Handled { offered: answer.commands.len(), done: 0 };
@@ -150,7 +152,7 @@ impl Puller {
                 key: &identity.down,
                 last_seq: self.results.journal.borrow().last_seq(),
                 allow: &self.config.current().allow,
-                now: offset.hub_time(machine_time()),
+                now: clock.hub_now(),
             };
             match gate.admit(offered) {
                 Admission::Run(command, _) if self.attendant.wishes().name(&command) => {
