@@ -32,5 +32,5 @@ pub(super) fn sweep(cellar: &Cellar, common: &Common, rooms: &Rooms) -> Sweep {
         .with(Job::new("health", TICK, examine))
         .with(sweep::offline::job(sqlite.clone(), clock.clone(), registry::store::mark_offline, tell))
         .with(sweep::expire::job(sqlite.clone(), clock.clone(), commands::store::lapse, told))
-        .with(sweep::latest::job(sqlite.clone(), move || latest.take_dirty(), NOTE_NEWEST))
+        .with(sweep::latest::job(sqlite.clone(), move |count| latest.take_dirty(count), NOTE_NEWEST))
 }

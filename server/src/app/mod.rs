@@ -192,7 +192,7 @@ fn say_ready(listener: &TcpListener) -> io::Result<()> {
 }
 
 async fn close(cellar: Cellar, latest: &Latest) -> Result<(), AppError> {
-    let newest = latest.take_dirty();
+    let newest = latest.take_dirty(usize::MAX);
     if let Err(error) = sweep::latest::flush(&cellar.sqlite, newest, background::NOTE_NEWEST).await {
         // The history has them; the next start looks there.
         tracing::warn!(%error, "the newest samples could not be written down");

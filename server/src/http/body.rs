@@ -25,6 +25,10 @@ use tokio::time::timeout;
 const BODY_DEADLINE: Duration = Duration::from_secs(300);
 /// How long a body may pause.
 const PAUSE_MAX: Duration = Duration::from_secs(30);
+/// Room that is made at once for what a body has announced: a batch arrives in some ten parts, and each doubling of
+/// its buffer would copy it. What never arrives is never touched, so it takes no memory.
+const ROOM_BYTES_MAX: u64 = 256 * 1024;
+
 /// Refuses a body that is not JSON by its own account, or larger than `bytes_max` by its own account.
 pub fn check_headers(headers: &HeaderMap, bytes_max: usize) -> Result<(), Refusal> {
     if !single(headers, &header::CONTENT_TYPE).is_some_and(is_json) {
@@ -179,6 +183,10 @@ impl<B: Body<Data = Bytes> + Unpin> Arriving<'_, B> {
             if self.first.is_empty() && self.whole.is_empty() {
                 self.first = data;
             } else {
+                if self.whole.is_empty() {
+                    let announced = self.body.size_hint().lower().min(ROOM_BYTES_MAX) as usize;
+                    self.whole.reserve(self.first.len() + data.len() + announced);
+                }
                 self.whole.extend_from_slice(&std::mem::take(&mut self.first));
                 self.whole.extend_from_slice(&data);
             }
