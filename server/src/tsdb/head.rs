@@ -10,7 +10,10 @@ mod read;
 pub use order::{DayRows, RollupRow, Sorted, rollup_batch, rollup_batches};
 pub use read::{HeadSample, HeadScanRow};
 
-use super::rows::{Kind, Mark, MarkRow, Origin, Rows, SampleRow, ScanRow};
+use super::{
+    rows::{Kind, Mark, MarkRow, Origin, Rows, SampleRow, ScanRow},
+    schema::OWN_COLUMNS,
+};
 use foldhash::HashMap;
 use pingup_protocol::{discovery::Host, ids::AgentId, time::Timestamp};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
@@ -21,10 +24,13 @@ pub const SEGMENT_ROWS_MAX: usize = 65_536;
 /// of hosts.
 pub const SEGMENT_BYTES_MAX: usize = 8 * 1024 * 1024;
 
-/// What a sample takes beside its further measurements.
-const SAMPLE_BYTES: usize = 64;
+/// What a sample takes beside its further measurements: a cell of each column, and its place among its agent's.
+const SAMPLE_BYTES: usize =
+    4 * size_of::<u32>() + size_of::<u64>() + size_of::<i64>() + OWN_COLUMNS.len() * size_of::<f64>();
 /// What a further measurement takes.
-const FURTHER_BYTES: usize = 12;
+const FURTHER_BYTES: usize = size_of::<Further>();
+/// What a scan takes beside its hosts: itself, and its place among its agent's.
+const SCAN_BYTES: usize = size_of::<HeadScan>() + size_of::<u32>();
 /// What a name takes beside its text, which is kept twice.
 const NAME_BYTES: usize = 64;
 /// What an agent, its index and one stream take, about.
@@ -92,6 +98,9 @@ struct HeadScan {
     hosts: Vec<Host>,
 }
 
+/// A further measurement: its name's number, and its value.
+type Further = (u32, f64);
+
 #[derive(Debug, Default)]
 struct Columns {
     numbers: HashMap<AgentId, u32>,
@@ -103,11 +112,11 @@ struct Columns {
     seq: Vec<u64>,
     at: Vec<i64>,
     /// NaN for what was not measured; a measurement is finite.
-    own: [Vec<f64>; 4],
+    own: [Vec<f64>; OWN_COLUMNS.len()],
     status: Vec<u32>,
     /// Where a row's further measurements end; they begin where the row's before ended.
     further_end: Vec<u32>,
-    further: Vec<(u32, f64)>,
+    further: Vec<Further>,
     scans: Vec<HeadScan>,
     bytes: usize,
 }
@@ -115,6 +124,13 @@ struct Columns {
 /// Rows of a segment are far fewer than 2^32: [`SEGMENT_ROWS_MAX`] and a group.
 fn place(count: usize) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+/// What hosts take in memory.
+fn bytes_of(hosts: &[Host]) -> usize {
+    let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+    let heap = |host: &Host| size_of_val(&host.ports[..]) + text(&host.hostname) + text(&host.mac);
+    hosts.iter().map(|host| size_of::<Host>() + heap(host)).sum()
 }
 
 impl Segment {
@@ -295,10 +311,7 @@ impl Columns {
     fn scan(&mut self, row: &ScanRow<'_>) {
         let (agent, stream, seq) = self.origin(&row.origin);
         self.agents[agent as usize].scans.push(place(self.scans.len()));
-        let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
-        let hosts = row.scan.hosts.iter();
-        let heap: usize = hosts.map(|h| h.ports.len() * 2 + text(&h.hostname) + text(&h.mac)).sum();
-        self.bytes += size_of::<HeadScan>() + row.scan.hosts.len() * size_of::<Host>() + heap;
+        self.bytes += SCAN_BYTES + bytes_of(&row.scan.hosts);
         self.scans.push(HeadScan {
             stream,
             seq,
@@ -315,7 +328,7 @@ impl Columns {
         self.bytes += MARK_BYTES;
     }
 
-    fn further(&self, row: u32) -> &[(u32, f64)] {
+    fn further(&self, row: u32) -> &[Further] {
         let row = row as usize;
         let begin = row.checked_sub(1).map_or(0, |before| self.further_end[before]);
         &self.further[begin as usize..self.further_end[row] as usize]

@@ -178,4 +178,9 @@ impl<'a> HeadScanRow<'a> {
     pub fn hosts(&self) -> &'a [Host] {
         &self.scan.hosts
     }
+
+    /// What they take in memory, bytes.
+    pub fn hosts_bytes(&self) -> usize {
+        super::bytes_of(&self.scan.hosts)
+    }
 }

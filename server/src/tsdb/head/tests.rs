@@ -183,9 +183,11 @@ fn a_segment_is_full_by_rows() {
     assert!(segment.is_full());
 }
 
-/// However few the rows are, what makes them large counts: more than the bound never fits in.
-#[test]
-fn a_segment_is_full_by_bytes_whatever_takes_them() {
+/// Makes a group, each one another by its number.
+type Group<'a> = &'a dyn Fn(u64) -> OwnedRows;
+
+/// Groups that take much, each by something else.
+fn large(show: impl Fn(&str, Group<'_>)) {
     let further = |count: usize, row: u64| {
         let names = (0..count).map(|n| (format!("name-{n}"), 1.0)).collect();
         let metrics = Measurements { further: names, ..Measurements::default() };
@@ -229,7 +231,6 @@ fn a_segment_is_full_by_bytes_whatever_takes_them() {
             (0..100).map(|n| MarkRow { agent_id: agent_id("a"), boot: row * 100 + n, mark }).collect();
         OwnedRows { marks, ..OwnedRows::default() }
     };
-    type Group<'a> = &'a dyn Fn(u64) -> OwnedRows;
     let kinds: [(&str, Group<'_>); 6] = [
         ("further", &|row| further(64, row)),
         ("names", &names),
@@ -238,7 +239,13 @@ fn a_segment_is_full_by_bytes_whatever_takes_them() {
         ("marks", &marks),
         ("boots", &boots),
     ];
-    for (kind, group) in kinds {
+    kinds.into_iter().for_each(|(kind, group)| show(kind, group));
+}
+
+/// However few the rows are, what makes them large counts: more than the bound never fits in.
+#[test]
+fn a_segment_is_full_by_bytes_whatever_takes_them() {
+    large(|kind, group| {
         let segment = Segment::new(1);
         let mut rows = 0;
         while !segment.is_full() {
@@ -247,7 +254,56 @@ fn a_segment_is_full_by_bytes_whatever_takes_them() {
             rows += 1;
         }
         assert!(segment.read().bytes() < SEGMENT_BYTES_MAX + 64 * 1024, "{kind}");
-    }
+    });
+}
+
+/// What the elements of a column take; what it has room for beside them is not told.
+fn column<T>(elements: &[T]) -> usize {
+    size_of_val(elements)
+}
+
+/// What is allocated for what lies in a segment, told by the types of what lies there.
+fn allocated(columns: &Columns) -> usize {
+    let names = |names: &Names| {
+        let texts = names.texts.iter().map(|text| text.len()).sum::<usize>();
+        column(&names.texts) + names.numbers.len() * size_of::<(Box<str>, u32)>() + 2 * texts
+    };
+    let agent = |agent: &Agent| {
+        let id = agent.id.as_str().len();
+        2 * id + column(&agent.streams) + column(&agent.samples) + column(&agent.scans)
+    };
+    let host = |host: &Host| {
+        let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        column(&host.ports) + text(&host.hostname) + text(&host.mac)
+    };
+    let scan = |scan: &HeadScan| column(&scan.hosts) + scan.hosts.iter().map(host).sum::<usize>();
+    let rows = column(&columns.stream) + column(&columns.seq) + column(&columns.at) + column(&columns.status);
+    let own = columns.own.iter().map(|own| column(own)).sum::<usize>();
+    let further = column(&columns.further_end) + column(&columns.further);
+    let agents = column(&columns.agents) + columns.numbers.len() * size_of::<(AgentId, u32)>();
+    rows + own
+        + further
+        + agents
+        + column(&columns.streams)
+        + column(&columns.scans)
+        + names(&columns.statuses)
+        + names(&columns.names)
+        + columns.agents.iter().map(agent).sum::<usize>()
+        + columns.scans.iter().map(scan).sum::<usize>()
+}
+
+/// What is counted is what is allocated, and some for what comes with it; of marks, which take the journal's room, more.
+#[test]
+fn what_is_counted_is_what_is_allocated() {
+    large(|kind, group| {
+        let segment = Segment::new(1);
+        (0..200).for_each(|row| segment.push(&group(row).borrow()));
+        let columns = segment.read();
+        let (counted, allocated) = (columns.bytes(), allocated(&columns));
+        assert!(counted >= allocated, "{kind}: {counted} bytes are counted of {allocated}");
+        let at_most = if kind == "marks" { usize::MAX } else { 3 * allocated };
+        assert!(counted <= at_most, "{kind}: {counted} bytes are counted of {allocated}");
+    });
 }
 
 /// Rows as they lie in a segment, for comparing in order.
