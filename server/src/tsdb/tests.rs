@@ -5,6 +5,7 @@ mod bounds;
 mod faults;
 mod leftovers;
 mod model;
+mod names;
 mod play;
 mod room;
 mod views;

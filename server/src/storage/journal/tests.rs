@@ -1,6 +1,8 @@
-//! The journal under torn writes, failing calls, and readers beside it; under damage: `damage`.
+//! The journal under torn writes, failing calls, and readers beside it; under damage: `damage`; the order of its calls:
+//! `order`.
 
 mod damage;
+mod order;
 
 use super::{
     format::{FRAME_BYTES, HEADER_BYTES},
