@@ -2,6 +2,7 @@
 //! its turn, readers who hold on to what they see, and the bounds.
 
 mod bounds;
+mod damaged;
 mod faults;
 mod leftovers;
 mod model;
