@@ -10,7 +10,7 @@
 use super::Record;
 use crate::tsdb::{
     TsdbError,
-    rows::{Kind, Look},
+    rows::{Kind, Look, Sought},
 };
 use pingup_protocol::{ids::AgentId, time::Timestamp};
 use std::collections::{HashMap, HashSet};
@@ -30,16 +30,8 @@ pub const fn kind(record: &Record) -> Kind {
 
 /// Looks at what is committed.
 pub trait Lookup {
-    /// Looks for the newest of the agent's committed rows without numbers, not before `from` and not after `to`; `None`
-    /// where that takes files and `in_files` is false.
-    fn newest_unnumbered(
-        &mut self,
-        kind: Kind,
-        agent_id: &AgentId,
-        from: Timestamp,
-        to: Timestamp,
-        in_files: bool,
-    ) -> Result<Option<Look>, TsdbError>;
+    /// Looks for a row without numbers; `None` where that takes files and `in_files` is false.
+    fn newest_unnumbered(&mut self, sought: Sought<'_>, in_files: bool) -> Result<Option<Look>, TsdbError>;
 }
 
 /// Why nobody can say whether a row is new.
@@ -148,7 +140,7 @@ impl Draft<'_> {
         to: Timestamp,
     ) -> Result<Option<Timestamp>, LookError> {
         let in_files = self.file_looks < FILE_LOOKS_MAX;
-        let look = store.newest_unnumbered(*kind, agent_id, from, to, in_files)?;
+        let look = store.newest_unnumbered(Sought { kind: *kind, agent_id, from, to }, in_files)?;
         let Look { newest, reads_files } = look.ok_or(LookError::TooMany)?;
         self.file_looks += usize::from(reads_files);
         Ok(newest)
@@ -187,12 +179,10 @@ mod tests {
     impl Lookup for Rows {
         fn newest_unnumbered(
             &mut self,
-            kind: Kind,
-            agent_id: &AgentId,
-            from: Timestamp,
-            to: Timestamp,
+            sought: Sought<'_>,
             in_files: bool,
         ) -> Result<Option<Look>, TsdbError> {
+            let Sought { kind, agent_id, from, to } = sought;
             if self.in_files && !in_files {
                 return Ok(None);
             }

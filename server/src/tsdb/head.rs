@@ -11,7 +11,7 @@ pub use order::{DayRows, RollupRow, Sorted, rollup_batch, rollup_batches};
 pub use read::{HeadSample, HeadScanRow};
 
 use super::{
-    rows::{Kind, Mark, MarkRow, Origin, Rows, SampleRow, ScanRow},
+    rows::{Kind, Mark, MarkRow, Origin, Rows, SampleRow, ScanRow, Sought},
     schema::OWN_COLUMNS,
 };
 use foldhash::HashMap;
@@ -187,14 +187,9 @@ impl Segment {
         columns.streams.iter().filter_map(row).collect()
     }
 
-    /// The newest timestamp among the agent's rows without numbers within [from, to].
-    pub fn newest_unnumbered(
-        &self,
-        kind: Kind,
-        agent_id: &AgentId,
-        from: Timestamp,
-        to: Timestamp,
-    ) -> Option<Timestamp> {
+    /// When the row without numbers was measured that is looked for.
+    pub fn newest_unnumbered(&self, sought: Sought<'_>) -> Option<Timestamp> {
+        let Sought { kind, agent_id, from, to } = sought;
         let columns = self.read();
         let agent = columns.agent(agent_id.as_str())?;
         let stream = agent.streams.iter().find(|(boot, _)| boot.is_none())?.1;

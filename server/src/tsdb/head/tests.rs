@@ -157,10 +157,11 @@ fn the_newest_row_without_numbers_is_found_by_kind_and_range() {
             let fits = |id: &AgentId, stream: Option<_>, at: Timestamp| {
                 (*id == agent && stream.is_none() && from <= at && at <= to).then_some(at)
             };
+            let newest = |kind| segment.newest_unnumbered(Sought { kind, agent_id: &agent, from, to });
             let of = model.0.samples.iter().filter_map(|row| fits(&row.agent_id, row.stream, row.timestamp));
-            assert_eq!(segment.newest_unnumbered(Kind::Metrics, &agent, from, to), of.max(), "seed {seed}");
+            assert_eq!(newest(Kind::Metrics), of.max(), "seed {seed}");
             let of = model.0.scans.iter().filter_map(|row| fits(&row.agent_id, row.stream, row.timestamp));
-            assert_eq!(segment.newest_unnumbered(Kind::Discovery, &agent, from, to), of.max(), "seed {seed}");
+            assert_eq!(newest(Kind::Discovery), of.max(), "seed {seed}");
         }
     }
 }
