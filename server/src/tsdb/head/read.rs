@@ -1,6 +1,9 @@
 //! The head from the readers' side: rows are looked at in place, and only what is wanted is copied.
 
-use super::{Columns, HeadScan, Segment};
+use super::{
+    Segment,
+    columns::{Columns, HeadScan, bytes_of},
+};
 use crate::tsdb::schema::OWN_COLUMNS;
 use pingup_protocol::{discovery::Host, ids::AgentId, metrics::Measurements, time::Timestamp};
 use std::ops::Range;
@@ -181,6 +184,6 @@ impl<'a> HeadScanRow<'a> {
 
     /// What they take in memory, bytes.
     pub fn hosts_bytes(&self) -> usize {
-        super::bytes_of(&self.scan.hosts)
+        bytes_of(&self.scan.hosts)
     }
 }
