@@ -3,9 +3,13 @@
 //! A latency is taken only of pushes that were stored, from the moment they were due to the 200 that
 //! said so, retries and reconnects included. A quick refusal must not flatter the figures.
 
-use crate::answer::{Answer, OK};
+mod counts;
+
+pub(crate) use counts::Counts;
+
+use crate::answer::OK;
 use hdrhistogram::Histogram;
-use pingup_protocol::{metrics::PushAnswer, problem::ProblemType};
+use pingup_protocol::problem::ProblemType;
 use std::{
     collections::BTreeMap,
     time::{Duration, Instant},
@@ -165,117 +169,5 @@ impl Tally {
     }
 }
 
-/// What a 200 says became of the rows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Counts {
-    /// Stored now.
-    pub(crate) accepted: u64,
-    /// Stored before.
-    pub(crate) duplicates: u64,
-    /// Expired or rejected.
-    pub(crate) not_stored: u64,
-}
-
-impl Counts {
-    /// Reads the body of a 200; the common answer by its text, any other as JSON.
-    pub(crate) fn read(answer: &Answer<'_>) -> Option<Self> {
-        if let Some(accepted) = all_accepted(answer.body) {
-            return Some(Self { accepted, duplicates: 0, not_stored: 0 });
-        }
-        let read: PushAnswer = serde_json::from_slice(answer.body).ok()?;
-        let not_stored = read.expired + read.rejected.len() as u64;
-        Some(Self { accepted: read.accepted, duplicates: read.duplicates, not_stored })
-    }
-}
-
-/// The number in an answer that says only that everything was accepted.
-fn all_accepted(body: &[u8]) -> Option<u64> {
-    let rest = body.strip_prefix(b"{\"accepted\":")?;
-    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let usual = rest.get(digits..)?.starts_with(b",\"duplicates\":0,\"expired\":0,\"rejected\":[],");
-    // More digits than any batch has rows: then it is for the slow way to say what this is.
-    (usual && (1..=9).contains(&digits))
-        .then(|| rest[..digits].iter().fold(0, |number, digit| 10 * number + u64::from(digit - b'0')))
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use pingup_protocol::{metrics::Rejected, time::Timestamp};
-
-    fn answer(accepted: u64, duplicates: u64, expired: u64, rejected: usize) -> PushAnswer {
-        let bad = Rejected { seq: 1, problem: "schema-invalid".to_owned(), detail: String::new() };
-        PushAnswer {
-            accepted,
-            duplicates,
-            expired,
-            rejected: vec![bad; rejected],
-            high_water: Some(9),
-            server_time: Timestamp::from_micros(0),
-        }
-    }
-
-    fn counts(answer: &PushAnswer) -> Counts {
-        let body = serde_json::to_vec(answer).unwrap();
-        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len()).into_bytes();
-        let input = [head, body].concat();
-        Counts::read(&crate::answer::Head::parse(&input).unwrap().unwrap().over(&input)).unwrap()
-    }
-
-    fn rows_after(sent: u64, first_try: bool, answer: &PushAnswer) -> Rows {
-        let mut tally = Tally::new(Instant::now());
-        tally.stored(sent, first_try, counts(answer), Duration::from_millis(1));
-        tally.rows
-    }
-
-    #[test]
-    fn the_quick_look_and_the_slow_one_agree() {
-        assert_eq!(all_accepted(&serde_json::to_vec(&answer(500, 0, 0, 0)).unwrap()), Some(500));
-        for (accepted, duplicates, expired, rejected) in
-            [(0, 0, 0, 0), (500, 0, 0, 0), (1, 1, 0, 0), (1, 0, 1, 0), (2, 0, 0, 1), (u64::MAX, 0, 0, 0)]
-        {
-            let told = counts(&answer(accepted, duplicates, expired, rejected));
-            assert_eq!(told, Counts { accepted, duplicates, not_stored: expired + rejected as u64 });
-        }
-    }
-
-    #[test]
-    fn every_row_has_one_fate() {
-        let rows = rows_after(10, false, &answer(4, 3, 1, 2));
-        assert_eq!(rows, Rows { accepted: 4, duplicates: 3, rejected: 3, ..Rows::default() });
-        assert_eq!(rows.lost(), 3);
-    }
-
-    #[test]
-    fn a_duplicate_of_something_sent_once_is_a_loss() {
-        assert_eq!(rows_after(2, true, &answer(1, 1, 0, 0)).lost(), 1);
-        assert_eq!(rows_after(2, false, &answer(1, 1, 0, 0)).lost(), 0);
-    }
-
-    #[test]
-    fn rows_that_no_count_covers_are_missed() {
-        assert_eq!(rows_after(5, true, &answer(3, 0, 0, 0)).lost(), 2);
-    }
-
-    #[test]
-    fn latencies_beyond_the_last_are_kept_as_the_last() {
-        let mut tally = Tally::new(Instant::now());
-        tally.stored(1, true, counts(&answer(1, 0, 0, 0)), Duration::from_secs(1_000_000));
-        assert!(tally.latency.max() >= LATENCY_MICROS_MAX);
-    }
-
-    #[test]
-    fn parts_add_up() {
-        let started = Instant::now();
-        let mut whole = Tally::new(started);
-        for millis in [3, 9] {
-            let mut part = Tally::new(started);
-            part.stored(2, true, counts(&answer(2, 0, 0, 0)), Duration::from_millis(millis));
-            part.answered(503, Some(ProblemType::Overloaded));
-            whole.merge(part);
-        }
-        assert_eq!((whole.rows.accepted, whole.requests(), whole.latency.len()), (4, 4, 2));
-        assert_eq!(whole.answers()[&(OK, None)], 2);
-        assert_eq!(whole.worst_by_second, [9_000]);
-    }
-}
+mod tests;

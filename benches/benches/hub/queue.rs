@@ -3,14 +3,13 @@
 
 use criterion::{BatchSize, Criterion, Throughput};
 use pingup_benches::{fleet::Sender, sizes::Sizes};
-use pingup_protocol::{ids::AgentId, time::Timestamp};
 use pingup_server::{
     figures::Figures,
     ingest::{Job, Queue, Store, Writer, unnumbered::Lookup},
     latest::Latest,
     tsdb::{
         TsdbError,
-        rows::{Kind, Look, MarkRow, Rows},
+        rows::{Look, MarkRow, Rows, Sought},
     },
 };
 use std::{
@@ -31,19 +30,18 @@ const PRODUCERS: u64 = 4;
 struct Nothing;
 
 impl Lookup for Nothing {
-    fn newest_unnumbered(
-        &mut self,
-        _: Kind,
-        _: &AgentId,
-        _: Timestamp,
-        _: Timestamp,
-        _: bool,
-    ) -> Result<Option<Look>, TsdbError> {
+    fn newest_unnumbered(&mut self, _: Sought<'_>, _: bool) -> Result<Option<Look>, TsdbError> {
         Ok(Some(Look::default()))
     }
 }
 
 impl Store for Nothing {
+    type Lookup = Self;
+
+    fn lookup(&mut self) -> &mut Self {
+        self
+    }
+
     fn load_marks(&mut self) -> Result<Vec<MarkRow>, TsdbError> {
         Ok(Vec::new())
     }

@@ -4,14 +4,14 @@ use crate::{
     clock::Clock,
     commands::{Change, Teller},
     events::{AgentEvent, CommandEvent, Event, Events, ScanEvent},
-    ingest::{Store, unnumbered::Lookup},
+    ingest::Store,
     standing::TellAgents,
     tsdb::{
         TsdbError,
-        rows::{Kind, Look, MarkRow, Rows, ScanRow},
+        rows::{MarkRow, Rows, ScanRow},
     },
 };
-use pingup_protocol::{ids::AgentId, time::Timestamp};
+use pingup_protocol::time::Timestamp;
 use std::sync::Arc;
 
 /// For those who know of agents.
@@ -40,6 +40,12 @@ pub(super) struct Watched<S> {
 }
 
 impl<S: Store> Store for Watched<S> {
+    type Lookup = S::Lookup;
+
+    fn lookup(&mut self) -> &mut S::Lookup {
+        self.store.lookup()
+    }
+
     fn load_marks(&mut self) -> Result<Vec<MarkRow>, TsdbError> {
         self.store.load_marks()
     }
@@ -51,19 +57,6 @@ impl<S: Store> Store for Watched<S> {
             self.events.tell(rows.scans.iter().map(|row| scan(row, at)));
         }
         Ok(())
-    }
-}
-
-impl<S: Lookup> Lookup for Watched<S> {
-    fn newest_unnumbered(
-        &mut self,
-        kind: Kind,
-        agent_id: &AgentId,
-        from: Timestamp,
-        to: Timestamp,
-        in_files: bool,
-    ) -> Result<Option<Look>, TsdbError> {
-        self.store.newest_unnumbered(kind, agent_id, from, to, in_files)
     }
 }
 

@@ -53,8 +53,8 @@ enum Command {
     JoinToken(join_token::JoinTokenCommand),
     /// Bring the databases to what this program needs; `serve` does it by itself
     Migrate(SettingsArguments),
-    /// Look at everything in the data folder, change nothing, and say what there is
-    Check(PlaceArguments),
+    /// Look at everything in the data folder and say what there is; nothing is changed unless it is told to
+    Check(check::CheckArguments),
     /// Copy everything that a hub needs into a new folder, beside a running hub or without one
     Backup(backup::BackupArguments),
     /// Make a data folder from a backup
@@ -140,7 +140,7 @@ fn run(command: Command) -> Result<(), CliError> {
         Command::Token(command) => token::run(command, &clock),
         Command::JoinToken(command) => join_token::run(command, &clock),
         Command::Migrate(arguments) => migrate::migrate(&arguments.resolve()?, &clock),
-        Command::Check(place) => check::check(&place.data_dir()?),
+        Command::Check(arguments) => check::run(&arguments, &clock),
         Command::Backup(arguments) => backup::backup(&arguments, &clock),
         Command::Restore(arguments) => backup::restore(&arguments),
         Command::Export(arguments) => export::export(arguments, &clock),
@@ -245,6 +245,7 @@ mod tests {
             (&["token", "create", "--role", "god"], "god"),
             (&["join-token", "create", "--uses", "0"], "--uses"),
             (&["join-token", "create", "--agent-id", "a/b"], "a/b"),
+            (&["check", "--yes"], "--drop-damaged"),
             (&["backup"], "DIR"),
             (&["restore"], "DIR"),
             (&["export", "--format", "csv"], "--agent"),

@@ -9,7 +9,7 @@ use super::{DiscoveryError, FoundScan, Listing, Place};
 use crate::storage::Wanted;
 use pingup_protocol::{discovery::Host, time::Timestamp};
 use serde::Serialize;
-use serde_json::value::RawValue;
+use serde_json::value::{RawValue, to_raw_value};
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
@@ -58,32 +58,34 @@ pub struct Replaced {
     pub now: String,
 }
 
-/// What changed with each scan of `page` that lies not before `from`; `before` is the scan before its last. And where
-/// the next page begins, if there is more.
+/// What changed with each scan of `page` that lies not before `from`, as JSON; `before` is the scan before its last. And
+/// where the next page begins, if there is more.
+///
+/// Two scans are read at a time, and what was told of them is text from then on: as hosts, a page would take several
+/// times as much.
 pub(super) fn of(
     page: Listing,
     before: Option<FoundScan>,
     from: Timestamp,
     wanted: &Wanted,
-) -> Result<(Vec<ScanChanges>, Option<Place>), DiscoveryError> {
+) -> Result<(Vec<Box<RawValue>>, Option<Place>), DiscoveryError> {
     let told = page.items.iter().take_while(|scan| scan.timestamp >= from).count();
     let more = told == page.items.len() && before.as_ref().is_some_and(|scan| scan.timestamp >= from);
     let next = page.next.filter(|_| more);
-    let mut scans = page.items.iter().chain(&before);
+    let mut scans = page.items.into_iter().chain(before);
     let mut changes = Vec::with_capacity(told);
-    // Two are read at a time: a page of them may be large.
     let mut earlier = scans.next().map(read).transpose()?;
     for _ in 0..told {
         wanted.check()?;
         let Some((at, hosts)) = earlier else { break };
         earlier = scans.next().map(read).transpose()?;
         let before = earlier.as_ref().map(|(at, hosts)| (*at, hosts.as_slice()));
-        changes.push(ScanChanges::between(before, (at, &hosts)));
+        changes.push(to_raw_value(&ScanChanges::between(before, (at, &hosts)))?);
     }
     Ok((changes, next))
 }
 
-fn read(scan: &FoundScan) -> Result<(Timestamp, Vec<Host>), DiscoveryError> {
+fn read(scan: FoundScan) -> Result<(Timestamp, Vec<Host>), DiscoveryError> {
     let hosts = scan.hosts.as_deref().map_or("[]", RawValue::get);
     Ok((scan.timestamp, serde_json::from_str(hosts)?))
 }

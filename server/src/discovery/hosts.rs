@@ -2,7 +2,7 @@
 
 use super::{
     DiscoveryError, Place,
-    keys::{self, Key},
+    keys::{self, HostsAt, Key},
 };
 use crate::{
     storage::Wanted,
@@ -11,18 +11,15 @@ use crate::{
         schema::{integer_at, text_at, time_at},
     },
 };
-use pingup_protocol::{ids::AgentId, time::Timestamp};
+use pingup_protocol::{discovery::Host, ids::AgentId, time::Timestamp};
 use serde_json::value::{RawValue, to_raw_value};
-use std::{
-    collections::{BTreeMap, HashSet},
-    sync::Arc,
-};
+use std::{cmp::Reverse, collections::BTreeMap, sync::Arc};
 
 /// What is read of a scan in a file, in the file's order.
 const COLUMNS: [&str; 4] = ["timestamp", "boot", "seq", "hosts"];
 
-/// What a host takes as JSON at least.
-const HOST_BYTES_MIN: usize = 16;
+/// What is copied of memory at once, bytes; of a scan that takes more, all of it.
+const COPIED_BYTES_MAX: usize = 1024 * 1024;
 
 /// Hosts by the place of their scan: of those that were added the newest ones whose newer ones take less than so
 /// many bytes. What is beyond is on no page, and let go as soon as that is known.
@@ -86,36 +83,78 @@ pub(super) fn on_disk(
 }
 
 /// Adds those of the scans in memory that `keys` name, the newest first, as far as they may lie on the page. They are
-/// copied where they lie and written afterwards: a writer may wait.
+/// copied where they lie, a few at a time, and written afterwards: whoever appends may wait.
 pub(super) fn in_memory(
     view: &View,
     agent: &AgentId,
     keys: &[Key],
     hosts: &mut Hosts,
+    wanted: &Wanted,
 ) -> Result<(), DiscoveryError> {
-    let mut bytes = 0;
-    let fits = keys.iter().take_while(|key| {
-        let has_room = bytes < hosts.bytes_max;
-        bytes += usize::try_from(key.host_count).unwrap_or(usize::MAX).saturating_mul(HOST_BYTES_MIN);
-        has_room
-    });
-    let places: HashSet<Place> = fits.map(|key| key.place).collect();
-    let moments = places.iter().map(|Place(at, ..)| *at);
-    let (Some(first), Some(last)) = (moments.clone().min(), moments.max()) else { return Ok(()) };
-    let range = Timestamp::from_micros(first)..Timestamp::from_micros(last.saturating_add(1));
+    let mut rest = keys;
+    while rest.first().is_some_and(|key| hosts.has_room_at(key.place)) {
+        wanted.check()?;
+        let (few, older) = rest.split_at(few(rest));
+        for (place, found) in copied(view, agent, few) {
+            hosts.add(place, to_raw_value(&found)?);
+        }
+        rest = older;
+    }
+    Ok(())
+}
+
+/// How many of `keys`, from the first on, are copied at once: what they take is counted before they are. At least one.
+fn few(keys: &[Key]) -> usize {
+    let mut bytes = 0_usize;
+    let fits = |key: &&Key| {
+        bytes = bytes.saturating_add(match key.hosts {
+            HostsAt::Memory(bytes) => bytes,
+            HostsAt::Disk => 0,
+        });
+        bytes <= COPIED_BYTES_MAX
+    };
+    keys.iter().take_while(fits).count().max(1)
+}
+
+/// The hosts of these scans. Others may have come between them since.
+fn copied(view: &View, agent: &AgentId, few: &[Key]) -> Vec<(Place, Vec<Host>)> {
+    let mut copied = Vec::new();
+    let (Some(newest), Some(oldest)) = (few.first(), few.last()) else { return copied };
+    let at = Timestamp::from_micros;
+    let range = at(oldest.place.0)..at(newest.place.0.saturating_add(1));
     for segment in &view.segments {
-        let mut copied = Vec::new();
         segment.each_scan(agent.as_str(), &range, |scan| {
             let place = keys::place(scan.timestamp(), scan.stream());
-            if places.contains(&place) {
+            if few.binary_search_by_key(&Reverse(place), |key| Reverse(key.place)).is_ok() {
                 copied.push((place, scan.hosts().to_vec()));
             }
         });
-        for (place, found) in copied {
-            if hosts.has_room_at(place) {
-                hosts.add(place, to_raw_value(&found)?);
-            }
+    }
+    copied
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(bytes: usize) -> Key {
+        Key { place: Place(0, 0, 0), duration: 0.0, host_count: 1, hosts: HostsAt::Memory(bytes) }
+    }
+
+    #[test]
+    fn no_more_is_copied_at_once_than_a_bound_but_for_one_scan() {
+        let quarter = COPIED_BYTES_MAX / 4;
+        for (sizes, expected) in [
+            (&[quarter; 4][..], 4),
+            (&[quarter; 5], 4),
+            (&[quarter, quarter, quarter, quarter + 1], 3),
+            (&[COPIED_BYTES_MAX + 1, 0], 1),
+            (&[0, COPIED_BYTES_MAX + 1], 1),
+            (&[usize::MAX, usize::MAX], 1),
+            (&[0; 10_000], 10_000),
+        ] {
+            let keys: Vec<_> = sizes.iter().map(|bytes| key(*bytes)).collect();
+            assert_eq!(few(&keys), expected, "{} scans from {} bytes", sizes.len(), sizes[0]);
         }
     }
-    Ok(())
 }

@@ -14,7 +14,7 @@ use std::{cmp::Reverse, collections::BTreeMap, sync::Arc};
 /// What is read of a scan in a file, in the file's order.
 const COLUMNS: [&str; 5] = ["timestamp", "duration", "boot", "seq", "host_count"];
 
-/// Scans that are held before any is let go, some 50 bytes each.
+/// Scans that are held before any is let go, some 60 bytes each.
 const HELD_MIN: usize = 8_192;
 
 /// A scan without its hosts.
@@ -26,8 +26,17 @@ pub(super) struct Key {
     pub(super) duration: f64,
     /// How many hosts answered.
     pub(super) host_count: u64,
-    /// Whether it lies in a file.
-    pub(super) on_disk: bool,
+    /// Where its hosts lie.
+    pub(super) hosts: HostsAt,
+}
+
+/// Where the hosts of a scan lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum HostsAt {
+    /// In memory, where they take so many bytes.
+    Memory(usize),
+    /// In a file.
+    Disk,
 }
 
 /// Files by day, the newest first.
@@ -89,7 +98,7 @@ fn of_part(
                     place,
                     duration: double_at(&batch, 1, row).unwrap_or_default(),
                     host_count: number(4).map_or(0, i64::unsigned_abs),
-                    on_disk: true,
+                    hosts: HostsAt::Disk,
                 });
             }
         }
@@ -108,8 +117,12 @@ pub(super) fn in_memory(view: &View, agent: &AgentId, range: &Range) -> Vec<Key>
         segment.each_scan(agent.as_str(), &(range.from..range.to), |scan| {
             let place = place(scan.timestamp(), scan.stream());
             if place < range.before {
-                let host_count = scan.hosts().len() as u64;
-                found.push(Key { place, duration: scan.duration(), host_count, on_disk: false });
+                found.push(Key {
+                    place,
+                    duration: scan.duration(),
+                    host_count: scan.hosts().len() as u64,
+                    hosts: HostsAt::Memory(scan.hosts_bytes()),
+                });
             }
         });
     }

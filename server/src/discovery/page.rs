@@ -3,7 +3,7 @@
 use super::{
     DiscoveryError, FoundScan, Listing, Range,
     hosts::{self, Hosts},
-    keys::{self, Key},
+    keys::{self, HostsAt, Key},
 };
 use crate::{
     storage::Wanted,
@@ -33,7 +33,7 @@ impl Query {
         let mut keys = keys::in_memory(&self.view, &self.agent, &self.range);
         let mut hosts = Hosts::taking(page_bytes_max);
         if self.range.with_hosts {
-            hosts::in_memory(&self.view, &self.agent, &keys, &mut hosts)?;
+            hosts::in_memory(&self.view, &self.agent, &keys, &mut hosts, wanted)?;
         }
         wanted.give_way();
         keys::on_disk(&self.agent, &self.range, &self.days, &mut keys, wanted)?;
@@ -56,7 +56,7 @@ impl Query {
         hosts: &mut Hosts,
         wanted: &Wanted,
     ) -> Result<(), DiscoveryError> {
-        let mut on_disk = chosen.iter().filter(|key| key.on_disk).map(|key| key.place);
+        let mut on_disk = chosen.iter().filter(|key| key.hosts == HostsAt::Disk).map(|key| key.place);
         let Some(newest) = on_disk.next() else { return Ok(()) };
         let oldest = on_disk.next_back().unwrap_or(newest);
         hosts::on_disk(&self.agent, &self.days, (oldest, newest), hosts, wanted)

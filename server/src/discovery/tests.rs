@@ -113,6 +113,35 @@ fn pages_of_any_size_tell_every_scan_once() {
     }
 }
 
+/// A scan whose hosts take much: they are copied a few scans at a time.
+fn large(second: i64) -> OwnedScan {
+    let hosts: Vec<_> = (0..2_000).map(|n| format!("10.{}.{}.{}", second % 256, n / 256, n % 256)).collect();
+    scan(second * 1_000_000, None, &hosts.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+#[test]
+fn a_page_of_large_scans_in_memory_is_that_of_files() {
+    let mut bench = Bench::new();
+    // Out of order, and twice what a page takes.
+    for second in (0..40).map(|n| (n * 7) % 40) {
+        bench.append(&OwnedRows { scans: vec![large(second)], ..OwnedRows::default() }).unwrap();
+    }
+    let in_memory = page(&bench, "a", MANY, PAGE_BYTES_MAX);
+    let bytes: usize = in_memory.items.iter().map(|scan| scan.hosts.as_ref().unwrap().get().len()).sum();
+    let last = in_memory.items.last().unwrap().hosts.as_ref().unwrap().get().len();
+    assert!(bytes >= PAGE_BYTES_MAX && bytes - last < PAGE_BYTES_MAX, "{bytes} bytes");
+    bench.seal_all();
+    let on_disk = page(&bench, "a", MANY, PAGE_BYTES_MAX);
+    assert_eq!((told(&in_memory), in_memory.next), (told(&on_disk), on_disk.next));
+}
+
+#[test]
+fn nothing_is_copied_for_nobody() {
+    let bench = bench(0);
+    let nobody = Query::new(bench.tsdb.view(), agent_id("a"), MANY).run(PAGE_BYTES_MAX, &Wanted::nobody());
+    assert!(matches!(nobody, Err(DiscoveryError::Storage(StorageError::Timeout))));
+}
+
 #[test]
 fn who_asks_only_how_many_hosts_is_told_so_page_by_page() {
     for sealed in [0, 3, 5] {

@@ -3,12 +3,17 @@
 use super::unnumbered::Lookup;
 use crate::tsdb::{
     Appender, TsdbError,
-    rows::{Kind, Look, MarkRow, Rows},
+    rows::{Look, MarkRow, Rows, Sought},
 };
-use pingup_protocol::{ids::AgentId, time::Timestamp};
 
 /// Where groups are committed. The writer works with nothing else of the history, so tests can let it fail.
-pub trait Store: Lookup + Send + 'static {
+pub trait Store: Send + 'static {
+    /// Who looks at what is committed there.
+    type Lookup: Lookup;
+
+    /// The one who does.
+    fn lookup(&mut self) -> &mut Self::Lookup;
+
     /// Reads how far each stream is committed; a stream may be told several times, the greatest counts.
     fn load_marks(&mut self) -> Result<Vec<MarkRow>, TsdbError>;
 
@@ -17,6 +22,12 @@ pub trait Store: Lookup + Send + 'static {
 }
 
 impl Store for Appender {
+    type Lookup = Self;
+
+    fn lookup(&mut self) -> &mut Self {
+        self
+    }
+
     fn load_marks(&mut self) -> Result<Vec<MarkRow>, TsdbError> {
         self.marks()
     }
@@ -27,14 +38,7 @@ impl Store for Appender {
 }
 
 impl Lookup for Appender {
-    fn newest_unnumbered(
-        &mut self,
-        kind: Kind,
-        agent_id: &AgentId,
-        from: Timestamp,
-        to: Timestamp,
-        in_files: bool,
-    ) -> Result<Option<Look>, TsdbError> {
-        Self::newest_unnumbered(self, kind, agent_id, from, to, in_files)
+    fn newest_unnumbered(&mut self, sought: Sought<'_>, in_files: bool) -> Result<Option<Look>, TsdbError> {
+        Self::newest_unnumbered(self, sought, in_files)
     }
 }

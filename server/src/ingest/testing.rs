@@ -7,7 +7,7 @@ use crate::{
     storage::StorageError,
     tsdb::{
         Appender, TsdbError, record,
-        rows::{Kind, Look, MarkRow, Rows},
+        rows::{Look, MarkRow, Rows, Sought},
     },
 };
 use pingup_protocol::{ids::AgentId, metrics::Measurements, time::Timestamp};
@@ -67,20 +67,13 @@ impl Breaking {
     }
 }
 
-impl Lookup for Breaking {
-    fn newest_unnumbered(
-        &mut self,
-        kind: Kind,
-        agent_id: &AgentId,
-        from: Timestamp,
-        to: Timestamp,
-        in_files: bool,
-    ) -> Result<Option<Look>, TsdbError> {
-        Lookup::newest_unnumbered(&mut self.inner, kind, agent_id, from, to, in_files)
-    }
-}
-
 impl Store for Breaking {
+    type Lookup = Appender;
+
+    fn lookup(&mut self) -> &mut Appender {
+        &mut self.inner
+    }
+
     fn load_marks(&mut self) -> Result<Vec<MarkRow>, TsdbError> {
         self.inner.load_marks()
     }
@@ -108,19 +101,18 @@ pub(super) struct Measuring {
 }
 
 impl Lookup for Measuring {
-    fn newest_unnumbered(
-        &mut self,
-        _: Kind,
-        _: &AgentId,
-        _: Timestamp,
-        _: Timestamp,
-        _: bool,
-    ) -> Result<Option<Look>, TsdbError> {
+    fn newest_unnumbered(&mut self, _: Sought<'_>, _: bool) -> Result<Option<Look>, TsdbError> {
         Ok(Some(Look::default()))
     }
 }
 
 impl Store for Measuring {
+    type Lookup = Self;
+
+    fn lookup(&mut self) -> &mut Self {
+        self
+    }
+
     fn load_marks(&mut self) -> Result<Vec<MarkRow>, TsdbError> {
         Ok(Vec::new())
     }

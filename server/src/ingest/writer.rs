@@ -189,7 +189,7 @@ impl<S: Store> Committer<S> {
 
     fn commit<'a>(&mut self, jobs: impl Iterator<Item = &'a Job>) -> Result<Vec<Outcome>, TsdbError> {
         self.refresh()?;
-        let group = group::decide(jobs, &self.marks, &self.newest, &mut self.store);
+        let group = group::decide(jobs, &self.marks, &self.newest, self.store.lookup());
         self.looked(&group);
         if !group.rows.is_empty() {
             let begun = Instant::now();

@@ -8,12 +8,12 @@
 //! values out of their range, and plain HTTP on an address that others can reach.
 
 mod made;
+mod resolve;
 mod words;
 
 pub use self::made::{JoinTokenKeys, TokenKeys};
 pub use self::words::{Bytes, MemoryLimit, Span};
 
-use pingup_protocol::limits::ENROLMENTS_PER_MINUTE_MAX;
 use serde::Deserialize;
 use std::{
     fs,
@@ -22,7 +22,6 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
-use tracing_subscriber::EnvFilter;
 
 /// Where the data lies unless said otherwise.
 const DATA_DIR: &str = "./data";
@@ -216,79 +215,6 @@ impl Layer {
     pub fn data_dir(&self) -> PathBuf {
         self.data_dir.clone().unwrap_or_else(|| PathBuf::from(DATA_DIR))
     }
-}
-
-impl Settings {
-    /// Puts the flags over the file, fills in the defaults, and checks everything.
-    pub fn resolve(flags: Layer, file: Option<&Path>) -> Result<Self, SettingsError> {
-        let below = file.map(Layer::from_file).transpose()?.unwrap_or_default();
-        Self::check(flags.over(below))
-    }
-
-    fn check(said: Layer) -> Result<Self, SettingsError> {
-        let enrolments = said.enrolments_per_minute.unwrap_or(u64::from(ENROLMENTS_PER_MINUTE_MAX));
-        let settings = Self {
-            data_dir: said.data_dir(),
-            listen: said.listen.unwrap_or(LISTEN),
-            insecure_http: said.insecure_http.unwrap_or(false),
-            retention_raw: retention("retention_raw", said.retention_raw, 30)?,
-            retention_minute: retention("retention_minute", said.retention_minute, 90)?,
-            retention_hour: retention("retention_hour", said.retention_hour, 2 * 365)?,
-            queue_jobs: within("queue_jobs", said.queue_jobs.unwrap_or(16_384), QUEUE_JOBS)?,
-            queue_bytes: within("queue_bytes", said.queue_bytes.map_or(16 * MIB, Bytes::get), QUEUE_BYTES)?,
-            duckdb_memory: said.duckdb_memory.unwrap_or_default().into_text(),
-            disk_reserve_bytes: said.disk_reserve_bytes.map_or(64 * MIB, Bytes::get),
-            connections_max: within(
-                "connections_max",
-                said.connections_max.unwrap_or(CONNECTIONS_MAX_DEFAULT),
-                CONNECTIONS,
-            )?,
-            events_kept: within("events_kept", said.events_kept.unwrap_or(EVENTS_KEPT_DEFAULT), EVENTS_KEPT)?,
-            enrolments_per_minute: within("enrolments_per_minute", enrolments, ENROLMENTS)?,
-            log: said.log.unwrap_or_else(|| "info".to_owned()),
-        };
-        if settings.data_dir.as_os_str().is_empty() {
-            return Err(unusable("data_dir", "a folder expected, found nothing"));
-        }
-        if let Err(error) = EnvFilter::try_new(&settings.log) {
-            return Err(unusable("log", format!("a filter such as info or debug expected: {error}")));
-        }
-        if !settings.insecure_http && !settings.listen.ip().is_loopback() {
-            return Err(unusable(
-                "listen",
-                format!(
-                    "{} can be reached from elsewhere and this is plain HTTP; listen on 127.0.0.1 behind a TLS proxy, \
-                     or say --insecure-http",
-                    settings.listen
-                ),
-            ));
-        }
-        Ok(settings)
-    }
-}
-
-fn retention(name: &'static str, said: Option<Span>, days: u64) -> Result<Duration, SettingsError> {
-    let time = said.map_or(Duration::from_secs(days * DAY), Span::get);
-    if RETENTION_SECONDS.contains(&time.as_secs()) {
-        return Ok(time);
-    }
-    Err(unusable(name, format!("1h to 100 years expected, found {}", humantime::format_duration(time))))
-}
-
-fn within<T: TryFrom<u64>>(
-    name: &'static str,
-    value: u64,
-    range: RangeInclusive<u64>,
-) -> Result<T, SettingsError> {
-    let outside = || unusable(name, format!("{} to {} expected, found {value}", range.start(), range.end()));
-    if !range.contains(&value) {
-        return Err(outside());
-    }
-    T::try_from(value).map_err(|_| outside())
-}
-
-fn unusable(name: &'static str, reason: impl Into<String>) -> SettingsError {
-    SettingsError::Unusable { name, reason: reason.into() }
 }
 
 #[cfg(test)]

@@ -12,12 +12,18 @@ pub use self::words::FaultsError;
 use super::StorageError;
 use std::{
     env,
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
     time::{Duration, Instant},
+};
+#[cfg(test)]
+use std::{
+    path::PathBuf,
+    sync::{Mutex, PoisonError},
 };
 
 /// Which storage calls are to fail; clones count together. In the product none is ever set.
@@ -32,7 +38,14 @@ struct Plan {
     calls: AtomicU64,
     fired: AtomicBool,
     healed: AtomicBool,
+    /// The calls so far, and what each was about.
+    #[cfg(test)]
+    told: Mutex<Vec<Call>>,
 }
+
+/// A call as it was told: its name and its path.
+#[cfg(test)]
+pub(crate) type Call = (&'static str, PathBuf);
 
 /// What happens, and when: at which call, counted from 1, or so long after the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,12 +96,23 @@ impl Faults {
             calls: AtomicU64::new(0),
             fired: AtomicBool::new(false),
             healed: AtomicBool::new(false),
+            #[cfg(test)]
+            told: Mutex::default(),
         })))
     }
 
     /// Asked before each storage call, which it names: `Err` when that call is to fail.
     pub fn at(&self, call: &'static str) -> Result<(), StorageError> {
+        self.at_path(call, Path::new(""))
+    }
+
+    /// As [`Faults::at`], of a call that is about `path`.
+    pub fn at_path(&self, call: &'static str, path: &Path) -> Result<(), StorageError> {
         let Some(plan) = &self.0 else { return Ok(()) };
+        #[cfg(test)]
+        plan.told.lock().unwrap_or_else(PoisonError::into_inner).push((call, path.to_owned()));
+        #[cfg(not(test))]
+        let _only_tests_ask_where = path;
         let number = plan.calls.fetch_add(1, Ordering::SeqCst) + 1;
         let due = match plan.fault {
             Fault::FailNth(n) | Fault::AbortNth(n) => number == n,
@@ -124,6 +148,13 @@ impl Faults {
     /// Calls asked about so far; 0 where no fault is set, for then nobody counts.
     pub fn calls(&self) -> u64 {
         self.0.as_ref().map_or(0, |plan| plan.calls.load(Ordering::SeqCst))
+    }
+
+    /// The calls that were asked about so far, in their order; none where no fault is set.
+    #[cfg(test)]
+    pub(crate) fn told(&self) -> Vec<Call> {
+        let told = |plan: &Arc<Plan>| plan.told.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        self.0.as_ref().map(told).unwrap_or_default()
     }
 
     /// Whether the fault has come at least once.

@@ -65,7 +65,7 @@ impl Journal {
     /// [`Journal::resume`] or [`Journal::begin`].
     pub fn open(folder: &Path, disk: DiskSpace, faults: Faults) -> Result<Self, StorageError> {
         if !folder.is_dir() {
-            faults.at("journal folder")?;
+            faults.at_path("journal folder", folder)?;
             DirBuilder::new()
                 .mode(FOLDER_MODE)
                 .create(folder)
@@ -141,7 +141,7 @@ impl Journal {
         if path.metadata().is_ok_and(|found| found.len() > HEADER_BYTES as u64) {
             return Err(taken(path));
         }
-        self.faults.at("journal create")?;
+        self.faults.at_path("journal create", &path)?;
         self.unbegun = Some(segment);
         let file = File::options()
             .write(true)
@@ -186,7 +186,7 @@ impl Journal {
     fn remove_unbegun(&mut self) -> Result<(), StorageError> {
         let Some(segment) = self.unbegun else { return Ok(()) };
         let path = segment_path(&self.folder, segment);
-        self.faults.at("journal remove")?;
+        self.faults.at_path("journal remove", &path)?;
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 return Err(StorageError::file("remove", path)(error));
@@ -213,9 +213,9 @@ impl Segment {
     /// Writes at the end and syncs; on failure the segment is torn.
     fn write(&mut self, bytes: &[u8], faults: &Faults) -> Result<(), StorageError> {
         self.torn = true;
-        faults.at("journal write")?;
+        faults.at_path("journal write", &self.path)?;
         self.file.write_all_at(bytes, self.end).map_err(StorageError::file("write", &self.path))?;
-        faults.at("journal sync")?;
+        faults.at_path("journal sync", &self.path)?;
         self.file.sync_data().map_err(StorageError::file("sync", &self.path))?;
         self.end += bytes.len() as u64;
         self.torn = false;
@@ -231,9 +231,9 @@ impl Segment {
         if !self.torn {
             return Ok(());
         }
-        faults.at("journal cut")?;
+        faults.at_path("journal cut", &self.path)?;
         self.file.set_len(self.end).map_err(StorageError::file("cut", &self.path))?;
-        faults.at("journal sync")?;
+        faults.at_path("journal sync", &self.path)?;
         // Not the data alone: that the file is shorter must be on disk before anything is begun behind it.
         self.file.sync_all().map_err(StorageError::file("sync", &self.path))?;
         self.torn = false;

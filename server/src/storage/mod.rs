@@ -25,6 +25,7 @@ mod folder;
 mod full_disk;
 pub mod inspect;
 mod journal;
+pub mod lasting;
 mod master;
 pub mod migrate;
 mod outbox;

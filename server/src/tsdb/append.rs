@@ -7,7 +7,7 @@ use super::{
     Inner, Part, SEGMENTS_MAX, Tier, Tsdb, TsdbError,
     head::Segment,
     pick, record,
-    rows::{Kind, Look, MarkRow, Rows},
+    rows::{Kind, Look, MarkRow, Rows, Sought},
     schema::{integer_at, time_at},
 };
 use crate::storage::{Journal, StorageError};
@@ -109,19 +109,11 @@ impl Appender {
         Ok(sealed.into_iter().chain(head).collect())
     }
 
-    /// Looks for the newest of the agent's committed rows without numbers within [from, to]; `None` where that takes
-    /// files and `in_files` is false.
-    pub fn newest_unnumbered(
-        &self,
-        kind: Kind,
-        agent_id: &AgentId,
-        from: Timestamp,
-        to: Timestamp,
-        in_files: bool,
-    ) -> Result<Option<Look>, TsdbError> {
+    /// Looks for a row without numbers; `None` where that takes files and `in_files` is false.
+    pub fn newest_unnumbered(&self, sought: Sought<'_>, in_files: bool) -> Result<Option<Look>, TsdbError> {
         let view = self.tsdb.view();
-        let in_head =
-            view.segments.iter().filter_map(|s| s.newest_unnumbered(kind, agent_id, from, to)).max();
+        let in_head = view.segments.iter().filter_map(|segment| segment.newest_unnumbered(sought)).max();
+        let Sought { kind, agent_id, from, to } = sought;
         let tier = match kind {
             Kind::Metrics => Tier::Raw,
             Kind::Discovery => Tier::Scans,

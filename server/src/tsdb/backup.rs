@@ -15,6 +15,7 @@
 mod files;
 mod manifest;
 mod records;
+mod wanted;
 
 pub use manifest::{Entry, MANIFEST, Manifest};
 pub use records::open_beside;
@@ -22,9 +23,10 @@ pub use records::open_beside;
 pub(super) use files::{check, copy, create_folder, sync_folder};
 
 use files::Content;
+use wanted::{Wanted, bring, wanted};
 
-use super::{Places, catalogue, checksum::CHANGED};
-use crate::storage::{DataFolder, Journal, MigrationError, StorageError, inspect};
+use super::checksum::CHANGED;
+use crate::storage::{DataFolder, MigrationError, StorageError};
 use pingup_protocol::time::Timestamp;
 use std::{
     collections::HashSet,
@@ -73,17 +75,6 @@ pub struct Made {
     pub bytes: u64,
     /// Of those, what is shared with the data folder (hard links).
     pub linked_bytes: u64,
-}
-
-/// A file that the backup is to have.
-struct Wanted {
-    /// Below the data folder, and below the backup.
-    path: PathBuf,
-    bytes: u64,
-    /// It never changes: it may be shared, and be kept from a backup that was cut off.
-    is_immutable: bool,
-    /// What the catalogue knows of what is in it.
-    crc32: Option<u32>,
 }
 
 /// Makes the backup `target` of the data folder.
@@ -187,57 +178,6 @@ fn look_at_source(folder: &DataFolder) -> Result<(), BackupError> {
     Ok(())
 }
 
-/// What belongs to the records that were copied to `records`: their parts, what of the journal is not in them,
-/// and the master key.
-fn wanted(folder: &DataFolder, records: &Path) -> Result<Vec<Wanted>, BackupError> {
-    let connection = inspect::open_records(records)?;
-    if inspect::records_state(&connection)?.missing > 0 {
-        return Err(BackupError::Refused(
-            "the records are not migrated; run `pingup-server migrate` or start the hub first".to_owned(),
-        ));
-    }
-    let known = catalogue::load(&connection).map_err(StorageError::from)?;
-    let places = Places::below(folder.path());
-    let below = |path: &Path| path.strip_prefix(folder.path()).unwrap_or(path).to_owned();
-    let mut wanted = Vec::new();
-    for part in &known.parts {
-        let path = places.parts.join(part.file());
-        let found = bytes(&path)?;
-        if found != part.bytes {
-            let what = format!("it has {found} bytes, {} are expected", part.bytes);
-            return Err(BackupError::Damaged { file: path, what });
-        }
-        wanted.push(Wanted { path: below(&path), bytes: found, is_immutable: true, crc32: part.crc32 });
-    }
-    // Listed once: all but the newest are finished, so none is longer than the next one takes up from.
-    let segments = if places.journal.exists() { Journal::segments(&places.journal)? } else { Vec::new() };
-    for segment in segments.into_iter().filter(|segment| *segment > known.sealed) {
-        let path = Journal::path(&places.journal, segment);
-        wanted.push(Wanted { path: below(&path), bytes: bytes(&path)?, is_immutable: false, crc32: None });
-    }
-    let master = folder.master_path();
-    wanted.push(Wanted { path: below(&master), bytes: bytes(&master)?, is_immutable: false, crc32: None });
-    Ok(wanted)
-}
-
-/// Brings a file into the backup, unless it is there; what is in it, and whether it is the data folder's file itself.
-fn bring(from: &Path, to: &Path, file: &Wanted) -> Result<(Content, bool), StorageError> {
-    let (source, copied) = (from.join(&file.path), to.join(&file.path));
-    create_folder(parent(&copied))?;
-    if file.is_immutable {
-        let is_file = copied.symlink_metadata().is_ok_and(|found| found.is_file());
-        if is_file && !files::is_same(&source, &copied)? && files::sum(&source)? != files::sum(&copied)? {
-            // Of another life of the hub, or damaged: numbers of parts begin anew where a folder does.
-            fs::remove_file(&copied).map_err(StorageError::file("delete", &copied))?;
-        }
-        if copied.exists() || fs::hard_link(&source, &copied).is_ok() {
-            let is_linked = files::is_same(&source, &copied)?;
-            return Ok((files::content(to, &file.path)?, is_linked));
-        }
-    }
-    Ok((copy(&source, to, &file.path, file.bytes)?, false))
-}
-
 /// Takes out of a backup that was cut off what is not the same next time.
 fn remove_changing(partial: &Path) -> Result<(), StorageError> {
     for entry in files::list(partial)? {
@@ -273,10 +213,6 @@ pub(super) fn sync_folders(below: &Path, manifest: &Manifest) -> Result<(), Stor
         folders.extend(above.map(|folder| below.join(folder)));
     }
     folders.iter().try_for_each(|folder| sync_folder(folder))
-}
-
-fn bytes(path: &Path) -> Result<u64, StorageError> {
-    Ok(path.metadata().map_err(StorageError::file("find", path))?.len())
 }
 
 fn name(path: &Path) -> &str {

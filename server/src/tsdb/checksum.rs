@@ -17,6 +17,11 @@ const BLOCK_BYTES: usize = 256 * 1024;
 
 /// What is said of a file whose checksum is another.
 pub const CHANGED: &str = "it is not what was written there";
+/// What is said of a file that is gone.
+pub const MISSING: &str = "it is missing";
+/// What is to be done about either.
+pub const REMEDY: &str =
+    "restore it from a backup, or go on without it by `pingup-server check --drop-damaged`";
 
 /// The checksum of a file as it is now.
 pub fn of_file(path: &Path) -> Result<u32, StorageError> {
@@ -35,10 +40,12 @@ pub fn of_file(path: &Path) -> Result<u32, StorageError> {
 /// Refuses parts that are not what was written; those without a checksum pass.
 pub(super) fn look_at(parts: &[Arc<Part>]) -> Result<(), TsdbError> {
     for part in parts {
-        if let Some(expected) = part.row().crc32
-            && of_file(part.path())? != expected
-        {
-            return Err(TsdbError::Changed(part.path().to_owned()));
+        let Some(expected) = part.row().crc32 else { continue };
+        match of_file(part.path()) {
+            Ok(found) if found == expected => {}
+            Ok(_) => return Err(TsdbError::Changed(part.path().to_owned())),
+            Err(error) if error.is_missing() => return Err(TsdbError::Missing(part.path().to_owned())),
+            Err(error) => return Err(error.into()),
         }
     }
     Ok(())

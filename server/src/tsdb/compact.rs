@@ -6,7 +6,7 @@
 //! left of it becomes one part. Rollup rows of one bucket are added up on the way.
 //!
 //! A merge begins only if the disk has room for all it reads beside its reserve, and one that fails does not keep the
-//! others.
+//! others, and is left alone for a while ([`super::attempts`]).
 
 use super::{
     Part, Tier, Tsdb, TsdbError,
@@ -107,13 +107,14 @@ fn merge(parts: &[&PartRow], level: u32) -> Merge {
 }
 
 impl Tsdb {
-    /// Does the next merge that is worth it; `false` if none is. [`StorageError::Full`] if there is no room for any.
+    /// Does the next merge that is worth it; `false` if none is, or only such as failed a while ago.
+    /// [`StorageError::Full`] if there is no room for any.
     pub fn compact_once(&self) -> Result<bool, TsdbError> {
-        let view = self.view();
+        let (view, now) = (self.view(), self.0.clock.now());
         let parts_of = |merge: &Merge| -> Vec<_> {
             view.parts.iter().filter(|part| merge.parts.contains(&part.row().id)).cloned().collect()
         };
-        let mut merges = plan(view.parts.iter().map(|part| part.row()), self.0.clock.now());
+        let mut merges = plan(view.parts.iter().map(|part| part.row()), now);
         if !merges.is_empty() {
             self.0.disk.measure()?;
             let bytes = |merge: &Merge| parts_of(merge).iter().map(|part| part.row().bytes).sum();
@@ -122,7 +123,7 @@ impl Tsdb {
                 return Err(StorageError::Full.into());
             }
         }
-        let Some(merge) = self.0.merging.next(merges, |merge| (merge.tier, merge.period)) else {
+        let Some(merge) = self.0.merging.next(merges, |merge| (merge.tier, merge.period), now) else {
             return Ok(false);
         };
         let (old, period) = (parts_of(&merge), (merge.tier, merge.period));

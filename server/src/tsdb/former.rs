@@ -8,18 +8,18 @@
 //! A day is taken at a time: DuckDB orders its rows into a file (spilling what memory does not hold), which is
 //! read back as a stream.
 
+mod file;
 mod scans;
 
+use self::file::Former;
 use super::{
     Part, Tier, Tsdb, TsdbError, catalogue,
     catalogue::Change,
     compact::LEVEL_FINISHED,
     merge::{Merged, RAW_ORDER},
     parts::PartRow,
-    quote,
     rolled::Rolled,
     rollup::{DAY, HOUR},
-    rows::{Mark, MarkRow},
     schema::{self, RAW, map_at},
     write::Draft,
 };
@@ -28,17 +28,13 @@ use arrow::{
     array::{ArrayRef, RecordBatch},
     error::ArrowError,
 };
-use duckdb::Connection;
-use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use pingup_protocol::{ids::AgentId, time::Timestamp};
 use std::{
-    fs::{self, File},
+    fs,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-/// What DuckDB may keep in memory while it orders a day.
-const MEMORY: &str = "128MB";
 /// The level of rollups that cover a day of their month.
 const LEVEL_OF_A_DAY: u32 = 1;
 /// What the file's name ends with once its rows are here.
@@ -51,12 +47,6 @@ pub struct TakenOver {
     pub samples: u64,
     /// Scans.
     pub scans: u64,
-}
-
-/// The former file, attached, and where a day's rows are put in order.
-struct Former {
-    connection: Connection,
-    ordered: PathBuf,
 }
 
 impl Tsdb {
@@ -132,65 +122,6 @@ impl Tsdb {
     }
 }
 
-impl Former {
-    fn open(file: &Path, scratch: &Path) -> Result<Self, TsdbError> {
-        // What a hub that was killed left in the file's log is read too.
-        let spill = scratch.join("former");
-        let connection = Connection::open_in_memory()?;
-        connection.execute_batch(&format!(
-            "SET memory_limit = '{MEMORY}'; SET temp_directory = {}; SET preserve_insertion_order = true;
-             ATTACH {} AS former (READ_ONLY)",
-            quote(&spill),
-            quote(file)
-        ))?;
-        Ok(Self { connection, ordered: scratch.join("former.parquet") })
-    }
-
-    /// The days that rows of a table lie in, counted from 1970.
-    fn days(&self, table: &str, time: &str) -> Result<Vec<i64>, TsdbError> {
-        let sql = format!("SELECT DISTINCT {} AS day FROM former.{table} ORDER BY day", day_of(time));
-        let mut statement = self.connection.prepare(&sql)?;
-        let days = statement.query_map([], |row| row.get(0))?;
-        Ok(days.collect::<Result<_, _>>()?)
-    }
-
-    /// The newest mark of each stream.
-    fn marks(&self) -> Result<Vec<MarkRow>, TsdbError> {
-        let mut statement = self.connection.prepare(
-            "SELECT agent_id, boot, seq, epoch_us(timestamp) FROM former.marks
-             QUALIFY row_number() OVER (PARTITION BY agent_id, boot ORDER BY seq DESC, timestamp DESC NULLS LAST) = 1",
-        )?;
-        let mut rows = statement.query([])?;
-        let mut marks = Vec::new();
-        while let Some(row) = rows.next()? {
-            let timestamp = row.get::<_, Option<i64>>(3)?.map(Timestamp::from_micros);
-            marks.push(MarkRow {
-                agent_id: agent_id(&row.get::<_, String>(0)?)?,
-                boot: row.get(1)?,
-                mark: Mark { seq: row.get(2)?, timestamp },
-            });
-        }
-        Ok(marks)
-    }
-
-    /// Puts what `query` answers, in its order, where [`Former::read`] finds it.
-    fn order(&self, query: &str) -> Result<(), TsdbError> {
-        let sql = format!("COPY ({query}) TO {} (FORMAT parquet, COMPRESSION zstd)", quote(&self.ordered));
-        self.connection.execute_batch(&sql)?;
-        Ok(())
-    }
-
-    fn read(&self) -> Result<ParquetRecordBatchReader, TsdbError> {
-        let file = File::open(&self.ordered).map_err(StorageError::file("open", &self.ordered))?;
-        Ok(ParquetRecordBatchReaderBuilder::try_new(file)?.with_batch_size(schema::BATCH_ROWS_MAX).build()?)
-    }
-
-    fn close(self) -> Result<(), TsdbError> {
-        drop(self.connection);
-        Ok(super::open::remove(&self.ordered)?)
-    }
-}
-
 /// The columns of a sample, in their order.
 pub(super) fn columns() -> String {
     let names: Vec<_> = RAW.fields().iter().map(|field| field.name().as_str()).collect();
@@ -203,10 +134,6 @@ pub(super) fn as_samples(batch: &RecordBatch) -> Result<RecordBatch, ArrowError>
     let mut columns: Vec<ArrayRef> = batch.columns().to_vec();
     columns[further] = schema::maps((0..batch.num_rows()).map(|row| map_at(batch, further, row)))?;
     schema::batch(&RAW, columns)
-}
-
-fn day_of(time: &str) -> String {
-    format!("((epoch_us({time}) - ((epoch_us({time}) % {DAY}) + {DAY}) % {DAY}) // {DAY})")
 }
 
 fn within(day: i64, time: &str) -> String {

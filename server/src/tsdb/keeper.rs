@@ -2,7 +2,8 @@
 //! tidies up. Sealing has a thread of its own, for writers wait when it falls behind.
 //!
 //! Both give way to those who answer. What fails is told once, tried again after a pause, in turns with what else is to
-//! be done, and told when all of it works again; how they do is told by [`Tsdb::keeping`].
+//! be done, and told when all of it works again; how they do is told by [`Tsdb::keeping`]. What fails of merging and
+//! letting go has a pause of its own that grows ([`super::attempts`]).
 
 use super::{Tsdb, TsdbError, condition::Job};
 use crate::storage::{DataFolder, StorageError, give_way};

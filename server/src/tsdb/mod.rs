@@ -25,6 +25,7 @@ pub mod catalogue;
 pub mod checksum;
 pub mod compact;
 mod condition;
+pub mod damaged;
 pub mod export;
 pub mod fleet;
 pub mod former;
@@ -106,8 +107,11 @@ pub enum TsdbError {
     #[error("a Parquet file: {0}")]
     Parquet(ParquetError),
     /// A part that is not what was written.
-    #[error("{}: {}; restore it from a backup", .0.display(), checksum::CHANGED)]
+    #[error("{}: {}; {}", .0.display(), checksum::CHANGED, checksum::REMEDY)]
     Changed(PathBuf),
+    /// A part that is not there.
+    #[error("{}: {}; {}", .0.display(), checksum::MISSING, checksum::REMEDY)]
+    Missing(PathBuf),
 }
 
 impl From<ParquetError> for TsdbError {

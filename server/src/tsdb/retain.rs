@@ -3,7 +3,7 @@
 //! Samples leave rollups by the minute behind, in the transaction that lets them go: until then the samples
 //! themselves say all that a minute could. Rollups by the hour are there from the day of the samples on. A part
 //! goes as a whole, once the whole of its period is past its time. A period that cannot be let go, say of a damaged
-//! file, does not keep the others.
+//! file, does not keep the others, and is left alone for a while ([`super::attempts`]).
 
 use super::{
     Part, Tier, Tsdb, TsdbError, View,
@@ -23,14 +23,14 @@ use pingup_protocol::time::Timestamp;
 use std::{collections::BTreeSet, path::PathBuf, sync::Arc, time::Duration};
 
 impl Tsdb {
-    /// Lets go of one period that is past its time; `false` if there is none.
+    /// Lets go of one period that is past its time; `false` if there is none, or only such as failed a while ago.
     pub fn retain_once(&self) -> Result<bool, TsdbError> {
         let (view, now) = (self.view(), self.0.clock.now());
         let is_over =
             |row: &&PartRow| row.tier.end(row.period) <= before(now, self.kept(row.tier)).as_micros();
         let over = view.parts.iter().map(|part| part.row()).filter(is_over);
         let over: BTreeSet<Period> = over.map(|row| (row.tier, row.period)).collect();
-        let Some(period) = self.0.letting_go.next(over.into_iter().collect(), |period| *period) else {
+        let Some(period) = self.0.letting_go.next(over.into_iter().collect(), |period| *period, now) else {
             return Ok(false);
         };
         self.let_go(period, &view, now)?;

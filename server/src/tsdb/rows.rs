@@ -83,6 +83,19 @@ pub enum Kind {
     Discovery,
 }
 
+/// Which row without numbers is looked for: the newest committed one of an agent, not before `from` and not after `to`.
+#[derive(Clone, Copy, Debug)]
+pub struct Sought<'a> {
+    /// What it is.
+    pub kind: Kind,
+    /// Whose it is.
+    pub agent_id: &'a AgentId,
+    /// The first moment.
+    pub from: Timestamp,
+    /// The last moment.
+    pub to: Timestamp,
+}
+
 /// What a look for an agent's newest row without numbers found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Look {

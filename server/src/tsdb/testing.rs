@@ -2,19 +2,20 @@
 //! look at all of its rows. Nothing runs beside: sealing, merging and letting go happen when they are asked for.
 
 mod random;
+mod rows;
 
 pub(crate) use random::{AGENTS, Dice};
+pub(crate) use rows::{double, moment, number, on_disk, sample_key, samples, scans, text};
 
 use super::{
-    Appender, Opened, Places, Retention, Tier, Tsdb, TsdbError, View, file_list,
+    Appender, Opened, Places, Retention, Tier, Tsdb, TsdbError,
     record::{OwnedRows, OwnedSample, OwnedScan},
 };
 use crate::{
     clock::Clock,
     storage::{Duck, Faults, Sqlite, scratch::Scratch},
 };
-use duckdb::types::Value;
-use pingup_protocol::{discovery::Scan, ids::AgentId, metrics::Measurements, time::Timestamp};
+use pingup_protocol::{ids::AgentId, metrics::Measurements, time::Timestamp};
 use std::{
     collections::BTreeSet,
     fs,
@@ -158,66 +159,6 @@ fn open(
     Tsdb::open(places, sqlite.clone(), engine.clone(), clock.clone(), retention, disk, faults)
 }
 
-/// Every sample of a view, ordered by agent, time and number.
-pub(crate) fn samples(engine: &Duck, view: &View) -> Vec<OwnedSample> {
-    let mut rows = on_disk(engine, view, Tier::Raw, sample_of);
-    for segment in &view.segments {
-        segment.each_sample(None, &EVER, |sample| {
-            rows.push(OwnedSample {
-                agent_id: sample.agent_id().clone(),
-                stream: sample.stream(),
-                timestamp: sample.timestamp(),
-                status: sample.status().to_owned(),
-                metrics: sample.to_measurements(|_| true),
-            });
-        });
-    }
-    rows.sort_by(|a, b| sample_key(a).cmp(&sample_key(b)));
-    rows
-}
-
-/// What samples are ordered by.
-pub(crate) fn sample_key(row: &OwnedSample) -> (&AgentId, Timestamp, Option<(u64, u64)>) {
-    (&row.agent_id, row.timestamp, row.stream)
-}
-
-/// Every scan of a view, ordered by agent, time and number; those in memory of `agents` only.
-pub(crate) fn scans(engine: &Duck, view: &View, agents: &[&str]) -> Vec<OwnedScan> {
-    let mut rows = on_disk(engine, view, Tier::Scans, scan_of);
-    for segment in &view.segments {
-        for agent in agents {
-            segment.each_scan(agent, &EVER, |row| {
-                let scan = Scan { duration: row.duration(), hosts: row.hosts().to_vec() };
-                let (agent_id, timestamp) = (row.agent_id().clone(), row.timestamp());
-                rows.push(OwnedScan { agent_id, stream: row.stream(), timestamp, scan });
-            });
-        }
-    }
-    rows.sort_by(|a, b| (&a.agent_id, a.timestamp, a.stream).cmp(&(&b.agent_id, b.timestamp, b.stream)));
-    rows
-}
-
-/// What `row` makes of every row of a tier's parts.
-pub(crate) fn on_disk<T>(engine: &Duck, view: &View, tier: Tier, row: fn(&[Value]) -> T) -> Vec<T> {
-    let parts: Vec<_> = view.parts.iter().filter(|part| part.row().tier == tier).collect();
-    if parts.is_empty() {
-        return Vec::new();
-    }
-    let sql = format!("SELECT * FROM read_parquet({})", file_list(parts));
-    let read = |connection: &duckdb::Connection| {
-        let mut statement = connection.prepare(&sql)?;
-        let mut found = statement.query([])?;
-        let mut rows = Vec::new();
-        while let Some(next) = found.next()? {
-            let columns = next.as_ref().column_count();
-            let values: Vec<Value> = (0..columns).map(|place| next.get(place)).collect::<Result<_, _>>()?;
-            rows.push(row(&values));
-        }
-        Ok::<_, TsdbError>(rows)
-    };
-    engine.run_blocking(read).unwrap()
-}
-
 fn list(folder: &Path) -> Vec<PathBuf> {
     fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect()
 }
@@ -236,68 +177,4 @@ pub(crate) fn sample(agent: &str, (boot, seq): (u64, u64), at: Timestamp) -> Own
     };
     let status = "online".to_owned();
     OwnedSample { agent_id: agent_id(agent), stream: Some((boot, seq)), timestamp: at, status, metrics }
-}
-
-pub(crate) fn text(value: &Value) -> String {
-    match value {
-        Value::Text(text) => text.clone(),
-        other => panic!("a text was expected: {other:?}"),
-    }
-}
-
-pub(crate) fn double(value: &Value) -> Option<f64> {
-    match value {
-        Value::Double(double) => Some(*double),
-        Value::Null => None,
-        other => panic!("a double was expected: {other:?}"),
-    }
-}
-
-pub(crate) fn number(value: &Value) -> Option<u64> {
-    match value {
-        Value::BigInt(number) => Some(u64::try_from(*number).unwrap()),
-        Value::Null => None,
-        other => panic!("an integer was expected: {other:?}"),
-    }
-}
-
-pub(crate) fn moment(value: &Value) -> Timestamp {
-    match value {
-        Value::Timestamp(duckdb::types::TimeUnit::Microsecond, micros) => Timestamp::from_micros(*micros),
-        other => panic!("a moment was expected: {other:?}"),
-    }
-}
-
-/// A row of [`super::schema::RAW`].
-fn sample_of(row: &[Value]) -> OwnedSample {
-    let further = match &row[9] {
-        Value::Map(pairs) => pairs.iter().map(|(name, value)| (text(name), double(value).unwrap())).collect(),
-        Value::Null => Vec::new(),
-        other => panic!("a map was expected: {other:?}"),
-    };
-    OwnedSample {
-        agent_id: agent_id(&text(&row[0])),
-        stream: number(&row[7]).zip(number(&row[8])),
-        timestamp: moment(&row[1]),
-        status: text(&row[6]),
-        metrics: Measurements {
-            cpu: double(&row[2]),
-            ram: double(&row[3]),
-            disk: double(&row[4]),
-            latency: double(&row[5]),
-            further,
-        },
-    }
-}
-
-/// A row of [`super::schema::SCANS`].
-fn scan_of(row: &[Value]) -> OwnedScan {
-    let hosts: Vec<pingup_protocol::discovery::Host> = serde_json::from_str(&text(&row[6])).unwrap();
-    assert_eq!(number(&row[5]), Some(hosts.len() as u64));
-    OwnedScan {
-        agent_id: agent_id(&text(&row[0])),
-        stream: number(&row[3]).zip(number(&row[4])),
-        timestamp: moment(&row[1]),
-        scan: Scan { duration: double(&row[2]).unwrap(), hosts },
-    }
 }

@@ -2,9 +2,11 @@
 //! its turn, readers who hold on to what they see, and the bounds.
 
 mod bounds;
+mod damaged;
 mod faults;
 mod leftovers;
 mod model;
+mod names;
 mod play;
 mod room;
 mod views;

@@ -8,7 +8,7 @@ use super::{
     parts::PartRow,
     schema::{OWN_COLUMNS, ROLLUP, text_at, time_at},
 };
-use crate::storage::StorageError;
+use crate::storage::{StorageError, lasting};
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use crc32fast::Hasher;
 use parquet::{
@@ -99,22 +99,19 @@ impl Tsdb {
         let Draft { tier, period, level } = draft;
         let id = inner.last_part.fetch_add(1, Ordering::Relaxed) + 1;
         let made = inner.places.scratch.join(format!("{id:010}.parquet"));
-        inner.faults.at("part write")?;
+        inner.faults.at_path("part write", &made)?;
         left.push(made.clone());
         let Some((Written { rows, times, agents }, crc32)) = write(&made, draft, schema, batches)? else {
             fs::remove_file(&made).map_err(StorageError::file("delete", &made))?;
             return Ok(None);
         };
-        inner.faults.at("part sync")?;
+        inner.faults.at_path("part sync", &made)?;
         let bytes = sync(&made)?;
         let (created, crc32) = (inner.clock.now(), Some(crc32));
         let row = PartRow { id, tier, period, level, rows, bytes, times, agents, created, crc32 };
         let path = inner.places.parts.join(row.file());
-        inner.faults.at("part rename")?;
         left.push(path.clone());
-        fs::rename(&made, &path).map_err(StorageError::file("rename", &made))?;
-        inner.faults.at("part folder sync")?;
-        sync_folder(path.parent().unwrap_or(&inner.places.parts))?;
+        lasting::rename(&made, &path, &inner.faults, ["part rename", "part folder sync"])?;
         Ok(Some(row))
     }
 }
@@ -235,8 +232,4 @@ fn sync(path: &Path) -> Result<u64, StorageError> {
     let file = File::open(path).map_err(StorageError::file("open", path))?;
     file.sync_all().map_err(StorageError::file("sync", path))?;
     Ok(file.metadata().map_err(StorageError::file("look at", path))?.len())
-}
-
-fn sync_folder(path: &Path) -> Result<(), StorageError> {
-    File::open(path).and_then(|folder| folder.sync_all()).map_err(StorageError::file("sync", path))
 }

@@ -1,24 +1,27 @@
 //! What `check` finds in the history: its parts by tier, its journal, and files that should not or should be there.
 
-use super::Findings;
+use super::{
+    Findings,
+    parts::{self, Trouble},
+};
 use crate::{
-    storage::{Duck, DuckSettings, Journal, StorageError, inspect},
+    storage::{Journal, StorageError, inspect},
     tsdb::{
         PartRow, Places, Tier,
         catalogue::{self, Catalogue},
-        checksum::{self, CHANGED},
+        checksum::REMEDY,
+        damaged::ASIDE,
         leftovers::Leftovers,
-        quote, record,
+        record,
     },
 };
 use pingup_protocol::time::Timestamp;
 use std::{
     fs, io,
     path::{Path, PathBuf},
-    slice,
 };
 
-const WHAT: &str = "history";
+pub(super) const WHAT: &str = "history";
 
 /// Looks at the catalogue, every file that it lists, and every record of the journal. Beside a running hub, files
 /// may come and go meanwhile: call it with them held.
@@ -48,9 +51,9 @@ pub(super) fn look(records: &Path, places: &Places, findings: &mut Findings) -> 
 }
 
 /// Every part has the bytes, the checksum and the rows that the catalogue says.
-fn look_at_parts(parts: &[PartRow], places: &Places, findings: &mut Findings) -> Result<(), StorageError> {
+fn look_at_parts(known: &[PartRow], places: &Places, findings: &mut Findings) -> Result<(), StorageError> {
     if !places.parts.is_dir() {
-        return match parts.len() {
+        return match known.len() {
             0 => Ok(()),
             parts => {
                 let folder = places.parts.display();
@@ -62,35 +65,15 @@ fn look_at_parts(parts: &[PartRow], places: &Places, findings: &mut Findings) ->
             }
         };
     }
-    let engine = Duck::open(DuckSettings::default(), &places.scratch, slice::from_ref(&places.parts))?;
-    for part in parts {
+    for (part, trouble) in parts::look(known, places)? {
         let path = places.parts.join(part.file());
-        if let Err(trouble) = look_at_part(&engine, part, &path) {
-            findings.trouble(WHAT, format_args!("{}: {trouble}; restore a backup", path.display()));
+        let path = path.display();
+        match trouble {
+            Trouble::Damaged(what) => findings.trouble(WHAT, format_args!("{path}: {what}; {REMEDY}")),
+            Trouble::Other(what) => findings.trouble(WHAT, format_args!("{path}: {what}")),
         }
     }
     Ok(())
-}
-
-fn look_at_part(engine: &Duck, part: &PartRow, path: &Path) -> Result<(), String> {
-    let found = fs::metadata(path).map_err(|error| error.to_string())?.len();
-    if found != part.bytes {
-        return Err(format!("it has {found} bytes, {} expected", part.bytes));
-    }
-    if let Some(expected) = part.crc32
-        && checksum::of_file(path).map_err(|error| error.to_string())? != expected
-    {
-        return Err(CHANGED.to_owned());
-    }
-    let sql = format!("SELECT count(*) FROM read_parquet({})", quote(path));
-    let count = |connection: &duckdb::Connection| {
-        connection.query_row(&sql, [], |row| row.get::<_, u64>(0)).map_err(StorageError::from)
-    };
-    match engine.run_blocking(count) {
-        Ok(rows) if rows == part.rows => Ok(()),
-        Ok(rows) => Err(format!("it has {rows} rows, {} expected", part.rows)),
-        Err(error) => Err(error.to_string()),
-    }
 }
 
 /// Names files that the catalogue does not list. That is no trouble, for a hub that was killed leaves some; unless the
@@ -105,6 +88,15 @@ fn look_at_others(known: &Catalogue, places: &Places, findings: &mut Findings) -
     }
     for path in &leftovers.segments {
         findings.well(WHAT, format_args!("{} is sealed; {fate}", path.display()));
+    }
+    for path in &leftovers.foreign {
+        findings
+            .well(WHAT, format_args!("{} is a folder of nobody's here; it is left alone", path.display()));
+    }
+    let aside = places.parts.join(ASIDE);
+    if aside.is_dir() {
+        let aside = aside.display();
+        findings.well(WHAT, format_args!("{aside} has what was taken out; delete it when nobody needs it"));
     }
     if let Some(objection) = objection {
         findings.trouble(WHAT, objection);

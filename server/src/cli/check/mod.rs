@@ -1,13 +1,17 @@
-//! `check`: opens everything read-only and says what it finds. 0 when all is well, 1 when there is trouble.
+//! `check`: opens everything read-only and says what it finds. 0 when all is well, 1 when there is trouble. What it does
+//! about damage, when it is told to: `drop`.
 //!
 //! One line a finding, `ok` or `trouble` first, so that people and scripts can both read it. A finding that
 //! something is not there yet is no trouble: the first `serve` makes it.
 
+mod drop;
 mod history;
+mod parts;
 mod records;
 
-use super::{CliError, print};
+use super::{CliError, PlaceArguments, print};
 use crate::{
+    clock::Clock,
     storage::{DataFolder, StorageError, inspect::SchemaState},
     tsdb::Places,
 };
@@ -16,6 +20,18 @@ use std::{
     fs,
     path::Path,
 };
+
+#[derive(clap::Args)]
+pub(super) struct CheckArguments {
+    /// Say what is lost without the files of the history that are damaged; for who has no backup, with no hub running
+    #[arg(long)]
+    drop_damaged: bool,
+    /// Move them away and go on without them
+    #[arg(long, requires = "drop_damaged")]
+    yes: bool,
+    #[command(flatten)]
+    place: PlaceArguments,
+}
 
 /// What was found so far.
 #[derive(Default)]
@@ -41,7 +57,15 @@ impl Findings {
     }
 }
 
-pub(super) fn check(data_dir: &Path) -> Result<(), CliError> {
+pub(super) fn run(arguments: &CheckArguments, clock: &Clock) -> Result<(), CliError> {
+    let data_dir = arguments.place.data_dir()?;
+    match arguments.drop_damaged {
+        true => drop::drop_damaged(&data_dir, arguments.yes, clock),
+        false => check(&data_dir),
+    }
+}
+
+fn check(data_dir: &Path) -> Result<(), CliError> {
     let findings = look(&DataFolder::open(data_dir)?)?;
     print(&findings.lines)?;
     if findings.has_trouble { Err(CliError::Trouble) } else { Ok(()) }

@@ -105,6 +105,71 @@ fn a_part_that_is_gone_short_or_another_is_trouble() {
     expect(&bench.scratch, true, &["trouble  history: "]);
 }
 
+#[test]
+fn what_is_damaged_is_told_and_taken_out_only_with_a_word() {
+    let (bench, raw) = used();
+    let data_dir = bench.scratch.folder.path();
+    let drop_damaged = |is_confirmed| drop::drop_damaged(data_dir, is_confirmed, &bench.clock);
+    let hub = bench.scratch.folder.lock().unwrap();
+    let refused = drop_damaged(true).unwrap_err().to_string();
+    assert!(refused.contains("another hub") && refused.contains("stop it first"), "{refused}");
+    drop(hub);
+    let export = bench.scratch.folder.hold().unwrap();
+    let refused = drop_damaged(true).unwrap_err().to_string();
+    assert!(refused.contains("a backup or an export"), "{refused}");
+    drop(export);
+    assert!(drop_damaged(true).is_ok(), "nothing is damaged");
+    fs::write(&raw, "damaged").unwrap();
+    let said = format!("trouble  history: {}: it has 7 bytes", raw.display());
+    expect(&bench.scratch, true, &[&said]);
+    let refused = drop_damaged(false).unwrap_err().to_string();
+    assert!(refused.contains("nothing was changed") && refused.contains("--yes"), "{refused}");
+    assert!(raw.exists());
+    drop_damaged(true).unwrap();
+    let aside = data_dir.join("history/damaged");
+    let kept = format!("ok       history: {} has what was taken out", aside.display());
+    expect(&bench.scratch, false, &["ok       history: raw: 0 rows", &kept]);
+    assert_eq!(fs::read(aside.join("raw").join(raw.file_name().unwrap())).unwrap(), b"damaged");
+    assert!(drop_damaged(true).is_ok(), "again there is nothing to do");
+}
+
+/// A file that is not there may be on a disk that is not mounted; one that may not be read may be whole.
+#[test]
+fn what_may_be_whole_is_not_taken_out() {
+    let (bench, raw) = used();
+    let drop_damaged = || drop::drop_damaged(bench.scratch.folder.path(), true, &bench.clock);
+    let (folder, away) = (raw.parent().unwrap(), bench.scratch.folder.path().join("away"));
+    fs::rename(folder, &away).unwrap();
+    let refused = drop_damaged().unwrap_err().to_string();
+    assert!(refused.contains("is not there, with all that is in it"), "{refused}");
+    fs::rename(&away, folder).unwrap();
+    // Its checksum holds: the disk is not to blame.
+    let connection = rusqlite::Connection::open(bench.scratch.folder.sqlite_path()).unwrap();
+    connection.execute("UPDATE parts SET row_count = 4 WHERE tier = 'raw'", []).unwrap();
+    let refused = drop_damaged().unwrap_err().to_string();
+    assert!(refused.contains("may be whole: it has 3 rows") && raw.exists(), "{refused}");
+}
+
+/// What a line tells of a part, and what is moved with it.
+#[test]
+fn what_is_lost_is_told_before() {
+    let (bench, raw) = used();
+    fs::remove_file(&raw).unwrap();
+    let other = raw.with_file_name("2027-01-15-0000000099.parquet");
+    fs::write(&other, "half a part").unwrap();
+    let clearance = drop::plan(&bench.scratch.folder).unwrap();
+    let mut findings = Findings::default();
+    drop::tell(&clearance, &Places::below(bench.scratch.folder.path()), &mut findings);
+    let expected = format!(
+        "damaged  history: {}: it is missing; 3 rows of agents A to A, from 2027-01-15T07:59:00Z to 2027-01-15T07:59:02Z\n\
+         aside    history: {}: not listed, may have rows of what is damaged, and is moved as well\n\
+         trouble  history: 1 files are damaged, 3 rows\n",
+        raw.display(),
+        other.display(),
+    );
+    assert_eq!(findings.lines, expected);
+}
+
 /// A `pingup.db` that was lost, or is an older copy.
 #[test]
 fn files_that_another_pingup_db_knows_are_trouble() {

@@ -1,8 +1,8 @@
 //! The journal's folder: what segments are called, which there are, and names that last.
 
-use crate::storage::{Faults, StorageError};
+use crate::storage::{Faults, StorageError, lasting};
 use std::{
-    fs::{self, File},
+    fs,
     path::{Path, PathBuf},
 };
 
@@ -33,6 +33,5 @@ fn segment_number(name: &str) -> Option<u64> {
 
 /// Makes names that came or went last.
 pub(super) fn sync_folder(folder: &Path, faults: &Faults) -> Result<(), StorageError> {
-    faults.at("journal folder sync")?;
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(StorageError::file("sync", folder))
+    lasting::sync_folder(folder, faults, "journal folder sync")
 }

@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::{
-    storage::{DiskSpace, Duck, DuckSettings, Faults, Sqlite, scratch::Scratch},
+    storage::{DiskSpace, Duck, DuckSettings, Faults, Journal, Sqlite, scratch::Scratch},
     tsdb::{
-        Opened, Tier, Tsdb,
+        Opened, Places, Tier, Tsdb,
         restore::restore,
         testing::{Bench, NOW, samples},
     },

@@ -7,10 +7,11 @@ use crate::{
         fleet::FLEET,
         record::OwnedScan,
         rollup::day,
+        rows::Mark,
         testing::{Bench, NOW, agent_id, double, number, on_disk, text},
     },
 };
-use duckdb::types::Value;
+use duckdb::{Connection, types::Value};
 
 /// As the former version made its tables.
 const SCHEMA: &str = include_str!("schema.sql");

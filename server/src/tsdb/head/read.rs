@@ -1,6 +1,9 @@
 //! The head from the readers' side: rows are looked at in place, and only what is wanted is copied.
 
-use super::{Columns, HeadScan, Segment};
+use super::{
+    Segment,
+    columns::{Columns, HeadScan, bytes_of},
+};
 use crate::tsdb::schema::OWN_COLUMNS;
 use pingup_protocol::{discovery::Host, ids::AgentId, metrics::Measurements, time::Timestamp};
 use std::ops::Range;
@@ -177,5 +180,10 @@ impl<'a> HeadScanRow<'a> {
     /// The hosts that answered.
     pub fn hosts(&self) -> &'a [Host] {
         &self.scan.hosts
+    }
+
+    /// What they take in memory, bytes.
+    pub fn hosts_bytes(&self) -> usize {
+        bytes_of(&self.scan.hosts)
     }
 }

@@ -1,21 +1,18 @@
-//! A segment against plain lists of rows; its bounds; its order on disk and its rollups by brute force.
+//! A segment against plain lists of rows. Its bounds: `bounds`; its order on disk and its rollups: `order`; who waits for
+//! whom: `lock`.
+
+mod bounds;
+mod lock;
+mod order;
 
 use super::*;
 use crate::tsdb::{
     record::{OwnedRows, OwnedSample, OwnedScan},
-    rollup::{Aggregate, DAY, HOUR, MINUTE, bucket, day},
-    schema::{BATCH_ROWS_MAX, SAMPLES},
+    rows::Mark,
     testing::{AGENTS, Dice, EVER, agent_id, sample},
 };
-use pingup_protocol::{discovery::Scan, metrics::Measurements};
-use std::{
-    collections::BTreeMap,
-    net::{IpAddr, Ipv4Addr},
-    ops::Range,
-    sync::Arc,
-};
-
-mod lock;
+use pingup_protocol::{discovery::Scan, ids::AgentId, metrics::Measurements};
+use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
 /// All that was pushed, in that order.
 #[derive(Default)]
@@ -157,168 +154,15 @@ fn the_newest_row_without_numbers_is_found_by_kind_and_range() {
             let fits = |id: &AgentId, stream: Option<_>, at: Timestamp| {
                 (*id == agent && stream.is_none() && from <= at && at <= to).then_some(at)
             };
+            let newest = |kind| segment.newest_unnumbered(Sought { kind, agent_id: &agent, from, to });
             let of = model.0.samples.iter().filter_map(|row| fits(&row.agent_id, row.stream, row.timestamp));
-            assert_eq!(segment.newest_unnumbered(Kind::Metrics, &agent, from, to), of.max(), "seed {seed}");
+            assert_eq!(newest(Kind::Metrics), of.max(), "seed {seed}");
             let of = model.0.scans.iter().filter_map(|row| fits(&row.agent_id, row.stream, row.timestamp));
-            assert_eq!(segment.newest_unnumbered(Kind::Discovery, &agent, from, to), of.max(), "seed {seed}");
+            assert_eq!(newest(Kind::Discovery), of.max(), "seed {seed}");
         }
     }
 }
 
 fn moment_of(moments: &[Timestamp], dice: &mut Dice) -> Timestamp {
     moments[dice.below(moments.len() as u64) as usize]
-}
-
-#[test]
-fn a_segment_is_full_by_rows() {
-    let segment = Segment::new(1);
-    let rows_max = SEGMENT_ROWS_MAX as u64;
-    let samples = (1..=rows_max - 2).map(|seq| sample("a", (1, seq), Timestamp::from_micros(1)));
-    segment.push(&OwnedRows { samples: samples.collect(), ..OwnedRows::default() }.borrow());
-    let scan = Dice::seeded(1).scan("a", None, Timestamp::from_micros(1));
-    let one = |scan: OwnedScan| OwnedRows { scans: vec![scan], ..OwnedRows::default() };
-    segment.push(&one(scan.clone()).borrow());
-    assert!(!segment.is_full(), "one row is missing");
-    segment.push(&one(scan).borrow());
-    assert!(segment.is_full());
-}
-
-/// However few the rows are, what makes them large counts: more than the bound never fits in.
-#[test]
-fn a_segment_is_full_by_bytes_whatever_takes_them() {
-    let further = |count: usize, row: u64| {
-        let names = (0..count).map(|n| (format!("name-{n}"), 1.0)).collect();
-        let metrics = Measurements { further: names, ..Measurements::default() };
-        let samples = vec![OwnedSample { metrics, ..sample("a", (1, row), Timestamp::from_micros(1)) }];
-        OwnedRows { samples, ..OwnedRows::default() }
-    };
-    let names = |row: u64| {
-        let metrics = Measurements { further: vec![(format!("{row:064}"), 1.0)], ..Measurements::default() };
-        let status = format!("{row:064}");
-        let samples =
-            vec![OwnedSample { metrics, status, ..sample("a", (1, row), Timestamp::from_micros(1)) }];
-        OwnedRows { samples, ..OwnedRows::default() }
-    };
-    let agents = |row: u64| {
-        let samples = vec![sample(&format!("agent-{row}"), (1, 1), Timestamp::from_micros(1))];
-        OwnedRows { samples, ..OwnedRows::default() }
-    };
-    let hosts = |row: u64| {
-        let mut scan = Dice::seeded(1).scan("a", Some((1, row)), Timestamp::from_micros(1));
-        scan.scan.hosts = vec![
-            Host {
-                ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
-                latency: None,
-                ports: vec![1; 100],
-                hostname: Some("h".repeat(100)),
-                mac: None,
-            };
-            100
-        ];
-        OwnedRows { scans: vec![scan], ..OwnedRows::default() }
-    };
-    // Nothing in memory, but the journal grows by them.
-    let marks = |row: u64| {
-        let mark = Mark { seq: row, timestamp: None };
-        let marks = (0..100).map(|_| MarkRow { agent_id: agent_id("a"), boot: 1, mark }).collect();
-        OwnedRows { marks, ..OwnedRows::default() }
-    };
-    let boots = |row: u64| {
-        let mark = Mark { seq: 1, timestamp: None };
-        let marks =
-            (0..100).map(|n| MarkRow { agent_id: agent_id("a"), boot: row * 100 + n, mark }).collect();
-        OwnedRows { marks, ..OwnedRows::default() }
-    };
-    type Group<'a> = &'a dyn Fn(u64) -> OwnedRows;
-    let kinds: [(&str, Group<'_>); 6] = [
-        ("further", &|row| further(64, row)),
-        ("names", &names),
-        ("agents", &agents),
-        ("hosts", &hosts),
-        ("marks", &marks),
-        ("boots", &boots),
-    ];
-    for (kind, group) in kinds {
-        let segment = Segment::new(1);
-        let mut rows = 0;
-        while !segment.is_full() {
-            assert!(rows < SEGMENT_ROWS_MAX as u64, "{kind}: only its rows made it full");
-            segment.push(&group(rows).borrow());
-            rows += 1;
-        }
-        assert!(segment.read().bytes() < SEGMENT_BYTES_MAX + 64 * 1024, "{kind}");
-    }
-}
-
-/// Rows as they lie in a segment, for comparing in order.
-fn sort_key(row: &OwnedSample) -> (i64, AgentId, Timestamp, Option<(u64, u64)>) {
-    (day(row.timestamp.as_micros()), row.agent_id.clone(), row.timestamp, row.stream)
-}
-
-#[test]
-fn days_are_cut_and_ordered_as_on_disk() {
-    for seed in 1..=20 {
-        let (segment, model, _) = random(seed);
-        let sorted = Arc::new(Sorted::new(Arc::clone(&segment)));
-        let mut expected = model.0.samples.clone();
-        expected.sort_by_key(sort_key);
-        let mut seen = 0;
-        for found in sorted.sample_days() {
-            let rows = &expected[found.rows.clone()];
-            assert_eq!(found.rows.start, seen, "seed {seed}");
-            assert!(rows.iter().all(|row| day(row.timestamp.as_micros()) == found.day), "seed {seed}");
-            let batches: Vec<_> = sorted.sample_batches(found.rows.clone()).map(Result::unwrap).collect();
-            assert!(batches.iter().all(|batch| batch.num_rows() <= BATCH_ROWS_MAX));
-            assert_eq!(batches.iter().map(|batch| batch.num_rows()).sum::<usize>(), rows.len());
-            let told = batches.iter().flat_map(|batch| {
-                (0..batch.num_rows()).map(|row| {
-                    let text = crate::tsdb::schema::text_at(batch, 0, row).to_owned();
-                    (text, crate::tsdb::schema::time_at(batch, 1, row))
-                })
-            });
-            let wanted = rows.iter().map(|row| (row.agent_id.as_str().to_owned(), row.timestamp.as_micros()));
-            assert!(told.eq(wanted), "seed {seed}");
-            seen = found.rows.end;
-        }
-        assert_eq!(seen, expected.len(), "seed {seed}");
-        let scans: usize = sorted.scan_days().iter().map(|day| day.rows.len()).sum();
-        assert_eq!(scans, model.0.scans.len(), "seed {seed}");
-        assert!(sorted.scan_days().is_sorted_by_key(|day| day.day));
-    }
-}
-
-#[test]
-fn rollups_equal_brute_force() {
-    for seed in 1..=20 {
-        let (segment, mut dice) = (Arc::new(Segment::new(1)), Dice::seeded(seed));
-        let mut expected: BTreeMap<(String, String, i64), Aggregate> = BTreeMap::new();
-        let step = [MINUTE, HOUR, DAY][dice.below(3) as usize];
-        for row in 0..400 {
-            // Of one moment each: which of two newest counts is not promised.
-            let at = dice.below(2 * DAY.cast_unsigned() / 400).cast_signed() + row * (2 * DAY / 400) - DAY;
-            let agent = dice.agent();
-            let row = dice.sample(agent, None, Timestamp::from_micros(at));
-            let measured = [row.metrics.cpu, row.metrics.ram, row.metrics.disk, row.metrics.latency];
-            let own = ["cpu", "ram", "disk", "latency"].into_iter().zip(measured);
-            let own = own.filter_map(|(name, value)| Some((name.to_owned(), value?)));
-            for (name, value) in own.chain(row.metrics.further.clone()).chain([(SAMPLES.to_owned(), 0.0)]) {
-                let of_one = Aggregate::of(value, row.timestamp);
-                let bucket = expected.entry((agent.to_owned(), name, bucket(at, step)));
-                bucket.and_modify(|known| known.add(&of_one)).or_insert(of_one);
-            }
-            segment.push(&OwnedRows { samples: vec![row], ..OwnedRows::default() }.borrow());
-        }
-        let sorted = Sorted::new(segment);
-        let mut told: BTreeMap<(String, String, i64), Aggregate> = BTreeMap::new();
-        for found in sorted.sample_days() {
-            let rows = sorted.rollup(found.rows, step);
-            let key = |row: &RollupRow| (row.agent_id.clone(), row.name.clone(), row.start);
-            assert!(rows.is_sorted_by_key(key), "seed {seed}");
-            for row in rows {
-                let key = (row.agent_id.as_str().to_owned(), row.name.into_string(), row.start);
-                assert_eq!(told.insert(key, row.aggregate), None, "seed {seed}: one row a bucket");
-            }
-        }
-        assert_eq!(told, expected, "seed {seed}");
-    }
 }

@@ -3,6 +3,7 @@
 use super::*;
 use crate::tsdb::{
     TsdbError,
+    attempts::PAUSE_MAX,
     condition::UNWELL_MAX,
     testing::{Bench, NOW},
 };
@@ -113,6 +114,7 @@ fn what_cannot_be_merged_is_told_though_all_else_is() {
     bench.clock.advance(UNWELL_MAX.as_secs().cast_signed() + 1);
     assert!(bench.tsdb.keeping().verdict().is_err());
     fs::write(&raw[0], whole).unwrap();
+    bench.clock.advance(PAUSE_MAX.as_secs().cast_signed());
     eventually("all is merged", || bench.tsdb.keeping().verdict() == Ok(None));
     keeper.stop();
     assert!(!raw[0].exists() && bench.rows().len() == 4);

@@ -2,7 +2,7 @@
 //! and nothing panics.
 
 use super::*;
-use crate::tsdb::testing::Dice;
+use crate::tsdb::{rows::Mark, testing::Dice};
 
 fn bytes_of(rows: &OwnedRows) -> Vec<u8> {
     let mut bytes = vec![0xff; 9];

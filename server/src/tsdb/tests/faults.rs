@@ -6,6 +6,7 @@ use crate::{
     storage::{Faults, StorageError},
     tsdb::{
         Retention, TsdbError,
+        attempts::PAUSE_MIN,
         record::OwnedRows,
         testing::{Bench, Dice, NOW},
     },
@@ -107,6 +108,8 @@ fn tell(faults: &Faults, restart_after_failure: bool, what: &str) -> bool {
                 model.check(&bench, &format!("{when} failed"));
             }
             faults.heal();
+            // What failed once is left alone for so long.
+            bench.clock.advance(PAUSE_MIN.as_secs().cast_signed());
             if restart_after_failure {
                 bench.reopen();
             }

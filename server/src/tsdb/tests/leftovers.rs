@@ -179,3 +179,32 @@ fn what_a_killed_hub_leaves_is_swept() {
     check_files(&bench, "let go");
     assert!(bench.files().is_empty());
 }
+
+/// Somebody's folder among the parts, with something in it.
+fn foreign(bench: &Bench) -> PathBuf {
+    let folder = bench.scratch.folder.path().join("history/raw/2027-01-14-0000000099.parquet");
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("notes.txt"), "not the hub's").unwrap();
+    folder
+}
+
+#[test]
+fn a_foreign_folder_is_left_alone_and_stops_no_start() {
+    let mut bench = used();
+    let rows = bench.rows();
+    let folder = foreign(&bench);
+    bench.reopen();
+    assert_eq!((bench.rows(), bench.tsdb.keeping().files), (rows, 0), "nothing waits to be deleted");
+    bench.collect_garbage();
+    assert!(folder.join("notes.txt").exists());
+    // Nor where a part is missing: there is nothing that could be deleted on a doubt.
+    let part = bench.tsdb.view().parts[0].path().to_owned();
+    fs::remove_file(&part).unwrap();
+    bench.reopen();
+    // A folder that has a part's name is not that part.
+    fs::create_dir(&part).unwrap();
+    let records = rusqlite::Connection::open(bench.scratch.folder.sqlite_path()).unwrap();
+    let places = Places::below(bench.scratch.folder.path());
+    let found = Leftovers::find(&places, &crate::tsdb::catalogue::load(&records).unwrap()).unwrap();
+    assert_eq!((found.missing, found.foreign.len(), found.parts.len()), (vec![part], 2, 0));
+}

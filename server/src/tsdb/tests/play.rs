@@ -5,7 +5,7 @@ use super::model::{Model, check_files, past};
 use crate::tsdb::{
     Retention, SEGMENTS_MAX,
     record::OwnedRows,
-    rows::{Kind, Mark, MarkRow},
+    rows::{Kind, Mark, MarkRow, Sought},
     testing::{Bench, Dice, EVER, agent_id},
 };
 use pingup_protocol::time::Timestamp;
@@ -117,7 +117,8 @@ impl Play {
         let of =
             self.model.samples.iter().filter(|row| row.agent_id.as_str() == agent && row.stream.is_none());
         let expected = of.map(|row| row.timestamp).filter(fits).max();
-        let told = self.bench.appender.newest_unnumbered(Kind::Metrics, &agent_id(agent), from, to, true);
+        let sought = Sought { kind: Kind::Metrics, agent_id: &agent_id(agent), from, to };
+        let told = self.bench.appender.newest_unnumbered(sought, true);
         assert_eq!(told.unwrap().unwrap().newest, expected, "{when}: the newest without numbers");
     }
 }

@@ -4,6 +4,7 @@ use crate::{
     storage::{DiskSpace, StorageError},
     tsdb::{
         Retention, Tier, TsdbError,
+        attempts::PAUSE_MAX,
         catalogue::Change,
         condition::HELD_MAX,
         keeper::Keeper,
@@ -100,8 +101,12 @@ fn a_day_that_cannot_be_let_go_keeps_no_other() {
     days_ago(&mut bench, &[9, 8, 7, 6]);
     let files = raw_files(&bench);
     fs::write(&files[0], "damaged").unwrap();
-    let results: Vec<_> = (0..6).map(|_| bench.tsdb.retain_once().is_ok()).collect();
-    assert_eq!(results, [false, true, true, true, false, false]);
+    let let_go = || bench.tsdb.retain_once().map_err(drop);
+    let results: Vec<_> = (0..6).map(|_| let_go()).collect();
+    let (went, nothing) = (Ok(true), Ok(false));
+    assert_eq!(results, [Err(()), went, went, went, nothing, nothing], "what failed is left alone");
+    bench.clock.advance(1);
+    assert_eq!([let_go(), let_go()], [Err(()), nothing], "for a while");
     assert_eq!(raw_files(&bench), files[..1]);
 }
 
@@ -112,9 +117,17 @@ fn a_merge_that_fails_keeps_no_other() {
     days_ago(&mut bench, &[9, 9, 5, 5]);
     fs::write(&raw_files(&bench)[0], "damaged").unwrap();
     bench.clock.advance(3_600);
-    let results: Vec<_> = (0..4).map(|_| bench.tsdb.compact_once().is_ok()).collect();
-    assert_eq!(results, [false, true, false, false]);
+    let merge = || bench.tsdb.compact_once().map_err(drop);
+    let results: Vec<_> = (0..4).map(|_| merge()).collect();
+    assert_eq!(results, [Err(()), Ok(true), Ok(false), Ok(false)], "what failed is left alone");
     assert_eq!(raw_files(&bench).len(), 3);
+    // For a while, which doubles; then until somebody has mended it.
+    let mut tries = 0;
+    for _ in 0..60 {
+        bench.clock.advance(1);
+        tries += u32::from(merge().is_err());
+    }
+    assert_eq!(tries, 5, "after 1, 2, 4, 8, 16 s");
 }
 
 /// What is merged is there twice for a while: that room is never taken of the reserve.
@@ -212,6 +225,8 @@ fn a_part_that_the_disk_changed_is_not_merged() {
     assert!(matches!(refused.first(), Some(TsdbError::Changed(path)) if path == part), "{refused:?}");
     assert_eq!(rows(&bench), raw, "what is there stays");
     fs::write(part, &whole).unwrap();
+    bench.clock.advance(PAUSE_MAX.as_secs().cast_signed());
     bench.compact_all();
-    assert_eq!(bench.rows().len(), 10);
+    bench.collect_garbage();
+    assert_eq!((rows(&bench).len(), bench.rows().len()), (raw.len() - 1, 10));
 }

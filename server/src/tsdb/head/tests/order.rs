@@ -1,0 +1,85 @@
+//! A segment's order on disk and its rollups, by brute force.
+
+use super::random;
+use crate::tsdb::{
+    head::{RollupRow, Segment, Sorted},
+    record::{OwnedRows, OwnedSample},
+    rollup::{Aggregate, DAY, HOUR, MINUTE, bucket, day},
+    schema::{BATCH_ROWS_MAX, SAMPLES},
+    testing::Dice,
+};
+use pingup_protocol::{ids::AgentId, time::Timestamp};
+use std::{collections::BTreeMap, sync::Arc};
+
+/// Rows as they lie in a segment, for comparing in order.
+fn sort_key(row: &OwnedSample) -> (i64, AgentId, Timestamp, Option<(u64, u64)>) {
+    (day(row.timestamp.as_micros()), row.agent_id.clone(), row.timestamp, row.stream)
+}
+
+#[test]
+fn days_are_cut_and_ordered_as_on_disk() {
+    for seed in 1..=20 {
+        let (segment, model, _) = random(seed);
+        let sorted = Arc::new(Sorted::new(Arc::clone(&segment)));
+        let mut expected = model.0.samples.clone();
+        expected.sort_by_key(sort_key);
+        let mut seen = 0;
+        for found in sorted.sample_days() {
+            let rows = &expected[found.rows.clone()];
+            assert_eq!(found.rows.start, seen, "seed {seed}");
+            assert!(rows.iter().all(|row| day(row.timestamp.as_micros()) == found.day), "seed {seed}");
+            let batches: Vec<_> = sorted.sample_batches(found.rows.clone()).map(Result::unwrap).collect();
+            assert!(batches.iter().all(|batch| batch.num_rows() <= BATCH_ROWS_MAX));
+            assert_eq!(batches.iter().map(|batch| batch.num_rows()).sum::<usize>(), rows.len());
+            let told = batches.iter().flat_map(|batch| {
+                (0..batch.num_rows()).map(|row| {
+                    let text = crate::tsdb::schema::text_at(batch, 0, row).to_owned();
+                    (text, crate::tsdb::schema::time_at(batch, 1, row))
+                })
+            });
+            let wanted = rows.iter().map(|row| (row.agent_id.as_str().to_owned(), row.timestamp.as_micros()));
+            assert!(told.eq(wanted), "seed {seed}");
+            seen = found.rows.end;
+        }
+        assert_eq!(seen, expected.len(), "seed {seed}");
+        let scans: usize = sorted.scan_days().iter().map(|day| day.rows.len()).sum();
+        assert_eq!(scans, model.0.scans.len(), "seed {seed}");
+        assert!(sorted.scan_days().is_sorted_by_key(|day| day.day));
+    }
+}
+
+#[test]
+fn rollups_equal_brute_force() {
+    for seed in 1..=20 {
+        let (segment, mut dice) = (Arc::new(Segment::new(1)), Dice::seeded(seed));
+        let mut expected: BTreeMap<(String, String, i64), Aggregate> = BTreeMap::new();
+        let step = [MINUTE, HOUR, DAY][dice.below(3) as usize];
+        for row in 0..400 {
+            // Of one moment each: which of two newest counts is not promised.
+            let at = dice.below(2 * DAY.cast_unsigned() / 400).cast_signed() + row * (2 * DAY / 400) - DAY;
+            let agent = dice.agent();
+            let row = dice.sample(agent, None, Timestamp::from_micros(at));
+            let measured = [row.metrics.cpu, row.metrics.ram, row.metrics.disk, row.metrics.latency];
+            let own = ["cpu", "ram", "disk", "latency"].into_iter().zip(measured);
+            let own = own.filter_map(|(name, value)| Some((name.to_owned(), value?)));
+            for (name, value) in own.chain(row.metrics.further.clone()).chain([(SAMPLES.to_owned(), 0.0)]) {
+                let of_one = Aggregate::of(value, row.timestamp);
+                let bucket = expected.entry((agent.to_owned(), name, bucket(at, step)));
+                bucket.and_modify(|known| known.add(&of_one)).or_insert(of_one);
+            }
+            segment.push(&OwnedRows { samples: vec![row], ..OwnedRows::default() }.borrow());
+        }
+        let sorted = Sorted::new(segment);
+        let mut told: BTreeMap<(String, String, i64), Aggregate> = BTreeMap::new();
+        for found in sorted.sample_days() {
+            let rows = sorted.rollup(found.rows, step);
+            let key = |row: &RollupRow| (row.agent_id.clone(), row.name.clone(), row.start);
+            assert!(rows.is_sorted_by_key(key), "seed {seed}");
+            for row in rows {
+                let key = (row.agent_id.as_str().to_owned(), row.name.into_string(), row.start);
+                assert_eq!(told.insert(key, row.aggregate), None, "seed {seed}: one row a bucket");
+            }
+        }
+        assert_eq!(told, expected, "seed {seed}");
+    }
+}
