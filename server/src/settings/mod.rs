@@ -39,9 +39,10 @@ const RETENTION_SECONDS: RangeInclusive<u64> = HOUR..=100 * 365 * DAY;
 const QUEUE_JOBS: RangeInclusive<u64> = 1..=1_000_000;
 /// What they may take in memory; below this a single full batch would have the queue to itself.
 const QUEUE_BYTES: RangeInclusive<u64> = 4 * MIB..=16 * 1024 * MIB;
-/// Connections unless said otherwise: an agent holds two, one of them waiting for commands.
-pub const CONNECTIONS_MAX_DEFAULT: u64 = 16_384;
-/// How many connections may be open; each needs a file descriptor.
+/// Connections unless said otherwise: each of ten thousand agents keeps three (it waits, pushes and beats), and some of
+/// them a fourth for a while.
+pub const CONNECTIONS_MAX_DEFAULT: u64 = 49_152;
+/// How many connections may be open; each needs a file descriptor, and where the system grants fewer there are fewer.
 const CONNECTIONS: RangeInclusive<u64> = 1..=1_000_000;
 
 /// How many events are kept for readers that come back; the default is what one order to ten thousand agents makes,
@@ -121,7 +122,7 @@ pub struct Layer {
     /// Disk space to keep free; below it nothing more is taken in [default: 64MiB]
     #[arg(long, env = "PINGUP_DISK_RESERVE_BYTES", value_name = "SIZE")]
     pub disk_reserve_bytes: Option<Bytes>,
-    /// Connections open at once [default: 16384]
+    /// Connections open at once [default: 49152, or what the limit of open files allows]
     #[arg(long, env = "PINGUP_CONNECTIONS_MAX", value_name = "N")]
     pub connections_max: Option<u64>,
     /// Events kept in memory, for streams whose readers come back [default: 65536]
