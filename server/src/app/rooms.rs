@@ -36,7 +36,7 @@ pub(super) fn build(settings: &Settings, cellar: &Cellar, common: &Common, queue
     let config_version = config::store::version;
 
     let neighbours = commands::Neighbours { standing, select: registry::store::select, config_version };
-    let teller = news::commands(events);
+    let teller = news::teller(events);
     let commands = Arc::new(Commands::new(
         sqlite.clone(),
         clock.clone(),
@@ -49,7 +49,7 @@ pub(super) fn build(settings: &Settings, cellar: &Cellar, common: &Common, queue
     let changed = Arc::new(move |agent_id: &AgentId| waiting.wake(agent_id.as_str()));
     let configs = Configs::new(sqlite.clone(), clock.clone(), config::Neighbours { standing, changed });
     let neighbours = registry::Neighbours {
-        cancel_open: commands::store::cancel_open,
+        cancel_open: news::cancelling(commands.teller().clone()),
         count_pending: commands::store::count_pending,
         config_version,
         removed: Arc::new(move |agent_id| waiting_too.wake(agent_id)),

@@ -33,7 +33,8 @@ const HOUR: u64 = 3_600;
 const DAY: u64 = 24 * HOUR;
 const MIB: u64 = 1024 * 1024;
 
-/// How long each tier of the history may be kept. Shorter than an hour, an agent's spool would expire on its way.
+/// How long each tier of the history may be kept, and commands. Shorter than an hour, an agent's spool would expire on its
+/// way.
 const RETENTION_SECONDS: RangeInclusive<u64> = HOUR..=100 * 365 * DAY;
 /// How many requests may wait for the writer.
 const QUEUE_JOBS: RangeInclusive<u64> = 1..=1_000_000;
@@ -68,6 +69,8 @@ pub struct Settings {
     pub retention_minute: Duration,
     /// How long rollups by the hour are kept.
     pub retention_hour: Duration,
+    /// How long commands are kept, and their results.
+    pub retention_commands: Duration,
     /// Requests that may wait for the history's writer.
     pub queue_jobs: usize,
     /// What waiting requests may take in memory.
@@ -110,6 +113,9 @@ pub struct Layer {
     /// How long rollups by the hour are kept [default: 2years]
     #[arg(long, env = "PINGUP_RETENTION_HOUR", value_name = "TIME")]
     pub retention_hour: Option<Span>,
+    /// How long commands that are over are kept, and their results [default: 90d]
+    #[arg(long, env = "PINGUP_RETENTION_COMMANDS", value_name = "TIME")]
+    pub retention_commands: Option<Span>,
     /// Requests that may wait to be stored [default: 16384]
     #[arg(long, env = "PINGUP_QUEUE_JOBS", value_name = "N")]
     pub queue_jobs: Option<u64>,
@@ -200,6 +206,7 @@ impl Layer {
             retention_raw: self.retention_raw.or(below.retention_raw),
             retention_minute: self.retention_minute.or(below.retention_minute),
             retention_hour: self.retention_hour.or(below.retention_hour),
+            retention_commands: self.retention_commands.or(below.retention_commands),
             queue_jobs: self.queue_jobs.or(below.queue_jobs),
             queue_bytes: self.queue_bytes.or(below.queue_bytes),
             duckdb_memory: self.duckdb_memory.or(below.duckdb_memory),
@@ -235,6 +242,7 @@ impl Settings {
             retention_raw: retention("retention_raw", said.retention_raw, 30)?,
             retention_minute: retention("retention_minute", said.retention_minute, 90)?,
             retention_hour: retention("retention_hour", said.retention_hour, 2 * 365)?,
+            retention_commands: retention("retention_commands", said.retention_commands, 90)?,
             queue_jobs: within("queue_jobs", said.queue_jobs.unwrap_or(16_384), QUEUE_JOBS)?,
             queue_bytes: within("queue_bytes", said.queue_bytes.map_or(16 * MIB, Bytes::get), QUEUE_BYTES)?,
             duckdb_memory: said.duckdb_memory.unwrap_or_default().into_text(),
