@@ -2,6 +2,7 @@
 //! rooms ask; the registry answers, through a function that each is handed.
 
 use pingup_protocol::{ids::AgentId, problem::ProblemType, time::Timestamp};
+use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -68,6 +69,12 @@ pub enum AgentChange {
 /// Told of each change that is on disk, in the order of the commits, with when by the hub's clock. Called where the
 /// records are written: it must not take long.
 pub type TellAgents = Arc<dyn Fn(AgentChange, Vec<AgentId>, Timestamp) + Send + Sync>;
+
+/// What is to be told once the write that it comes from is on disk.
+pub type Untold = Box<dyn FnOnce() + Send>;
+
+/// Ends what is open for an agent that goes, inside the write that removes it.
+pub type CancelOpen = Arc<dyn Fn(&Connection, &AgentId, Timestamp) -> rusqlite::Result<Untold> + Send + Sync>;
 
 /// How an agent is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]

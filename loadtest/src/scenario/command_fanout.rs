@@ -6,13 +6,12 @@
 
 use super::{
     Scenario,
-    habits::{HabitFlags, MUSTER_MAX, Mustered, TABLE_AGENTS, muster, start},
+    habits::{HabitFlags, MUSTER_MAX, Mustered, TABLE_AGENTS, muster, send_home},
     order_all::{Round, order_all},
 };
 use crate::{
     crew::Crew,
     error::LoadError,
-    hub::Stage,
     report::Told,
     settings::{AGENTS_MAX, SettingsError, TIMES_MAX, Target, number},
     verdict::{Finding, Must, Terms},
@@ -72,8 +71,7 @@ impl Scenario for CommandFanout {
     }
 
     async fn run(&self, target: &Target, seed: u64) -> Result<Told, LoadError> {
-        let habits = self.habits.habits(self.agents)?;
-        let stage = Stage::open_with(target, start(self.agents, habits, 0)).await?;
+        let (habits, stage) = self.habits.stage(target, self.agents, 0).await?;
         let Mustered { crew, run } = muster(&stage, self.agents, habits, seed).await?;
         let order = self.order(&crew, &run);
         let mut rounds = Vec::new();
@@ -82,8 +80,7 @@ impl Scenario for CommandFanout {
             crew.all_wait(crew.began(), MUSTER_MAX).await?;
         }
         let trouble = crew.diary.entries().trouble();
-        crew.dismiss().await?;
-        let memory = stage.close().await?;
+        let memory = send_home(crew, stage).await?;
         let figures = Figures { seed, agents: self.agents, lines: habits.lines, rounds, trouble };
         let rounds = self.rounds as u64;
         let terms = self.habits.terms(self.agents, habits).needs(rounds, TABLE_ROUNDS as u64, "rounds");

@@ -6,7 +6,7 @@
 
 use super::{
     Scenario,
-    habits::{HabitFlags, Mustered, muster, start},
+    habits::{HabitFlags, Mustered, muster},
 };
 use crate::{
     api::{Api, Posted},
@@ -90,8 +90,7 @@ impl Scenario for CommandLatency {
 
     async fn run(&self, target: &Target, seed: u64) -> Result<Told, LoadError> {
         let most = self.agents.iter().copied().max().unwrap_or_default();
-        let habits = self.habits.habits(most)?;
-        let stage = Stage::open_with(target, start(most, habits, 0)).await?;
+        let (habits, stage) = self.habits.stage(target, most, 0).await?;
         let mut runs = Vec::new();
         for &agents in &self.agents {
             let Mustered { crew, .. } = muster(&stage, agents, habits, seed).await?;

@@ -6,7 +6,7 @@
 
 use super::{
     Scenario,
-    habits::{HabitFlags, Mustered, TABLE_AGENTS, muster, start},
+    habits::{HabitFlags, Mustered, TABLE_AGENTS, TABLE_INTERVAL, muster, send_home},
 };
 use crate::{
     api::Api,
@@ -29,8 +29,14 @@ use tokio::time::{Instant, interval, sleep};
 /// How long a hub of our own has been there when it is looked at as an idle one.
 const IDLE_AFTER: Duration = Duration::from_secs(3);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// How long the table's fleet is at work, seconds.
-const TABLE_SECONDS: u64 = 180;
+/// How long the table's fleet is at work, seconds: its samples fill a segment of the journal well before, so that
+/// sealing one is among what is measured.
+const TABLE_SECONDS: u64 = 240;
+/// Rows of a hub's segment.
+const SEGMENT_ROWS: u64 = 65_536;
+
+// A row for each agent and interval.
+const _: () = assert!(TABLE_AGENTS as u64 * (TABLE_SECONDS / TABLE_INTERVAL - 1) > SEGMENT_ROWS);
 const MEGABYTE: f64 = 1e6;
 const KILOBYTE: f64 = 1e3;
 
@@ -66,6 +72,8 @@ struct Figures {
     /// What it took in the end.
     last_bytes: Option<u64>,
     rows: u64,
+    /// Segments of the journal that they filled: each was sealed meanwhile.
+    segments: u64,
     /// From a push to its 200.
     push_milliseconds: Latency,
     /// From a heartbeat to its answer.
@@ -90,8 +98,7 @@ impl Scenario for Fleet {
     }
 
     async fn run(&self, target: &Target, seed: u64) -> Result<Told, LoadError> {
-        let habits = self.habits.habits(self.agents)?;
-        let stage = Stage::open_with(target, start(self.agents, habits, 0)).await?;
+        let (habits, stage) = self.habits.stage(target, self.agents, 0).await?;
         let idle_bytes = idle_bytes(&stage).await;
         let Mustered { crew, run } = muster(&stage, self.agents, habits, seed).await?;
         let resident = self.watch(&stage).await;
@@ -107,6 +114,7 @@ impl Scenario for Fleet {
             resident_bytes: resident.most,
             last_bytes: resident.last,
             rows,
+            segments: rows / SEGMENT_ROWS,
             push_milliseconds: Latency::of(&pushed),
             beat_milliseconds: Latency::of(&beaten),
             online,
@@ -114,8 +122,7 @@ impl Scenario for Fleet {
             put_off,
             trouble: crew.diary.entries().trouble(),
         };
-        crew.dismiss().await?;
-        let memory = stage.close().await?;
+        let memory = send_home(crew, stage).await?;
         let terms = self.habits.terms(self.agents, habits).needs(self.seconds, TABLE_SECONDS, "s");
         let findings = figures.findings(&terms);
         let (text, sound) = (figures.text(), figures.sound());
@@ -193,7 +200,7 @@ impl Figures {
         format!(
             "fleet: {} agents for {} s, a sample every {} s, {} connections each kept, seed {}\n\n  hub, idle          \
              {:>12}\n  hub, at work       {:>12} at most, {} in the end\n  for each agent     {each:>12}\n  rows stored        \
-             {:>12}\n  online             {online:>12}\n  connections broken {:>12}\n  put off (503)      {:>12}\n\n  a push \
+             {:>12}\n  segments filled    {:>12}{}\n  online             {online:>12}\n  connections broken {:>12}\n  put off (503)      {:>12}\n\n  a push \
              until its 200{}\n  a heartbeat until its answer{}{trouble}",
             self.agents,
             self.seconds,
@@ -204,6 +211,8 @@ impl Figures {
             megabytes(self.resident_bytes),
             megabytes(self.last_bytes),
             HumanCount(self.rows),
+            HumanCount(self.segments),
+            if self.segments == 0 { ": none was sealed meanwhile" } else { "" },
             HumanCount(self.connections_broken),
             HumanCount(self.put_off),
             self.push_milliseconds,

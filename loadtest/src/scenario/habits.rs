@@ -6,8 +6,9 @@ use crate::{
     error::LoadError,
     fleet,
     hub::{Stage, Start},
+    memory::Memory,
     open_files,
-    settings::{RUN_SECONDS_MAX, number},
+    settings::{RUN_SECONDS_MAX, Target, number},
     verdict::Terms,
 };
 use clap::{Args, value_parser};
@@ -20,7 +21,7 @@ pub(crate) const TABLE_INTERVAL: u64 = 30;
 /// How long a crew may take until all of it waits.
 pub(crate) const MUSTER_MAX: Duration = Duration::from_secs(120);
 /// Connections that a hub takes unless it is told otherwise.
-const HUB_CONNECTIONS_DEFAULT: usize = 16_384;
+const HUB_CONNECTIONS_DEFAULT: usize = 49_152;
 
 /// How the agents of a scenario live.
 #[derive(Args, Clone, Copy)]
@@ -47,6 +48,17 @@ impl HabitFlags {
         Ok(Habits { lines, interval: Duration::from_secs(self.interval) })
     }
 
+    /// The same, and a stage for them; a hub of our own listens on `port`.
+    pub(super) async fn stage(
+        &self,
+        target: &Target,
+        agents: usize,
+        port: u16,
+    ) -> Result<(Habits, Stage), LoadError> {
+        let habits = self.habits(agents)?;
+        Ok((habits, Stage::open_with(target, start(agents, habits, port)).await?))
+    }
+
     /// In what a run of `agents` differs from the table's.
     pub(super) fn terms(&self, agents: usize, habits: Habits) -> Terms {
         let terms = Terms::default().needs(agents as u64, TABLE_AGENTS as u64, "agents");
@@ -62,7 +74,7 @@ impl HabitFlags {
 }
 
 /// A hub of our own that takes the connections of `agents`: more than its default only where that is needed.
-pub(super) fn start(agents: usize, habits: Habits, port: u16) -> Start {
+fn start(agents: usize, habits: Habits, port: u16) -> Start {
     let connections = files_needed(agents, habits.lines);
     let more = connections > HUB_CONNECTIONS_DEFAULT;
     let environment = more.then(|| ("PINGUP_CONNECTIONS_MAX", connections.to_string())).into_iter().collect();
@@ -91,6 +103,12 @@ pub(super) async fn muster(
     Ok(Mustered { crew, run })
 }
 
+/// Sends everybody home and closes the stage; says what its hub took in memory.
+pub(super) async fn send_home(crew: Crew, stage: Stage) -> Result<Memory, LoadError> {
+    crew.dismiss().await?;
+    stage.close().await
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,9 +116,9 @@ mod tests {
     #[test]
     fn a_hub_is_told_to_take_more_only_where_it_must() {
         let habits = |lines| Habits { lines, interval: Duration::from_secs(30) };
-        assert_eq!(start(10_000, habits(1), 0).environment, []);
-        let told = start(10_000, habits(4), 7);
-        assert_eq!((told.environment[0].1.as_str(), told.port), ("40128", 7));
+        assert_eq!(start(10_000, habits(4), 0).environment, []);
+        let told = start(20_000, habits(4), 7);
+        assert_eq!((told.environment[0].1.as_str(), told.port), ("80128", 7));
     }
 
     #[test]

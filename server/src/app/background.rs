@@ -6,6 +6,7 @@ use crate::{
     http::router::Rooms,
     latest::LatestSample,
     registry,
+    settings::Settings,
     sweep::{self, Job, Sweep, TICK},
 };
 use pingup_protocol::ids::AgentId;
@@ -14,7 +15,7 @@ use std::{convert::Infallible, sync::Arc};
 /// Writes an agent's newest sample down, unless a newer one is.
 pub(super) const NOTE_NEWEST: sweep::latest::Upsert<(AgentId, LatestSample)> = history::note;
 
-pub(super) fn sweep(cellar: &Cellar, common: &Common, rooms: &Rooms) -> Sweep {
+pub(super) fn sweep(settings: &Settings, cellar: &Cellar, common: &Common, rooms: &Rooms) -> Sweep {
     let (sqlite, clock) = (&cellar.sqlite, &common.clock);
     let (latest, teller) = (Arc::clone(&common.latest), rooms.commands.teller().clone());
     let told = move |changes| teller.tell(changes);
@@ -32,5 +33,11 @@ pub(super) fn sweep(cellar: &Cellar, common: &Common, rooms: &Rooms) -> Sweep {
         .with(Job::new("health", TICK, examine))
         .with(sweep::offline::job(sqlite.clone(), clock.clone(), registry::store::mark_offline, tell))
         .with(sweep::expire::job(sqlite.clone(), clock.clone(), commands::store::lapse, told))
+        .with(sweep::forget::job(
+            sqlite.clone(),
+            clock.clone(),
+            settings.retention_commands,
+            commands::store::forget,
+        ))
         .with(sweep::latest::job(sqlite.clone(), move |count| latest.take_dirty(count), NOTE_NEWEST))
 }

@@ -124,7 +124,7 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
     let listener = TcpListener::bind(settings.listen)
         .await
         .map_err(|source| AppError::Listen { address: settings.listen, source })?;
-    let sweep = background::sweep(&cellar, &common, &rooms);
+    let sweep = background::sweep(&settings, &cellar, &common, &rooms);
     let mut ended = common.stopping.clone();
     let sweep = tokio::spawn(sweep.run(async move {
         let _ = ended.wait_for(|stopping| *stopping).await;

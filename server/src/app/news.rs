@@ -2,10 +2,10 @@
 
 use crate::{
     clock::Clock,
-    commands::{Change, Teller},
+    commands::{self, Change, Teller},
     events::{AgentEvent, CommandEvent, Event, Events, ScanEvent},
     ingest::Store,
-    standing::TellAgents,
+    standing::{CancelOpen, TellAgents},
     tsdb::{
         TsdbError,
         rows::{MarkRow, Rows, ScanRow},
@@ -24,12 +24,20 @@ pub(super) fn agents(events: &Arc<Events>) -> TellAgents {
 }
 
 /// For those who know of commands.
-pub(super) fn commands(events: &Arc<Events>) -> Teller {
+pub(super) fn teller(events: &Arc<Events>) -> Teller {
     let events = Arc::clone(events);
     let event = |Change { command_id, agent_id, status, at }| {
         Event::Command(CommandEvent { agent_id, command_id, status, at })
     };
     Teller::new(move |changes| events.tell(changes.into_iter().map(event)))
+}
+
+/// Ends the commands of an agent that goes, and has that told by `teller`.
+pub(super) fn cancelling(teller: Teller) -> CancelOpen {
+    Arc::new(move |connection, agent_id, now| {
+        let (ended, teller) = (commands::store::cancel_open(connection, agent_id, now)?, teller.clone());
+        Ok(Box::new(move || teller.tell(ended)))
+    })
 }
 
 /// A store whose scans are told once they are on disk.

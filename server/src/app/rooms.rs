@@ -20,8 +20,14 @@ use pingup_protocol::ids::AgentId;
 use std::{future, sync::Arc};
 use tokio::task::spawn_blocking;
 
-// Those who wait must leave places for those who push, and for operators.
-const _: () = assert!(((commands::WAITERS_MAX + events::STREAMS_MAX) as u64) < CONNECTIONS_MAX_DEFAULT);
+// An agent that waits must find places for what else it says, and operators for theirs.
+const _: () = assert!(((2 * commands::WAITERS_MAX + events::STREAMS_MAX) as u64) < CONNECTIONS_MAX_DEFAULT);
+
+/// How many requests may wait for commands where there are so many connections: a quarter is left for those who push, and
+/// for operators.
+fn waiters_max(connections_max: usize) -> usize {
+    (connections_max - connections_max / 4).min(commands::WAITERS_MAX)
+}
 
 pub(super) fn build(settings: &Settings, cellar: &Cellar, common: &Common, queue: &Arc<Queue>) -> Rooms {
     let Cellar { sqlite, duck, tsdb, keyring, .. } = cellar;
@@ -30,14 +36,20 @@ pub(super) fn build(settings: &Settings, cellar: &Cellar, common: &Common, queue
     let config_version = config::store::version;
 
     let neighbours = commands::Neighbours { standing, select: registry::store::select, config_version };
-    let teller = news::commands(events);
-    let commands =
-        Arc::new(Commands::new(sqlite.clone(), clock.clone(), neighbours, teller, stopping.clone()));
+    let teller = news::teller(events);
+    let commands = Arc::new(Commands::new(
+        sqlite.clone(),
+        clock.clone(),
+        neighbours,
+        teller,
+        waiters_max(settings.connections_max),
+        stopping.clone(),
+    ));
     let (waiting, waiting_too) = (Arc::clone(&commands), Arc::clone(&commands));
     let changed = Arc::new(move |agent_id: &AgentId| waiting.wake(agent_id.as_str()));
     let configs = Configs::new(sqlite.clone(), clock.clone(), config::Neighbours { standing, changed });
     let neighbours = registry::Neighbours {
-        cancel_open: commands::store::cancel_open,
+        cancel_open: news::cancelling(commands.teller().clone()),
         count_pending: commands::store::count_pending,
         config_version,
         removed: Arc::new(move |agent_id| waiting_too.wake(agent_id)),
@@ -119,4 +131,16 @@ async fn probe_history(duck: Duck, tsdb: Tsdb) -> Result<(), &'static str> {
 fn outward(error: &StorageError) -> &'static str {
     tracing::debug!(%error, "a probe failed");
     error.outward()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn those_who_wait_leave_a_quarter_of_the_places() {
+        assert_eq!(waiters_max(49_152), commands::WAITERS_MAX);
+        assert_eq!(waiters_max(19_488), 14_616);
+        assert_eq!([1, 2, 4].map(waiters_max), [1, 2, 3]);
+    }
 }

@@ -14,10 +14,14 @@ use tracing_subscriber::EnvFilter;
 /// spools at once, more threads would only take memory.
 const BLOCKING_THREADS_MAX: usize = 32;
 
+/// Files that the hub opens for itself: the records and their readers, the journal, files of the history that are
+/// written, merged and asked.
+const OWN_FILES_MAX: u64 = 512;
+
 /// Runs the hub until SIGTERM or SIGINT.
-pub(super) fn serve(settings: Settings) -> Result<(), CliError> {
+pub(super) fn serve(mut settings: Settings) -> Result<(), CliError> {
     start_logging(&settings.log)?;
-    raise_open_files_limit(settings.connections_max);
+    settings.connections_max = granted_connections(settings.connections_max);
     // As many threads as there are cores, which is tokio's default.
     let runtime = Builder::new_multi_thread()
         .thread_name("hub")
@@ -32,21 +36,31 @@ pub(super) fn serve(settings: Settings) -> Result<(), CliError> {
     })
 }
 
-/// Takes as many open files as the system grants: each connection is one, and the usual soft limit is 1 024.
-fn raise_open_files_limit(connections_max: usize) {
+/// Takes as many open files as the system grants (each connection is one, and the usual soft limit is 1 024), and
+/// returns how many connections there can be: beyond that, they had better wait in the system's queue than be accepted
+/// in vain.
+fn granted_connections(connections_max: usize) -> usize {
     let maximum = getrlimit(Resource::Nofile).maximum;
     if setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).is_err() {
         tracing::debug!("the limit of open files stays as it was");
     }
-    if let Some(open_files_max) = getrlimit(Resource::Nofile).current
-        && open_files_max < connections_max as u64
-    {
+    let Some(open_files_max) = getrlimit(Resource::Nofile).current else { return connections_max };
+    let connections = connections_within(open_files_max, connections_max);
+    if connections < connections_max {
         tracing::warn!(
             open_files_max,
+            connections,
             connections_max,
-            "the system grants fewer open files than connections; raise its limit"
+            "the system grants too few open files for connections_max: there will be fewer connections; raise its limit"
         );
     }
+    connections
+}
+
+/// What is left for connections of so many open files. At least one: a hub that nobody can reach could not say so.
+fn connections_within(open_files_max: u64, connections_max: usize) -> usize {
+    let left = open_files_max.saturating_sub(OWN_FILES_MAX).max(1);
+    usize::try_from(left).map_or(connections_max, |left| left.min(connections_max))
 }
 
 /// One line an event, on standard error: standard output is for the line that says the hub is ready.
@@ -73,4 +87,19 @@ async fn shutdown(mut terminate: Signal, mut interrupt: Signal) {
         _ = interrupt.recv() => "SIGINT",
     };
     tracing::info!(signal = name, "stopping");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_leave_the_hub_its_own_files() {
+        assert_eq!(connections_within(65_536, 49_152), 49_152);
+        assert_eq!(connections_within(49_152 + OWN_FILES_MAX, 49_152), 49_152);
+        assert_eq!(connections_within(20_000, 49_152), 19_488);
+        assert_eq!(connections_within(1_024, 49_152), 512);
+        assert_eq!(connections_within(256, 49_152), 1);
+        assert_eq!(connections_within(u64::MAX, 7), 7);
+    }
 }

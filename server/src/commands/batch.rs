@@ -1,17 +1,18 @@
 //! Batches: one word to many agents, and how far it has come.
 //!
 //! A batch is no state of its own. It is the commands that were queued with it; how many of them stand how is
-//! counted when somebody asks. Only whom it left out, when it was queued, is kept with it.
+//! counted when somebody asks. Only whom it left out, when it was queued, is kept with it. Commands are not kept for ever:
+//! a batch counts those that are, and goes with the last of them.
 
 use super::PARAMS_BYTES_MAX;
 use pingup_protocol::{command::CommandStatus, ids::AgentId, time::Timestamp};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 /// Agents of one batch: all are queued in one write, and nobody else writes meanwhile.
 pub const BATCH_AGENTS_MAX: usize = 65_536;
 /// Parameters of one batch, in bytes of compact JSON, times its agents: each command keeps its own.
 pub const BATCH_PARAMS_BYTES_MAX: usize = 64 * 1024 * 1024;
-/// Agents left out of one batch that are named; all are counted. It bounds what each answer about the batch repeats.
+/// Agents left out of one batch that the answer to its order names; all are counted, and pages of the batch name them all.
 pub const LEFT_OUT_MAX: usize = 1_000;
 
 const _: () = assert!(PARAMS_BYTES_MAX <= BATCH_PARAMS_BYTES_MAX, "what one may have, a batch of one may");
@@ -28,18 +29,18 @@ pub struct BatchView {
     pub created_at: Timestamp,
     /// When none of its commands may be begun any more.
     pub expires_at: Timestamp,
-    /// How many agents it was queued for.
+    /// How many agents it was queued for; once its commands are deleted, one after the other, how many are left.
     pub agents: u64,
     /// How many of its commands stand how.
     pub counts: Counts,
     /// How many agents were meant too, but could not be given a command.
     pub left_out_count: u64,
-    /// The first 1 000 of them, by id.
+    /// Some of them, by id: the first 1 000, or, where the batch is read page by page, those of the page.
     pub left_out: Vec<LeftOut>,
 }
 
 /// An agent that was meant, and has no command of the batch.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LeftOut {
     /// Which agent.
@@ -49,7 +50,7 @@ pub struct LeftOut {
 }
 
 /// Why an agent is left out of a batch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum LeftOutReason {
     /// As many commands are open for it as may be.
@@ -57,15 +58,23 @@ pub enum LeftOutReason {
 }
 
 impl LeftOut {
-    /// The first [`LEFT_OUT_MAX`] of `agents`, all of which have too much to do.
-    pub fn name(agents: &[&AgentId]) -> Vec<Self> {
-        let named = agents.iter().take(LEFT_OUT_MAX);
-        named
-            .map(|agent_id| Self {
-                agent_id: (*agent_id).clone(),
-                reason: LeftOutReason::TooManyOpenCommands,
-            })
-            .collect()
+    /// What it takes in an answer, but for a few words that are always the same.
+    pub fn bytes(&self) -> usize {
+        self.agent_id.as_str().len()
+    }
+}
+
+impl LeftOutReason {
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::TooManyOpenCommands => "too-many-open-commands",
+        }
+    }
+
+    /// The reason of that word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        (word == Self::TooManyOpenCommands.as_str()).then_some(Self::TooManyOpenCommands)
     }
 }
 
@@ -117,7 +126,7 @@ impl Counts {
     }
 }
 
-/// A batch, and a page of those who are missing.
+/// A batch, and a page of those who are missing and of those who were left out.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BatchProgress {
@@ -126,7 +135,7 @@ pub struct BatchProgress {
     pub batch: BatchView,
     /// Agents that did not report, and were not spared it, by id.
     pub missing: Vec<Missing>,
-    /// Where the next page begins; null on the last.
+    /// Where the next page of both lists begins; null on the last.
     pub next_cursor: Option<String>,
 }
 
@@ -167,11 +176,10 @@ mod tests {
     }
 
     #[test]
-    fn of_many_that_are_left_out_the_first_are_named() {
-        let ids: Vec<_> = (0..=LEFT_OUT_MAX).map(|n| AgentId::parse(&format!("a-{n:04}")).unwrap()).collect();
-        let named = LeftOut::name(&ids.iter().collect::<Vec<_>>());
-        assert!(named.iter().map(|one| &one.agent_id).eq(&ids[..LEFT_OUT_MAX]));
-        let written = serde_json::to_value(&named[0]).unwrap();
-        assert_eq!(written, serde_json::json!({"agentId": "a-0000", "reason": "too-many-open-commands"}));
+    fn a_reason_is_kept_and_told_by_one_word() {
+        let reason = LeftOutReason::TooManyOpenCommands;
+        assert_eq!(serde_json::to_value(reason).unwrap(), reason.as_str());
+        assert_eq!(LeftOutReason::from_word(reason.as_str()), Some(reason));
+        assert_eq!(LeftOutReason::from_word("asleep"), None);
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! Told after the commit, so that nobody hears of what a crash could take back, and in the order of the commits; also if
 //! whoever brought it about has hung up by then. A hub that dies in between tells
-//! nothing: who must not miss a change asks the records. What ends with an agent that is removed is not told one by
-//! one: that the agent is gone says it.
+//! nothing: who must not miss a change asks the records. What ends with an agent that is removed is told one by one too,
+//! up to [`OPEN_COMMANDS_MAX`](super::OPEN_COMMANDS_MAX).
 
 use super::CommandView;
 use pingup_protocol::{command::CommandStatus, ids::AgentId, time::Timestamp};

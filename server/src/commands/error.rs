@@ -1,9 +1,6 @@
 //! What can go wrong with commands.
 
-use super::{
-    BATCH_AGENTS_MAX, BATCH_PARAMS_BYTES_MAX, IDEMPOTENCY_KEY_CHARS_MAX, OPEN_COMMANDS_MAX,
-    waiters::WAITERS_MAX,
-};
+use super::{BATCH_AGENTS_MAX, BATCH_PARAMS_BYTES_MAX, IDEMPOTENCY_KEY_CHARS_MAX, OPEN_COMMANDS_MAX};
 use crate::{standing::NotLiving, storage::StorageError};
 use pingup_protocol::command::CommandStatus;
 
@@ -61,8 +58,8 @@ pub enum CommandsError {
     #[error("the command is {} already, and this is not the result that was kept", .0.as_str())]
     ResultConflict(CommandStatus),
     /// Too many requests are held open.
-    #[error("{WAITERS_MAX} requests are held open already; ask without wait, or later")]
-    TooManyWaiters,
+    #[error("{0} requests are held open already; ask without wait, or later")]
+    TooManyWaiters(usize),
     /// The records could not be read or written.
     #[error(transparent)]
     Storage(#[from] StorageError),

@@ -28,6 +28,9 @@
 //! is one result; another one for the same command changes nothing. Asking twice with one idempotency key makes
 //! one command.
 //!
+//! Commands that are over go some time after they were queued ([`store::forget`]), and a batch with the last of its
+//! commands; their numbers and places are never given out again.
+//!
 //! # Refuses
 //! Commands for agents that do not live, parameters that a known action cannot have or that could not be handed
 //! out, more than [`OPEN_COMMANDS_MAX`] open ones of an agent, results for what the agent was never given.
@@ -77,6 +80,9 @@ pub const CANCEL_MAX: usize = DELIVERY_MAX;
 pub const GIVE_UP_SECONDS: u64 = 600;
 /// Commands that one sweep ends; what is over waits for the next.
 pub const LAPSE_MAX: usize = 65_536;
+/// Rows that one sweep deletes; what is over waits for the next. In a second that is five times what ten thousand agents
+/// get when each has a command every two minutes, and a write that others hardly wait for.
+pub const FORGET_ROWS_MAX: usize = 512;
 
 const _: () = assert!(PARAMS_BYTES_MAX <= DELIVERY_BYTES_MAX, "every command must fit an answer");
 

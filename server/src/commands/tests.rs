@@ -3,14 +3,14 @@
 mod batches;
 mod running;
 
-use super::{Change, Commands, Neighbours, PARAMS_DEPTH_MAX, Teller, handler};
+use super::{Change, Commands, Neighbours, PARAMS_DEPTH_MAX, Teller, WAITERS_MAX, handler};
 use crate::{
     auth::{
         AgentCaller, AgentKeys, AgentMessage, Keyring, Operator, OperatorBody, Role, Standing as KeyStanding,
         token::AgentToken,
     },
     clock::Clock,
-    http::{problem::Refusal, query::Params},
+    http::{held::settled, problem::Refusal, query::Params},
     standing::Standing,
     storage::{Sqlite, StorageError, scratch::Scratch},
 };
@@ -71,7 +71,8 @@ impl House {
         let told = Arc::new(Mutex::new(Vec::new()));
         let listener = Arc::clone(&told);
         let teller = Teller::new(move |changes| listener.lock().unwrap().extend(changes));
-        let room = Arc::new(Commands::new(sqlite.clone(), clock.clone(), neighbours, teller, stopping));
+        let room =
+            Arc::new(Commands::new(sqlite.clone(), clock.clone(), neighbours, teller, WAITERS_MAX, stopping));
         Self { _scratch: scratch, sqlite, clock, room, stop, keyring, told }
     }
 
@@ -108,7 +109,7 @@ impl House {
         let caller = AgentCaller::new(Arc::clone(&agent.keys));
         let params = Params::parse(&format!("nonce=n1&{query}"));
         let response = handler::pending(State(Arc::clone(&self.room)), caller, params).await?;
-        let answer = read(response).await.1;
+        let answer = read(settled(response).await).await.1;
         assert!(agent.verifies(&answer), "the answer is signed");
         assert_eq!((&answer["nonce"], &answer["configVersion"]), (&json!("n1"), &json!(CONFIG_VERSION)));
         assert!(answer["commands"].as_array().unwrap().iter().all(|command| agent.verifies(command)));

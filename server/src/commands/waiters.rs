@@ -8,18 +8,19 @@ use super::CommandsError;
 use pingup_protocol::ids::AgentId;
 use std::{
     collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 /// Requests held open at once: one for each agent of a large fleet. Each costs a connection and under a kilobyte.
-pub const WAITERS_MAX: usize = 12_288;
+pub const WAITERS_MAX: usize = 16_384;
 
 /// All waiters of the hub.
 #[derive(Debug)]
 pub struct Waiters {
     places: Mutex<Places>,
+    count_max: usize,
     stopping: watch::Receiver<bool>,
 }
 
@@ -29,20 +30,21 @@ struct Places {
     last_ticket: u64,
 }
 
-/// A waiter's end that can be called. Dropping it ends the waiter.
+/// A waiter's end that can be called. Dropping the bell without a call ends the waiter.
 #[derive(Debug)]
 struct Place {
     ticket: u64,
-    bell: watch::Sender<()>,
+    /// None once it was rung.
+    bell: Option<oneshot::Sender<()>>,
 }
 
 /// A request that is held open.
 #[derive(Debug)]
-pub struct Waiter<'a> {
-    waiters: &'a Waiters,
+pub struct Waiter {
+    waiters: Arc<Waiters>,
     agent_id: AgentId,
     ticket: u64,
-    bell: watch::Receiver<()>,
+    bell: oneshot::Receiver<()>,
 }
 
 /// How a wait ended.
@@ -55,28 +57,30 @@ pub enum Woken {
 }
 
 impl Waiters {
-    /// Nobody waits yet; once `stopping` turns true, nobody does any more.
-    pub fn new(stopping: watch::Receiver<bool>) -> Self {
-        Self { places: Mutex::default(), stopping }
+    /// Nobody waits yet, and no more than `count_max` ever do; once `stopping` turns true, nobody does any more.
+    pub fn new(count_max: usize, stopping: watch::Receiver<bool>) -> Arc<Self> {
+        Arc::new(Self { places: Mutex::default(), count_max, stopping })
     }
 
     /// Takes the agent's place, from whoever had it. Look only after this.
-    pub fn register(&self, agent_id: &AgentId) -> Result<Waiter<'_>, CommandsError> {
+    pub fn register(self: &Arc<Self>, agent_id: &AgentId) -> Result<Waiter, CommandsError> {
         let mut places = self.places();
-        if places.by_agent.len() >= WAITERS_MAX && !places.by_agent.contains_key(agent_id) {
-            return Err(CommandsError::TooManyWaiters);
+        if places.by_agent.len() >= self.count_max && !places.by_agent.contains_key(agent_id) {
+            return Err(CommandsError::TooManyWaiters(self.count_max));
         }
         places.last_ticket += 1;
         let ticket = places.last_ticket;
-        let (sender, bell) = watch::channel(());
-        places.by_agent.insert(agent_id.clone(), Place { ticket, bell: sender });
-        Ok(Waiter { waiters: self, agent_id: agent_id.clone(), ticket, bell })
+        let (sender, bell) = oneshot::channel();
+        places.by_agent.insert(agent_id.clone(), Place { ticket, bell: Some(sender) });
+        Ok(Waiter { waiters: Arc::clone(self), agent_id: agent_id.clone(), ticket, bell })
     }
 
     /// Calls the agent's waiter, if there is one.
     pub fn wake(&self, agent_id: &str) {
-        if let Some(place) = self.places().by_agent.get(agent_id) {
-            place.bell.send_replace(());
+        let bell = self.places().by_agent.get_mut(agent_id).and_then(|place| place.bell.take());
+        if let Some(bell) = bell {
+            // An error: it is just being dropped.
+            let _ = bell.send(());
         }
     }
 
@@ -90,14 +94,14 @@ impl Waiters {
     }
 }
 
-impl Waiter<'_> {
+impl Waiter {
     /// Waits until called, for at most `patience`. A call since [`Waiters::register`] counts.
-    pub async fn wait(&mut self, patience: Duration) -> Woken {
+    pub async fn wait(mut self, patience: Duration) -> Woken {
         let mut stopping = self.waiters.stopping.clone();
         tokio::select! {
             biased;
             // An error: the place went to a newer request.
-            called = self.bell.changed() => called.map_or(Woken::Over, |()| Woken::Called),
+            called = &mut self.bell => called.map_or(Woken::Over, |()| Woken::Called),
             // An error: whoever would say so is gone, so the hub is.
             _ = stopping.wait_for(|stopping| *stopping) => Woken::Over,
             () = tokio::time::sleep(patience) => Woken::Over,
@@ -105,7 +109,7 @@ impl Waiter<'_> {
     }
 }
 
-impl Drop for Waiter<'_> {
+impl Drop for Waiter {
     fn drop(&mut self) {
         let mut places = self.waiters.places();
         if places.by_agent.get(&self.agent_id).is_some_and(|place| place.ticket == self.ticket) {
@@ -121,9 +125,9 @@ mod tests {
     /// Longer than any test runs: a wait of this length that ends was ended by what the test did.
     const LONG: Duration = Duration::from_secs(600);
 
-    fn waiters() -> (watch::Sender<bool>, Waiters) {
+    fn waiters() -> (watch::Sender<bool>, Arc<Waiters>) {
         let (stop, stopping) = watch::channel(false);
-        (stop, Waiters::new(stopping))
+        (stop, Waiters::new(WAITERS_MAX, stopping))
     }
 
     fn agent(name: &str) -> AgentId {
@@ -133,8 +137,9 @@ mod tests {
     #[tokio::test]
     async fn a_call_between_registering_and_waiting_is_not_lost() {
         let (_stop, waiters) = waiters();
-        let mut waiter = waiters.register(&agent("a")).unwrap();
+        let waiter = waiters.register(&agent("a")).unwrap();
         waiters.wake("b");
+        waiters.wake("a");
         waiters.wake("a");
         assert_eq!(waiter.wait(LONG).await, Woken::Called);
     }
@@ -142,7 +147,7 @@ mod tests {
     #[tokio::test]
     async fn a_waiter_that_waits_is_called() {
         let (_stop, waiters) = waiters();
-        let mut waiter = waiters.register(&agent("a")).unwrap();
+        let waiter = waiters.register(&agent("a")).unwrap();
         let (woken, ()) = tokio::join!(waiter.wait(LONG), async { waiters.wake("a") });
         assert_eq!(woken, Woken::Called);
     }
@@ -150,15 +155,15 @@ mod tests {
     #[tokio::test]
     async fn time_a_newer_request_and_the_stop_end_a_wait() {
         let (stop, waiters) = waiters();
-        let mut first = waiters.register(&agent("a")).unwrap();
+        let first = waiters.register(&agent("a")).unwrap();
         assert_eq!(first.wait(Duration::ZERO).await, Woken::Over);
-        let mut second = waiters.register(&agent("a")).unwrap();
-        assert_eq!(first.wait(LONG).await, Woken::Over);
-        drop(first);
+        assert_eq!(waiters.count(), 0);
+        let second = waiters.register(&agent("a")).unwrap();
+        let third = waiters.register(&agent("a")).unwrap();
+        assert_eq!(second.wait(LONG).await, Woken::Over);
         assert_eq!(waiters.count(), 1, "the older one leaves the newer one's place alone");
         stop.send_replace(true);
-        assert_eq!(second.wait(LONG).await, Woken::Over);
-        drop(second);
+        assert_eq!(third.wait(LONG).await, Woken::Over);
         assert_eq!(waiters.count(), 0);
     }
 
@@ -167,7 +172,7 @@ mod tests {
         let (_stop, waiters) = waiters();
         let mut held: Vec<_> =
             (0..WAITERS_MAX).map(|n| waiters.register(&agent(&format!("a{n}"))).unwrap()).collect();
-        assert!(matches!(waiters.register(&agent("late")), Err(CommandsError::TooManyWaiters)));
+        assert!(matches!(waiters.register(&agent("late")), Err(CommandsError::TooManyWaiters(WAITERS_MAX))));
         assert!(waiters.register(&agent("a0")).is_ok(), "who waits already may ask anew");
         held.pop();
         assert!(waiters.register(&agent("late")).is_ok());

@@ -63,6 +63,7 @@ pub async fn get(State(room): State<Arc<FiguresRoom>>) -> Result<Response, Refus
     };
     let (agents, commands) = room.sqlite.read(count).await?;
     let mut text = Text::default();
+    write_connections(&mut text, &room.figures);
     write_ingest(&mut text, &room.figures);
     write_events(&mut text, &room.figures);
     write_refusals(&mut text, &room.figures);
@@ -70,6 +71,13 @@ pub async fn get(State(room): State<Arc<FiguresRoom>>) -> Result<Response, Refus
     text.family("pingup_agents", "Agents, by status.", "gauge", "status", counts(&agents));
     text.family("pingup_commands", "Commands kept, by status.", "gauge", "status", counts(&commands));
     Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], text.finish()).into_response())
+}
+
+#[rustfmt::skip]
+fn write_connections(text: &mut Text, figures: &Figures) {
+    text.gauge("pingup_connections", "Connections that are open, parked and held ones included.", figures.connections.get());
+    text.gauge("pingup_connections_parked", "Connections that wait for their next request.", figures.connections_parked.get());
+    text.gauge("pingup_connections_held", "Connections whose request is held open until something happens.", figures.connections_held.get());
 }
 
 #[rustfmt::skip]
@@ -126,6 +134,9 @@ mod tests {
         let figures = Arc::<Figures>::default();
         figures.samples.add(3);
         figures.queued_requests.add(2);
+        figures.connections.add(7);
+        figures.connections_parked.add(4);
+        figures.connections_held.add(2);
         figures.refused(ProblemType::Overloaded);
         figures.commit_seconds.observe(Duration::from_millis(1));
         let sqlite = Scratch::new().sqlite();
@@ -148,6 +159,9 @@ mod tests {
             "pingup_ingest_rows_total{kind=\"metrics\"} 3",
             "pingup_ingest_rows_total{kind=\"discovery\"} 0",
             "pingup_ingest_queue_depth 2",
+            "pingup_connections 7",
+            "pingup_connections_parked 4",
+            "pingup_connections_held 2",
             "pingup_ingest_commit_seconds_bucket{le=\"0.001\"} 1",
             "pingup_ingest_commit_seconds_count 1",
             "pingup_refusals_total{problem=\"overloaded\"} 1",

@@ -77,6 +77,12 @@ pub struct Figures {
     pub rejected: Counter,
     /// Times that a stream's numbers jumped.
     pub gaps: Counter,
+    /// Connections that are open.
+    pub connections: Gauge,
+    /// Those of them that wait for their next request, and take next to nothing.
+    pub connections_parked: Gauge,
+    /// Those whose request is held open until something happens.
+    pub connections_held: Gauge,
     /// Events told.
     pub events: Counter,
     /// Streams of events that are open.

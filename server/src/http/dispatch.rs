@@ -3,16 +3,19 @@
 //! A row whose path has no parameters is found by its path and called straight; axum's router, which has all
 //! rows, takes the rest: parameters, HEAD, and what does not exist. The gate and the handler are the same.
 //!
-//! Every answer is finished here: a refusal becomes a problem document with the hub's clock, and is counted; a
-//! panic becomes a refusal; an oversized header block is refused before anything looks at it.
+//! Every answer is finished here, also one that has to wait first (`held`): a refusal becomes a problem document with the
+//! hub's clock, and is counted; a panic becomes a refusal; an oversized header block is refused before anything looks at
+//! it.
 
 use super::{
     Peer, Porch,
+    desk::Answer,
     gate::{Auth, Gate},
+    held,
     problem::Refusal,
     router::{BoxedHandler, House},
 };
-use crate::clock::Clock;
+use crate::{clock::Clock, figures::Figures};
 use axum::{
     Router,
     body::Body,
@@ -25,7 +28,7 @@ use pingup_protocol::{
     limits::HEADER_BYTES_MAX,
     problem::{MEDIA_TYPE, ProblemType},
 };
-use std::{collections::HashMap, fmt, net::SocketAddr, panic::AssertUnwindSafe, sync::Arc};
+use std::{collections::HashMap, fmt, future::Future, net::SocketAddr, panic::AssertUnwindSafe, sync::Arc};
 use tower::ServiceExt;
 
 /// The table at work.
@@ -63,18 +66,28 @@ impl Dispatch {
         Self { router, straight, house, porch }
     }
 
+    /// The figures that the porch counts on.
+    pub(super) const fn figures(&self) -> &Arc<Figures> {
+        &self.porch.figures
+    }
+
     /// Answers a request that came from `peer`.
-    pub(super) async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Response {
+    pub(super) async fn answer(self: &Arc<Self>, request: Request<Incoming>, peer: SocketAddr) -> Answer {
         let mut response = match header_bytes(&request) {
-            // What panics here is a defect, but its asker is answered, and the connection lives.
-            ..=HEADER_BYTES_MAX => {
-                AssertUnwindSafe(self.pass_on(request, peer)).catch_unwind().await.unwrap_or_else(|_| {
-                    Refusal::internal("a handler panicked", &"the panic's own message stands above")
-                        .into_response()
-                })
-            }
+            ..=HEADER_BYTES_MAX => unbroken(self.pass_on(request, peer)).await,
             _ => too_large_headers().into_response(),
         };
+        match held::take(&mut response) {
+            None => Answer::Now(self.finish(response)),
+            Some(waiting) => {
+                let dispatch = Arc::clone(self);
+                Answer::Later(Box::pin(async move { dispatch.finish(unbroken(waiting).await) }))
+            }
+        }
+    }
+
+    /// What every answer has.
+    fn finish(&self, mut response: Response) -> Response {
         if let Some(refusal) = response.extensions_mut().remove::<Refusal>() {
             self.porch.figures.refused(refusal.kind());
             write_problem(&mut response, &refusal, &self.porch.clock);
@@ -102,6 +115,13 @@ impl Dispatch {
             }
         }
     }
+}
+
+/// What panics is a defect, but its asker is answered, and the connection lives.
+async fn unbroken(answering: impl Future<Output = Response>) -> Response {
+    AssertUnwindSafe(answering).catch_unwind().await.unwrap_or_else(|_| {
+        Refusal::internal("a handler panicked", &"the panic's own message stands above").into_response()
+    })
 }
 
 fn write_problem(response: &mut Response, refusal: &Refusal, clock: &Clock) {

@@ -1,135 +1,65 @@
-//! A connection's line, and the deadlines on it: how long the next request may take to come, and how long an
-//! answer may wait for its reader.
+//! A connection's bytes: what was read ahead is given out first, small parts are written together, and the connection's
+//! [`Turn`] is told how writing goes.
 //!
-//! One timer a connection, and it is left alone while all goes well: it is set once and only looked at when it
-//! goes off, which then sets it to what is due by that time. So a request costs a look at the clock, no more.
-//! While a request is being answered nothing is due from the client; its body has deadlines of its own (`body`).
-//!
-//! An answer without an end (a stream of events) is our turn until it ends, and the last on its line. Its reader may be
-//! silent for ever, but must take what is written; when the hub stops, one that does not is not waited for.
+//! Deadlines are the conversation's; a line has no timer.
 
+use super::turn::Turn;
+use bytes::{Buf, Bytes, BytesMut};
 use std::{
     io::{self, IoSlice},
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
+    sync::Arc,
     task::{Context, Poll, ready},
-    time::Duration,
 };
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    time::{Instant, Sleep, sleep_until},
-};
-
-/// How long a request's header block may take to arrive, from the end of the last answer: also how long a
-/// kept-alive connection may idle.
-const HEADER_DEADLINE: Duration = Duration::from_secs(75);
-/// How long an answer may wait for its reader to take more of it.
-const WRITE_DEADLINE: Duration = Duration::from_secs(30);
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// Up to this size the parts of an answer (its head, its body) are copied together: for so little, one part costs
 /// the kernel less than two.
 const TOGETHER_BYTES_MAX: usize = 1024;
+/// What is read of a request by a line that nobody serves at the moment: most of an agent's requests, whole.
+const AHEAD_BYTES_MAX: usize = 1024;
 
-/// Whose turn it is on a line: the client's since a moment, or ours.
-#[derive(Debug)]
-pub(super) struct Turn {
-    opened: Instant,
-    /// Milliseconds after `opened`, plus one; zero while a request is being answered.
-    clients_since: AtomicU64,
-    /// The answer that is being written has no end.
-    endless: AtomicBool,
-    /// Its reader takes nothing.
-    stuck: AtomicBool,
-}
-
-impl Turn {
-    pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self {
-            opened: Instant::now(),
-            clients_since: AtomicU64::new(1),
-            endless: AtomicBool::new(false),
-            stuck: AtomicBool::new(false),
-        })
-    }
-
-    /// A request is here.
-    pub(super) fn ours(&self) {
-        self.clients_since.store(0, Ordering::Relaxed);
-    }
-
-    /// The answer to it is on its way.
-    pub(super) fn clients(&self) {
-        let since = u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX - 1);
-        self.clients_since.store(since + 1, Ordering::Relaxed);
-    }
-
-    /// The answer that is on its way has no end, and no request follows it.
-    pub(super) fn endless(&self) {
-        self.endless.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether an answer without an end waits for a reader that takes nothing.
-    pub(super) fn is_endless_and_stuck(&self) -> bool {
-        self.endless.load(Ordering::Relaxed) && self.stuck.load(Ordering::Relaxed)
-    }
-
-    /// When the next request is due, if one is.
-    fn due(&self) -> Option<Instant> {
-        let since = self.clients_since.load(Ordering::Relaxed).checked_sub(1)?;
-        Some(self.opened + Duration::from_millis(since) + HEADER_DEADLINE)
-    }
-}
-
-/// A stream under deadlines.
+/// A stream and what is known of it.
 pub(super) struct Line<S> {
     stream: S,
     turn: Arc<Turn>,
-    /// Since when the reader of an answer takes nothing.
-    stuck_since: Option<Instant>,
-    timer: Option<Pin<Box<Sleep>>>,
+    /// What was read ahead.
+    unread: Bytes,
 }
 
 impl<S> Line<S> {
     pub(super) const fn new(stream: S, turn: Arc<Turn>) -> Self {
-        Self { stream, turn, stuck_since: None, timer: None }
+        Self { stream, turn, unread: Bytes::new() }
     }
 
-    /// Has the task woken when `due`, or somewhat earlier; ready when it is past.
-    fn poll_due(&mut self, context: &mut Context<'_>, due: Instant) -> Poll<()> {
-        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(due)));
-        if timer.deadline() > due {
-            timer.as_mut().reset(due);
-        }
-        loop {
-            ready!(timer.as_mut().poll(context));
-            if timer.deadline() >= due {
-                return Poll::Ready(());
-            }
-            timer.as_mut().reset(due);
+    /// Has `bytes` read before all else.
+    pub(super) fn put_back(&mut self, bytes: Bytes) {
+        if self.unread.is_empty() {
+            self.unread = bytes;
+        } else if !bytes.is_empty() {
+            let mut both = BytesMut::with_capacity(bytes.len() + self.unread.len());
+            both.extend_from_slice(&bytes);
+            both.extend_from_slice(&self.unread);
+            self.unread = both.freeze();
         }
     }
 
-    fn after_write(
-        &mut self,
-        context: &mut Context<'_>,
-        written: Poll<io::Result<usize>>,
-    ) -> Poll<io::Result<usize>> {
-        if written.is_ready() {
-            if self.stuck_since.take().is_some() {
-                self.turn.stuck.store(false, Ordering::Relaxed);
-                if !self.turn.endless.load(Ordering::Relaxed) {
-                    // A long answer: the next request is due from its end, not its beginning.
-                    self.turn.clients();
-                }
-            }
-            return written;
-        }
-        self.turn.stuck.store(true, Ordering::Relaxed);
-        let since = *self.stuck_since.get_or_insert_with(Instant::now);
-        self.poll_due(context, since + WRITE_DEADLINE).map(|()| Err(io::ErrorKind::TimedOut.into()))
+    /// Whether something was read ahead.
+    pub(super) const fn has_unread(&self) -> bool {
+        !self.unread.is_empty()
+    }
+}
+
+impl<S: AsyncRead + Unpin> Line<S> {
+    /// Reads ahead, where nothing was yet; says how many bytes, which are none when the client has hung up. Takes no
+    /// memory until something is there.
+    pub(super) fn poll_read_ahead(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let mut bytes = [0; AHEAD_BYTES_MAX];
+        let mut buffer = ReadBuf::new(&mut bytes);
+        ready!(Pin::new(&mut self.stream).poll_read(context, &mut buffer))?;
+        let filled = buffer.filled();
+        self.unread = Bytes::copy_from_slice(filled);
+        Poll::Ready(Ok(filled.len()))
     }
 }
 
@@ -139,16 +69,17 @@ impl<S: AsyncRead + Unpin> AsyncRead for Line<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if let read @ Poll::Ready(_) = Pin::new(&mut self.stream).poll_read(context, buffer) {
-            return read;
+        if self.unread.is_empty() {
+            return Pin::new(&mut self.stream).poll_read(context, buffer);
         }
-        match self.turn.due() {
-            // As long as an answer is stuck, its own deadline is the one that counts.
-            Some(due) if self.stuck_since.is_none() => {
-                self.poll_due(context, due).map(|()| Err(io::ErrorKind::TimedOut.into()))
-            }
-            _ => Poll::Pending,
+        let some = self.unread.len().min(buffer.remaining());
+        buffer.put_slice(&self.unread[..some]);
+        self.unread.advance(some);
+        if self.unread.is_empty() {
+            // What it was a part of need not stay.
+            self.unread = Bytes::new();
         }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -159,7 +90,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Line<S> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.after_write(context, written)
+        self.turn.wrote(written.is_pending());
+        written
     }
 
     fn poll_write_vectored(
@@ -172,15 +104,21 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Line<S> {
             Some(bytes) => Pin::new(&mut self.stream).poll_write(context, bytes),
             None => Pin::new(&mut self.stream).poll_write_vectored(context, parts),
         };
-        self.after_write(context, written)
+        self.turn.wrote(written.is_pending());
+        written
     }
 
     fn is_write_vectored(&self) -> bool {
         self.stream.is_write_vectored()
     }
 
+    /// Called when nothing is left to be written.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
+        let flushed = Pin::new(&mut self.stream).poll_flush(context);
+        if flushed.is_ready() {
+            self.turn.flushed();
+        }
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -199,4 +137,43 @@ fn put_together<'a>(parts: &[IoSlice<'_>], room: &'a mut [u8]) -> Option<&'a [u8
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+    #[test]
+    fn small_parts_are_put_together_and_large_ones_left_alone() {
+        let mut room = [0; 8];
+        let parts = [IoSlice::new(b"head"), IoSlice::new(b""), IoSlice::new(b"body")];
+        assert_eq!(put_together(&parts, &mut room), Some(&b"headbody"[..]));
+        assert_eq!(put_together(&parts, &mut room[..7]), None);
+        assert_eq!(put_together(&parts[..1], &mut room), Some(&b"head"[..]));
+    }
+
+    #[tokio::test]
+    async fn what_was_put_back_and_read_ahead_comes_first_and_in_order() {
+        let (stream, mut other) = duplex(4 * AHEAD_BYTES_MAX);
+        let mut line = Line::new(stream, Turn::new());
+        let sent: Vec<u8> = (0..=250).cycle().take(3 * AHEAD_BYTES_MAX).collect();
+        other.write_all(&sent).await.unwrap();
+        drop(other);
+        let ahead = std::future::poll_fn(|context| line.poll_read_ahead(context)).await.unwrap();
+        assert_eq!(ahead, AHEAD_BYTES_MAX);
+        assert!(line.has_unread());
+        line.put_back(Bytes::from_static(b"first"));
+        line.put_back(Bytes::new());
+        let mut read = Vec::new();
+        // In small pieces, so that pieces end within what was read ahead.
+        while let Some(at) = read.len().checked_add(7) {
+            read.resize(at, 0);
+            let from = at - 7;
+            let count = line.read(&mut read[from..]).await.unwrap();
+            read.truncate(from + count);
+            if count == 0 {
+                break;
+            }
+        }
+        assert_eq!(read, [&b"first"[..], &sent].concat());
+        assert!(!line.has_unread());
+    }
+}

@@ -1,13 +1,17 @@
 //! The porch: the only place that knows HTTP's status codes, headers and limits.
 //!
-//! [`serve`] accepts connections on hyper, each with its deadlines (`line`); [`router`] is the route table;
-//! [`dispatch`] finds a request's row and finishes its answer; [`gate`] runs the checks that a row of the table asks
-//! for. Handlers live in their rooms and return a response or a [`problem::Refusal`].
+//! [`serve`] accepts connections; `converse` speaks with one client, by hyper while there is something to do (`desk`,
+//! `line`, `turn` are its parts); [`router`] is the route table; [`dispatch`] finds a request's row and finishes its
+//! answer; [`gate`] runs the checks that a row of the table asks for. Handlers live in their rooms and return a response,
+//! one that waits ([`held`]), or a [`problem::Refusal`].
 
 pub mod body;
+mod converse;
 pub mod cursor;
+mod desk;
 pub mod dispatch;
 pub mod gate;
+pub mod held;
 mod line;
 pub mod openapi;
 pub mod problem;
@@ -15,6 +19,7 @@ pub mod query;
 pub mod respond;
 pub mod router;
 pub mod serve;
+mod turn;
 mod verify;
 
 use crate::{clock::Clock, figures::Figures};

@@ -1,31 +1,18 @@
-//! The accept loop: connections on hyper, each with its limits, all of them ended in order.
+//! The accept loop: connections, no more than there may be, all of them ended in order. What each says to its client is
+//! `converse`.
 
 use super::{
+    converse::{Counted, converse},
+    desk::{Answerer, Making},
     dispatch::Dispatch,
-    line::{Line, Turn},
-    respond::Endless,
 };
-use axum::response::Response;
-use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::TokioIo;
-use std::{
-    convert::Infallible,
-    future::{Future, poll_fn},
-    io,
-    net::SocketAddr,
-    pin::pin,
-    sync::Arc,
-    task::Poll,
-    time::Duration,
-};
+use hyper::{Request, body::Incoming};
+use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore, watch},
 };
 
-/// What hyper buffers of a header block. Larger than the protocol's limit, so that a block between the two
-/// gets a refusal with a name; hyper itself answers beyond.
-const HEADER_BUFFER_BYTES_MAX: usize = 32 * 1024;
 /// How long connections get to finish what they are at when the hub stops.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(10);
 /// A pause after `accept` failed for want of file descriptors, so that failing costs no processor.
@@ -87,63 +74,24 @@ fn attend(
         return;
     }
     tokio::spawn(async move {
+        let figures = Arc::clone(dispatch.figures());
+        let _open = Counted::one(&figures.connections);
         // A client that hangs up or times out is its own affair.
-        if let Err(error) = converse(stream, peer, dispatch, stopping).await {
+        if let Err(error) = converse(stream, AtTable { dispatch, peer }, &figures, stopping).await {
             tracing::debug!(%error, "a connection ended early");
         }
         drop(place);
     });
 }
 
-/// Answers one request after the other; when the hub stops, the one at hand is the last.
-async fn converse(
-    stream: TcpStream,
-    peer: SocketAddr,
+/// The table, as one client's connection asks it.
+struct AtTable {
     dispatch: Arc<Dispatch>,
-    mut stopping: watch::Receiver<()>,
-) -> hyper::Result<()> {
-    let turn = Turn::new();
-    let own_turn = Arc::clone(&turn);
-    let line = TokioIo::new(Line::new(stream, Arc::clone(&turn)));
-    // One count for each connection: what all share would be written to by every thread at every request.
-    let table = Arc::new((dispatch, turn, peer));
-    let service = service_fn(move |request: Request<Incoming>| {
-        let table = Arc::clone(&table);
-        // In a box, so that a connection holds the room for an answer only while it makes one.
-        Box::pin(async move {
-            let (dispatch, turn, peer) = &*table;
-            turn.ours();
-            let response = dispatch.answer(request, *peer).await;
-            match response.extensions().get() {
-                Some(Endless) => turn.endless(),
-                None => turn.clients(),
-            }
-            Ok::<Response, Infallible>(response)
-        })
-    });
-    let connection = http1::Builder::new()
-        // The line has deadlines of its own.
-        .header_read_timeout(None)
-        .max_buf_size(HEADER_BUFFER_BYTES_MAX)
-        .serve_connection(line, service);
-    let mut connection = pin!(connection);
-    let told = stopping.clone();
-    let mut stop = pin!(stopping.changed());
-    let (mut waits_for_stop, mut stops) = (false, false);
-    poll_fn(|context| {
-        // Polled once to be woken, for it is always this task that is; afterwards a look is enough.
-        if !stops && (!waits_for_stop || told.has_changed().unwrap_or(true)) {
-            waits_for_stop = true;
-            if stop.as_mut().poll(context).is_ready() {
-                stops = true;
-                connection.as_mut().graceful_shutdown();
-            }
-        }
-        match connection.as_mut().poll(context) {
-            // Its end is written, but not taken: it would hold up the stop for nothing.
-            Poll::Pending if stops && own_turn.is_endless_and_stuck() => Poll::Ready(Ok(())),
-            polled => polled,
-        }
-    })
-    .await
+    peer: SocketAddr,
+}
+
+impl Answerer for AtTable {
+    fn answer(self: Arc<Self>, request: Request<Incoming>) -> Making {
+        Box::pin(async move { self.dispatch.answer(request, self.peer).await })
+    }
 }

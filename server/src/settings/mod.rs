@@ -32,15 +32,17 @@ const HOUR: u64 = 3_600;
 const DAY: u64 = 24 * HOUR;
 const MIB: u64 = 1024 * 1024;
 
-/// How long each tier of the history may be kept. Shorter than an hour, an agent's spool would expire on its way.
+/// How long each tier of the history may be kept, and commands. Shorter than an hour, an agent's spool would expire on its
+/// way.
 const RETENTION_SECONDS: RangeInclusive<u64> = HOUR..=100 * 365 * DAY;
 /// How many requests may wait for the writer.
 const QUEUE_JOBS: RangeInclusive<u64> = 1..=1_000_000;
 /// What they may take in memory; below this a single full batch would have the queue to itself.
 const QUEUE_BYTES: RangeInclusive<u64> = 4 * MIB..=16 * 1024 * MIB;
-/// Connections unless said otherwise: an agent holds two, one of them waiting for commands.
-pub const CONNECTIONS_MAX_DEFAULT: u64 = 16_384;
-/// How many connections may be open; each needs a file descriptor.
+/// Connections unless said otherwise: each of ten thousand agents keeps three (it waits, pushes and beats), and some of
+/// them a fourth for a while.
+pub const CONNECTIONS_MAX_DEFAULT: u64 = 49_152;
+/// How many connections may be open; each needs a file descriptor, and where the system grants fewer there are fewer.
 const CONNECTIONS: RangeInclusive<u64> = 1..=1_000_000;
 
 /// How many events are kept for readers that come back; the default is what one order to ten thousand agents makes,
@@ -66,6 +68,8 @@ pub struct Settings {
     pub retention_minute: Duration,
     /// How long rollups by the hour are kept.
     pub retention_hour: Duration,
+    /// How long commands are kept, and their results.
+    pub retention_commands: Duration,
     /// Requests that may wait for the history's writer.
     pub queue_jobs: usize,
     /// What waiting requests may take in memory.
@@ -108,6 +112,9 @@ pub struct Layer {
     /// How long rollups by the hour are kept [default: 2years]
     #[arg(long, env = "PINGUP_RETENTION_HOUR", value_name = "TIME")]
     pub retention_hour: Option<Span>,
+    /// How long commands that are over are kept, and their results [default: 90d]
+    #[arg(long, env = "PINGUP_RETENTION_COMMANDS", value_name = "TIME")]
+    pub retention_commands: Option<Span>,
     /// Requests that may wait to be stored [default: 16384]
     #[arg(long, env = "PINGUP_QUEUE_JOBS", value_name = "N")]
     pub queue_jobs: Option<u64>,
@@ -120,7 +127,7 @@ pub struct Layer {
     /// Disk space to keep free; below it nothing more is taken in [default: 64MiB]
     #[arg(long, env = "PINGUP_DISK_RESERVE_BYTES", value_name = "SIZE")]
     pub disk_reserve_bytes: Option<Bytes>,
-    /// Connections open at once [default: 16384]
+    /// Connections open at once [default: 49152, or what the limit of open files allows]
     #[arg(long, env = "PINGUP_CONNECTIONS_MAX", value_name = "N")]
     pub connections_max: Option<u64>,
     /// Events kept in memory, for streams whose readers come back [default: 65536]
@@ -198,6 +205,7 @@ impl Layer {
             retention_raw: self.retention_raw.or(below.retention_raw),
             retention_minute: self.retention_minute.or(below.retention_minute),
             retention_hour: self.retention_hour.or(below.retention_hour),
+            retention_commands: self.retention_commands.or(below.retention_commands),
             queue_jobs: self.queue_jobs.or(below.queue_jobs),
             queue_bytes: self.queue_bytes.or(below.queue_bytes),
             duckdb_memory: self.duckdb_memory.or(below.duckdb_memory),

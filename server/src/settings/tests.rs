@@ -25,6 +25,7 @@ fn nothing_said_is_enough() {
     assert_eq!(settings.data_dir, Path::new("./data"));
     assert_eq!(settings.listen.to_string(), "127.0.0.1:8080");
     assert_eq!(settings.retention_raw, Duration::from_secs(30 * DAY));
+    assert_eq!(settings.retention_commands, Duration::from_secs(90 * DAY));
     assert_eq!((settings.duckdb_memory.as_str(), settings.log.as_str()), ("64MB", "info"));
     assert_eq!(settings, from_file("").unwrap());
 }
@@ -39,6 +40,7 @@ fn the_file_can_say_everything() {
         retention_raw = "7d"
         retention_minute = "30d"
         retention_hour = "365d"
+        retention_commands = "10d"
         queue_jobs = 100
         queue_bytes = "8MiB"
         duckdb_memory = "1GB"
@@ -56,6 +58,7 @@ fn the_file_can_say_everything() {
         retention_raw: Duration::from_secs(7 * DAY),
         retention_minute: Duration::from_secs(30 * DAY),
         retention_hour: Duration::from_secs(365 * DAY),
+        retention_commands: Duration::from_secs(10 * DAY),
         queue_jobs: 100,
         queue_bytes: 8 * 1024 * 1024,
         duckdb_memory: "1GB".to_owned(),
@@ -99,6 +102,7 @@ fn what_the_file_gets_wrong_is_told_with_its_line() {
 fn values_out_of_their_range_are_refused_by_name() {
     for (text, name) in [
         ("retention_raw = '59m'", "retention_raw"),
+        ("retention_commands = '59m'", "retention_commands"),
         ("queue_jobs = 0", "queue_jobs"),
         ("queue_bytes = '1MiB'", "queue_bytes"),
         ("connections_max = 0", "connections_max"),

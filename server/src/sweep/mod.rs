@@ -10,6 +10,7 @@
 
 pub mod disk;
 pub mod expire;
+pub mod forget;
 pub mod latest;
 pub mod offline;
 

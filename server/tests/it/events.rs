@@ -51,8 +51,9 @@ fn what_happens_is_told_as_it_happens() {
     agent.heartbeat("offline").expect(200);
     let second = operator.post("/api/v1/commands", &json!({"agentIds": ["A"], "action": "ping"})).expect(201);
     operator.delete(&format!("/api/v1/commands/batches/{}", second["batchId"].as_str().unwrap())).expect(200);
+    operator.post("/api/v1/commands", &json!({"agentId": "A", "action": "ping"})).expect(201);
     hub.operator("admin").delete("/api/v1/agents/A").expect(200);
-    let told: Vec<_> = (0..11).map(|_| stream.next().unwrap()).collect();
+    let told: Vec<_> = (0..13).map(|_| stream.next().unwrap()).collect();
     let short: Vec<_> = told.iter().map(|event| event.short()).collect();
     assert_eq!(
         short,
@@ -65,6 +66,8 @@ fn what_happens_is_told_as_it_happens() {
             "command:succeeded",
             "scan:1",
             "agent:offline",
+            "command:pending",
+            "command:cancelled",
             "command:pending",
             "command:cancelled",
             "agent:removed",

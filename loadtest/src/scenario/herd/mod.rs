@@ -9,7 +9,7 @@ mod figures;
 
 use super::{
     Scenario,
-    habits::{HabitFlags, Mustered, TABLE_AGENTS, muster, start},
+    habits::{HabitFlags, Mustered, TABLE_AGENTS, muster},
     order_all::order_all,
 };
 use crate::{
@@ -93,8 +93,7 @@ impl Scenario for Herd {
     }
 
     async fn run(&self, target: &Target, seed: u64) -> Result<Told, LoadError> {
-        let habits = self.habits.habits(self.agents)?;
-        let mut stage = Stage::open_with(target, start(self.agents, habits, free_port(seed)?)).await?;
+        let (habits, mut stage) = self.habits.stage(target, self.agents, free_port(seed)?).await?;
         let Mustered { crew, run } = muster(&stage, self.agents, habits, seed).await?;
         sleep(BEFORE).await;
         let comeback = self.come_back(&mut stage, &crew).await?;

@@ -6,12 +6,16 @@ use crate::{
     commands::{
         Change, CommandsError,
         store::{self, Deliverable, Delivery, Due},
-        waiters::Woken,
+        waiters::{Waiter, Woken},
     },
-    http::{problem::Refusal, query::Params, respond},
+    http::{held::held, problem::Refusal, query::Params, respond},
     standing::Standing,
 };
-use axum::{extract::State, response::Response};
+use axum::{
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use futures_util::FutureExt;
 use http::StatusCode;
 use pingup_protocol::{
     command::{CommandStatus, PendingAnswer},
@@ -84,25 +88,57 @@ pub async fn pending(
     }
     let after = After::read(&params)?;
     let patience = Duration::from_secs(params.number("wait", 0..=WAIT_SECONDS_MAX, 0)?);
+    let pull = Pull { agent, nonce: nonce.to_owned(), after };
     // Registered before the first look: what is queued after it is a call, not a loss.
-    let waiter = if patience.is_zero() { None } else { Some(room.waiters.register(agent.agent_id())?) };
-    let mut out = room.hand_out(agent.keys(), after).await?;
-    if !out.is_news(after)
-        && let Some(mut waiter) = waiter
-        && waiter.wait(patience).await == Woken::Called
-    {
-        out = room.hand_out(agent.keys(), after).await?;
-    }
-    let HandedOut { commands, cancel, config_version } = out;
-    let answer = PendingAnswer {
-        agent_id: agent.agent_id().clone(),
-        nonce: nonce.to_owned(),
-        server_time: room.clock.now(),
-        commands,
-        cancel,
-        config_version,
+    let waiter = match patience.is_zero() {
+        true => None,
+        false => Some(room.waiters.register(pull.agent.agent_id())?),
     };
-    Ok(respond::signed(StatusCode::OK, agent.keys().sign(&answer)?))
+    let out = room.hand_out(pull.agent.keys(), after).await?;
+    match waiter {
+        Some(waiter) if !out.is_news(after) => {
+            let wait = async move { pull.outwait(&room, waiter, patience, out).await };
+            Ok(held(wait.map(IntoResponse::into_response)))
+        }
+        _ => pull.answer(&room, out),
+    }
+}
+
+/// What an agent asked, as much of it as its answer needs.
+struct Pull {
+    agent: AgentCaller,
+    nonce: String,
+    after: After,
+}
+
+impl Pull {
+    /// Waits until there may be something else to say than `out`, and says it.
+    async fn outwait(
+        &self,
+        room: &Commands,
+        waiter: Waiter,
+        patience: Duration,
+        out: HandedOut,
+    ) -> Result<Response, Refusal> {
+        match waiter.wait(patience).await {
+            // In a box: those who wait need not hold the room for it.
+            Woken::Called => self.answer(room, Box::pin(room.hand_out(self.agent.keys(), self.after)).await?),
+            Woken::Over => self.answer(room, out),
+        }
+    }
+
+    fn answer(&self, room: &Commands, out: HandedOut) -> Result<Response, Refusal> {
+        let HandedOut { commands, cancel, config_version } = out;
+        let answer = PendingAnswer {
+            agent_id: self.agent.agent_id().clone(),
+            nonce: self.nonce.clone(),
+            server_time: room.clock.now(),
+            commands,
+            cancel,
+            config_version,
+        };
+        Ok(respond::signed(StatusCode::OK, self.agent.keys().sign(&answer)?))
+    }
 }
 
 impl Commands {

@@ -13,6 +13,7 @@ use crate::{
         query::Params,
         respond::{self, LIST_LIMIT, LIST_LIMIT_DEFAULT, Page},
     },
+    storage::Found,
 };
 use axum::{
     extract::{Path, State},
@@ -23,24 +24,39 @@ use pingup_protocol::time::Timestamp;
 use rusqlite::Connection;
 use std::sync::Arc;
 
-/// `GET /api/v1/commands/batches/:id`: how many stand how, and a page of who is missing.
+/// Where the next page of a batch begins, in each of its lists; none in one that is at its end.
+type Places = (Option<String>, Option<String>);
+
+/// `GET /api/v1/commands/batches/:id`: how many stand how, and a page of who is missing and of who was left out.
 pub async fn get_batch(
     State(room): State<Arc<Commands>>,
     Path(batch_id): Path<String>,
     params: Params,
 ) -> Result<Response, Refusal> {
     let limit = params.number("limit", LIST_LIMIT, LIST_LIMIT_DEFAULT)?;
-    let after = params.text("cursor").map(cursor::decode::<String>).transpose()?.unwrap_or_default();
+    let begin = || (Some(String::new()), Some(String::new()));
+    let (missing, left_out) =
+        params.text("cursor").map(cursor::decode::<Places>).transpose()?.unwrap_or_else(begin);
     let now = room.clock.now();
-    let (batch, found) = room
+    let (mut batch, missing, left_out) = room
         .sqlite
         .read(move |connection| {
             let batch = find_batch(connection, &batch_id, now)?;
-            let found = store::missing(connection, &batch, &after, limit, now)?;
-            Ok::<_, CommandsError>((batch, found))
+            let missing = missing
+                .map(|after| store::missing(connection, &batch, &after, limit, now))
+                .unwrap_or_else(nobody)?;
+            let left_out = left_out
+                .map(|after| store::left_out(connection, &batch.batch_id, &after, limit))
+                .unwrap_or_else(nobody)?;
+            Ok::<_, CommandsError>((batch, missing, left_out))
         })
         .await?;
-    let Page { items: missing, next_cursor } = Page::new(found, |last| cursor::encode(&last.agent_id));
+    let Page { items: missing, next_cursor: missing_next } =
+        Page::new(missing, |last| last.agent_id.to_string());
+    let Page { items, next_cursor: left_out_next } = Page::new(left_out, |last| last.agent_id.to_string());
+    batch.left_out = items;
+    let places: Places = (missing_next, left_out_next);
+    let next_cursor = (places != (None, None)).then(|| cursor::encode(&places));
     Ok(respond::json(StatusCode::OK, &BatchProgress { batch, missing, next_cursor }))
 }
 
@@ -86,6 +102,11 @@ impl Commands {
         tracing::info!(batch, agents = agents.len(), left_out, action, ?operator, "batch queued");
         Ok(respond::json(StatusCode::CREATED, &view))
     }
+}
+
+/// What is found of a list that was at its end before.
+const fn nobody<T, E>() -> Result<Found<T>, E> {
+    Ok(Found { items: Vec::new(), more: false })
 }
 
 /// The batch, and what of it is new.

@@ -61,7 +61,7 @@ pub struct Commands {
     clock: Clock,
     neighbours: Neighbours,
     teller: Teller,
-    waiters: Waiters,
+    waiters: Arc<Waiters>,
     turns: Semaphore,
 }
 
@@ -72,13 +72,14 @@ impl fmt::Debug for Commands {
 }
 
 impl Commands {
-    /// The room over these records, whose changes `teller` tells. Once `stopping` turns true, no request is held
-    /// open any more.
+    /// The room over these records, whose changes `teller` tells. At most `waiters_max` requests are held open at once,
+    /// and none any more once `stopping` turns true.
     pub fn new(
         sqlite: Sqlite,
         clock: Clock,
         neighbours: Neighbours,
         teller: Teller,
+        waiters_max: usize,
         stopping: watch::Receiver<bool>,
     ) -> Self {
         Self {
@@ -86,7 +87,7 @@ impl Commands {
             clock,
             neighbours,
             teller,
-            waiters: Waiters::new(stopping),
+            waiters: Waiters::new(waiters_max, stopping),
             turns: Semaphore::new(HAND_OUTS_MAX),
         }
     }
@@ -233,7 +234,7 @@ impl From<CommandsError> for Refusal {
             CommandsError::TooManyOpen(_) | CommandsError::NobodyHasRoom => {
                 Self::new(ProblemType::Overloaded, detail).retry_after(TOO_MANY_OPEN_RETRY_SECONDS)
             }
-            CommandsError::TooManyWaiters => Self::new(ProblemType::Overloaded, detail),
+            CommandsError::TooManyWaiters(_) => Self::new(ProblemType::Overloaded, detail),
             CommandsError::KeyReused => SchemaError::at("/idempotencyKey", detail).into(),
             CommandsError::Revoked(_) => Self::new(ProblemType::AgentRevoked, detail),
             CommandsError::NotIssued => Self::new(ProblemType::AgentMismatch, detail),

@@ -2,14 +2,14 @@
 //! takes them back.
 
 use super::{
-    agent_id as read_agent_id, json,
+    agent_id as read_agent_id,
     queue::{Origin, has_room, insert, take_numbers},
-    status,
+    status, unreadable,
 };
 use crate::{
     commands::{
         BATCH_AGENTS_MAX, BATCH_PARAMS_BYTES_MAX, BatchOrder, BatchView, Change, CommandsError, Counts,
-        LeftOut, Missing, status_at,
+        LEFT_OUT_MAX, LeftOut, LeftOutReason, Missing, status_at,
     },
     storage::{Found, take_page},
 };
@@ -18,7 +18,7 @@ use pingup_protocol::{
     ids::{AgentId, batch_id},
     time::Timestamp,
 };
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, types::FromSqlError};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -81,8 +81,8 @@ pub fn queue_batch(
     connection
         .prepare_cached(
             "INSERT INTO command_batches (id, action, params, asked, idempotency_key, created_at, expires_at,
-                                          timeout_seconds, left_out_count, left_out)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                                          timeout_seconds, left_out_count)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         )?
         .execute((
             &id,
@@ -94,8 +94,8 @@ pub fn queue_batch(
             now.plus_seconds(task.ttl_seconds).as_micros(),
             task.timeout_seconds,
             full.len() as u64,
-            text(&LeftOut::name(&full))?,
         ))?;
+    keep_left_out(connection, &id, &full)?;
     let from = Origin { idempotency_key: None, batch_id: Some(&id) };
     let mut queued = Vec::with_capacity(free.len());
     for (agent_id, number) in free.into_iter().zip(first..) {
@@ -104,6 +104,15 @@ pub fn queue_batch(
         queued.push(Change { command_id, agent_id, status: CommandStatus::Pending, at: now });
     }
     Ok((id, queued))
+}
+
+/// Writes down whom the batch leaves out: all of them have too much to do.
+fn keep_left_out(connection: &Connection, id: &str, agents: &[&AgentId]) -> rusqlite::Result<()> {
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO command_batch_left_out (batch_id, agent_id, reason) VALUES (?1, ?2, ?3)",
+    )?;
+    let reason = LeftOutReason::TooManyOpenCommands.as_str();
+    agents.iter().try_for_each(|agent_id| insert.execute((id, agent_id.as_str(), reason)).map(drop))
 }
 
 /// Those of `agents` that may get one more command, and those that may not, in their order.
@@ -119,11 +128,11 @@ fn split_by_room<'a>(
     Ok((free, full))
 }
 
-/// The batch of this id.
+/// The batch of this id, with the first [`LEFT_OUT_MAX`] of those whom it left out.
 pub fn find_batch(connection: &Connection, id: &str, now: Timestamp) -> Result<BatchView, CommandsError> {
     let mut batch = connection
         .prepare_cached(
-            "SELECT action, created_at, expires_at, left_out_count, left_out FROM command_batches WHERE id = ?1",
+            "SELECT action, created_at, expires_at, left_out_count FROM command_batches WHERE id = ?1",
         )?
         .query_row([id], |row| {
             Ok(BatchView {
@@ -134,7 +143,7 @@ pub fn find_batch(connection: &Connection, id: &str, now: Timestamp) -> Result<B
                 agents: 0,
                 counts: Counts::default(),
                 left_out_count: row.get(3)?,
-                left_out: json(4, &row.get::<_, String>(4)?)?,
+                left_out: Vec::new(),
             })
         })
         .optional()?
@@ -147,6 +156,7 @@ pub fn find_batch(connection: &Connection, id: &str, now: Timestamp) -> Result<B
         batch.counts.add(status_at(status(row, 0)?, batch.expires_at, now), row.get(1)?);
     }
     batch.agents = batch.counts.total();
+    batch.left_out = left_out(connection, id, "", LEFT_OUT_MAX as u64)?.items;
     Ok(batch)
 }
 
@@ -175,6 +185,26 @@ pub fn missing(
         })
     })?;
     take_page(rows, limit, Missing::bytes)
+}
+
+/// Up to `limit` agents behind `after` that the batch left out, by id.
+pub fn left_out(
+    connection: &Connection,
+    batch_id: &str,
+    after: &str,
+    limit: u64,
+) -> rusqlite::Result<Found<LeftOut>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT agent_id, reason FROM command_batch_left_out
+         WHERE batch_id = ?1 AND agent_id > ?2 ORDER BY agent_id LIMIT ?3",
+    )?;
+    let one_more = i64::try_from(limit).unwrap_or(i64::MAX - 1) + 1;
+    let rows = statement.query_map((batch_id, after, one_more), |row| {
+        let reason = LeftOutReason::from_word(&row.get::<_, String>(1)?)
+            .ok_or_else(|| unreadable(1, FromSqlError::InvalidType))?;
+        Ok(LeftOut { agent_id: read_agent_id(row, 0)?, reason })
+    })?;
+    take_page(rows, limit, LeftOut::bytes)
 }
 
 /// By which an order to the same agents, or by the same selector, is known again.

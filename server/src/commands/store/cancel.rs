@@ -1,7 +1,7 @@
 //! Taking commands back: at once where no agent has them, else as a wish that their agents are told.
 
-use super::{OPEN, batch::find_batch, changes, find};
-use crate::commands::{BatchView, Change, CommandView, CommandsError};
+use super::{OPEN, batch::find_batch, changes, find, status};
+use crate::commands::{BatchView, Change, CommandView, CommandsError, OPEN_COMMANDS_MAX};
 use pingup_protocol::{command::CommandStatus, ids::AgentId, time::Timestamp};
 use rusqlite::{Connection, Rows};
 
@@ -53,15 +53,24 @@ pub fn cancel_batch(connection: &Connection, id: &str, now: Timestamp) -> Result
     Ok(Taken { batch: find_batch(connection, id, now)?, cancelled, asked })
 }
 
-/// Ends all that is open of an agent that goes, and says how many that were. What ran over its time unheard
-/// ends as expired.
-pub fn cancel_open(connection: &Connection, agent_id: &str, now: Timestamp) -> rusqlite::Result<usize> {
-    connection
-        .prepare_cached(&format!(
-            "UPDATE commands SET status = iif(status = 'pending' AND expires_at <= ?2, 'expired', 'cancelled')
-             WHERE {OPEN}"
-        ))?
-        .execute((agent_id, now.as_micros()))
+/// Ends all that is open of an agent that goes. What ran over its time unheard ends as expired. Says what ended, up to
+/// [`OPEN_COMMANDS_MAX`]: more are open only of an agent that fetched them for long and reported none.
+pub fn cancel_open(
+    connection: &Connection,
+    agent_id: &AgentId,
+    now: Timestamp,
+) -> rusqlite::Result<Vec<Change>> {
+    let mut end = connection.prepare_cached(&format!(
+        "UPDATE commands SET status = iif(status = 'pending' AND expires_at <= ?2, 'expired', 'cancelled')
+         WHERE {OPEN} RETURNING id, status"
+    ))?;
+    let ended = end.query_map((agent_id.as_str(), now.as_micros()), |row| {
+        let (command_id, status) = (row.get(0)?, status(row, 1)?);
+        Ok(Change { command_id, agent_id: agent_id.clone(), status, at: now })
+    })?;
+    let most = usize::try_from(OPEN_COMMANDS_MAX).unwrap_or(usize::MAX);
+    // All are ended before the first is told.
+    ended.take(most).collect()
 }
 
 fn agents(mut rows: Rows<'_>) -> rusqlite::Result<Vec<AgentId>> {

@@ -1,22 +1,25 @@
 //! Commands in SQLite. Every function runs inside the transaction of whoever calls it.
 //!
 //! [`queue`] makes them, [`batch`] many at a time, [`deliver`] hands them out, [`progress`] hears that they run, [`close`] ends
-//! them, [`cancel`] what nobody needs any more, [`lapse`] those whose time is over; here is how they are read.
+//! them, [`cancel`] what nobody needs any more, [`lapse`] those whose time is over, [`forget`] deletes them in the end; here
+//! is how they are read.
 
 mod batch;
 mod cancel;
 mod close;
 mod deliver;
+mod forget;
 mod lapse;
 mod progress;
 mod queue;
 #[cfg(test)]
 mod tests;
 
-pub use batch::{batch_made_before, find_batch, missing, queue_batch};
+pub use batch::{batch_made_before, find_batch, left_out, missing, queue_batch};
 pub use cancel::{Taken, cancel, cancel_batch, cancel_open};
 pub use close::keep_result;
 pub use deliver::{Deliverable, Delivery, Due, conclude, count_pending, due, mark_delivered};
+pub use forget::{Forgotten, forget};
 pub use lapse::lapse;
 pub use progress::{Piece, Placed, keep_progress};
 pub use queue::queue;

@@ -177,7 +177,9 @@ fn an_agent_that_goes_takes_what_is_open_with_it() {
     mark_delivered(&records, &[delivery(&ids[1]), delivery(&ids[3])], NOW).unwrap();
     keep_result(&records, &agent("a"), (&ids[3], 4), &outcome, NOW).unwrap();
     let now = NOW.plus_seconds(1);
-    assert_eq!(cancel_open(&records, "a", now).unwrap(), 3);
+    let ended = cancel_open(&records, &agent("a"), now).unwrap();
+    assert_eq!(ended.len(), 3);
+    assert!(ended.iter().all(|change| change.agent_id == agent("a") && change.at == now));
     let statuses = ids.each_ref().map(|id| find(&records, id, now).unwrap().unwrap().status);
     use CommandStatus::{Cancelled, Expired, Failed, Pending};
     assert_eq!(statuses, [Cancelled, Cancelled, Expired, Failed, Pending]);

@@ -43,3 +43,39 @@ async fn a_batch_names_the_agent_that_does_not_live_and_queues_nothing() {
     assert_eq!(refused.problem().errors[0].pointer, "/selector");
     assert_eq!(house.pull(&agent, "").await.unwrap(), json!([]));
 }
+
+#[tokio::test]
+async fn pages_of_a_batch_name_all_who_are_missing_and_all_who_were_left_out() {
+    let house = House::new();
+    join_all((0..5).map(|n| format!("w-{n}")).map(async |name| house.agent(&name).await)).await;
+    let batch = house.queue(json!({"selector": {"q": "w-"}, "action": "ping"})).await.unwrap().1;
+    let id = batch["batchId"].as_str().unwrap().to_owned();
+    let named = id.clone();
+    let leave_out = move |connection: &rusqlite::Connection| {
+        let sql = "INSERT INTO command_batch_left_out VALUES (?1, 'off-' || ?2, 'too-many-open-commands')";
+        (0..3).try_for_each(|n| connection.execute(sql, (&named, n)).map(drop)).map_err(StorageError::from)
+    };
+    house.sqlite.write(leave_out).await.unwrap();
+    let (mut missing, mut left_out, mut sizes, mut cursor) = (Vec::new(), Vec::new(), Vec::new(), None);
+    loop {
+        let query = cursor.map_or_else(|| "limit=2".to_owned(), |cursor| format!("limit=2&cursor={cursor}"));
+        let params = Params::parse(&query);
+        let page =
+            handler::get_batch(State(Arc::clone(&house.room)), Path(id.clone()), params).await.unwrap();
+        let page = read(page).await.1;
+        let ids = |list: &str| -> Vec<String> {
+            let items = page[list].as_array().unwrap();
+            items.iter().map(|item| item["agentId"].as_str().unwrap().to_owned()).collect()
+        };
+        sizes.push((ids("missing").len(), ids("leftOut").len()));
+        missing.extend(ids("missing"));
+        left_out.extend(ids("leftOut"));
+        cursor = page["nextCursor"].as_str().map(str::to_owned);
+        if cursor.is_none() {
+            break;
+        }
+    }
+    assert_eq!(sizes, [(2, 2), (2, 1), (1, 0)]);
+    assert_eq!(missing, ["w-0", "w-1", "w-2", "w-3", "w-4"]);
+    assert_eq!(left_out, ["off-0", "off-1", "off-2"]);
+}

@@ -12,7 +12,7 @@ use crate::{
         AgentView, MADE_ID_CHARS, RegistryError, check_enrolment_time, made_id, metadata_text,
         store::{self, Enrolment, JoinTokenRow, NewAgent},
     },
-    standing::AgentChange,
+    standing::{AgentChange, Untold},
 };
 use axum::{Extension, extract::State, response::Response};
 use http::StatusCode;
@@ -28,6 +28,7 @@ use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::{
+    cell::Cell,
     net::IpAddr,
     sync::{Arc, PoisonError},
 };
@@ -130,21 +131,22 @@ impl Registry {
             salt: fresh.salt,
         };
         let enrolment = Enrolment { token_id, replaces: token.replaces, agent };
-        let (now, cancel_open) = (self.clock.now(), self.neighbours.cancel_open);
+        let (now, cancel_open) = (self.clock.now(), Arc::clone(&self.neighbours.cancel_open));
         let versioned = self.versioned();
         let work = move |connection: &Connection| {
-            let replaced = store::enrol(connection, &enrolment, now, cancel_open)?;
+            let (replaced, cancelled) = store::enrol(connection, &enrolment, now, &cancel_open)?.unzip();
             let record = store::find_living(connection, enrolment.agent.id.as_str())?;
-            Ok::<_, RegistryError>((versioned(connection, record)?, replaced))
+            Ok::<_, RegistryError>((versioned(connection, record)?, replaced, Cell::new(cancelled)))
         };
         let tell = Arc::clone(&self.neighbours.tell);
-        let told = move |(known, replaced): &(Known, Option<AgentId>)| {
+        let told = move |(known, replaced, cancelled): &(Known, Option<AgentId>, Cell<Option<Untold>>)| {
+            cancelled.take().into_iter().for_each(|cancelled| cancelled());
             if let Some(replaced) = replaced {
                 tell(AgentChange::Removed, vec![replaced.clone()], now);
             }
             tell(AgentChange::Registered, vec![known.record.id.clone()], now);
         };
-        let (known, replaced) = self.sqlite.write_then(work, told).await?;
+        let (known, replaced, _) = self.sqlite.write_then(work, told).await?;
         if let Some(replaced) = &replaced {
             self.gone(replaced.as_str());
         }

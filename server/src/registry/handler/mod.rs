@@ -22,7 +22,7 @@ use crate::{
         respond::{self, LIST_LIMIT, LIST_LIMIT_DEFAULT, Page},
     },
     latest::Latest,
-    standing::{AgentChange, TellAgents},
+    standing::{AgentChange, CancelOpen, TellAgents, Untold},
     storage::{Found, Sqlite},
 };
 use axum::{
@@ -38,6 +38,7 @@ use pingup_protocol::{
 };
 use rusqlite::Connection;
 use std::{
+    cell::Cell,
     fmt,
     sync::{Arc, Mutex},
 };
@@ -45,8 +46,8 @@ use std::{
 /// What this room needs of others. What takes a connection runs inside this room's transaction.
 #[derive(Clone)]
 pub struct Neighbours {
-    /// Cancels what is open for an agent; says how many commands that were.
-    pub cancel_open: fn(&Connection, &str, Timestamp) -> rusqlite::Result<usize>,
+    /// Cancels what is open for an agent.
+    pub cancel_open: CancelOpen,
     /// How many commands wait to be pulled by an agent.
     pub count_pending: fn(&Connection, &str, Timestamp) -> rusqlite::Result<u64>,
     /// The version of an agent's configuration; 0 when it has none.
@@ -200,12 +201,17 @@ pub async fn remove(
     Path(id): Path<String>,
     operator: Operator,
 ) -> Result<Response, Refusal> {
-    let (now, cancel_open) = (room.clock.now(), room.neighbours.cancel_open);
-    let versioned = room.versioned();
+    let (now, cancel_open) = (room.clock.now(), Arc::clone(&room.neighbours.cancel_open));
+    let (versioned, tell) = (room.versioned(), room.telling(AgentChange::Removed, now));
     let work = move |connection: &Connection| {
-        Ok::<_, RegistryError>(versioned(connection, store::remove(connection, &id, now, cancel_open)?)?)
+        let (record, cancelled) = store::remove(connection, &id, now, &cancel_open)?;
+        Ok::<_, RegistryError>((versioned(connection, record)?, Cell::new(Some(cancelled))))
     };
-    let known = room.sqlite.write_then(work, room.telling(AgentChange::Removed, now)).await?;
+    let told = move |(known, cancelled): &(Known, Cell<Option<Untold>>)| {
+        cancelled.take().into_iter().for_each(|cancelled| cancelled());
+        tell(known);
+    };
+    let (known, _) = room.sqlite.write_then(work, told).await?;
     room.gone(known.record.id.as_str());
     tracing::info!(agent = %known.record.id, operator = ?operator.name, "agent removed");
     Ok(respond::json(StatusCode::OK, &room.view(known)))

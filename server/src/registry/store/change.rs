@@ -3,7 +3,7 @@
 use super::{AgentRecord, find_living, standing};
 use crate::{
     registry::{RegistryError, is_newer_beat},
-    standing::AgentChange,
+    standing::{AgentChange, CancelOpen, Untold},
 };
 use pingup_protocol::{
     heartbeat::{ConfigReport, Presence},
@@ -120,18 +120,19 @@ pub fn patch(connection: &Connection, agent_id: &str, change: Change) -> Result<
     find_living(connection, agent_id)
 }
 
-/// Makes a living agent a tombstone: its keys are gone for good, what was open for it is cancelled.
+/// Makes a living agent a tombstone: its keys are gone for good, what was open for it is cancelled. Returns also what is
+/// to be told of that.
 pub fn remove(
     connection: &Connection,
     agent_id: &str,
     now: Timestamp,
-    cancel_open: fn(&Connection, &str, Timestamp) -> rusqlite::Result<usize>,
-) -> Result<AgentRecord, RegistryError> {
+    cancel_open: &CancelOpen,
+) -> Result<(AgentRecord, Untold), RegistryError> {
     let record = find_living(connection, agent_id)?;
     connection
         .prepare_cached("UPDATE agents SET removed_at = ?2, status = 'offline' WHERE id = ?1")?
         .execute((agent_id, now.as_micros()))?;
     connection.prepare_cached("DELETE FROM agent_keys WHERE agent_id = ?1")?.execute([agent_id])?;
-    cancel_open(connection, agent_id, now)?;
-    Ok(AgentRecord { removed_at: Some(now), ..record })
+    let cancelled = cancel_open(connection, &record.id, now)?;
+    Ok((AgentRecord { removed_at: Some(now), ..record }, cancelled))
 }

@@ -1,7 +1,10 @@
 //! How agents come: by an operator's word, or with a join token.
 
 use super::{change::remove, standing};
-use crate::{registry::RegistryError, standing::Standing};
+use crate::{
+    registry::RegistryError,
+    standing::{CancelOpen, Standing, Untold},
+};
 use pingup_protocol::{
     ids::AgentId,
     keys::{SALT_BYTES, Secret},
@@ -64,19 +67,21 @@ pub fn join_token(connection: &Connection, token_id: &str) -> Result<Option<Join
     }))
 }
 
-/// Takes a use of the join token and makes the agent, all or nothing. Returns the agent that was removed for it.
+/// Takes a use of the join token and makes the agent, all or nothing. Returns the agent that was removed for it, and what is
+/// to be told of its commands.
 pub fn enrol(
     connection: &Connection,
     enrolment: &Enrolment,
     now: Timestamp,
-    cancel_open: fn(&Connection, &str, Timestamp) -> rusqlite::Result<usize>,
-) -> Result<Option<AgentId>, RegistryError> {
+    cancel_open: &CancelOpen,
+) -> Result<Option<(AgentId, Untold)>, RegistryError> {
     check_expiry(connection, &enrolment.token_id, now)?;
     check_machine(connection, enrolment)?;
     take_use(connection, &enrolment.token_id)?;
     let replaced = match &enrolment.replaces {
         Some(id) if standing(connection, id)? == Standing::Living => {
-            Some(remove(connection, id, now, cancel_open)?.id)
+            let (removed, cancelled) = remove(connection, id, now, cancel_open)?;
+            Some((removed.id, cancelled))
         }
         _ => None,
     };

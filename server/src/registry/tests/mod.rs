@@ -75,7 +75,7 @@ impl House {
         let told = Arc::<Mutex<Vec<(String, AgentChange)>>>::default();
         let hearing = Arc::clone(&told);
         let neighbours = Neighbours {
-            cancel_open: |_, _, _| Ok(0),
+            cancel_open: Arc::new(|_, _, _| Ok(Box::new(|| ()))),
             count_pending: |_, _, _| Ok(PENDING_COMMANDS),
             config_version: |_, _| Ok(CONFIG_VERSION),
             removed: Arc::new(|_| ()),

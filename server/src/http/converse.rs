@@ -1,0 +1,209 @@
+//! A connection from its first byte to its last: hyper while there is something to do, and nearly nothing while there is
+//! not.
+//!
+//! ```text
+//! served ── nothing to do for a look ──→ parked ── a byte comes ──→ served
+//!    └───── the answer has to wait ────→ held ──── it is there ───→ served
+//! ```
+//! hyper keeps two buffers of 8 KiB for each connection, busy or not; ten thousand agents, each with one connection that
+//! waits for commands and others that say something twice a minute, would fill hundreds of megabytes with them. So hyper
+//! is taken apart when it has nothing at hand, and made anew when a byte comes. What it had read ahead goes with the
+//! line. An answer that was waited for is given to a new hyper, which is shown a request of the same form once more: so
+//! there is one place that writes answers.
+//!
+//! One timer a connection. While hyper serves, it goes off at each look: a busy connection is left alone, one without a
+//! request since the last look is parked, one that lets a deadline pass is ended. While a request is being answered
+//! nothing is due from the client; its body has deadlines of its own (`body`).
+//!
+//! An answer without an end (a stream of events) is our turn until it ends, and the last on its line. Its reader may be
+//! silent for ever, but must take what is written; when the hub stops, one that does not is not waited for.
+
+mod signals;
+#[cfg(test)]
+mod tests;
+
+use self::signals::Signals;
+use super::{
+    desk::{Answerer, Counter, Desk, Head, LAST},
+    held::Waiting,
+    line::Line,
+};
+use crate::figures::{Figures, Gauge};
+use axum::response::Response;
+use bytes::Bytes;
+use hyper::server::conn::http1::{self, Parts};
+use hyper_util::rt::TokioIo;
+use std::{
+    future::{Future, poll_fn},
+    io,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::watch,
+    time::{Instant, sleep},
+};
+
+/// What hyper buffers of a header block. Larger than the protocol's limit, so that a block between the two
+/// gets a refusal with a name; hyper itself answers beyond.
+const HEADER_BUFFER_BYTES_MAX: usize = 32 * 1024;
+/// How often a connection that is served is looked at. Shorter than any pause of an agent, longer than any of a
+/// connection in full use.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// Answers one request after the other; when the hub stops (`stopping` is closed or changes), the one at hand is the
+/// last. An error: the client was too slow, or hung up in the middle.
+pub(super) async fn converse<S, A>(
+    stream: S,
+    answerer: A,
+    figures: &Figures,
+    mut stopping: watch::Receiver<()>,
+) -> io::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    A: Answerer,
+{
+    let counter = Counter::new(answerer);
+    let told = stopping.clone();
+    let (stop, timer) = (pin!(stopping.changed()), pin!(sleep(LOOK_EVERY)));
+    let mut signals = Signals::new(stop, told, timer);
+    let mut line = Line::new(stream, Arc::clone(&counter.turn));
+    let mut ready = None;
+    loop {
+        let served = Served::new(line, &counter, ready.take());
+        let rest;
+        (line, rest) = served.serve(&counter, &mut signals).await?;
+        match rest {
+            Rest::Over => return Ok(()),
+            // Part of a request: that is hyper's to read.
+            Rest::Idle if line.has_unread() => {}
+            Rest::Idle => {
+                let _parked = Counted::one(&figures.connections_parked);
+                if !signals.next_request(&mut line, counter.turn.due()).await? {
+                    return Ok(());
+                }
+            }
+            Rest::Held(waiting, head) => {
+                let _held = Counted::one(&figures.connections_held);
+                let Some(response) = outlast(&mut line, waiting).await? else { return Ok(()) };
+                line.put_back(Bytes::from_static(if signals.has_stop() { LAST } else { head }));
+                ready = Some(response);
+            }
+        }
+    }
+}
+
+/// What is left to do when hyper has nothing at hand.
+enum Rest {
+    /// Nothing: the connection is at its end.
+    Over,
+    /// To wait for the next request.
+    Idle,
+    /// To wait for the answer to the last one.
+    Held(Waiting, Head),
+}
+
+/// A line that hyper serves. In a box: a connection that it does not serve need not hold the room.
+struct Served<S, A: Answerer>(Box<http1::Connection<TokioIo<Line<S>>, Desk<A>>>);
+
+impl<S: AsyncRead + AsyncWrite + Unpin, A: Answerer> Served<S, A> {
+    fn new(line: Line<S>, counter: &Arc<Counter<A>>, ready: Option<Response>) -> Self {
+        let desk = Desk::new(Arc::clone(counter), ready);
+        let mut builder = http1::Builder::new();
+        // The conversation has deadlines of its own.
+        builder.header_read_timeout(None).max_buf_size(HEADER_BUFFER_BYTES_MAX);
+        Self(Box::new(builder.serve_connection(TokioIo::new(line), desk)))
+    }
+
+    /// Until hyper has nothing at hand; then the line is back.
+    async fn serve(
+        mut self,
+        counter: &Counter<A>,
+        signals: &mut Signals<'_, impl Future>,
+    ) -> io::Result<(Line<S>, Rest)> {
+        signals.look_later();
+        let mut stops = false;
+        let mut requests = counter.turn.requests();
+        let rest = poll_fn(|context| {
+            loop {
+                if let Poll::Ready(ended) = Pin::new(&mut *self.0).poll(context) {
+                    return Poll::Ready(ended.map(|()| Rest::Over).map_err(io::Error::other));
+                }
+                if stops || !signals.poll_stop(context) {
+                    break;
+                }
+                // After a first look at what is there: before it, hyper would not look any more.
+                stops = true;
+                Pin::new(&mut *self.0).graceful_shutdown();
+            }
+            let turn = &counter.turn;
+            match stops {
+                // Its end is written, but not taken: it would hold up the stop for nothing.
+                true if turn.is_endless_and_stuck() => return Poll::Ready(Ok(Rest::Over)),
+                false if turn.is_held() => {
+                    if let Some((waiting, head)) = counter.take_waiting() {
+                        return Poll::Ready(Ok(Rest::Held(waiting, head)));
+                    }
+                }
+                _ => {}
+            }
+            while signals.poll_timer(context) {
+                if turn.due().is_some_and(|due| due <= Instant::now()) {
+                    return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+                }
+                let is_busy = std::mem::replace(&mut requests, turn.requests()) != turn.requests();
+                if !stops && !is_busy && turn.is_idle() {
+                    return Poll::Ready(Ok(Rest::Idle));
+                }
+                signals.look_later();
+            }
+            Poll::Pending
+        })
+        .await?;
+        let Parts { io, read_buf, .. } = self.0.into_parts();
+        let mut line = io.into_inner();
+        line.put_back(read_buf);
+        Ok((line, rest))
+    }
+}
+
+/// Waits for the answer, for as long as the client does; none when it hung up. What it sends meanwhile is kept.
+async fn outlast<S: AsyncRead + Unpin>(
+    line: &mut Line<S>,
+    mut waiting: Waiting,
+) -> io::Result<Option<Response>> {
+    poll_fn(|context| {
+        if let Poll::Ready(response) = waiting.as_mut().poll(context) {
+            return Poll::Ready(Ok(Some(response)));
+        }
+        while !line.has_unread() {
+            match line.poll_read_ahead(context) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Ok(None)),
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => break,
+            }
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+/// One more on a gauge, until this is dropped.
+pub(super) struct Counted<'a>(&'a Gauge);
+
+impl<'a> Counted<'a> {
+    pub(super) fn one(gauge: &'a Gauge) -> Self {
+        gauge.add(1);
+        Self(gauge)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.sub(1);
+    }
+}

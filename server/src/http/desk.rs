@@ -1,0 +1,207 @@
+//! A connection's desk: what hyper hands each request to, and where an answer that has to wait lies meanwhile, so that
+//! the conversation can take it and let hyper go.
+
+use super::{held::Waiting, respond::Endless, turn::Turn};
+use axum::response::Response;
+use http::{HeaderMap, Method, Version, header};
+use hyper::{
+    Request,
+    body::{Body, Incoming},
+    service::Service,
+};
+use std::{
+    cell::Cell,
+    convert::Infallible,
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, ready},
+};
+
+/// What a request came to.
+pub(super) enum Answer {
+    /// This.
+    Now(Response),
+    /// What this wait comes to.
+    Later(Waiting),
+}
+
+/// An answer that is being made.
+pub(super) type Making = Pin<Box<dyn Future<Output = Answer> + Send>>;
+
+/// Whoever answers requests.
+pub(super) trait Answerer: Send + Sync + 'static {
+    /// Answers one. In a box, so that a connection holds the room for an answer only while it makes one.
+    fn answer(self: Arc<Self>, request: Request<Incoming>) -> Making;
+}
+
+/// What a connection's desk and its conversation share.
+pub(super) struct Counter<A> {
+    answerer: Arc<A>,
+    pub(super) turn: Arc<Turn>,
+    waits: Mutex<Option<(Waiting, Head)>>,
+}
+
+/// The first line of a request and how its connection goes on, in the words that hyper is shown once more when the
+/// answer is there: all that an answer's form depends on.
+pub(super) type Head = &'static [u8];
+
+/// A request after whose answer the connection is closed.
+pub(super) const LAST: Head = b"GET / HTTP/1.1\r\nconnection: close\r\n\r\n";
+const KEPT: Head = b"GET / HTTP/1.1\r\n\r\n";
+const FORMER_KEPT: Head = b"GET / HTTP/1.0\r\nconnection: keep-alive\r\n\r\n";
+const FORMER_LAST: Head = b"GET / HTTP/1.0\r\n\r\n";
+
+impl<A> Counter<A> {
+    pub(super) fn new(answerer: A) -> Arc<Self> {
+        Arc::new(Self { answerer: Arc::new(answerer), turn: Turn::new(), waits: Mutex::default() })
+    }
+
+    /// Takes the answer that has to wait, if one lies here.
+    pub(super) fn take_waiting(&self) -> Option<(Waiting, Head)> {
+        self.turn.held(false);
+        self.waits().take()
+    }
+
+    fn waits(&self) -> MutexGuard<'_, Option<(Waiting, Head)>> {
+        self.waits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes how the connection goes on behind `response`.
+    fn answered(&self, response: Response) -> Response {
+        match response.extensions().get() {
+            Some(Endless) => self.turn.endless(),
+            None => self.turn.answered(response.body().size_hint().exact().is_some()),
+        }
+        response
+    }
+}
+
+/// The service that hyper calls. With `ready`, the next request is one whose answer was waited for, shown once more.
+pub(super) struct Desk<A> {
+    counter: Arc<Counter<A>>,
+    ready: Cell<Option<Response>>,
+}
+
+impl<A: Answerer> Desk<A> {
+    pub(super) const fn new(counter: Arc<Counter<A>>, ready: Option<Response>) -> Self {
+        Self { counter, ready: Cell::new(ready) }
+    }
+}
+
+impl<A: Answerer> Service<Request<Incoming>> for Desk<A> {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Answering<A>;
+
+    fn call(&self, request: Request<Incoming>) -> Answering<A> {
+        self.counter.turn.ours();
+        let counter = Arc::clone(&self.counter);
+        if let Some(response) = self.ready.take() {
+            return Answering { counter, head: None, step: Step::Ready(Some(response)) };
+        }
+        let head = head(&request);
+        let step = Step::Making(Arc::clone(&counter.answerer).answer(request));
+        Answering { counter, head, step }
+    }
+}
+
+/// How hyper has to be shown a request whose answer may wait without it. None for one of which more may come: hyper must
+/// stay to read that.
+fn head<B: Body>(request: &Request<B>) -> Option<Head> {
+    if *request.method() != Method::GET || !request.body().is_end_stream() {
+        return None;
+    }
+    let headers = request.headers();
+    match request.version() {
+        Version::HTTP_11 if has_token(headers, "close") => Some(LAST),
+        Version::HTTP_11 => Some(KEPT),
+        Version::HTTP_10 if has_token(headers, "close") => Some(FORMER_LAST),
+        Version::HTTP_10 if has_token(headers, "keep-alive") => Some(FORMER_KEPT),
+        Version::HTTP_10 => Some(FORMER_LAST),
+        _ => None,
+    }
+}
+
+/// Whether `Connection` says this (RFC 9110 §7.6.1).
+fn has_token(headers: &HeaderMap, token: &str) -> bool {
+    let values = headers.get_all(header::CONNECTION).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|said| said.trim().eq_ignore_ascii_case(token))
+}
+
+/// The answer to one request, as hyper waits for it.
+pub(super) struct Answering<A> {
+    counter: Arc<Counter<A>>,
+    head: Option<Head>,
+    step: Step,
+}
+
+enum Step {
+    Making(Making),
+    /// It has to wait, and hyper has to stay.
+    Waits(Waiting),
+    /// It has to wait, and lies on the counter.
+    Lies,
+    Ready(Option<Response>),
+}
+
+impl<A: Answerer> Future for Answering<A> {
+    type Output = Result<Response, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let response = loop {
+            match &mut self.step {
+                Step::Making(making) => match (ready!(making.as_mut().poll(context)), self.head) {
+                    (Answer::Now(response), _) => break response,
+                    (Answer::Later(waiting), None) => self.step = Step::Waits(waiting),
+                    (Answer::Later(waiting), Some(head)) => {
+                        *self.counter.waits() = Some((waiting, head));
+                        self.counter.turn.held(true);
+                        self.step = Step::Lies;
+                    }
+                },
+                Step::Waits(waiting) => break ready!(waiting.as_mut().poll(context)),
+                Step::Lies => {
+                    let mut waits = self.counter.waits();
+                    // Taken: then nobody asks here again.
+                    let Some((waiting, _)) = waits.as_mut() else { return Poll::Pending };
+                    let response = ready!(waiting.as_mut().poll(context));
+                    *waits = None;
+                    self.counter.turn.held(false);
+                    break response;
+                }
+                Step::Ready(response) => match response.take() {
+                    Some(response) => break response,
+                    None => return Poll::Pending,
+                },
+            }
+        };
+        Poll::Ready(Ok(self.counter.answered(response)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::body::Body as Whole;
+
+    #[test]
+    fn a_request_that_may_wait_is_shown_again_in_its_own_version() {
+        let shown = |method: &str, version, connection: &[&str]| {
+            let mut request = Request::builder().method(method).version(version);
+            for said in connection {
+                request = request.header(header::CONNECTION, *said);
+            }
+            head(&request.body(Whole::empty()).unwrap())
+        };
+        assert_eq!(shown("GET", Version::HTTP_11, &[]), Some(KEPT));
+        assert_eq!(shown("GET", Version::HTTP_11, &["te, Close"]), Some(LAST));
+        assert_eq!(shown("GET", Version::HTTP_11, &["te", "close"]), Some(LAST));
+        assert_eq!(shown("GET", Version::HTTP_10, &[]), Some(FORMER_LAST));
+        assert_eq!(shown("GET", Version::HTTP_10, &["Keep-Alive"]), Some(FORMER_KEPT));
+        assert_eq!(shown("HEAD", Version::HTTP_11, &[]), None);
+        assert_eq!(shown("POST", Version::HTTP_11, &[]), None);
+        let more = Request::builder().body(Whole::from("more")).unwrap();
+        assert_eq!(head(&more), None, "hyper has a body to read");
+    }
+}
