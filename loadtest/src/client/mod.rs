@@ -110,6 +110,11 @@ impl Client {
         self.stream.is_some()
     }
 
+    /// Whether it is opened for each request.
+    pub(crate) const fn is_brief(&self) -> bool {
+        self.manner.brief.is_some()
+    }
+
     /// Whether it is a connection to this very hub.
     pub(crate) fn talks_to(&self, hub: &Arc<Hub>) -> bool {
         Arc::ptr_eq(&self.hub, hub)
