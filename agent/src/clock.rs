@@ -161,4 +161,13 @@ impl Clock {
 }
 
 #[cfg(test)]
+impl Told {
+    /// The same, and since then the machine's clock was set on by so many seconds.
+    pub(crate) fn and_then_set_on(mut self, seconds: i64) -> Self {
+        self.at.machine = self.at.machine.plus_seconds(-seconds);
+        self
+    }
+}
+
+#[cfg(test)]
 mod tests;

@@ -39,7 +39,7 @@ use crate::{
 use ending::{Signals, bounded};
 use enrolling::become_agent;
 use std::{cell::RefCell, rc::Rc};
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::{Instant, MissedTickBehavior, sleep_until};
 
 /// Works until it is told to stop.
 pub async fn run(settings: Settings) -> Result<(), RunError> {
@@ -77,6 +77,8 @@ struct Agent {
     vitals: Rc<Vitals>,
     status: StatusKeeper,
     introduction: RefCell<Introduction>,
+    /// When the readings were taken that the first sample is compared with.
+    primed_at: Instant,
 }
 
 impl Agent {
@@ -85,7 +87,7 @@ impl Agent {
         let link = Link::new(settings.hub.clone(), identity);
         let clock = Rc::new(Clock::default());
         let spool = SharedSpool::new(Spool::open(&state.subdirectory("spool")?, settings.spool, now)?);
-        let collector = Collector::primed().await;
+        let (collector, primed_at) = (Collector::primed().await, Instant::now());
         let recorder = Recorder::new(collector, Rc::clone(&spool), Rc::clone(&clock), Rc::clone(&link));
         let config = Rc::new(ConfigKeeper::open(state.join("config.json"), Effective::of(settings))?);
         let results = Results::new(Journal::open(state, now)?);
@@ -110,6 +112,7 @@ impl Agent {
             link,
             clock,
             spool,
+            primed_at,
         })
     }
 
@@ -174,7 +177,7 @@ impl Agent {
     /// A sample at once, then one at every interval, on a steady grid that begins anew when the interval changes.
     async fn sample(&self, stop: &Stop) -> Result<(), Revoked> {
         let mut changes = self.config.changes();
-        stop.sleep(PRIMING).await;
+        stop.or(sleep_until(self.primed_at + PRIMING)).await;
         let mut begin = Instant::now();
         while !stop.is_set() {
             let interval = changes.borrow_and_update().interval;

@@ -147,17 +147,4 @@ impl Hand {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn it_is_asked_again_at_once_only_where_something_came_of_it() {
-        let at_once = Duration::ZERO;
-        let handled = |offered, done| Handled { offered, done };
-        assert!(handled(2, 1).is_progress(at_once, false));
-        assert!(handled(0, 0).is_progress(HELD_LEAST, false));
-        assert!(handled(0, 0).is_progress(at_once, true), "a burst of configurations holds no command up");
-        assert!(!handled(0, 0).is_progress(at_once, false));
-        assert!(!handled(2, 0).is_progress(HELD_LEAST, true));
-    }
-}
+mod tests;

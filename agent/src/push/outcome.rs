@@ -19,75 +19,90 @@ impl Pusher {
         records: &[Record],
         answer: Option<&PushAnswer>,
     ) -> Result<Step, Revoked> {
-        match verdict {
-            Verdict::Committed { high_water } => {
-                if let Some(answer) = answer {
-                    self.spool_again_what_was_ahead(answer, records);
-                }
-                let batch_max = self.batch_max.of(self.lane);
-                *batch_max = (*batch_max * 2).min(BATCH_SAMPLES_MAX);
-                let acknowledged = self.spool.spool.borrow_mut().acknowledge(boot, high_water);
-                let done = acknowledged.and_then(|()| self.set_aside());
-                Ok(self.moved_or(done))
-            }
-            Verdict::Ahead { server_time } => {
-                self.clock.learn(server_time);
-                tracing::warn!(hub = %server_time, "this machine's clock is ahead of the hub's; going by the hub's");
-                let appended = records.iter().try_for_each(|record| self.append_again(record, server_time));
-                let discarded = appended.and_then(|()| {
-                    let through = records.last().map_or(0, |record| record.number);
-                    self.spool.spool.borrow_mut().acknowledge_number(through)
-                });
-                Ok(self.remedied(discarded))
-            }
-            Verdict::Retired { min_boot } => {
-                let begun = self.spool.spool.borrow_mut().begin_boot(self.lane, min_boot, machine_time());
-                tracing::warn!(
-                    boot = self.spool.spool.borrow().boot(self.lane),
-                    "the hub knows a later boot; began a new one"
-                );
-                Ok(self.remedied(begun))
-            }
+        Ok(match verdict {
+            Verdict::Committed { high_water } => self.committed(boot, high_water, records, answer),
+            Verdict::Ahead { server_time } => self.ahead(server_time, records),
+            Verdict::Retired { min_boot } => self.retired(min_boot),
             Verdict::Implausible { min_boot } => {
                 tracing::error!(
                     min_boot,
                     "a refusal asks for a boot that cannot be one; it is ignored. If the hub made it, its record of \
                      this agent is damaged: remove the agent there, and enrol this machine anew"
                 );
-                Ok(Step::Wait(self.backoff.after_failure(None, random())))
+                Step::Wait(self.backoff.after_failure(None, random()))
             }
             Verdict::TooMuch { retry_after } => {
                 *self.batch_max.of(self.lane) = (records.len() / 2).max(1);
-                Ok(Step::Wait(self.backoff.after_failure(retry_after, random())))
+                Step::Wait(self.backoff.after_failure(retry_after, random()))
             }
-            Verdict::Refused { why } if records.len() > 1 => {
-                tracing::debug!("sending less at a time: {why}");
-                *self.batch_max.of(self.lane) = records.len() / 2;
-                Ok(Step::Moved)
-            }
-            Verdict::Refused { why } => {
-                tracing::error!("the hub will never take one record of the spool; it is dropped: {why}");
-                let number = records.first().map_or(0, |record| record.number);
-                let discarded = self.spool.spool.borrow_mut().discard_through(number);
-                Ok(self.moved_or(discarded))
-            }
-            Verdict::Conflict { why } => {
-                tracing::error!(
-                    "{why}: another machine uses this agent's identity, or its state was rolled back. Nothing is \
-                     pushed and no command is run any more. Give each machine an identity of its own: empty the state directory of the \
-                     copy and enrol it with a new join token (for this machine one made with --replace)"
-                );
-                self.vitals.copied(why);
-                self.copy_found.stop();
-                Ok(Step::Idle)
-            }
-            Verdict::Later { retry_after } => {
-                Ok(Step::Wait(self.backoff.after_failure(retry_after, random())))
-            }
+            Verdict::Refused { why } => self.refused(&why, records),
+            Verdict::Conflict { why } => self.conflict(why),
+            Verdict::Later { retry_after } => Step::Wait(self.backoff.after_failure(retry_after, random())),
             // Whoever asks next waits until it is back.
-            Verdict::Away => Ok(Step::Wait(Duration::ZERO)),
-            Verdict::Revoked { detail } => Err(Revoked::saying(detail)),
+            Verdict::Away => Step::Wait(Duration::ZERO),
+            Verdict::Revoked { detail } => return Err(Revoked::saying(detail)),
+        })
+    }
+
+    fn committed(
+        &mut self,
+        boot: u64,
+        high_water: u64,
+        records: &[Record],
+        answer: Option<&PushAnswer>,
+    ) -> Step {
+        if let Some(answer) = answer {
+            self.spool_again_what_was_ahead(answer, records);
         }
+        let batch_max = self.batch_max.of(self.lane);
+        *batch_max = (*batch_max * 2).min(BATCH_SAMPLES_MAX);
+        let acknowledged = self.spool.spool.borrow_mut().acknowledge(boot, high_water);
+        let done = acknowledged.and_then(|()| self.set_aside());
+        self.moved_or(done)
+    }
+
+    fn ahead(&mut self, server_time: Timestamp, records: &[Record]) -> Step {
+        self.clock.learn(server_time);
+        tracing::warn!(hub = %server_time, "this machine's clock is ahead of the hub's; going by the hub's");
+        let appended = records.iter().try_for_each(|record| self.append_again(record, server_time));
+        let discarded = appended.and_then(|()| {
+            let through = records.last().map_or(0, |record| record.number);
+            self.spool.spool.borrow_mut().acknowledge_number(through)
+        });
+        self.remedied(discarded)
+    }
+
+    fn retired(&mut self, min_boot: u64) -> Step {
+        let begun = self.spool.spool.borrow_mut().begin_boot(self.lane, min_boot, machine_time());
+        tracing::warn!(
+            boot = self.spool.spool.borrow().boot(self.lane),
+            "the hub knows a later boot; began a new one"
+        );
+        self.remedied(begun)
+    }
+
+    /// One of several is looked for by halves; one alone goes.
+    fn refused(&mut self, why: &str, records: &[Record]) -> Step {
+        if records.len() > 1 {
+            tracing::debug!("sending less at a time: {why}");
+            *self.batch_max.of(self.lane) = records.len() / 2;
+            return Step::Moved;
+        }
+        tracing::error!("the hub will never take one record of the spool; it is dropped: {why}");
+        let number = records.first().map_or(0, |record| record.number);
+        let discarded = self.spool.spool.borrow_mut().discard_through(number);
+        self.moved_or(discarded)
+    }
+
+    fn conflict(&self, why: String) -> Step {
+        tracing::error!(
+            "{why}: another machine uses this agent's identity, or its state was rolled back. Nothing is \
+             pushed and no command is run any more. Give each machine an identity of its own: empty the state directory of the \
+             copy and enrol it with a new join token (for this machine one made with --replace)"
+        );
+        self.vitals.copied(why);
+        self.copy_found.stop();
+        Step::Idle
     }
 
     /// The hub takes what it is sent: what piled up need not hold up what is new.

@@ -111,6 +111,12 @@ impl Absence {
         self.found();
     }
 
+    /// Whether nobody sends.
+    #[cfg(test)]
+    pub(super) fn is_away(&self) -> bool {
+        self.state.get() != State::There
+    }
+
     /// Nobody waits any more.
     pub(super) fn hurry(&self) {
         self.is_hurried.set(true);
