@@ -110,6 +110,16 @@ impl Client {
         self.stream.is_some()
     }
 
+    /// Lets an idle connection go that the other side has closed meanwhile: the next request opens another, as with any
+    /// client that waits for nothing and still hears.
+    pub(crate) fn notice(&mut self) {
+        let is_idle = |stream: &TcpStream| {
+            let heard = stream.try_read(&mut [0]);
+            heard.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+        };
+        self.stream = self.stream.take().filter(is_idle);
+    }
+
     /// Whether it is opened for each request.
     pub(crate) const fn is_brief(&self) -> bool {
         self.manner.brief.is_some()

@@ -131,6 +131,7 @@ impl Member {
     /// One that is opened for each request is, with it.
     pub(super) async fn reach(&self, client: &mut Client) -> bool {
         self.absence.turn().await;
+        client.notice();
         if client.is_brief() {
             return true;
         }

@@ -120,6 +120,7 @@ impl Waiter {
 
     /// Sends the request and waits for the answer; whether one came.
     async fn held(&mut self, request: &[u8]) -> bool {
+        self.client.notice();
         let kept = self.client.is_open();
         if !self.member.reach(&mut self.client).await {
             return false;
