@@ -1,22 +1,42 @@
 //! The time: the machine's, and what is known of the hub's.
 //!
+//! The machine's clock can be set, by people and by programs, at any moment. Beside it there is one that only goes on,
+//! also while the machine sleeps ([`steady`]): what the hub said, and what that one went since, is the hub's time,
+//! whatever the other says. So commands and heartbeats are timed; docs/decisions/0032 says what is trusted, and why.
+//!
 //! Samples carry the machine's own time, right or wrong, unless it runs so far ahead of the hub's that the
 //! hub would refuse them; then they carry the hub's time as far as it is known. Both are told anew by every
-//! heartbeat, so a clock that is set right later needs nothing from us.
-//!
-//! A clock that is set back in between is noticed at once, by a clock that only goes on: what is known of the hub's
-//! stays. One that is set on looks as if the machine had slept, and the hub tells which it was.
+//! heartbeat, so a clock that is set right later needs nothing from us. One that is set back in between is noticed at
+//! once; one that is set on looks as if the machine had been paused by its host, and the hub tells which it was.
 
 use pingup_protocol::{limits::FUTURE_SECONDS_MAX, time::Timestamp};
+use rustix::time::{ClockId, clock_gettime};
 use std::{
     cell::Cell,
-    time::{Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
+
+/// Two clocks that went on differ by this at most, and by [`DRIFT_SHARE_MAX`] of the time that went by.
+const APART_MAX: Duration = Duration::from_secs(5);
+/// One part of so many: twice as fast as a clock is set right by degrees.
+const DRIFT_SHARE_MAX: u32 = 1_000;
+/// The clock that goes on while the machine sleeps.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const STEADY: ClockId = ClockId::Boottime;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const STEADY: ClockId = ClockId::Monotonic;
 
 /// What the machine's clock says.
 pub fn machine_time() -> Timestamp {
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_micros(i64::try_from(since_1970.as_micros()).unwrap_or(i64::MAX))
+}
+
+/// What the clock says that nobody sets: since some moment before this program began.
+fn steady() -> Duration {
+    let now = clock_gettime(STEADY);
+    let seconds = u64::try_from(now.tv_sec).unwrap_or_default();
+    Duration::new(seconds, u32::try_from(now.tv_nsec).unwrap_or_default())
 }
 
 /// How far the hub's clock is from the machine's.
@@ -42,148 +62,112 @@ impl Offset {
     }
 }
 
-/// Both clocks of the machine, read together: the one that people set, and the one that only goes on.
+/// Both clocks of the machine, read together.
 #[derive(Clone, Copy, Debug)]
 struct Reading {
     machine: Timestamp,
-    steady: Instant,
+    steady: Duration,
 }
 
 impl Reading {
     fn now() -> Self {
-        Self { machine: machine_time(), steady: Instant::now() }
+        Self { machine: machine_time(), steady: steady() }
     }
 
-    /// How far the machine's clock was set back since `then`, microseconds.
-    fn set_back_since(self, then: Self) -> i64 {
-        let went = self.steady.saturating_duration_since(then.steady).as_micros();
+    /// How long it is since `then`, by the steady clock, microseconds.
+    fn since(self, then: Self) -> i64 {
+        i64::try_from(self.steady.saturating_sub(then.steady).as_micros()).unwrap_or(i64::MAX)
+    }
+
+    /// How much further the machine's clock went since `then` than the steady one, microseconds.
+    fn set_on_since(self, then: Self) -> i64 {
         let seen = self.machine.as_micros().saturating_sub(then.machine.as_micros());
-        i64::try_from(went).unwrap_or(i64::MAX).saturating_sub(seen).max(0)
+        seen.saturating_sub(self.since(then))
     }
 }
 
-/// What is known of the hub's clock, and when that was learnt.
+/// The hub's time as one answer told it.
 #[derive(Clone, Copy, Debug)]
-struct Learnt {
-    offset: Offset,
+pub struct Told {
+    said: Timestamp,
     at: Reading,
 }
 
-impl Learnt {
-    /// The offset that holds at `here`.
-    fn offset(self, here: Reading) -> Offset {
-        Offset { micros: self.offset.micros.saturating_add(here.set_back_since(self.at)) }
+impl Told {
+    /// The hub said `hub` just now.
+    pub fn just_now(hub: Timestamp) -> Self {
+        Self { said: hub, at: Reading::now() }
+    }
+
+    /// What the hub's clock says now; `None` when the machine's clocks do not agree how long ago that was. Either one was
+    /// set, or the machine was paused by its host, which may stop both and set one: only the hub can tell.
+    pub fn now(self) -> Option<Timestamp> {
+        self.certain_at(Reading::now())
+    }
+
+    fn certain_at(self, here: Reading) -> Option<Timestamp> {
+        let drift = self.age_at(here) / i64::from(DRIFT_SHARE_MAX);
+        let apart_max = i64::try_from(APART_MAX.as_micros()).unwrap_or(i64::MAX).saturating_add(drift);
+        (here.set_on_since(self.at).saturating_abs() <= apart_max).then(|| self.hub_at(here))
+    }
+
+    fn age_at(self, here: Reading) -> i64 {
+        here.since(self.at)
+    }
+
+    /// By the steady clock alone.
+    fn hub_at(self, here: Reading) -> Timestamp {
+        Timestamp::from_micros(self.said.as_micros().saturating_add(self.age_at(here)))
+    }
+
+    /// The offset of the machine's clock that samples are stamped by: one that was set back is seen to be.
+    fn offset_at(self, here: Reading) -> Offset {
+        let set_back = here.set_on_since(self.at).saturating_neg().max(0);
+        let Offset { micros } = Offset::between(self.said, self.at.machine);
+        Offset { micros: micros.saturating_add(set_back) }
     }
 }
 
-/// The clock that samples are stamped with.
-#[derive(Debug)]
+/// The clock that everything is stamped with.
+#[derive(Debug, Default)]
 pub struct Clock {
-    learnt: Cell<Learnt>,
-}
-
-impl Default for Clock {
-    /// Nothing is known of the hub's: it may be right.
-    fn default() -> Self {
-        Self { learnt: Cell::new(Learnt { offset: Offset::default(), at: Reading::now() }) }
-    }
+    /// Nothing yet: the machine's may be right.
+    told: Cell<Option<Told>>,
 }
 
 impl Clock {
     /// The moment for a sample, a scan or a message of now.
     pub fn now(&self) -> Timestamp {
         let here = Reading::now();
-        self.learnt.get().offset(here).sample_time(here.machine)
+        let offset = self.told.get().map(|told| told.offset_at(here)).unwrap_or_default();
+        offset.sample_time(here.machine)
     }
 
     /// What the hub's clock says, as far as it is known.
     pub fn hub_now(&self) -> Timestamp {
         let here = Reading::now();
-        self.learnt.get().offset(here).hub_time(here.machine)
+        self.told.get().map_or(here.machine, |told| told.hub_at(here))
+    }
+
+    /// Whether the hub has said what time it has.
+    pub fn knows_hub(&self) -> bool {
+        self.told.get().is_some()
     }
 
     /// Takes note of the hub's clock, read just now.
     pub fn learn(&self, hub: Timestamp) {
-        let at = Reading::now();
-        self.learnt.set(Learnt { offset: Offset::between(hub, at.machine), at });
+        self.told.set(Some(Told::just_now(hub)));
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const NOON: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
-
-    #[test]
-    fn samples_keep_their_own_time_while_the_hub_would_take_it() {
-        for ahead in [-86_400, -1, 0, 1, FUTURE_SECONDS_MAX] {
-            let here = NOON.plus_seconds(ahead);
-            assert_eq!(Offset::between(NOON, here).sample_time(here), here, "{ahead} s ahead");
-        }
-        let here = NOON.plus_seconds(FUTURE_SECONDS_MAX + 1);
-        assert_eq!(Offset::between(NOON, here).sample_time(here), NOON);
-    }
-
-    #[test]
-    fn the_hubs_time_is_told_from_the_machines() {
-        let offset = Offset::between(NOON, NOON.plus_seconds(40));
-        assert_eq!(offset.hub_time(NOON.plus_seconds(100)), NOON.plus_seconds(60));
-    }
-
-    /// A machine's clock as it is set this way and that, and one of a hub that goes on.
-    struct Scene {
-        start: Instant,
-        set_on: i64,
-    }
-
-    impl Scene {
-        fn reading(&self, second: i64) -> Reading {
-            let went = std::time::Duration::from_secs(second.unsigned_abs());
-            Reading { machine: NOON.plus_seconds(second + self.set_on), steady: self.start + went }
-        }
-
-        fn learn(&self, second: i64) -> Learnt {
-            let at = self.reading(second);
-            Learnt { offset: Offset::between(NOON.plus_seconds(second), at.machine), at }
-        }
-
-        fn sample_at(&self, learnt: Learnt, second: i64) -> i64 {
-            let here = self.reading(second);
-            let stamped = learnt.offset(here).sample_time(here.machine);
-            (stamped.as_micros() - NOON.as_micros()) / 1_000_000
-        }
-    }
-
-    #[test]
-    fn a_clock_that_is_set_an_hour_on_and_then_right_stamps_right_at_once() {
-        let mut scene = Scene { start: Instant::now(), set_on: 0 };
-        let learnt = scene.learn(0);
-        scene.set_on = 3_600;
-        assert_eq!(scene.sample_at(learnt, 1), 3_601, "it may have slept: the hub refuses this, and tells");
-        let learnt = scene.learn(2);
-        assert_eq!(scene.sample_at(learnt, 3), 3, "by the hub's clock");
-        scene.set_on = 0;
-        assert_eq!(scene.sample_at(learnt, 4), 4, "before the hub was heard again");
-        assert_eq!(scene.sample_at(scene.learn(5), 6), 6);
-    }
-
-    #[test]
-    fn a_clock_that_is_set_an_hour_back_is_believed_and_the_hubs_is_still_known() {
-        let mut scene = Scene { start: Instant::now(), set_on: 0 };
-        let learnt = scene.learn(0);
-        scene.set_on = -3_600;
-        assert_eq!(scene.sample_at(learnt, 1), -3_599, "samples carry the machine's own time");
-        let here = scene.reading(1);
-        assert_eq!(learnt.offset(here).hub_time(here.machine), NOON.plus_seconds(1));
-    }
-
-    /// The steady clock stands still while a machine sleeps; the other does not.
-    #[test]
-    fn a_machine_that_slept_still_knows_the_hubs_time() {
-        let scene = Scene { start: Instant::now(), set_on: 0 };
-        let learnt = scene.learn(0);
-        let here = Reading { machine: NOON.plus_seconds(8 * 3_600), ..scene.reading(1) };
-        assert_eq!(learnt.offset(here).hub_time(here.machine), NOON.plus_seconds(8 * 3_600));
+impl Told {
+    /// The same, and since then the machine's clock was set on by so many seconds.
+    pub(crate) fn and_then_set_on(mut self, seconds: i64) -> Self {
+        self.at.machine = self.at.machine.plus_seconds(-seconds);
+        self
     }
 }
+
+#[cfg(test)]
+mod tests;

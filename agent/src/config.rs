@@ -6,7 +6,7 @@
 //! does nothing, until another was fetched: what the hub took away does not come back by a restart.
 
 use crate::{
-    backoff::{Backoff, random},
+    backoff::{Backoff, REFUSED, random},
     execute::AllowList,
     scan::{Plan, PlanError, parse_network},
     settings::Settings,
@@ -29,9 +29,6 @@ use std::{
     time::Duration,
 };
 use tokio::sync::{Notify, watch};
-
-/// The wait after a first failure to fetch, and the longest.
-const BACKOFF: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
 
 /// What may run while it is not known what the hub took away.
 const HARMLESS: &str = "ping";
@@ -282,22 +279,22 @@ impl ConfigKeeper {
 
 /// Fetches what the hub says is newer, until told to stop.
 pub async fn run(keeper: &ConfigKeeper, session: &mut Session, stop: &Stop) -> Result<(), Revoked> {
-    let mut backoff = BACKOFF;
+    let mut backoff = Backoff::new(REFUSED);
     while stop.or(keeper.newer.notified()).await.is_some() {
         while keeper.is_wanting() && !stop.is_set() {
-            let retry_after = match fetch(session).await.map(|answer| keeper.decide(answer)) {
+            let wait = match fetch(session).await.map(|answer| keeper.decide(answer)) {
                 Ok(true) => {
                     backoff.reset();
                     continue;
                 }
-                Ok(false) => None,
+                Ok(false) => backoff.after_failure(None, random()),
                 Err(failure) if failure.is_revoked() => return Err(Revoked::because(&failure)),
                 Err(failure) => {
                     failure.log_unexpected("config");
-                    failure.retry_after()
+                    failure.wait(&mut backoff)
                 }
             };
-            stop.sleep(backoff.after_failure(retry_after, random())).await;
+            stop.sleep(wait).await;
         }
     }
     Ok(())

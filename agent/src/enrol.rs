@@ -5,7 +5,7 @@
 //! or busy is asked again; one that says no is not.
 
 use crate::{
-    backoff::{Backoff, random},
+    backoff::{Backoff, ENROLLING, random},
     clock::Clock,
     settings::HubUrl,
     transport::{ANSWER_WITHIN, Connection, Failure, Method, Refusal, nonce, verified},
@@ -16,11 +16,8 @@ use pingup_protocol::{
     problem::ProblemType,
     signing::{self, Key},
 };
-use std::time::Duration;
 
 const ROUTE: &str = "/api/v1/agents";
-/// The wait after a first failure, and the longest: a hub allows few enrolments a minute from one address.
-const BACKOFF: Backoff = Backoff::new(Duration::from_secs(2), Duration::from_secs(60));
 
 /// Why a machine is not enrolled, and will not be by trying again.
 #[derive(Debug, thiserror::Error)]
@@ -56,7 +53,7 @@ pub struct Machine {
 pub async fn enrol(hub: &HubUrl, token: &JoinToken, machine: &Machine) -> Result<Credentials, EnrolError> {
     let key = Key::new(&derive_enrolment(&token.secret));
     let clock = Clock::default();
-    let mut backoff = BACKOFF;
+    let mut backoff = Backoff::new(ENROLLING);
     let mut logged = false;
     loop {
         let failure = match attempt(hub, token, &key, machine, &clock).await {

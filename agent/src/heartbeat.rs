@@ -1,9 +1,10 @@
 //! Heartbeats: the agent is there, every thirty seconds; or it goes, and says so.
 
 use crate::{
-    backoff::{Backoff, random},
+    backoff::{Backoff, REFUSED},
     clock::Clock,
     config::ConfigKeeper,
+    introduction::Introduction,
     status::Vitals,
     stop::Stop,
     transport::{Failure, Link, Revoked, Session},
@@ -15,14 +16,19 @@ use pingup_protocol::{
     problem::ProblemType,
     time::Timestamp,
 };
-use std::{cell::Cell, rc::Rc, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    time::Duration,
+};
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 const EVERY: Duration = Duration::from_secs(HEARTBEAT_SECONDS);
-/// The wait after a first failure, and the longest: a missed beat is made up for before the next is due.
-const BACKOFF: Backoff = Backoff::new(Duration::from_secs(1), EVERY);
+/// A first beat that lay further behind the hub's clock than this may have been no newer than one of before a restart.
+const BEHIND_SECONDS_MAX: i64 = 2;
 
-/// Makes heartbeats, each newer than the one before: the hub ignores what is not.
+/// Makes heartbeats, each newer than the one before: the hub ignores what is not. They go by the hub's clock, as soon as
+/// it is known: a machine that starts with its own behind would else be ignored until somebody set that right.
 pub struct Pulse {
     clock: Rc<Clock>,
     last: Cell<Option<Timestamp>>,
@@ -43,10 +49,20 @@ impl Pulse {
         config: Option<ConfigReport>,
     ) -> Result<HeartbeatAnswer, Failure> {
         let agent_id = session.link().identity().agent_id.clone();
-        let route = format!("/api/v1/agents/{agent_id}/heartbeat");
-        let timestamp = self.next(self.clock.now());
-        let body = HeartbeatBody { agent_id, timestamp, status, info, metrics: None, config };
-        let answered = session.post(&route, &body).await;
+        let is_blind = !self.clock.knows_hub();
+        let timestamp = self.next(self.clock.hub_now());
+        let mut body = HeartbeatBody { agent_id, timestamp, status, info, metrics: None, config };
+        let answer = self.send(session, &body).await?;
+        if is_blind && body.timestamp.plus_seconds(BEHIND_SECONDS_MAX) < answer.server_time {
+            body.timestamp = self.next(self.clock.hub_now());
+            return self.send(session, &body).await;
+        }
+        Ok(answer)
+    }
+
+    async fn send(&self, session: &mut Session, body: &HeartbeatBody) -> Result<HeartbeatAnswer, Failure> {
+        let route = format!("/api/v1/agents/{}/heartbeat", body.agent_id);
+        let answered = session.post(&route, body).await;
         if let Some(refusal) = answered.as_ref().err().and_then(Failure::refusal)
             && let (Some(ProblemType::TimestampInFuture), Some(hub)) = (refusal.kind, refusal.server_time)
         {
@@ -68,28 +84,28 @@ impl Pulse {
     }
 }
 
-/// Beats until told to stop; also as soon as a configuration was applied or refused, for the hub to know. `info` goes
-/// with the beats until one was heard.
+/// Beats until told to stop; also as soon as a configuration was applied or refused, for the hub to know. What the
+/// machine says of itself goes with the beats until one was heard.
 pub async fn run(
     pulse: &Pulse,
     session: &mut Session,
     config: &ConfigKeeper,
     vitals: &Vitals,
-    info: HostInfo,
+    introduction: &RefCell<Introduction>,
     stop: &Stop,
 ) -> Result<(), Revoked> {
-    let mut info = Some(info);
-    let mut backoff = BACKOFF;
+    let mut backoff = Backoff::new(REFUSED);
     let mut due = tokio::time::interval_at(Instant::now(), EVERY);
     due.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while stop.or(due_or_news(&mut due, config)).await.is_some() {
         loop {
             // Told to stop in the middle: the beat that says so is newer than this one.
-            let beat = pulse.beat(session, Presence::Online, info.clone(), Some(config.report()));
+            let info = introduction.borrow_mut().due();
+            let beat = pulse.beat(session, Presence::Online, info, Some(config.report()));
             let Some(answered) = stop.or(beat).await else { return Ok(()) };
             match answered {
                 Ok(answer) => {
-                    info = None;
+                    introduction.borrow_mut().heard();
                     backoff.reset();
                     config.hear(answer.config_version);
                     vitals.beaten(&answer);
@@ -98,7 +114,7 @@ pub async fn run(
                 Err(failure) if failure.is_revoked() => return Err(Revoked::because(&failure)),
                 Err(failure) => {
                     failure.log_unexpected("heartbeat");
-                    stop.sleep(backoff.after_failure(failure.retry_after(), random())).await;
+                    stop.sleep(failure.wait(&mut backoff)).await;
                     if stop.is_set() {
                         return Ok(());
                     }
@@ -130,7 +146,8 @@ pub async fn of_long_ago(session: &mut Session) -> Result<(), Failure> {
 
 /// Says that the agent goes.
 pub async fn farewell(pulse: &Pulse, link: &Rc<Link>) {
-    let mut session = link.session("farewell");
+    // Whatever else is being said need not be waited for.
+    let mut session = link.session_apart("farewell");
     if let Err(failure) = pulse.beat(&mut session, Presence::Offline, None, None).await {
         tracing::warn!("could not tell the hub that this agent stops: {failure}");
     }
@@ -143,7 +160,7 @@ mod tests {
     #[test]
     fn every_beat_is_newer_than_the_one_before() {
         let pulse = Pulse::new(Rc::new(Clock::default()));
-        let beats: Vec<Timestamp> = (0..1_000).map(|_| pulse.next(pulse.clock.now())).collect();
+        let beats: Vec<Timestamp> = (0..1_000).map(|_| pulse.next(pulse.clock.hub_now())).collect();
         assert!(beats.is_sorted_by(|earlier, later| earlier < later));
     }
 

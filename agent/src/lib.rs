@@ -9,10 +9,10 @@
 //! |---|---|
 //! | [`settings`] | flags, environment, file → one checked [`settings::Settings`] |
 //! | [`state`] | the directory, its lock, writing a file so that it survives a crash |
-//! | [`identity`], [`enrol`], [`join_token`], [`host`] | who this is; how it became so; what it says of itself |
+//! | [`identity`], [`enrol`], [`join_token`], [`host`], [`introduction`] | who this is; how it became so; what it says of itself, and when |
 //! | [`collect`] | one file a source, one sample out |
 //! | [`spool`] | samples and scans on disk until the hub has committed them |
-//! | [`transport`] | one connection, one signed request |
+//! | [`transport`] | two connections, one signed request; whether the hub is there |
 //! | [`push`], [`heartbeat`], [`pull`], [`report`], [`config`] | the five things said to the hub |
 //! | [`execute`], [`journal`] | doing what was asked, at most once |
 //! | [`scan`] | the network around |
@@ -37,6 +37,7 @@ pub mod host;
 pub mod identity;
 pub mod install;
 pub mod interfaces;
+pub mod introduction;
 pub mod join_token;
 pub mod journal;
 pub mod logging;

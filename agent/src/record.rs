@@ -84,7 +84,8 @@ impl Recorder {
             metrics.further.push((DROPPED.to_owned(), dropped as f64));
         }
         let sample = SpooledSample { metrics, status: STATUS.to_owned() };
-        self.spool.append(Kind::Sample, timestamp, json(&sample))?;
+        let seq = self.spool.append(Kind::Sample, timestamp, json(&sample))?;
+        tracing::debug!(seq, "a sample is spooled");
         Ok(sample)
     }
 

@@ -1,7 +1,7 @@
 //! Reporting: the results in the journal go to the hub, oldest first, until it has taken each.
 
 use crate::{
-    backoff::{Backoff, random},
+    backoff::{Backoff, REFUSED},
     clock::Clock,
     journal::{Finished, Journal},
     state::StateError,
@@ -9,11 +9,8 @@ use crate::{
     transport::{Failure, Revoked, Session},
 };
 use pingup_protocol::{command::ResultBody, time::Timestamp};
-use std::{cell::RefCell, rc::Rc, time::Duration};
+use std::{cell::RefCell, rc::Rc};
 use tokio::sync::Notify;
-
-/// The wait after a first failure, and the longest.
-const BACKOFF: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
 
 /// The journal, and the word that a result was added.
 #[derive(Debug)]
@@ -54,10 +51,10 @@ impl Reporter {
 
     /// Reports until told to stop.
     pub async fn run(&mut self, stop: &Stop) -> Result<(), Revoked> {
-        let mut backoff = BACKOFF;
+        let mut backoff = Backoff::new(REFUSED);
         while stop.or(self.results.added.notified()).await.is_some() {
             while let Err(failure) = self.drain().await? {
-                stop.sleep(backoff.after_failure(failure.retry_after(), random())).await;
+                stop.sleep(failure.wait(&mut backoff)).await;
                 if stop.is_set() {
                     break;
                 }

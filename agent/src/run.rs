@@ -7,17 +7,22 @@
 //! runs is ended and its outcome kept. What waits in spool and journal has a moment to get through; what does
 //! not stays for the next start.
 
+mod ending;
+mod enrolling;
+mod error;
+
+pub use error::RunError;
+
 use crate::{
     clock::{Clock, machine_time},
     collect::{Collector, PRIMING},
     config::{self, ConfigKeeper, Effective},
-    enrol::{EnrolError, Machine, enrol},
     execute::Executor,
-    exit::Exit,
     heartbeat::{self, Pulse},
     host,
     identity::Identity,
-    join_token::{self, JoinTokenFileError},
+    introduction::Introduction,
+    join_token,
     journal::Journal,
     pull::Puller,
     push::Pusher,
@@ -25,63 +30,16 @@ use crate::{
     report::{Reporter, Results},
     scan::{self, Plan},
     settings::Settings,
-    spool::{Spool, SpoolError},
-    state::{StateDir, StateError},
+    spool::Spool,
+    state::StateDir,
     status::{StatusKeeper, Vitals},
     stop::{self, Stop, Stopper},
     transport::{Link, Revoked},
 };
-use std::{io, rc::Rc, time::Duration};
-use tokio::{
-    signal::unix::{Signal, SignalKind, signal},
-    time::{Instant, MissedTickBehavior, timeout},
-};
-
-/// How long everything has to come to its end when the agent is told to stop: a command that runs, a request
-/// that is under way, and then what waits in spool and journal.
-const STOP_WITHIN: Duration = Duration::from_secs(3);
-
-/// Why an agent ended that nobody told to.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// The state cannot be used.
-    #[error(transparent)]
-    State(#[from] StateError),
-    /// The spool cannot be used.
-    #[error(transparent)]
-    Spool(#[from] SpoolError),
-    /// Signals cannot be heard.
-    #[error("cannot listen for signals: {0}")]
-    Signals(io::Error),
-    /// There is no identity, and nothing to get one with.
-    #[error(
-        "this machine is not enrolled (nothing in {0}); make a join token on the hub with \
-         `pingup-server join-token create` and give it with --join-token or PINGUP_JOIN_TOKEN"
-    )]
-    NoJoinToken(std::path::PathBuf),
-    /// What was to enrol it is no token.
-    #[error(transparent)]
-    JoinToken(#[from] JoinTokenFileError),
-    /// The hub would not have this machine.
-    #[error("cannot enrol: {0}")]
-    NotEnrolled(#[from] EnrolError),
-    /// The hub revoked this agent.
-    #[error(
-        "{0}; nothing is sent any more. To come back: empty the state directory, and enrol with a new join token"
-    )]
-    Revoked(#[from] Revoked),
-}
-
-impl From<&RunError> for Exit {
-    fn from(error: &RunError) -> Self {
-        match error {
-            RunError::State(_) | RunError::Spool(_) | RunError::Signals(_) => Self::Io,
-            RunError::NoJoinToken(_) | RunError::JoinToken(_) => Self::Usage,
-            RunError::NotEnrolled(_) => Self::NotEnrolled,
-            RunError::Revoked(_) => Self::Revoked,
-        }
-    }
-}
+use ending::{Signals, bounded};
+use enrolling::become_agent;
+use std::{cell::RefCell, rc::Rc};
+use tokio::time::{Instant, MissedTickBehavior, sleep_until};
 
 /// Works until it is told to stop.
 pub async fn run(settings: Settings) -> Result<(), RunError> {
@@ -107,27 +65,6 @@ pub async fn run(settings: Settings) -> Result<(), RunError> {
     Ok(ended?)
 }
 
-async fn become_agent(settings: &Settings, state: &StateDir) -> Result<Identity, RunError> {
-    let given = settings.join_token.clone();
-    let waiting = || join_token::waiting(state).transpose();
-    let Some(token) = given.map(Ok).or_else(waiting).transpose()? else {
-        return Err(RunError::NoJoinToken(settings.state_dir.clone()));
-    };
-    let machine = Machine {
-        name: settings.name.clone(),
-        machine_id: host::machine_id(),
-        info: host::info(&settings.ssh, &settings.labels).await,
-    };
-    let credentials = enrol(&settings.hub, &token, &machine).await?;
-    Identity::save(state, &credentials)?;
-    tracing::info!(agent = %credentials.agent_id, "enrolled");
-    let damaged = || StateError::Damaged {
-        path: state.join("identity.json"),
-        reason: "the hub handed out keys that are no keys".to_owned(),
-    };
-    Ok(Identity::new(&credentials).ok_or_else(damaged)?)
-}
-
 /// Everything that an agent at work consists of.
 struct Agent {
     link: Rc<Link>,
@@ -139,7 +76,9 @@ struct Agent {
     pulse: Pulse,
     vitals: Rc<Vitals>,
     status: StatusKeeper,
-    info: pingup_protocol::enrol::HostInfo,
+    introduction: RefCell<Introduction>,
+    /// When the readings were taken that the first sample is compared with.
+    primed_at: Instant,
 }
 
 impl Agent {
@@ -148,7 +87,7 @@ impl Agent {
         let link = Link::new(settings.hub.clone(), identity);
         let clock = Rc::new(Clock::default());
         let spool = SharedSpool::new(Spool::open(&state.subdirectory("spool")?, settings.spool, now)?);
-        let collector = Collector::primed().await;
+        let (collector, primed_at) = (Collector::primed().await, Instant::now());
         let recorder = Recorder::new(collector, Rc::clone(&spool), Rc::clone(&clock), Rc::clone(&link));
         let config = Rc::new(ConfigKeeper::open(state.join("config.json"), Effective::of(settings))?);
         let results = Results::new(Journal::open(state, now)?);
@@ -166,10 +105,14 @@ impl Agent {
             results,
             recorder: Rc::new(recorder),
             pulse: Pulse::new(Rc::clone(&clock)),
-            info: host::info(&settings.ssh, &settings.labels).await,
+            introduction: RefCell::new(Introduction::new(
+                host::info(&settings.ssh, &settings.labels).await,
+                settings.labels_file.clone(),
+            )),
             link,
             clock,
             spool,
+            primed_at,
         })
     }
 
@@ -188,6 +131,7 @@ impl Agent {
             signals.wait().await;
             tracing::info!("stopping");
             stopper.stop();
+            self.link.hurry();
             heartbeat::farewell(&self.pulse, &self.link).await;
             Ok(())
         };
@@ -212,7 +156,7 @@ impl Agent {
 
     async fn beat(&self, stop: &Stop) -> Result<(), Revoked> {
         let mut session = self.link.session("heartbeat");
-        heartbeat::run(&self.pulse, &mut session, &self.config, &self.vitals, self.info.clone(), stop).await
+        heartbeat::run(&self.pulse, &mut session, &self.config, &self.vitals, &self.introduction, stop).await
     }
 
     async fn keep_status(&self, stop: &Stop) -> Result<(), Revoked> {
@@ -233,7 +177,7 @@ impl Agent {
     /// A sample at once, then one at every interval, on a steady grid that begins anew when the interval changes.
     async fn sample(&self, stop: &Stop) -> Result<(), Revoked> {
         let mut changes = self.config.changes();
-        stop.sleep(PRIMING).await;
+        stop.or(sleep_until(self.primed_at + PRIMING)).await;
         let mut begin = Instant::now();
         while !stop.is_set() {
             let interval = changes.borrow_and_update().interval;
@@ -296,47 +240,6 @@ impl Agent {
             && let Err(error) = self.recorder.take_scan(began, found)
         {
             tracing::error!("a scan is lost: {error}");
-        }
-    }
-}
-
-/// Waits for `work` as long as it takes until everyone is told to stop, and from then on a bounded time. What was
-/// not done by then waits where it is for the next start.
-async fn bounded(
-    mut work: impl Future<Output = Result<(), Revoked>> + Unpin,
-    stop: &Stop,
-) -> Result<(), Revoked> {
-    tokio::select! {
-        ended = &mut work => return ended,
-        () = stop.wait() => {}
-    }
-    timeout(STOP_WITHIN, work).await.unwrap_or(Ok(()))
-}
-
-/// SIGTERM and SIGINT.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn listen() -> io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
-    }
-
-    async fn wait(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
-
-    /// Waits for `work`; `None` when told to stop before that was done.
-    async fn or<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
-        tokio::select! {
-            biased;
-            () = self.wait() => None,
-            done = work => Some(done),
         }
     }
 }

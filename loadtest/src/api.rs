@@ -227,6 +227,6 @@ fn wait_before_asking_again(answer: &Answer<'_>) -> Option<Duration> {
         .filter(|_| answer.status != OK)
 }
 
-fn read<'a, T: Deserialize<'a>>(what: &'static str, body: &'a [u8]) -> Result<T, LoadError> {
+pub(crate) fn read<'a, T: Deserialize<'a>>(what: &'static str, body: &'a [u8]) -> Result<T, LoadError> {
     serde_json::from_slice(body).map_err(|error| LoadError::Senseless { what, reason: error.to_string() })
 }

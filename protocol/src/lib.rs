@@ -6,8 +6,10 @@
 //!
 //! The road of a message: bytes → [`canonical`] (strict I-JSON, RFC 8785) → [`signing`] (HMAC-SHA256
 //! under a key from [`keys`]) → one of the typed bodies ([`metrics`], [`discovery`], [`heartbeat`],
-//! [`command`], [`config`], [`enrol`]). What cannot be accepted is a [`problem::Problem`].
+//! [`command`], [`config`], [`enrol`]). What cannot be accepted is a [`problem::Problem`]. How agents come back to a hub
+//! that was away, so that they do not take it down again, is [`backoff`].
 
+pub mod backoff;
 pub mod canonical;
 pub mod command;
 pub mod config;

@@ -24,8 +24,8 @@ use tokio::sync::oneshot::{self, error::TryRecvError};
 use worker::{Done, Worker};
 
 /// How long a new collector should be let alone before its first sample: the processor's use is a
-/// difference, and over less time than this it is noise.
-pub const PRIMING: Duration = Duration::from_millis(250);
+/// difference, and over less time than this it is noise. The library that reads it takes none within 200 ms.
+pub const PRIMING: Duration = Duration::from_millis(210);
 /// How long a source may take: far more than any does on a machine that is not stuck.
 const SOURCE_WITHIN: Duration = Duration::from_secs(3);
 

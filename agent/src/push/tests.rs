@@ -1,6 +1,6 @@
 //! What a pusher does with an answer, and what it sends next.
 
-use super::*;
+use super::{outcome::at_hubs_time, verdict::Verdict, *};
 use crate::{
     identity::Identity,
     spool::{Bounds, Kind, Spool},
@@ -11,6 +11,7 @@ use pingup_protocol::{
     enrol::{Credentials, KeyPair},
     ids::AgentId,
     keys::{KEY_BYTES, Secret},
+    time::Timestamp,
 };
 
 const NOON: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);

@@ -44,6 +44,8 @@ pub(super) enum Verdict {
     Conflict { why: String },
     /// Try again.
     Later { retry_after: Option<Duration> },
+    /// The hub is away.
+    Away,
     /// We are not to come back.
     Revoked { detail: String },
 }
@@ -68,7 +70,9 @@ pub(super) fn judge(answered: &Answered, sent: Sent) -> Verdict {
 
 fn judge_failure(failure: &Failure, sent: Sent) -> Verdict {
     let later = Verdict::Later { retry_after: failure.retry_after() };
-    let Some(refusal) = failure.refusal() else { return later };
+    let Some(refusal) = failure.refusal() else {
+        return if matches!(failure, Failure::Unreachable { .. }) { Verdict::Away } else { later };
+    };
     let why = || refusal.to_string();
     match refusal.kind {
         Some(ProblemType::AgentRevoked) => Verdict::Revoked { detail: refusal.detail.clone() },
@@ -159,6 +163,14 @@ mod tests {
             }
         }
         assert_eq!(bare(413, b"<html>"), Verdict::TooMuch { retry_after: None });
+    }
+
+    #[test]
+    fn a_hub_that_is_away_is_none_that_says_not_now() {
+        let away = Err(Failure::Unreachable { hub: "x".into(), reason: "refused".into() });
+        assert_eq!(judge(&away, SENT), Verdict::Away);
+        let strange = Err(Failure::Unverified("x".into()));
+        assert_eq!(judge(&strange, SENT), Verdict::Later { retry_after: None });
     }
 
     #[test]

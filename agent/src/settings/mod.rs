@@ -5,15 +5,18 @@
 
 mod amend;
 mod arguments;
+mod bounds;
 mod draft;
 mod file;
 mod hub_url;
+mod labels_file;
 mod service;
 mod values;
 
 pub use amend::{Amendment, amended};
 pub use draft::Draft;
 pub use hub_url::{HubUrl, HubUrlError};
+pub use labels_file::LabelsFile;
 
 use crate::{
     execute::AllowList,
@@ -23,21 +26,12 @@ use crate::{
     spool::Bounds,
 };
 use arguments::{Arguments, RunArguments, Subcommand};
+use bounds::{allow, interval, join_token, spool_bounds};
 use clap::{Parser, error::ErrorKind};
-use pingup_protocol::{config::INTERVAL_SECONDS, enrol::JoinToken, labels::Labels};
+use pingup_protocol::{enrol::JoinToken, labels::Labels};
 use std::{path::PathBuf, time::Duration};
 use tracing::level_filters::LevelFilter;
 
-/// Seconds between samples, unless told otherwise.
-const INTERVAL: Duration = Duration::from_secs(30);
-/// Bytes that the spool takes on disk at most, unless told otherwise: months of samples.
-const SPOOL_BYTES_MAX: u64 = 64 << 20;
-/// The least that may be set: one scan of the largest size must fit beside samples.
-const SPOOL_BYTES_LEAST: u64 = 8 << 20;
-/// How old what is spooled may grow, unless told otherwise.
-const SPOOL_AGE_MAX: Duration = Duration::from_secs(30 * 86_400);
-/// The least that may be set.
-const SPOOL_AGE_LEAST: Duration = Duration::from_secs(60);
 /// Characters of a name for people.
 const NAME_CHARS_MAX: usize = 128;
 
@@ -118,6 +112,8 @@ pub struct Settings {
     pub ssh: SshAccess,
     /// By what the hub may group this machine.
     pub labels: Labels,
+    /// Where they may change while the agent works.
+    pub labels_file: Option<LabelsFile>,
     /// What is logged.
     pub log: LevelFilter,
 }
@@ -146,13 +142,7 @@ pub fn read() -> Result<Call, SettingsError> {
 
 fn call(subcommand: Subcommand) -> Result<Call, SettingsError> {
     match subcommand {
-        Subcommand::Run(flags) => {
-            let texts = match &flags.config {
-                Some(path) if !path.as_os_str().is_empty() => flags.clone().or(file::read(path)?),
-                _ => *flags,
-            };
-            check(texts).map(|settings| Call::Run(Box::new(settings)))
-        }
+        Subcommand::Run(flags) => run(*flags).map(|settings| Call::Run(Box::new(settings))),
         Subcommand::Sample => Ok(Call::Sample),
         Subcommand::Scan { cidr, ports } => {
             let ports = values::ports(ports.as_deref())?;
@@ -166,6 +156,15 @@ fn call(subcommand: Subcommand) -> Result<Call, SettingsError> {
             Ok(Call::Doctor { draft: Box::new(Draft::of(*settings)), json })
         }
     }
+}
+
+fn run(flags: RunArguments) -> Result<Settings, SettingsError> {
+    let Some(path) = flags.config.clone().filter(|path| !path.as_os_str().is_empty()) else {
+        return check(flags);
+    };
+    let labels_file = Some(LabelsFile::new(path.clone(), flags.labels.clone()));
+    let settings = check(flags.or(file::read(&path)?))?;
+    Ok(Settings { labels_file, ..settings })
 }
 
 /// clap's message without its usage block, on one line.
@@ -210,32 +209,9 @@ fn check(texts: RunArguments) -> Result<Settings, SettingsError> {
             user: values::given(texts.ssh_user),
         },
         labels: values::labels(texts.labels)?,
+        labels_file: None,
         log: values::level(values::given(texts.log))?,
     })
-}
-
-fn join_token(text: Option<String>) -> Result<Option<JoinToken>, SettingsError> {
-    let parse = |text: String| JoinToken::parse(text.trim());
-    values::given(text).map(parse).transpose().map_err(|e| SettingsError::of("join-token", e))
-}
-
-fn interval(text: Option<String>) -> Result<Duration, SettingsError> {
-    let least = Duration::from_secs(*INTERVAL_SECONDS.start());
-    let most = Duration::from_secs(*INTERVAL_SECONDS.end());
-    values::duration("interval", text, INTERVAL, least..=most)
-}
-
-fn allow(words: Option<Vec<String>>) -> Result<AllowList, SettingsError> {
-    match values::list(words) {
-        Some(words) => AllowList::parse(&words).map_err(|e| SettingsError::of("allow", e)),
-        None => Ok(AllowList::default()),
-    }
-}
-
-fn spool_bounds(bytes: Option<String>, age: Option<String>) -> Result<Bounds, SettingsError> {
-    let bytes_max = values::number("spool-bytes-max", bytes, SPOOL_BYTES_LEAST..=u64::MAX)?;
-    let age_max = values::duration("spool-age-max", age, SPOOL_AGE_MAX, SPOOL_AGE_LEAST..=Duration::MAX)?;
-    Ok(Bounds { bytes_max: bytes_max.unwrap_or(SPOOL_BYTES_MAX), age_max })
 }
 
 /// `/var/lib/pingup-agent` for root, else below the user's own state directory.

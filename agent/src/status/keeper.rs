@@ -53,8 +53,10 @@ impl StatusKeeper {
     /// An agent works as well without: it is said once.
     fn note(&self, failing: &Cell<bool>) {
         let written = self.write();
-        if let (Err(error), false) = (&written, failing.get()) {
-            tracing::warn!("the status is not written down: {error}");
+        match (&written, failing.get()) {
+            (Err(error), false) => tracing::warn!("the status is not written down: {error}"),
+            (Err(_), true) => {}
+            (Ok(()), _) => tracing::debug!("the status is written down"),
         }
         failing.set(written.is_err());
     }

@@ -6,7 +6,7 @@ use crate::settings::HubUrl;
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, Request, Response,
-    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, RETRY_AFTER, USER_AGENT},
+    header::{ACCEPT, AUTHORIZATION, CONNECTION, CONTENT_TYPE, HOST, RETRY_AFTER, USER_AGENT},
 };
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{
@@ -41,17 +41,22 @@ pub enum Method {
 pub struct Connection {
     url: HubUrl,
     sender: Option<SendRequest<Full<Bytes>>>,
+    /// The other side said with its last answer that it closes.
+    is_closing: bool,
 }
 
 impl Connection {
     /// A connection to the hub at `url`, not opened yet.
     pub const fn new(url: HubUrl) -> Self {
-        Self { url, sender: None }
+        Self { url, sender: None, is_closing: false }
     }
 
-    /// Asks, and reads the answer: the body of a 2xx, and how long the round trip took. A connection that was
-    /// kept may have been closed by the other side at the same moment: then it is asked once more on a new
-    /// one, which the protocol makes harmless for everything that is asked over a kept connection.
+    /// Whether the other side said with its last answer that it closes the connection.
+    pub const fn is_closing(&self) -> bool {
+        self.is_closing
+    }
+
+    /// Opens it where it is not open, and asks.
     pub async fn call(
         &mut self,
         method: Method,
@@ -59,15 +64,42 @@ impl Connection {
         bearer: Option<&str>,
         within: Duration,
     ) -> Result<(Bytes, Duration), Failure> {
-        let kept = self.sender.as_ref().is_some_and(|sender| !sender.is_closed());
-        let first = self.attempt(method.clone(), route, bearer, within).await;
-        match first {
-            Err(Failure::Unreachable { .. }) if kept => self.attempt(method, route, bearer, within).await,
-            other => other,
-        }
+        self.open().await?;
+        self.exchange(method, route, bearer, within).await
     }
 
-    async fn attempt(
+    /// Opens the connection where it is not open. One that was kept and that the other side has closed is opened anew.
+    pub async fn open(&mut self) -> Result<(), Failure> {
+        if let Some(mut sender) = self.sender.take()
+            && sender.ready().await.is_ok()
+        {
+            self.sender = Some(sender);
+            return Ok(());
+        }
+        let connect = async {
+            let stream = TcpStream::connect(self.url.address()).await?;
+            stream.set_nodelay(true)?;
+            Ok::<_, std::io::Error>(stream)
+        };
+        let stream = timeout(CONNECT_WITHIN, connect)
+            .await
+            .map_err(|_| self.unreachable("no connection in time"))?
+            .map_err(|error| self.unreachable(&error.to_string()))?;
+        let mut builder = Builder::new();
+        builder.max_buf_size(BUFFER_BYTES_MAX);
+        let shaken = builder.handshake(TokioIo::new(stream)).await;
+        let (sender, driver) = shaken.map_err(|error| self.unreachable(&cause(&error)))?;
+        // Ends when the connection does; what went wrong is told to whoever waits for the answer.
+        tokio::spawn(async move {
+            let _ = driver.await;
+        });
+        self.sender = Some(sender);
+        Ok(())
+    }
+
+    /// Asks over the open connection, and reads the answer: the body of a 2xx, and how long the round trip took. Once:
+    /// what breaks is not tried again here, since a hub that goes breaks the connections of all its agents together.
+    pub async fn exchange(
         &mut self,
         method: Method,
         route: &str,
@@ -75,18 +107,19 @@ impl Connection {
         within: Duration,
     ) -> Result<(Bytes, Duration), Failure> {
         let request = self.request(method, route, bearer)?;
-        let mut sender = self.ready().await?;
+        // Put back only when an exchange over it has ended well.
+        let Some(mut sender) = self.sender.take() else { return Err(self.unreachable("not open")) };
         let asked = Instant::now();
         let exchange = async {
             let response = sender.send_request(request).await?;
             Ok::<_, hyper::Error>(read(response).await)
         };
         let answered = timeout(within, exchange).await;
-        let (status, retry_after, body) = answered
+        let Answer { status, retry_after, closes, body } = answered
             .map_err(|_| self.unreachable(&format!("no answer within {} s", within.as_secs())))?
             .map_err(|error| self.unreachable(&cause(&error)))?
             .map_err(|error| self.unreachable(&format!("its answer cannot be read: {error}")))?;
-        self.sender = Some(sender);
+        (self.sender, self.is_closing) = (Some(sender), closes);
         match status {
             200..=299 => Ok((body, asked.elapsed())),
             _ => Err(Failure::Refused(Box::new(Refusal::read(status, retry_after, &body)))),
@@ -120,44 +153,25 @@ impl Connection {
         built.map_err(|error| Failure::Local(format!("a request cannot be made: {error}")))
     }
 
-    /// The kept connection, or a new one. It is put back only when an exchange over it has ended well.
-    async fn ready(&mut self) -> Result<SendRequest<Full<Bytes>>, Failure> {
-        if let Some(mut sender) = self.sender.take()
-            && sender.ready().await.is_ok()
-        {
-            return Ok(sender);
-        }
-        let connect = async {
-            let stream = TcpStream::connect(self.url.address()).await?;
-            stream.set_nodelay(true)?;
-            Ok::<_, std::io::Error>(stream)
-        };
-        let stream = timeout(CONNECT_WITHIN, connect)
-            .await
-            .map_err(|_| self.unreachable("no connection in time"))?
-            .map_err(|error| self.unreachable(&error.to_string()))?;
-        let mut builder = Builder::new();
-        builder.max_buf_size(BUFFER_BYTES_MAX);
-        let shaken = builder.handshake(TokioIo::new(stream)).await;
-        let (sender, driver) = shaken.map_err(|error| self.unreachable(&cause(&error)))?;
-        // Ends when the connection does; what went wrong is told to whoever waits for the answer.
-        tokio::spawn(async move {
-            let _ = driver.await;
-        });
-        Ok(sender)
-    }
-
     fn unreachable(&self, reason: &str) -> Failure {
         Failure::Unreachable { hub: self.url.to_string(), reason: reason.to_owned() }
     }
 }
 
-type Answer = (u16, Option<Duration>, Bytes);
+/// What came.
+struct Answer {
+    status: u16,
+    retry_after: Option<Duration>,
+    closes: bool,
+    body: Bytes,
+}
 
 async fn read(response: Response<Incoming>) -> Result<Answer, Box<dyn std::error::Error + Send + Sync>> {
     let (head, body) = response.into_parts();
     let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await?.to_bytes();
-    Ok((head.status.as_u16(), retry_after(&head.headers), body))
+    let closes =
+        head.headers.get(CONNECTION).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"close"));
+    Ok(Answer { status: head.status.as_u16(), retry_after: retry_after(&head.headers), closes, body })
 }
 
 /// The seconds of a Retry-After; its other form, a date, is not used by the hub.

@@ -1,5 +1,6 @@
 //! Why a request did not end in a good answer, and what follows from it.
 
+use crate::backoff::{Backoff, random};
 use pingup_protocol::{
     problem::{Problem, ProblemType},
     signing::SignError,
@@ -42,6 +43,15 @@ impl Failure {
     /// How long the hub asked to wait.
     pub fn retry_after(&self) -> Option<Duration> {
         self.refusal().and_then(|refusal| refusal.retry_after)
+    }
+
+    /// How long to wait before trying again, by the `backoff` of whoever was refused. Not at all where the hub is away:
+    /// then the link has everyone wait.
+    pub fn wait(&self, backoff: &mut Backoff) -> Duration {
+        match self {
+            Self::Unreachable { .. } => Duration::ZERO,
+            _ => backoff.after_failure(self.retry_after(), random()),
+        }
     }
 
     /// The refusal, if it is one.

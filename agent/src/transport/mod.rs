@@ -1,9 +1,11 @@
 //! One signed request: what every loop that talks to the hub is made of.
 //!
-//! A [`Link`] is who we are and where the hub is; a [`Session`] is one connection of it, for one purpose, so
-//! that a poll that is held open never stands in the way of a push. Bodies are signed as they are sent; an
-//! answer that must be signed is verified before anything typed is made of it.
+//! A [`Link`] is who we are, where the hub is, and whether it is there ([`absence`]). It has two connections: one for
+//! all that is said, one request after the other, and one that waits for commands, so that a question that is held open
+//! never stands in the way. A [`Session`] speaks over one of them, for one purpose. Bodies are signed as they are sent;
+//! an answer that must be signed is verified before anything typed is made of it.
 
+mod absence;
 mod connection;
 mod failure;
 
@@ -12,6 +14,7 @@ pub(crate) use failure::for_log;
 pub use failure::{Failure, Refusal, Revoked};
 
 use crate::{identity::Identity, settings::HubUrl};
+use absence::Absence;
 use bytes::Bytes;
 use pingup_protocol::signing::{self, Key};
 use serde::{Serialize, de::DeserializeOwned};
@@ -20,24 +23,34 @@ use std::{
     rc::Rc,
     time::{Duration, Instant},
 };
+use tokio::sync::Mutex;
 
 /// How long an answer may take that the hub does not hold open on purpose.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
-/// Who we are, where the hub is, and how far away.
+/// Who we are, where the hub is, whether it is there, and how far away.
 #[derive(Debug)]
 pub struct Link {
     url: HubUrl,
     identity: Identity,
     latency: Cell<Option<Duration>>,
-    /// When it was found that the hub cannot be reached, while it cannot.
-    lost: Cell<Option<Instant>>,
+    absence: Absence,
+    /// What is said, by whom ever: one at a time, in the order in which they came.
+    saying: Line,
+    /// What is asked and held open.
+    waiting: Line,
 }
+
+/// A connection that several may speak over, one after the other.
+type Line = Rc<Mutex<Connection>>;
 
 impl Link {
     /// A link of `identity` to the hub at `url`.
     pub fn new(url: HubUrl, identity: Identity) -> Rc<Self> {
-        Rc::new(Self { url, identity, latency: Cell::new(None), lost: Cell::new(None) })
+        let line = || Rc::new(Mutex::new(Connection::new(url.clone())));
+        let (saying, waiting) = (line(), line());
+        let (latency, absence) = (Cell::new(None), Absence::new());
+        Rc::new(Self { url, identity, latency, absence, saying, waiting })
     }
 
     /// Who we are.
@@ -50,10 +63,28 @@ impl Link {
         self.latency.get()
     }
 
-    /// A connection for one purpose, which `purpose` names in the log.
+    /// Speaks for one purpose, which `purpose` names in the log, over the connection that all share who say something.
     pub fn session(self: &Rc<Self>, purpose: &'static str) -> Session {
-        let connection = Connection::new(self.url.clone());
-        Session { link: Rc::clone(self), connection, purpose, refused: None }
+        self.over(Rc::clone(&self.saying), purpose)
+    }
+
+    /// Asks what is held open, over the connection that is kept for that.
+    pub fn waiting_session(self: &Rc<Self>, purpose: &'static str) -> Session {
+        self.over(Rc::clone(&self.waiting), purpose)
+    }
+
+    /// Speaks over a connection of its own, which goes with it: for what cannot wait for others.
+    pub fn session_apart(self: &Rc<Self>, purpose: &'static str) -> Session {
+        self.over(Rc::new(Mutex::new(Connection::new(self.url.clone()))), purpose)
+    }
+
+    fn over(self: &Rc<Self>, line: Line, purpose: &'static str) -> Session {
+        Session { link: Rc::clone(self), line, purpose, refused: None }
+    }
+
+    /// The agent is told to stop: whoever waits for the hub to come back tries now, and nobody waits any more.
+    pub fn hurry(&self) {
+        self.absence.hurry();
     }
 
     /// Reads a signed answer: its MAC first.
@@ -61,20 +92,12 @@ impl Link {
         verified(&self.identity.down, body)
     }
 
-    /// Says in the log that the hub went away or came back; once each.
-    fn note_reachable(&self, asked: Instant, result: &Result<Bytes, Failure>) {
-        match (result, self.lost.get()) {
-            (Err(failure @ Failure::Unreachable { .. }), None) => {
-                self.lost.set(Some(Instant::now()));
-                tracing::warn!("{failure}; what is measured is spooled until it is back");
-            }
-            (Err(Failure::Unreachable { .. } | Failure::Local(_)), _) | (_, None) => {}
-            // What was asked before the hub went may still be answered, and says nothing of now.
-            (_, Some(lost)) if asked > lost => {
-                self.lost.set(None);
-                tracing::info!("the hub answers again");
-            }
-            (_, Some(_)) => {}
+    /// What an exchange says of whether the hub is there.
+    fn note(&self, asked: Instant, result: &Result<(Bytes, Duration), Failure>) {
+        match result {
+            Err(failure @ Failure::Unreachable { .. }) => self.absence.lost(failure),
+            Err(Failure::Local(_)) => {}
+            Ok(_) | Err(_) => self.absence.answered(asked),
         }
     }
 }
@@ -88,11 +111,11 @@ pub fn verified<T: DeserializeOwned>(key: &Key, body: &[u8]) -> Result<T, Failur
     serde_json::from_slice(body).map_err(|error| Failure::Unverified(error.to_string()))
 }
 
-/// One connection to the hub, for one purpose.
+/// One of the connections to the hub, for one purpose.
 #[derive(Debug)]
 pub struct Session {
     link: Rc<Link>,
-    connection: Connection,
+    line: Line,
     purpose: &'static str,
     /// The last refusal that was logged, so that the same is not logged at every try.
     refused: Option<String>,
@@ -106,32 +129,59 @@ impl Session {
 
     /// Signs `message` now and posts it to `route`; the body of a 2xx answer, not verified.
     pub async fn post(&mut self, route: &str, message: &impl Serialize) -> Result<Bytes, Failure> {
+        let line = Rc::clone(&self.line);
+        let mut connection = line.lock().await;
+        self.reach(&mut connection).await?;
+        // Signed once it can go out: it may have waited for its turn.
         let body = signing::sign(&self.link.identity.up, message)?;
-        self.call(Method::Post(body.into()), route, ANSWER_WITHIN, true).await
+        self.ask(&mut connection, Method::Post(body.into()), route, Duration::ZERO).await
     }
 
     /// Gets `route`; the body of a 2xx answer, not verified. `held` is how long the hub may hold it open.
     pub async fn get(&mut self, route: &str, held: Duration) -> Result<Bytes, Failure> {
-        self.call(Method::Get, route, ANSWER_WITHIN + held, held.is_zero()).await
+        let line = Rc::clone(&self.line);
+        let mut connection = line.lock().await;
+        self.reach(&mut connection).await?;
+        self.ask(&mut connection, Method::Get, route, held).await
     }
 
-    async fn call(
+    /// Has the connection open, as soon as it is known that the hub is there, or it is our turn to look.
+    async fn reach(&self, connection: &mut Connection) -> Result<(), Failure> {
+        let absence = &self.link.absence;
+        let search = absence.turn().await;
+        let opened = connection.open().await;
+        match &opened {
+            Ok(()) => absence.found(),
+            Err(failure) => absence.lost(failure),
+        }
+        drop(search);
+        opened
+    }
+
+    async fn ask(
         &mut self,
+        connection: &mut Connection,
         method: Method,
         route: &str,
-        within: Duration,
-        measured: bool,
+        held: Duration,
     ) -> Result<Bytes, Failure> {
         let asked = Instant::now();
         let bearer = Some(self.link.identity.token.as_str());
-        let called = self.connection.call(method, route, bearer, within).await;
-        let result = called.map(|(body, round_trip)| {
-            if measured {
+        let exchanged = connection.exchange(method, route, bearer, ANSWER_WITHIN + held).await;
+        self.link.note(asked, &exchanged);
+        if exchanged.is_ok() && !held.is_zero() && connection.is_closing() {
+            // A hub that stops answers all who wait, and closes: it is gone for all of them at the same moment.
+            self.link.absence.lost(&Failure::Unreachable {
+                hub: self.link.url.to_string(),
+                reason: "it closes its connections, as one that stops".to_owned(),
+            });
+        }
+        let result = exchanged.map(|(body, round_trip)| {
+            if held.is_zero() {
                 self.link.latency.set(Some(round_trip));
             }
             body
         });
-        self.link.note_reachable(asked, &result);
         self.note_refusal(&result);
         result
     }
@@ -158,3 +208,6 @@ pub fn nonce() -> Result<String, Failure> {
     getrandom::fill(&mut bytes).map_err(|error| Failure::Local(format!("no randomness: {error}")))?;
     Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
 }
+
+#[cfg(test)]
+mod tests;

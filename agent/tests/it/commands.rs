@@ -1,6 +1,6 @@
 //! Commands: run at most once, only when they are the hub's, only when they may, and reported.
 
-use crate::harness::{Agent, Hub, Offered, Reply, until};
+use crate::harness::{Agent, Hub, Offered, Reply};
 use pingup_protocol::{
     command::ResultStatus,
     limits::{BATCH_BODY_BYTES_MAX, OUTPUT_BYTES_MAX},
@@ -116,7 +116,8 @@ fn a_command_that_ran_when_the_agent_was_killed_is_unknown() {
         hub.offer(1, "exec", json!({"argv": ["sh", "-c", "echo ran >> \"$0\"; exec sleep 600", file]}));
     });
     let agent = with_exec(&hub, home.path());
-    until("the command to run", || lines(&file) > 0);
+    hub.until("the command to run", |hub| !hub.progress.is_empty());
+    assert_eq!(lines(&file), 1);
     agent.kill();
     let agent = with_exec(&hub, home.path());
     hub.until("its result", |hub| hub.result(1).is_some());

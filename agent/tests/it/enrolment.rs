@@ -119,7 +119,7 @@ fn two_agents_do_not_share_a_state() {
 }
 
 #[test]
-fn labels_of_the_agents_own_settings_are_told_when_it_enrols_and_when_it_starts() {
+fn labels_of_the_agents_own_settings_are_told_when_it_enrols_when_it_starts_and_when_they_change() {
     let hub = Hub::start();
     let home = tempfile::tempdir().unwrap();
     let file = home.path().join("agent.toml");
@@ -132,11 +132,19 @@ fn labels_of_the_agents_own_settings_are_told_when_it_enrols_and_when_it_starts(
     let beats = hub.state.lock().beats.len();
     let agent = Agent::start_with(&hub, &home.path().join("state"), &["--config", config]);
     hub.until("a beat of the next start", |hub| hub.beats[beats..].iter().any(|beat| beat.info.is_some()));
+    // And while it works: with the next beat, which a configuration brings about here.
+    std::fs::write(&file, "labels = [\"role=cache\"]\n").unwrap();
+    let beats = hub.state.change(|hub| {
+        hub.config = (1, json!({}));
+        hub.offer(1, "ping", json!({}));
+        hub.beats.len()
+    });
+    hub.until("a beat with what changed", |hub| hub.beats[beats..].iter().any(|beat| beat.info.is_some()));
     assert!(agent.terminate().0.success());
     let hub = hub.state.lock();
     let both: Labels = serde_json::from_str(r#"{"role":"web","site":"ber"}"#).unwrap();
     assert_eq!(hub.enrolments[0].info.labels, both);
     let told: Vec<_> =
         hub.beats.iter().filter_map(|beat| beat.info.as_ref()).map(|info| &info.labels).collect();
-    assert_eq!(told, [&both, &Labels::one("role", "db")]);
+    assert_eq!(told, [&both, &Labels::one("role", "db"), &Labels::one("role", "cache")]);
 }

@@ -4,7 +4,7 @@
 //! a random while: as it starts, pulls, takes down, runs, keeps a result, or reports it. `PINGUP_KILLS` says how often;
 //! `PINGUP_SEED` repeats a run's moments, as far as the machine does.
 
-use crate::harness::{Agent, Hub, until};
+use crate::harness::{Agent, Hub};
 use pingup_protocol::command::{ResultBody, ResultStatus};
 use serde_json::{Value, json};
 use std::{
@@ -89,8 +89,8 @@ fn killed_at_random_moments_it_runs_nothing_twice_and_leaves_nothing_open() {
         seqs.dedup();
         seqs.len() as u64 == last
     });
-    until("no result to wait", || fs::read_dir(state.join("results")).unwrap().count() == 0);
     assert!(agent.terminate().0.success());
+    assert_eq!(fs::read_dir(state.join("results")).unwrap().count(), 0, "no result waits");
 
     let results = by_seq(&hub.state.lock().results);
     let mut counts = BTreeMap::new();

@@ -2,7 +2,7 @@
 //! What it does then stands in docs/agents.md. Clocks are in `pushing` and in the clock's own tests, a key that was
 //! revoked in `pushing`.
 
-use crate::harness::{Agent, Hub, Reply, until};
+use crate::harness::{Agent, Hub, HubState, Reply};
 use pingup_protocol::{command::ResultStatus, heartbeat::Presence, problem::ProblemType};
 use rustix::process::Signal;
 use serde_json::json;
@@ -23,6 +23,56 @@ fn a_heartbeat_that_was_missed_is_made_up_for() {
         assert!(hub.beats[0].info.is_some(), "what the first one had to say is said by this one");
         assert_eq!(hub.beats[0].status, Presence::Online);
     }
+    assert!(agent.terminate().0.success());
+}
+
+/// A machine without a battery for its clock: what it says first is old, and may have been said before.
+#[test]
+fn an_agent_that_starts_with_its_clock_behind_beats_by_the_hubs() {
+    let hub = Hub::start();
+    let home = tempfile::tempdir().unwrap();
+    hub.state.change(|hub| hub.clock_ahead_seconds = 30 * 86_400);
+    let agent = Agent::start_with(&hub, home.path(), &["--interval", "1h"]);
+    hub.until("a second beat at once", |hub| hub.beats.len() == 2);
+    {
+        let hub = hub.state.lock();
+        assert!(hub.beats[0].timestamp < hub.now().plus_seconds(-86_400), "nobody had told it yet");
+        assert!(hub.beats[1].timestamp > hub.now().plus_seconds(-60), "{:?}", hub.beats[1].timestamp);
+        assert!(hub.beats[1].info.is_some(), "the first one may not have been heard");
+    }
+    assert!(agent.terminate().0.success());
+    let hub = hub.state.lock();
+    let last = hub.beats.last().unwrap();
+    assert!(last.status == Presence::Offline && last.timestamp > hub.beats[1].timestamp);
+}
+
+#[test]
+fn an_agent_keeps_two_connections_whatever_it_says() {
+    let mut hub = Hub::start();
+    let home = tempfile::tempdir().unwrap();
+    // For one that wants commands at once, and has results, samples, beats and a configuration at the same time.
+    hub.state.change(|hub| {
+        hub.config = (1, json!({"intervalSeconds": 1}));
+        (1..=8).for_each(|seq| hub.offer(seq, "ping", json!({})));
+        hub.offer(9, "run_discovery", json!({"cidr": "127.0.0.1/32", "ports": [9]}));
+    });
+    let agent = Agent::start(&hub, home.path());
+    let all_said = |hub: &HubState| {
+        hub.results.len() == 9 && hub.samples.len() > 2 && !hub.beats.is_empty() && !hub.scans.is_empty()
+    };
+    hub.until("all that is said", all_said);
+    {
+        let hub = hub.state.lock();
+        // Enrolling had one of its own.
+        assert_eq!((hub.opened, hub.open), (3, 2));
+    }
+    hub.go_away();
+    let opened = hub.state.lock().opened;
+    hub.come_back();
+    let polls = hub.state.lock().polls;
+    hub.until("it to be back", |hub| hub.polls > polls && hub.samples.len() > 4);
+    let opened_again = hub.state.lock().opened - opened;
+    assert_eq!(opened_again, 2, "one found the hub, and the other followed");
     assert!(agent.terminate().0.success());
 }
 
@@ -55,9 +105,9 @@ fn an_agent_whose_disk_is_full_runs_no_command_counts_what_it_loses_and_recovers
     let agent = Agent::start_for_full_disk(&hub, home.path());
     hub.until("a sample", |hub| !hub.samples.is_empty());
     agent.limit_files("0");
-    until("a sample that is lost", || agent.log().contains("a sample is lost"));
+    agent.until_it_says("a sample is lost");
     hub.state.change(|hub| hub.offer(1, "ping", json!({})));
-    until("a command that is left", || agent.log().contains("it cannot be taken down first"));
+    agent.until_it_says("it cannot be taken down first");
     assert!(hub.state.lock().results.is_empty());
     agent.limit_files("unlimited");
     hub.until("the command's result, and the loss", |hub| {

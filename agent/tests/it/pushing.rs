@@ -1,6 +1,6 @@
 //! Samples on their way to the hub, whatever happens in between.
 
-use crate::harness::{Agent, Hub, HubState, Reply, spooled_bytes, until};
+use crate::harness::{Agent, Hub, HubState, Reply, spooled_bytes};
 use pingup_agent::{
     clock::machine_time,
     spool::{Bounds, Kind, Lane, Spool},
@@ -58,7 +58,7 @@ fn what_piles_up_while_the_hub_is_away_arrives_in_a_batch_with_its_own_times() {
     hub.until("a first sample", |hub| !hub.samples.is_empty());
     hub.go_away();
     let before = spooled_bytes(home.path());
-    until("more samples in the spool", || spooled_bytes(home.path()) >= before * 4);
+    agent.until("more samples in the spool", || spooled_bytes(home.path()) >= before * 4);
     hub.come_back();
     hub.until("what piled up", |hub| hub.batches.iter().any(|&size| size >= 3));
     hub.until("the next one", |hub| hub.batches.last() == Some(&1));
@@ -195,11 +195,11 @@ fn a_copied_identity_stops_pushing_and_goes_on_beating() {
             (refused || hub.batches.len() > hub.samples.len()).then_some(hub.batches.len())
         });
         let before = spooled_bytes(home.path());
-        until("more samples in the spool", || spooled_bytes(home.path()) > before * 3 / 2);
+        agent.until("more samples in the spool", || spooled_bytes(home.path()) > before * 3 / 2);
         assert_eq!(hub.state.lock().batches.len(), batches, "nothing is pushed any more");
         hub.state.change(|hub| hub.offer(1, "ping", json!({})));
         let before = spooled_bytes(home.path());
-        until("one more sample", || spooled_bytes(home.path()) > before);
+        agent.until("one more sample", || spooled_bytes(home.path()) > before);
         assert!(hub.state.lock().results.is_empty(), "no command is run any more");
         let (status, log) = agent.terminate();
         assert!(status.success() && log.contains("another machine uses this agent's identity"), "{log}");

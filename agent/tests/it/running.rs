@@ -1,6 +1,6 @@
 //! Commands that run long: watched, ended by an operator or by the clock, and the queue goes on behind them.
 
-use crate::harness::{Agent, Hub, Reply, until};
+use crate::harness::{Agent, Hub, Reply};
 use pingup_protocol::{
     command::ResultStatus,
     limits::{OUTPUT_BYTES_MAX, PROGRESS_BYTES_MAX},
@@ -76,7 +76,7 @@ fn a_command_that_is_cancelled_ends_with_all_it_started_and_the_queue_goes_on() 
         hub.offer(3, "ping", json!({}));
     });
     let agent = with_exec(&hub, home.path());
-    until("it to run", || begun.exists());
+    hub.until("it to run", |hub| hub.outputs.get(&1).is_some_and(|output| output == "so far\n"));
     hub.state.change(|hub| {
         hub.cancel(1);
         hub.cancel(2);
@@ -84,9 +84,8 @@ fn a_command_that_is_cancelled_ends_with_all_it_started_and_the_queue_goes_on() 
     hub.until("the result of the last", |hub| hub.result(3).is_some());
     let child = std::fs::read_to_string(&begun).unwrap();
     let stat = format!("/proc/{}/stat", child.trim());
-    until("what it started to be gone", || {
-        std::fs::read_to_string(&stat).map_or(true, |stat| stat.contains(") Z "))
-    });
+    let is_gone = std::fs::read_to_string(&stat).map_or(true, |stat| stat.contains(") Z "));
+    assert!(is_gone, "what it started is gone before its end is told");
     assert!(agent.terminate().0.success());
     let hub = hub.state.lock();
     let result = hub.result(1).unwrap();
@@ -99,6 +98,49 @@ fn a_command_that_is_cancelled_ends_with_all_it_started_and_the_queue_goes_on() 
     assert_eq!(hub.result(2).unwrap().status, ResultStatus::Cancelled, "it had not begun");
     assert!(!held.exists());
     assert_eq!(hub.result(3).unwrap().status, ResultStatus::Succeeded);
+}
+
+/// None of them takes a second, and so none is attended by itself.
+#[test]
+fn of_many_short_commands_that_wait_those_that_are_cancelled_are_not_begun() {
+    const MANY: u64 = 32;
+    let hub = Hub::start();
+    let home = tempfile::tempdir().unwrap();
+    let file = |seq: u64| home.path().join(format!("ran-{seq}"));
+    hub.state.change(|hub| {
+        for seq in 1..=MANY {
+            hub.offer(seq, "exec", script("echo > \"$0\"; sleep 0.15", &file(seq)));
+        }
+    });
+    let agent = with_exec(&hub, &home.path().join("state"));
+    hub.until("the first to be done", |hub| hub.result(1).is_some());
+    hub.state.change(|hub| (MANY / 2..=MANY).for_each(|seq| hub.cancel(seq)));
+    hub.until("all results", |hub| hub.results.len() as u64 == MANY);
+    assert!(agent.terminate().0.success());
+    let hub = hub.state.lock();
+    for seq in 1..=MANY {
+        let status = hub.result(seq).unwrap().status;
+        let expected = if seq < MANY / 2 { ResultStatus::Succeeded } else { ResultStatus::Cancelled };
+        // What was under way when the word came may have been done.
+        assert!(status == expected || seq == MANY / 2, "{seq}: {status:?}");
+        assert!(file(seq).exists() == (status == ResultStatus::Succeeded) || seq == MANY / 2, "{seq}");
+    }
+}
+
+#[test]
+fn what_is_cancelled_in_the_answer_that_hands_it_out_is_not_begun() {
+    let hub = Hub::start();
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("ran");
+    hub.state.change(|hub| {
+        hub.offer(1, "exec", script("echo > \"$0\"", &file));
+        hub.offer(2, "ping", json!({}));
+        hub.cancel(1);
+    });
+    let agent = with_exec(&hub, &home.path().join("state"));
+    hub.until("both results", |hub| hub.results.len() == 2);
+    assert!(agent.terminate().0.success() && !file.exists());
+    assert_eq!(hub.state.lock().result(1).unwrap().status, ResultStatus::Cancelled);
 }
 
 #[test]
@@ -120,10 +162,8 @@ fn a_wish_that_is_not_the_hubs_to_this_question_ends_nothing() {
         // What it may still be told: of another.
         hub.cancel(7);
     });
-    until("both to be thrown away", || {
-        let log = agent.log();
-        log.contains("it answers another request") && log.contains("an answer was thrown away: ")
-    });
+    agent.until_it_says("it answers another request");
+    agent.until_it_says("an answer was thrown away: ");
     std::fs::write(&go, "").unwrap();
     hub.until("its result", |hub| hub.result(1).is_some());
     assert!(agent.terminate().0.success());

@@ -1,6 +1,6 @@
 //! Being told to stop.
 
-use crate::harness::{Agent, Hub, Reply, until};
+use crate::harness::{Agent, Hub, Reply};
 use pingup_protocol::{command::ResultStatus, heartbeat::Presence};
 use serde_json::json;
 use std::time::{Duration, Instant};
@@ -29,7 +29,8 @@ fn a_command_that_runs_is_ended_and_its_outcome_told() {
         hub.offer(1, "exec", json!({"argv": ["sh", "-c", script, file]}));
     });
     let agent = Agent::start_with(&hub, home.path(), &["--allow", "exec"]);
-    until("the command to run", || file.exists());
+    hub.until("the command to run", |hub| hub.outputs.contains_key(&1));
+    assert!(file.exists());
     assert!(agent.terminate().0.success());
     let hub = hub.state.lock();
     let result = hub.result(1).expect("told before it went");

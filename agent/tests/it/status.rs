@@ -1,6 +1,6 @@
 //! The status: of an agent at work, one that has ended, one that died, and none.
 
-use crate::harness::{Agent, Hub, Reply, program, until};
+use crate::harness::{Agent, Hub, Reply, program};
 use pingup_protocol::problem::ProblemType;
 use serde_json::Value;
 use std::{os::unix::fs::PermissionsExt, path::Path};
@@ -19,7 +19,7 @@ fn an_agent_says_how_it_does_while_it_works_and_when_it_ends() {
     assert_eq!(asked(home.path()).0, Some(3), "none was ever there");
     let agent = Agent::start(&hub, home.path());
     let is_told = || asked(home.path()).1["agent"]["committedAt"].is_string();
-    until("a push that was written down", is_told);
+    agent.until("a push that was written down", is_told);
     let (code, report) = asked(home.path());
     assert_eq!((code, report["condition"].as_str()), (Some(0), Some("well")), "{report:#}");
     let said = &report["agent"];
@@ -44,7 +44,7 @@ fn an_agent_that_was_killed_or_revoked_does_not_run() {
     let hub = Hub::start();
     let home = tempfile::tempdir().unwrap();
     let agent = Agent::start(&hub, home.path());
-    until("a word of it", || home.path().join("status.json").exists());
+    agent.until("a word of it", || home.path().join("status.json").exists());
     agent.kill();
     let (code, report) = asked(home.path());
     assert_eq!(code, Some(3));
@@ -78,8 +78,8 @@ fn an_agent_whose_hub_is_away_is_in_trouble_and_says_what_waits() {
     let agent = Agent::start(&hub, home.path());
     hub.until("a sample", |hub| !hub.samples.is_empty());
     hub.go_away();
-    until("trouble", || asked(home.path()).0 == Some(1));
-    until("samples that wait", || asked(home.path()).1["agent"]["spool"]["records"].as_u64() > Some(0));
+    agent.until("trouble", || asked(home.path()).0 == Some(1));
+    agent.until("samples that wait", || asked(home.path()).1["agent"]["spool"]["records"].as_u64() > Some(0));
     let (_, report) = asked(home.path());
     assert!(report["why"].as_str().unwrap().contains("cannot reach the hub"), "{report:#}");
     assert!(agent.terminate().0.success());

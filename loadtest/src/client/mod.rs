@@ -110,6 +110,21 @@ impl Client {
         self.stream.is_some()
     }
 
+    /// Lets an idle connection go that the other side has closed meanwhile: the next request opens another, as with any
+    /// client that waits for nothing and still hears.
+    pub(crate) fn notice(&mut self) {
+        let is_idle = |stream: &TcpStream| {
+            let heard = stream.try_read(&mut [0]);
+            heard.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+        };
+        self.stream = self.stream.take().filter(is_idle);
+    }
+
+    /// Whether it is opened for each request.
+    pub(crate) const fn is_brief(&self) -> bool {
+        self.manner.brief.is_some()
+    }
+
     /// Whether it is a connection to this very hub.
     pub(crate) fn talks_to(&self, hub: &Arc<Hub>) -> bool {
         Arc::ptr_eq(&self.hub, hub)

@@ -83,3 +83,17 @@ async fn a_brief_connection_is_opened_for_each_request_and_counted() {
     served.await.unwrap();
     assert_eq!(attempts.by_second().iter().sum::<u32>(), 2);
 }
+
+#[tokio::test]
+async fn a_connection_that_was_closed_while_it_was_idle_is_noticed() {
+    let mut client = client(vec![answer(b"ok")]).await;
+    client.exchange(b"ping").await.unwrap();
+    client.notice();
+    assert!(client.is_open(), "nothing came");
+    let Some(stream) = &mut client.stream else { unreachable!("it was open just now") };
+    // What the other side waits for before it closes.
+    stream.write_all(b"x").await.unwrap();
+    stream.readable().await.unwrap();
+    client.notice();
+    assert!(!client.is_open());
+}

@@ -1,13 +1,13 @@
 //! Heartbeats: every thirty seconds, from any moment within the first thirty on; the first says what the machine is.
 
 use super::{
-    backoff::Backoff,
+    chance::Chance,
     diary::record,
-    lines::Purpose,
     member::{Member, Said},
 };
-use crate::{client::Client, fleet::now};
+use crate::fleet::now;
 use pingup_protocol::{
+    backoff::{Backoff, REFUSED},
     enrol::HostInfo,
     heartbeat::{ConfigReport, HeartbeatAnswer, HeartbeatBody, Presence},
     limits::HEARTBEAT_SECONDS,
@@ -16,24 +16,21 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 
 const EVERY: Duration = Duration::from_secs(HEARTBEAT_SECONDS);
-/// The wait after a first failure; the longest is a beat's.
-const BACKOFF_FIRST: Duration = Duration::from_secs(1);
 
 /// Beats for one agent.
 pub(super) struct Pulse {
     member: Arc<Member>,
-    client: Client,
     info: Option<HostInfo>,
     backoff: Backoff,
+    chance: Chance,
 }
 
 impl Pulse {
     /// A pulse that has not beaten yet.
     pub(super) fn new(member: Arc<Member>) -> Self {
-        let client = member.line(Purpose::Beat, Duration::ZERO);
-        let backoff = Backoff::new(BACKOFF_FIRST, EVERY, member.random(12));
+        let (backoff, chance) = (Backoff::new(REFUSED), Chance::new(member.random(12)));
         let info = Some(machine(member.place));
-        Self { member, client, info, backoff }
+        Self { member, info, backoff, chance }
     }
 
     /// Beats for as long as somebody lets it.
@@ -42,15 +39,22 @@ impl Pulse {
         due.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             due.tick().await;
-            while let Said::Later(wait) = self.beat().await {
-                sleep(self.backoff.after_failure(wait)).await;
+            loop {
+                match self.beat().await {
+                    // Whoever speaks next waits until it is back.
+                    Said::Away => {}
+                    Said::Later(wait) => sleep(self.backoff.after_failure(wait, self.chance.draw())).await,
+                    Said::Good | Said::Never => break,
+                }
             }
             self.backoff.reset();
         }
     }
 
     async fn beat(&mut self) -> Said {
-        let path = format!("/api/v1/agents/{}/heartbeat", self.member.agent_id);
+        let member = Arc::clone(&self.member);
+        let path = format!("/api/v1/agents/{}/heartbeat", member.agent_id);
+        let mut client = member.saying().await;
         let body = HeartbeatBody {
             agent_id: self.member.agent_id.clone(),
             timestamp: now(),
@@ -61,9 +65,9 @@ impl Pulse {
         };
         let began = Instant::now();
         let request = self.member.agent.post(&self.member.hub, &path, &body);
-        let said = self.member.say(&mut self.client, request).await;
+        let said = self.member.say(&mut client, request).await;
         if said == Said::Good {
-            let answer = self.client.last();
+            let answer = client.last();
             match answer.and_then(|answer| self.member.agent.verified::<HeartbeatAnswer>(answer.body)) {
                 Some(_) => {
                     self.info = None;

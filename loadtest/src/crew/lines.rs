@@ -1,15 +1,14 @@
 //! How many connections each agent keeps, and whether the system grants so many open files.
 //!
-//! The real agent keeps four: one that waits for commands, one that pushes, one that beats, and for a while after a
-//! result the one that reported it. Where ten thousand of them are more files than a process may open, fewer are
-//! kept, and what has no connection of its own opens one for each request. The waiting one is always kept.
+//! The real agent keeps two: one that waits for commands, and one for all that it says. Where ten thousand of them are
+//! more files than a process may open, only the waiting one is kept, and what is said opens one for each request.
 
 use crate::{client::Manner, error::LoadError};
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 /// What the real agent keeps.
-pub(crate) const LINES_REAL: usize = 4;
+pub(crate) const LINES_REAL: usize = 2;
 /// Connections for one request each that are open at once.
 const BRIEF_MAX: usize = 1_024;
 /// Files that are open besides: the operator's connections, the runtime's, the hub's own.
@@ -20,12 +19,8 @@ const SPARE_FILES: usize = 128;
 pub(super) enum Purpose {
     /// Waiting for commands.
     Wait,
-    /// Pushing samples.
-    Push,
-    /// Heartbeats.
-    Beat,
-    /// Results.
-    Report,
+    /// Samples, heartbeats, results.
+    Say,
 }
 
 /// Connections, and so open files, that `agents` with `lines` kept ones each need at the hub and here.
@@ -74,11 +69,10 @@ mod tests {
 
     #[test]
     fn as_many_are_kept_as_the_system_grants() {
-        assert_eq!(kept(10_000, None, None).unwrap(), 4);
-        assert_eq!(kept(10_000, None, Some(40_128)).unwrap(), 4);
-        assert_eq!(kept(10_000, None, Some(40_127)).unwrap(), 3);
-        assert_eq!(kept(10_000, None, Some(20_000)).unwrap(), 1);
-        assert_eq!(kept(10, None, Some(1_024)).unwrap(), 4);
+        assert_eq!(kept(10_000, None, None).unwrap(), 2);
+        assert_eq!(kept(10_000, None, Some(20_128)).unwrap(), 2);
+        assert_eq!(kept(10_000, None, Some(20_127)).unwrap(), 1);
+        assert_eq!(kept(10, None, Some(1_024)).unwrap(), 2);
         assert_eq!(kept(10_000, Some(1), Some(20_000)).unwrap(), 1);
         for (agents, wanted) in [(10_000, Some(2)), (20_000, None)] {
             let refused = kept(agents, wanted, Some(20_000)).unwrap_err().to_string();
@@ -90,10 +84,9 @@ mod tests {
     fn the_waiting_one_is_always_kept() {
         let kept = |lines| {
             let manner = |purpose| Lines::new(lines).manner(purpose, Manner::default());
-            [Purpose::Wait, Purpose::Push, Purpose::Beat, Purpose::Report].map(|p| manner(p).brief.is_none())
+            [Purpose::Wait, Purpose::Say].map(|purpose| manner(purpose).brief.is_none())
         };
-        assert_eq!(kept(1), [true, false, false, false]);
-        assert_eq!(kept(3), [true, true, true, false]);
-        assert_eq!(kept(4), [true; 4]);
+        assert_eq!(kept(1), [true, false]);
+        assert_eq!(kept(2), [true, true]);
     }
 }

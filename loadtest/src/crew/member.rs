@@ -2,26 +2,34 @@
 
 use super::{
     Habits,
-    backoff::below,
+    absence::Absence,
+    chance::below,
     diary::Diary,
     lines::{Lines, Purpose},
 };
 use crate::{
     answer::{Answer, OK},
-    client::{Client, ClientError, Manner},
+    client::{Client, Manner},
+    error::LoadError,
     fleet::FleetAgent,
     measured::mix,
     settings::Hub,
 };
 use pingup_protocol::{ids::AgentId, signing::SignError};
 use std::{net::Ipv4Addr, sync::Arc, time::Duration};
-use tokio::time::Instant;
+use tokio::{
+    sync::{Mutex, MutexGuard},
+    time::Instant,
+};
 
 /// How long an answer may take that the hub does not hold open on purpose.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 /// Where the agents' own addresses begin, when the hub is on this machine: from one address there are fewer ports than
 /// ten thousand agents need.
 const SOURCES_BEGIN: u32 = u32::from_be_bytes([127, 1, 0, 1]);
+
+/// Sets what an agent's waits follow from apart from the rest.
+const ABSENCE_SALT: u64 = 10;
 
 /// One agent.
 pub(super) struct Member {
@@ -39,10 +47,10 @@ pub(super) struct Member {
     pub(super) habits: Habits,
     /// When the crew began.
     pub(super) begin: Instant,
-    /// Its connections.
-    pub(super) lines: Lines,
-    /// Whether each has an address of its own.
-    pub(super) own_address: bool,
+    /// Whether the hub is there.
+    pub(super) absence: Absence,
+    /// The connection for all that it says, one at a time.
+    saying: Mutex<Client>,
 }
 
 /// What a request came to that did what was asked, or not.
@@ -50,21 +58,63 @@ pub(super) struct Member {
 pub(super) enum Said {
     /// A 200.
     Good,
-    /// Not now: the hub is away, or asks to come again, after a time that it may name.
+    /// The hub is away.
+    Away,
+    /// Not now: the hub asks to come again, after a time that it may name.
     Later(Option<Duration>),
     /// Never.
     Never,
 }
 
-impl Member {
-    /// A connection for `purpose`, not open yet; answers may take `held` longer than they do by themselves.
-    pub(super) fn line(&self, purpose: Purpose, held: Duration) -> Client {
-        let place = u32::try_from(self.place).unwrap_or_default();
-        let source = self.own_address.then(|| Ipv4Addr::from_bits(SOURCES_BEGIN.saturating_add(place)));
+/// What the agents of a crew have in common.
+#[derive(Clone)]
+pub(super) struct Common {
+    /// Where the hub is.
+    pub(super) hub: Arc<Hub>,
+    /// Where everything is taken down.
+    pub(super) diary: Arc<Diary>,
+    /// How all of them live.
+    pub(super) habits: Habits,
+    /// When the crew began.
+    pub(super) begin: Instant,
+    /// Their connections.
+    pub(super) lines: Lines,
+    /// Whether each has an address of its own.
+    pub(super) own_address: bool,
+}
+
+impl Common {
+    /// A connection of the agent at `place`, not open yet; answers may take `held` longer than they do by themselves.
+    pub(super) fn line(&self, place: usize, purpose: Purpose, held: Duration) -> Client {
+        let offset = u32::try_from(place).unwrap_or_default();
+        let source = self.own_address.then(|| Ipv4Addr::from_bits(SOURCES_BEGIN.saturating_add(offset)));
         let manner = Manner { source, attempts: Some(Arc::clone(&self.diary.attempts)), brief: None };
         Client::new(Arc::clone(&self.hub))
             .with_patience(ANSWER_WITHIN + held)
             .with_manner(self.lines.manner(purpose, manner))
+    }
+}
+
+impl Member {
+    /// The `agent` at `place`.
+    pub(super) fn new(common: &Common, place: usize, agent: FleetAgent) -> Result<Self, LoadError> {
+        let Common { hub, diary, habits, begin, .. } = common.clone();
+        Ok(Self {
+            place,
+            agent_id: agent.agent_id()?,
+            absence: Absence::new(mix(agent.seed() ^ ABSENCE_SALT)),
+            agent: Arc::new(agent),
+            hub,
+            diary,
+            habits,
+            begin,
+            saying: Mutex::new(common.line(place, Purpose::Say, Duration::ZERO)),
+        })
+    }
+
+    /// The connection for all that is said, when it is free.
+    pub(super) async fn saying(&self) -> MutexGuard<'_, Client> {
+        self.saying.lock().await
     }
 
     /// A number that follows from the agent and `salt`.
@@ -77,18 +127,43 @@ impl Member {
         self.begin + below(every, self.random(salt))
     }
 
-    /// Sends `request` until there is an answer: once, and once more at once where the connection was a kept one,
-    /// which may have been closed at that very moment. So does the real agent.
-    pub(super) async fn exchange(&self, client: &mut Client, request: &[u8]) -> Result<(), ClientError> {
-        let kept = client.is_open();
-        let first = client.exchange(request).await.map(drop);
-        match first {
-            Err(_) if kept => {
-                self.broke();
-                client.exchange(request).await.map(drop).inspect_err(|_| self.broke())
-            }
-            other => other.inspect_err(|_| self.broke()),
+    /// Has the connection open, as soon as it is known that the hub is there, or it is its turn to look; whether it is.
+    /// One that is opened for each request is, with it.
+    pub(super) async fn reach(&self, client: &mut Client) -> bool {
+        self.absence.turn().await;
+        client.notice();
+        if client.is_brief() {
+            return true;
         }
+        let is_open = client.open().await.is_ok();
+        if is_open {
+            self.absence.found();
+        } else {
+            self.went();
+        }
+        is_open
+    }
+
+    /// Sends `request` over a connection that was reached, once; whether there is an answer.
+    pub(super) async fn exchange(&self, client: &mut Client, request: &[u8]) -> bool {
+        let asked = Instant::now();
+        match client.exchange(request).await {
+            Ok(_) => self.came(asked),
+            Err(_) => self.went(),
+        }
+        client.last().is_some()
+    }
+
+    /// The hub answered what was `asked` then.
+    pub(super) fn came(&self, asked: Instant) {
+        self.absence.found();
+        self.absence.answered(asked);
+    }
+
+    /// The hub is away: a connection broke, or did not open.
+    pub(super) fn went(&self) {
+        self.absence.lost();
+        self.broke();
     }
 
     /// A connection broke, or did not open.
@@ -98,6 +173,9 @@ impl Member {
 
     /// Sends a request that was signed, and says what came of it; the answer is in `client` still.
     pub(super) async fn say(&self, client: &mut Client, request: Result<Vec<u8>, SignError>) -> Said {
+        if !self.reach(client).await {
+            return Said::Away;
+        }
         let request = match request {
             Ok(request) => request,
             Err(error) => {
@@ -106,14 +184,14 @@ impl Member {
             }
         };
         match self.exchange(client, &request).await {
-            Ok(()) => self.judge(client.last()),
-            Err(_) => Said::Later(None),
+            true => self.judge(client.last()),
+            false => Said::Away,
         }
     }
 
     /// What an answer means to an agent.
     pub(super) fn judge(&self, answer: Option<Answer<'_>>) -> Said {
-        let Some(answer) = answer else { return Said::Later(None) };
+        let Some(answer) = answer else { return Said::Away };
         if answer.status == OK {
             return Said::Good;
         }

@@ -2,12 +2,13 @@
 //! that the hub holds open, begins and reports them, beats every thirty seconds, and pushes a sample each interval.
 //!
 //! They keep to docs/protocol.md: what they send is signed, what they hear is verified, numbers rise, and what is not
-//! answered is kept and sent again. They have the real agent's connections, each for one purpose, and its waits after
+//! answered is kept and sent again. They have the real agent's two connections, and its waits after
 //! a failure. What they leave out is what no hub sees: nothing is written to disk, `ping` is all they can do, and
 //! configurations are not fetched. Enrolled they are by an operator, since a hub takes few enrolments from one address.
 
-mod backoff;
+mod absence;
 mod beat;
+mod chance;
 mod diary;
 mod lines;
 mod member;
@@ -20,8 +21,8 @@ pub(crate) use lines::{LINES_REAL, files_needed, kept};
 
 use crate::{error::LoadError, fleet::FleetAgent, progress, settings::Hub, spool::Spool};
 use beat::Pulse;
-use lines::Lines;
-use member::Member;
+use lines::{Lines, Purpose};
+use member::{Common, Member};
 use push::Pusher;
 use report::Reporter;
 use std::{net::Ipv4Addr, sync::Arc, time::Duration};
@@ -70,23 +71,20 @@ impl Crew {
     ) -> Result<Self, LoadError> {
         let (stop, stopped) = watch::channel(false);
         let diary = Arc::new(Diary::new(fleet.len()));
-        let own_address = has_addresses(hub).await;
-        let (begin, lines) = (Instant::now(), Lines::new(habits.lines));
+        let common = Common {
+            hub: Arc::clone(hub),
+            diary: Arc::clone(&diary),
+            habits,
+            begin: Instant::now(),
+            lines: Lines::new(habits.lines),
+            own_address: has_addresses(hub).await,
+        };
         let (mut members, mut loops, mut pushers) = (Vec::new(), JoinSet::new(), JoinSet::new());
         for (place, agent) in fleet.into_iter().enumerate() {
-            let member = Arc::new(Member {
-                place,
-                agent_id: agent.agent_id()?,
-                agent: Arc::new(agent),
-                hub: Arc::clone(hub),
-                diary: Arc::clone(&diary),
-                habits,
-                begin,
-                lines: lines.clone(),
-                own_address,
-            });
+            let member = Arc::new(Member::new(&common, place, agent)?);
             let (results, reported) = mpsc::channel(RESULTS_MAX);
-            let mut waiter = Waiter::new(Arc::clone(&member), results);
+            let line = common.line(place, Purpose::Wait, wait::HELD);
+            let mut waiter = Waiter::new(Arc::clone(&member), line, results);
             let mut reporter = Reporter::new(Arc::clone(&member), reported);
             let mut pulse = Pulse::new(Arc::clone(&member));
             let mut pusher = Pusher::new(Arc::clone(&member));
@@ -109,7 +107,7 @@ impl Crew {
             });
             members.push(member);
         }
-        Ok(Self { diary, begin, lines: habits.lines, members, stop, loops, pushers })
+        Ok(Self { diary, begin: common.begin, lines: habits.lines, members, stop, loops, pushers })
     }
 
     /// How many they are.

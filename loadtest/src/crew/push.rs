@@ -1,16 +1,18 @@
 //! Pushing: a sample each interval, kept until the hub has it, sent in batches where several wait.
 
-use super::{backoff::Backoff, diary::record, lines::Purpose, member::Member};
+use super::{chance::Chance, diary::record, member::Member};
 use crate::{
+    error::LoadError,
     fleet::now,
     spool::{Pushed, Spool},
 };
-use pingup_protocol::time::Timestamp;
-use std::{sync::Arc, time::Duration};
+use pingup_protocol::{
+    backoff::{Backoff, REFUSED},
+    time::Timestamp,
+};
+use std::{ops::RangeInclusive, sync::Arc};
 use tokio::time::{Instant, sleep, sleep_until};
 
-/// The wait after a first failure, and the longest.
-const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 /// Rows of the largest batch.
 const BATCH_ROWS_MAX: u64 = 500;
 
@@ -19,16 +21,16 @@ pub(super) struct Pusher {
     member: Arc<Member>,
     spool: Spool,
     backoff: Backoff,
+    chance: Chance,
 }
 
 impl Pusher {
     /// A pusher with an empty spool.
     pub(super) fn new(member: Arc<Member>) -> Self {
-        let client = member.line(Purpose::Push, Duration::ZERO);
         let begin = (moment(member.first_sample()), member.habits.interval);
-        let backoff = Backoff::new(BACKOFF.0, BACKOFF.1, member.random(13));
-        let spool = Spool::over(client, Arc::clone(&member.agent), begin, &member.hub);
-        Self { member, spool, backoff }
+        let (backoff, chance) = (Backoff::new(REFUSED), Chance::new(member.random(13)));
+        let spool = Spool::without_line(Arc::clone(&member.agent), begin, &member.hub);
+        Self { member, spool, backoff, chance }
     }
 
     /// What was sent, and what of it the hub has.
@@ -44,37 +46,49 @@ impl Pusher {
                 sleep_until(self.member.sample_due(taken + 1)).await;
                 continue;
             };
-            let (kept, began) = (self.spool.is_connected(), Instant::now());
-            let wait = match self.spool.push(range).await {
+            let retry_after = match self.push(range).await {
                 Ok(Pushed::Stored { rows, missed }) => {
                     self.member.diary.acked(self.member.place, self.spool.acked());
                     self.member.diary.note(|entries| {
                         entries.rows += rows;
                         entries.rows_missed += missed;
-                        record(&mut entries.pushed, began.elapsed());
                     });
                     self.backoff.reset();
                     continue;
                 }
+                // Whoever speaks next waits until it is back.
+                Ok(Pushed::Broken) => continue,
                 Ok(Pushed::Later { wait, .. }) => {
                     self.member.diary.note(|entries| entries.put_off += 1);
                     Some(wait)
-                }
-                Ok(Pushed::Broken) => {
-                    self.member.broke();
-                    // Closed at that very moment, perhaps: once more at once, as the real agent does.
-                    if kept {
-                        continue;
-                    }
-                    None
                 }
                 Err(error) => {
                     self.member.diary.fault(|| format!("{}: {error}", self.member.agent_id));
                     None
                 }
             };
-            sleep(self.backoff.after_failure(wait)).await;
+            sleep(self.backoff.after_failure(retry_after, self.chance.draw())).await;
         }
+    }
+
+    /// Pushes once, when it is its turn to speak.
+    async fn push(&mut self, range: RangeInclusive<u64>) -> Result<Pushed, LoadError> {
+        let member = Arc::clone(&self.member);
+        let mut client = member.saying().await;
+        if !member.reach(&mut client).await {
+            return Ok(Pushed::Broken);
+        }
+        let asked = Instant::now();
+        let pushed = self.spool.push_over(&mut client, range).await;
+        match &pushed {
+            Ok(Pushed::Broken) => member.went(),
+            Ok(Pushed::Stored { .. }) => {
+                member.came(asked);
+                member.diary.note(|entries| record(&mut entries.pushed, asked.elapsed()));
+            }
+            Ok(Pushed::Later { .. }) | Err(_) => member.came(asked),
+        }
+        pushed
     }
 }
 

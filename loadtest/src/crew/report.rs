@@ -1,35 +1,33 @@
 //! Reporting: one result after the other goes to the hub, until it has taken each.
 
 use super::{
-    backoff::Backoff,
-    lines::Purpose,
+    chance::Chance,
     member::{Member, Said},
 };
-use crate::{client::Client, fleet::now};
-use pingup_protocol::command::ResultBody;
-use std::{sync::Arc, time::Duration};
+use crate::fleet::now;
+use pingup_protocol::{
+    backoff::{Backoff, REFUSED},
+    command::ResultBody,
+};
+use std::sync::Arc;
 use tokio::{
     sync::mpsc,
     time::{Instant, sleep},
 };
 
-/// The wait after a first failure, and the longest.
-const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
-
 /// Reports for one agent.
 pub(super) struct Reporter {
     member: Arc<Member>,
-    client: Client,
     results: mpsc::Receiver<ResultBody>,
     backoff: Backoff,
+    chance: Chance,
 }
 
 impl Reporter {
     /// A reporter of what comes from `results`.
     pub(super) fn new(member: Arc<Member>, results: mpsc::Receiver<ResultBody>) -> Self {
-        let client = member.line(Purpose::Report, Duration::ZERO);
-        let backoff = Backoff::new(BACKOFF.0, BACKOFF.1, member.random(11));
-        Self { member, client, results, backoff }
+        let (backoff, chance) = (Backoff::new(REFUSED), Chance::new(member.random(11)));
+        Self { member, results, backoff, chance }
     }
 
     /// Reports until nothing more can come.
@@ -45,7 +43,11 @@ impl Reporter {
             // Signed as it is sent.
             result.timestamp = now();
             let request = self.member.agent.post(&self.member.hub, &path, &result);
-            match self.member.say(&mut self.client, request).await {
+            let said = {
+                let mut client = self.member.saying().await;
+                self.member.say(&mut client, request).await
+            };
+            match said {
                 Said::Good => {
                     self.backoff.reset();
                     let at = Instant::now();
@@ -54,7 +56,9 @@ impl Reporter {
                         entries.stored_last = entries.stored_last.max(Some(at));
                     });
                 }
-                Said::Later(wait) => sleep(self.backoff.after_failure(wait)).await,
+                // Whoever speaks next waits until it is back.
+                Said::Away => {}
+                Said::Later(wait) => sleep(self.backoff.after_failure(wait, self.chance.draw())).await,
                 Said::Never => return,
             }
         }

@@ -5,12 +5,12 @@
 //! allow-list has `ping` on it and nothing else; anything else is rejected, and the hub is told so.
 
 use super::{
-    backoff::Backoff,
-    lines::Purpose,
+    chance::Chance,
     member::{Member, Said},
 };
 use crate::{client::Client, fleet::now};
 use pingup_protocol::{
+    backoff::{Backoff, REFUSED},
     command::{Command, PendingAnswer, ResultBody, ResultStatus},
     time::Timestamp,
 };
@@ -22,13 +22,21 @@ use tokio::{
 };
 
 /// How long the hub is asked to hold the request open.
-const WAIT: Duration = Duration::from_secs(50);
+pub(super) const HELD: Duration = Duration::from_secs(50);
 /// An empty answer that comes sooner was not held open.
 const HELD_LEAST: Duration = Duration::from_secs(1);
-/// The wait after a first failure, and the longest.
-const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 /// From one agent's first request to the next one's: a fleet that is there already did not come at a stroke.
 const STEP: Duration = Duration::from_micros(500);
+
+/// What came of a question.
+enum Asked {
+    /// So many commands came, and so many of them were begun or rejected.
+    Answered { offered: usize, done: usize },
+    /// The hub is away.
+    Away,
+    /// Not now, and perhaps when.
+    Later(Option<Duration>),
+}
 
 /// Waits for the commands of one agent.
 pub(super) struct Waiter {
@@ -40,15 +48,15 @@ pub(super) struct Waiter {
     last_seq: u64,
     asked: u64,
     backoff: Backoff,
+    chance: Chance,
 }
 
 impl Waiter {
-    /// A waiter; what its agent has to report goes to `results`.
-    pub(super) fn new(member: Arc<Member>, results: mpsc::Sender<ResultBody>) -> Self {
-        let client = member.line(Purpose::Wait, WAIT);
-        let backoff = Backoff::new(BACKOFF.0, BACKOFF.1, member.random(10));
+    /// A waiter over `client`; what its agent has to report goes to `results`.
+    pub(super) fn new(member: Arc<Member>, client: Client, results: mpsc::Sender<ResultBody>) -> Self {
+        let (backoff, chance) = (Backoff::new(REFUSED), Chance::new(member.random(14)));
         let opened = member.begin;
-        Self { member, client, opened, results, last_seq: 0, asked: 0, backoff }
+        Self { member, client, opened, results, last_seq: 0, asked: 0, backoff, chance }
     }
 
     /// Waits, over and over, for as long as somebody lets it.
@@ -57,34 +65,39 @@ impl Waiter {
         sleep_until(self.member.begin + turn).await;
         loop {
             let began = Instant::now();
-            let wait = match self.ask().await {
+            let retry_after = match self.ask().await {
                 // Commands that nothing came of would be handed out again at once; so would nothing, too soon.
-                Ok((offered, done)) if done > 0 || (offered == 0 && began.elapsed() >= HELD_LEAST) => {
+                Asked::Answered { offered, done }
+                    if done > 0 || (offered == 0 && began.elapsed() >= HELD_LEAST) =>
+                {
                     self.backoff.reset();
                     continue;
                 }
-                Ok(_) => None,
-                Err(wait) => wait,
+                // Whoever asks next waits until it is back.
+                Asked::Away => continue,
+                Asked::Answered { .. } => None,
+                Asked::Later(retry_after) => retry_after,
             };
-            sleep(self.backoff.after_failure(wait)).await;
+            sleep(self.backoff.after_failure(retry_after, self.chance.draw())).await;
         }
     }
 
-    /// Asks once; says how many commands came and how many were begun or rejected, or how long to wait.
-    async fn ask(&mut self) -> Result<(usize, usize), Option<Duration>> {
+    /// Asks once.
+    async fn ask(&mut self) -> Asked {
         self.asked += 1;
         let (one, two) = (self.member.random(self.asked << 8), self.member.random(!self.asked));
         let nonce = format!("{one:016x}{two:016x}");
-        let (id, wait, after) = (self.member.agent_id.as_str(), WAIT.as_secs(), self.last_seq);
+        let (id, wait, after) = (self.member.agent_id.as_str(), HELD.as_secs(), self.last_seq);
         let path = format!("/api/v1/commands/pending/{id}?nonce={nonce}&wait={wait}&after={after}");
         let request = self.member.agent.get(&self.member.hub, &path);
         if !self.held(&request).await {
-            return Err(None);
+            return Asked::Away;
         }
         let answer = match self.member.judge(self.client.last()) {
             Said::Good => self.client.last().and_then(|answer| self.member.agent.verified(answer.body)),
-            Said::Later(wait) => return Err(wait),
-            Said::Never => return Err(None),
+            Said::Away => return Asked::Away,
+            Said::Later(retry_after) => return Asked::Later(retry_after),
+            Said::Never => return Asked::Later(None),
         };
         match answer {
             Some(PendingAnswer { agent_id, nonce: echoed, commands, .. })
@@ -95,36 +108,34 @@ impl Waiter {
                 for command in &commands {
                     done += usize::from(self.take(command).await);
                 }
-                Ok((offered, done))
+                Asked::Answered { offered, done }
             }
             _ => {
                 let id = &self.member.agent_id;
                 self.member.diary.fault(|| format!("{id}: an answer to a wait is not the hub's to it"));
-                Err(None)
+                Asked::Later(None)
             }
         }
     }
 
-    /// Sends the request and waits for the answer, once more where a kept connection broke; whether one came.
+    /// Sends the request and waits for the answer; whether one came.
     async fn held(&mut self, request: &[u8]) -> bool {
-        for _ in 0..2 {
-            let kept = self.client.is_open();
-            if self.client.open().await.is_ok() {
-                if !kept {
-                    // Not when it was begun: what was begun at one hub may come about at the next.
-                    self.opened = Instant::now();
-                }
-                let _waiting = self.member.diary.waits(self.member.place, self.opened);
-                if self.client.exchange(request).await.is_ok() {
-                    return true;
-                }
-            }
-            self.member.broke();
-            if !kept {
-                break;
-            }
+        self.client.notice();
+        let kept = self.client.is_open();
+        if !self.member.reach(&mut self.client).await {
+            return false;
         }
-        false
+        if !kept {
+            // Not when it was begun: what was begun at one hub may come about at the next.
+            self.opened = Instant::now();
+        }
+        let _waiting = self.member.diary.waits(self.member.place, self.opened);
+        let answered = self.member.exchange(&mut self.client, request).await;
+        if answered && !self.client.is_open() {
+            // A hub that stops answers all who wait, and closes.
+            self.member.absence.lost();
+        }
+        answered
     }
 
     /// Begins a command, or rejects it; false if it is none of this agent's.

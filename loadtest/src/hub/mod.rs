@@ -95,6 +95,14 @@ impl Stage {
         self.own.as_ref().map(|own| own.data_dir.as_path())
     }
 
+    /// A join token of a hub of our own, for one use.
+    pub(crate) async fn join_token(&self) -> Result<String, LoadError> {
+        match &self.own {
+            Some(own) => said_by(&own.server, &["join-token", "create"], &own.data_dir).await,
+            None => Err(LoadError::Nothing("only a hub of our own gives join tokens")),
+        }
+    }
+
     /// How long a hub of our own took until it listened.
     pub(crate) fn start_took(&self) -> Option<Duration> {
         self.own.as_ref()?.running.as_ref().map(|(listener, _)| listener.took)
@@ -163,20 +171,28 @@ fn serve(server: &Path, data_dir: &Path, start: &Start) -> Command {
 }
 
 async fn make_token(server: &Path, data_dir: &Path) -> Result<Bearer, LoadError> {
+    let token = said_by(server, &["token", "create", "--role", "admin"], data_dir).await?;
+    let failed =
+        || LoadError::Program { program: server.display().to_string(), reason: "made no token".to_owned() };
+    Bearer::new(&token).ok_or_else(failed)
+}
+
+/// What a subcommand of the hub's program says: one line.
+async fn said_by(server: &Path, subcommand: &[&str], data_dir: &Path) -> Result<String, LoadError> {
     let program = server.display().to_string();
     let failed = |reason: String| LoadError::Program { program: program.clone(), reason };
     let mut command = Command::new(server);
-    command.args(["token", "create", "--role", "admin", "--data-dir"]).arg(data_dir);
-    let made = command.output().await.map_err(|error| failed(error.to_string()))?;
-    let token = String::from_utf8_lossy(&made.stdout);
-    match Bearer::new(token.trim_end()) {
-        Some(bearer) if made.status.success() => Ok(bearer),
-        _ => Err(failed(format!("made no token: {}", String::from_utf8_lossy(&made.stderr).trim_end()))),
+    command.args(subcommand).arg("--data-dir").arg(data_dir);
+    let output = command.output().await.map_err(|error| failed(error.to_string()))?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        return Err(failed(format!("{} failed: {}", subcommand.join(" "), said.trim_end())));
     }
+    Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
 }
 
 /// The program of that name beside this one.
-fn beside(name: &str) -> Result<PathBuf, LoadError> {
+pub(crate) fn beside(name: &str) -> Result<PathBuf, LoadError> {
     let this = std::env::current_exe().map_err(|source| file(Path::new(name), source))?;
     let program = this.with_file_name(OsString::from(format!("{name}{}", std::env::consts::EXE_SUFFIX)));
     match program.is_file() {
@@ -194,6 +210,6 @@ fn last_line(log: Option<&Path>) -> Option<String> {
     text.lines().last().map(str::to_owned)
 }
 
-fn file(path: &Path, source: std::io::Error) -> LoadError {
+pub(crate) fn file(path: &Path, source: std::io::Error) -> LoadError {
     LoadError::File { path: path.display().to_string(), source }
 }

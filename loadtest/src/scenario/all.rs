@@ -6,6 +6,7 @@
 
 use super::{
     Pushers, Scenario,
+    agent::Agent,
     command_fanout::{By, CommandFanout},
     command_latency::CommandLatency,
     crash::Crash,
@@ -67,6 +68,7 @@ impl Scenario for All {
             ("crash", set.crash.run(target, seed).await?),
         ];
         parts.extend(set.crews.run(target, seed).await?);
+        parts.push(("agent", set.agent.run(target, seed).await?));
         let folder = tempfile::Builder::new()
             .prefix("pingup-loadtest-")
             .tempdir()
@@ -89,6 +91,7 @@ struct Set {
     stall: Stall,
     crash: Crash,
     crews: Crews,
+    agent: Agent,
     fill: Fill,
     start: Start,
     queries: QueryMix,
@@ -104,6 +107,7 @@ impl Set {
             stall: Stall { agents: 500, rate: 20_000, after: 8, r#for: 30 },
             crash: Crash { kills: 200, agents: 32 },
             crews: Crews::whole(),
+            agent: Agent::whole(),
             fill: Fill {
                 pushers: Pushers::of(1_000),
                 days: 30,
@@ -127,6 +131,7 @@ impl Set {
             stall: Stall { agents: 500, rate: 20_000, after: 5, r#for: 8 },
             crash: Crash { kills: 10, agents: 32 },
             crews: Crews::short(seconds),
+            agent: Agent::short(seconds),
             fill,
             start: Start { rounds: 1, store },
             queries: QueryMix { queries: 30, ingest_rate: 20_000, heavy: 10, seconds: 2 * seconds },

@@ -1,9 +1,10 @@
 //! What the program can be asked to do: each scenario with its flags, by its name.
 
 use super::{
-    Scenario, all::All, ceiling::Ceiling, command_fanout::CommandFanout, command_latency::CommandLatency,
-    crash::Crash, fill::Fill, fleet_memory::Fleet, herd::Herd, ingest::Ingest, ingest_batch::IngestBatch,
-    ingest_single::IngestSingle, query_mix::QueryMix, stall::Stall, start::Start, steady::Steady,
+    Scenario, agent::Agent, all::All, ceiling::Ceiling, command_fanout::CommandFanout,
+    command_latency::CommandLatency, crash::Crash, fill::Fill, fleet_memory::Fleet, herd::Herd,
+    ingest::Ingest, ingest_batch::IngestBatch, ingest_single::IngestSingle, query_mix::QueryMix,
+    stall::Stall, start::Start, steady::Steady,
 };
 use crate::{
     error::LoadError,
@@ -44,6 +45,9 @@ pub(crate) enum Command {
     /// A hub that is gone for a while under a fleet: when all are back, and whether they come as a herd, that is
     /// all in the same second, which would take the hub down again
     Herd(Herd),
+    /// The real agent program at a hub: what it takes in memory and processor, how soon its first sample is there, a day
+    /// without its hub
+    Agent(Agent),
     /// Everything in turn, and the table of what must hold
     All(All),
     /// The bare handler itself
@@ -69,6 +73,7 @@ macro_rules! whichever {
             Command::CommandFanout($scenario) => $does,
             Command::Fleet($scenario) => $does,
             Command::Herd($scenario) => $does,
+            Command::Agent($scenario) => $does,
             Command::All($scenario) => $does,
             Command::Bare => $bare,
         }

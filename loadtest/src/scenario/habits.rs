@@ -26,8 +26,8 @@ const HUB_CONNECTIONS_DEFAULT: usize = 49_152;
 /// How the agents of a scenario live.
 #[derive(Args, Clone, Copy)]
 pub(crate) struct HabitFlags {
-    /// Connections that each agent keeps: 4 as the real one does, 1: only the one that waits, the others are opened for
-    /// each request [default: as many of the 4 as the system grants open files for]
+    /// Connections that each agent keeps: 2 as the real one does, 1: only the one that waits, the other is opened for
+    /// each request [default: as many of the 2 as the system grants open files for]
     #[arg(long, env = "PINGUP_LINES", value_name = "N", value_parser = number::<1, { LINES_REAL as u64 }>)]
     lines: Option<usize>,
     /// Seconds from one sample of an agent to the next
@@ -116,9 +116,9 @@ mod tests {
     #[test]
     fn a_hub_is_told_to_take_more_only_where_it_must() {
         let habits = |lines| Habits { lines, interval: Duration::from_secs(30) };
-        assert_eq!(start(10_000, habits(4), 0).environment, []);
-        let told = start(20_000, habits(4), 7);
-        assert_eq!((told.environment[0].1.as_str(), told.port), ("80128", 7));
+        assert_eq!(start(10_000, habits(2), 0).environment, []);
+        let told = start(30_000, habits(2), 7);
+        assert_eq!((told.environment[0].1.as_str(), told.port), ("60128", 7));
     }
 
     #[test]
@@ -126,12 +126,12 @@ mod tests {
         let flags = HabitFlags::every(30);
         let habits = |lines| Habits { lines, interval: Duration::from_secs(30) };
         let terms = Terms::default;
-        assert_eq!(flags.terms(10_000, habits(4)), terms());
-        let less = terms().needs(500, 10_000, "agents").needs(1, 4, "connections each kept");
+        assert_eq!(flags.terms(10_000, habits(2)), terms());
+        let less = terms().needs(500, 10_000, "agents").needs(1, 2, "connections each kept");
         assert_eq!(flags.terms(500, habits(1)), less);
-        assert_eq!(HabitFlags::every(5).terms(10_000, habits(4)), terms().noted("every 5 s"));
+        assert_eq!(HabitFlags::every(5).terms(10_000, habits(2)), terms().noted("every 5 s"));
         assert_eq!(
-            HabitFlags::every(60).terms(20_000, habits(4)),
+            HabitFlags::every(60).terms(20_000, habits(2)),
             terms().noted("20000 agents").easier("every 60 s")
         );
     }

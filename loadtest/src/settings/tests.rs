@@ -74,7 +74,7 @@ fn refusals_are_one_line_and_keep_the_token_to_themselves() {
         "crash --hub http://localhost --token secret".to_owned(),
         "stall --hub http://localhost --token secret".to_owned(),
         "herd --hub http://localhost --token secret".to_owned(),
-        "fleet --lines 5".to_owned(),
+        "fleet --lines 3".to_owned(),
         "command-latency --agents 1,0".to_owned(),
         "command-fanout --by name".to_owned(),
         "start".to_owned(),

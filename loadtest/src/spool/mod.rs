@@ -21,7 +21,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// An agent with its spool and its connection.
+/// An agent with its spool, and the connection that it pushes over, if it has one of its own.
 pub(crate) struct Spool {
     agent: Arc<FleetAgent>,
     first: Timestamp,
@@ -30,7 +30,7 @@ pub(crate) struct Spool {
     acked: u64,
     /// The last number that was ever sent.
     sent: u64,
-    client: Client,
+    client: Option<Client>,
     head: Vec<u8>,
     buffer: Vec<u8>,
     patience: Duration,
@@ -67,35 +67,29 @@ impl Spool {
         hub: Arc<Hub>,
         patience: Duration,
     ) -> Self {
-        let client = Client::new(Arc::clone(&hub)).with_patience(patience);
-        Self { patience, ..Self::over(client, Arc::new(agent), (first, step), &hub) }
+        let client = Some(Client::new(Arc::clone(&hub)).with_patience(patience));
+        Self { patience, client, ..Self::without_line(Arc::new(agent), (first, step), &hub) }
     }
 
-    /// The same over a connection of its own manner to `hub`.
-    pub(crate) fn over(
-        client: Client,
+    /// The same without a connection of its own: see [`Spool::push_over`].
+    pub(crate) fn without_line(
         agent: Arc<FleetAgent>,
         (first, step): (Timestamp, Duration),
         hub: &Hub,
     ) -> Self {
         let step_micros = i64::try_from(step.as_micros()).unwrap_or(i64::MAX).max(1);
         let head = agent.head(hub, METRICS);
-        let (buffer, patience) = (Vec::new(), ANSWER_TIMEOUT);
+        let (client, buffer, patience) = (None, Vec::new(), ANSWER_TIMEOUT);
         Self { agent, first, step_micros, acked: 0, sent: 0, client, head, buffer, patience }
-    }
-
-    /// Whether its connection is open, as far as is known.
-    pub(crate) const fn is_connected(&self) -> bool {
-        self.client.is_open()
     }
 
     /// The hub is there now, which may be where it was.
     pub(crate) fn move_to(&mut self, hub: Arc<Hub>) {
-        if self.client.talks_to(&hub) {
+        if self.client.as_ref().is_none_or(|client| client.talks_to(&hub)) {
             return;
         }
         self.head = self.agent.head(&hub, METRICS);
-        self.client = Client::new(hub).with_patience(self.patience);
+        self.client = Some(Client::new(hub).with_patience(self.patience));
     }
 
     /// The last number that a 200 covered.
@@ -120,15 +114,27 @@ impl Spool {
         (last > self.acked).then(|| self.acked + 1..=last)
     }
 
-    /// Sends the samples of `range`, which [`Spool::next`] gave.
+    /// Sends the samples of `range`, which [`Spool::next`] gave, over the connection of its own.
     pub(crate) async fn push(&mut self, range: RangeInclusive<u64>) -> Result<Pushed, LoadError> {
+        let Some(mut client) = self.client.take() else { return Ok(Pushed::Broken) };
+        let pushed = self.push_over(&mut client, range).await;
+        self.client = Some(client);
+        pushed
+    }
+
+    /// The same over `client`.
+    pub(crate) async fn push_over(
+        &mut self,
+        client: &mut Client,
+        range: RangeInclusive<u64>,
+    ) -> Result<Pushed, LoadError> {
         let (rows, last) = (range.end() - range.start() + 1, *range.end());
         let never_sent = last.saturating_sub(self.sent).min(rows);
         let moments = Moments::Spaced { first: self.first, step_micros: self.step_micros };
         self.agent.write_again(&mut self.buffer, &self.head, range, moments);
         self.sent = self.sent.max(last);
         let started = Instant::now();
-        let Ok(answer) = self.client.exchange(&self.buffer).await else { return Ok(Pushed::Broken) };
+        let Ok(answer) = client.exchange(&self.buffer).await else { return Ok(Pushed::Broken) };
         if answer.status == OK {
             let counts =
                 Counts::read(&answer).ok_or_else(|| LoadError::refused("pushing from a spool", &answer))?;

@@ -67,6 +67,16 @@ pub(crate) enum Must {
     HerdRows,
     /// Attempts to connect in the worst second of it, as a share of the agents.
     HerdAttempts,
+    /// An agent's resident memory at work.
+    AgentMemory,
+    /// The most of a day without its hub, and while that is delivered.
+    AgentAway,
+    /// Its processor time at work.
+    AgentProcessor,
+    /// The program without its symbols.
+    AgentBinary,
+    /// From its start until the hub has its first sample.
+    AgentStart,
 }
 
 /// A line of the table.
@@ -92,12 +102,17 @@ const fn fleet(must: Must, what: &'static str, bound: f64, unit: &'static str) -
     Line { must, what, at_least: false, bound, unit, section: FLEET }
 }
 
+const fn agent(must: Must, what: &'static str, bound: f64, unit: &'static str) -> Line {
+    Line { must, what, at_least: false, bound, unit, section: AGENT }
+}
+
 const INGEST: &str = "ingest and history";
 const FLEET: &str = "commands and a fleet";
+const AGENT: &str = "the agent itself";
 
 /// The table.
 #[rustfmt::skip]
-pub(super) const TABLE: [Line; 32] = [
+pub(super) const TABLE: [Line; 37] = [
     at_least(Must::Singles1000,  "one sample a POST, 1 000 connections, share of the bare handler", 0.60, "x"),
     at_least(Must::Singles256,   "the same over 256 connections",                            0.45, "x"),
     at_least(Must::Singles64,    "the same over 64 connections",                             0.25, "x"),
@@ -130,4 +145,9 @@ pub(super) const TABLE: [Line; 32] = [
     fleet(Must::HerdBack,        "hub away for 35 s under 10 000 agents: back, delivered",   30.0, "s"),
     fleet(Must::HerdRows,        "the same: rows lost or doubled",                           0.0, "rows"),
     fleet(Must::HerdAttempts,    "the same: attempts in the worst second, share of agents",  0.5, "x"),
+    agent(Must::AgentMemory,     "resident memory, a sample every 30 s",                     8.0, "MB"),
+    agent(Must::AgentAway,       "the same, hub away for a day at 1 s, and its delivery",    10.0, "MB"),
+    agent(Must::AgentProcessor,  "processor, a sample every 30 s, share of one",             0.1, "%"),
+    agent(Must::AgentBinary,     "the program, stripped",                                    6.0, "MB"),
+    agent(Must::AgentStart,      "start to first sample at the hub",                         300.0, "ms"),
 ];

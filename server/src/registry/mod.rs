@@ -113,9 +113,11 @@ pub fn check_enrolment_time(timestamp: Timestamp, now: Timestamp) -> Result<(), 
     }
 }
 
-/// Whether a heartbeat made at `timestamp` changes anything: only one that is newer than the last does.
-pub fn is_newer_beat(last: Option<Timestamp>, timestamp: Timestamp) -> bool {
-    last.is_none_or(|last| timestamp > last)
+/// Whether a heartbeat made at `timestamp` that comes `now` changes anything: only one that is newer than the last
+/// does. A last one of a moment that no beat may have now is of before this hub's clock was set back: it says nothing of
+/// order any more, or all agents would be silent until that moment has come again.
+pub fn is_newer_beat(last: Option<Timestamp>, timestamp: Timestamp, now: Timestamp) -> bool {
+    last.is_none_or(|last| timestamp > last || check_not_future(last, now).is_err())
 }
 
 #[cfg(test)]
@@ -161,10 +163,21 @@ mod rules {
 
     #[test]
     fn only_a_newer_heartbeat_counts() {
-        assert!(is_newer_beat(None, NOW));
-        assert!(is_newer_beat(Some(NOW), NOW.plus_seconds(1)));
-        assert!(!is_newer_beat(Some(NOW), NOW));
-        assert!(!is_newer_beat(Some(NOW), NOW.plus_seconds(-1)));
+        let is_newer = |last, seconds| is_newer_beat(last, NOW.plus_seconds(seconds), NOW);
+        assert!(is_newer(None, 0) && is_newer(Some(NOW), 1));
+        assert!(!is_newer(Some(NOW), 0) && !is_newer(Some(NOW), -1));
+        let ahead = NOW.plus_seconds(FUTURE_SECONDS_MAX);
+        assert!(!is_newer(Some(ahead), 0), "made by a clock that is a little ahead");
+    }
+
+    #[test]
+    fn a_hubs_clock_that_was_set_back_silences_nobody() {
+        let last = NOW.plus_seconds(3_600);
+        assert!(is_newer_beat(Some(last), NOW, NOW));
+        assert!(
+            !is_newer_beat(Some(NOW), NOW.plus_seconds(-1), NOW),
+            "and from then on they have an order again"
+        );
     }
 
     #[test]

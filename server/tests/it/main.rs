@@ -23,6 +23,7 @@ mod discovery;
 mod end_to_end;
 mod events;
 mod hostile;
+mod killed;
 mod metrics;
 mod openapi;
 mod program;

@@ -6,7 +6,7 @@ use std::{
     io::Read,
     path::Path,
     process::{Child, Command, ExitStatus, Stdio},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::JoinHandle,
     time::Instant,
 };
@@ -23,8 +23,8 @@ pub(crate) fn program() -> Command {
 /// An agent at work, or one that is not any more.
 pub(crate) struct Agent {
     child: Child,
-    /// What it logged until now.
-    log: Arc<Mutex<Vec<u8>>>,
+    /// What it logged until now, and the word that it logged more.
+    log: Arc<(Mutex<Vec<u8>>, Condvar)>,
     /// Reads on until the agent has ended.
     reader: Option<JoinHandle<()>>,
 }
@@ -66,12 +66,13 @@ impl Agent {
     fn spawn(mut command: Command) -> Self {
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let mut stderr = child.stderr.take().unwrap();
-        let log = Arc::new(Mutex::new(Vec::new()));
+        let log = Arc::new((Mutex::new(Vec::new()), Condvar::new()));
         let kept = Arc::clone(&log);
         let reader = std::thread::spawn(move || {
             let mut bytes = [0; 4096];
             while let Ok(count @ 1..) = stderr.read(&mut bytes) {
-                lock(&kept).extend_from_slice(&bytes[..count]);
+                lock(&kept.0).extend_from_slice(&bytes[..count]);
+                kept.1.notify_all();
             }
         });
         Self { child, log, reader: Some(reader) }
@@ -79,7 +80,30 @@ impl Agent {
 
     /// What it logged until now.
     pub(crate) fn log(&self) -> String {
-        String::from_utf8_lossy(&lock(&self.log)).into_owned()
+        String::from_utf8_lossy(&lock(&self.log.0)).into_owned()
+    }
+
+    /// Waits until `is` holds of what it does on this machine: looked at again whenever it logs, as it does of each sample
+    /// that it takes, and of each time that it writes its status down.
+    pub(crate) fn until(&self, what: &str, mut is: impl FnMut() -> bool) {
+        let (log, logged) = &*self.log;
+        let mut length = 0;
+        loop {
+            let (kept, waited) = logged
+                .wait_timeout_while(lock(log), PATIENCE, |log| log.len() == length)
+                .unwrap_or_else(PoisonError::into_inner);
+            length = kept.len();
+            drop(kept);
+            if is() {
+                return;
+            }
+            assert!(!waited.timed_out(), "waited in vain for {what}");
+        }
+    }
+
+    /// Waits until it has logged this.
+    pub(crate) fn until_it_says(&self, words: &str) {
+        self.until(words, || self.log().contains(words));
     }
 
     /// Sets how large its files may be: `0` or `unlimited`.

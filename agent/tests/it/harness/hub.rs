@@ -87,12 +87,33 @@ async fn accept(listener: TcpListener, state: SharedState) {
     let mut connections = JoinSet::new();
     loop {
         let (stream, _) = listener.accept().await.unwrap();
+        let counted = Counted::new(state.clone());
         let state = state.clone();
         connections.spawn(async move {
+            let _counted = counted;
             let service = service_fn(move |request| routes::answer(request, state.clone()));
             let _ = hyper::server::conn::http1::Builder::new()
                 .serve_connection(TokioIo::new(stream), service)
                 .await;
         });
+    }
+}
+
+/// A connection that is open for as long as this is there.
+struct Counted(SharedState);
+
+impl Counted {
+    fn new(state: SharedState) -> Self {
+        state.change(|state| {
+            state.opened += 1;
+            state.open += 1;
+        });
+        Self(state)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.change(|state| state.open -= 1);
     }
 }

@@ -9,23 +9,10 @@ pub(crate) use agent::{Agent, program};
 pub(crate) use hub::Hub;
 pub(crate) use state::{HubState, Offered, Reply};
 
-use std::{
-    path::Path,
-    time::{Duration, Instant},
-};
+use std::{path::Path, time::Duration};
 
 /// How long anything may take that is waited for: far more than it ever does.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
-
-/// Waits until `is` holds of something outside that does not say when it changes.
-pub(crate) fn until(what: &str, mut is: impl FnMut() -> bool) {
-    let began = Instant::now();
-    while !is() {
-        assert!(began.elapsed() < PATIENCE, "waited in vain for {what}");
-        // Files that another program writes as it goes: only looking again tells, on every system alike.
-        std::thread::sleep(Duration::from_millis(10));
-    }
-}
 
 /// Bytes of records in the spool of the agent with state in `state`: how a test sees that it measures.
 pub(crate) fn spooled_bytes(state: &Path) -> u64 {

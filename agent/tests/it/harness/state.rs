@@ -73,6 +73,9 @@ pub(crate) struct HubState {
     /// Hand out everything, whatever the agent says it has had.
     pub(crate) forgetful: bool,
     pub(crate) polls: usize,
+    /// Connections that are open, and all that ever were opened.
+    pub(crate) open: usize,
+    pub(crate) opened: usize,
     pub(crate) config: (u64, Value),
     /// What was sent and does not verify, or is wrong otherwise: no story expects any.
     pub(crate) complaints: Vec<String>,
@@ -100,6 +103,8 @@ impl HubState {
             cancel: Vec::new(),
             forgetful: false,
             polls: 0,
+            open: 0,
+            opened: 0,
             config: (0, json!({})),
             complaints: Vec::new(),
         }

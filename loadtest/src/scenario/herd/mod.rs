@@ -155,7 +155,7 @@ impl Herd {
 }
 
 /// A port that nobody has and that no system gives to who connects.
-fn free_port(seed: u64) -> Result<u16, LoadError> {
+pub(super) fn free_port(seed: u64) -> Result<u16, LoadError> {
     let span = u64::from(PORTS.end - PORTS.start);
     let offset = |number| u16::try_from(mix(seed ^ number) % span).unwrap_or_default();
     let mut ports = (0..PORTS_TRIED_MAX).map(|number| PORTS.start + offset(number));

@@ -45,6 +45,34 @@ async fn heartbeats_are_heard_in_their_order() {
     assert_eq!((&view["status"], &view["info"]["hostname"]), (&json!("offline"), &json!("web")));
 }
 
+/// A machine that starts with its clock a year behind, as one without a battery does: what it says first is old, the
+/// answer tells it the time, and from then on it counts. Nobody's clock but the hub's is needed for that.
+#[tokio::test]
+async fn an_agent_that_comes_back_with_its_clock_behind_is_heard_once_it_goes_by_the_hubs() {
+    let house = House::new();
+    house.register(json!({"id": "a"})).await.unwrap();
+    let beat = |at: Value, status: &str| json!({"agentId": "a", "timestamp": at, "status": status});
+    house.beat("a", beat(json!(NOW), "offline")).await.unwrap();
+    house.clock.advance(60);
+    let answer = house.beat("a", beat(json!(NOW.plus_seconds(-365 * 86_400)), "online")).await.unwrap();
+    assert_eq!(house.get("a").await.unwrap()["status"], "offline", "it may be one of then, sent again");
+    house.beat("a", beat(answer["serverTime"].clone(), "online")).await.unwrap();
+    let view = house.get("a").await.unwrap();
+    assert_eq!((&view["status"], &view["lastSeen"]), (&json!("online"), &json!(NOW.plus_seconds(60))));
+}
+
+#[tokio::test]
+async fn a_hubs_clock_that_was_set_back_leaves_nobody_offline() {
+    let house = House::new();
+    house.register(json!({"id": "a"})).await.unwrap();
+    let beat = |seconds: i64, status: &str| json!({"agentId": "a", "timestamp": NOW.plus_seconds(seconds), "status": status});
+    house.clock.advance(3_600);
+    house.beat("a", beat(3_600, "offline")).await.unwrap();
+    house.clock.advance(-3_600);
+    house.beat("a", beat(0, "online")).await.unwrap();
+    assert_eq!(house.get("a").await.unwrap()["status"], "online");
+}
+
 #[tokio::test]
 async fn what_becomes_of_an_agent_is_told_once_each() {
     use AgentChange::{Offline, Online, Registered, Removed};

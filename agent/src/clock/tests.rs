@@ -1,0 +1,124 @@
+//! Clocks that are set this way and that, and machines that sleep.
+
+use super::*;
+
+const NOON: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
+const HOUR: i64 = 3_600;
+
+/// A machine's clock as it is set, and one of a hub that goes on.
+struct Scene {
+    /// How far ahead the machine's clock is.
+    set_on: i64,
+    /// How long both clocks of the machine stood still, while its host paused it.
+    paused: i64,
+}
+
+impl Scene {
+    const RIGHT: Self = Self { set_on: 0, paused: 0 };
+
+    fn reading(&self, second: i64) -> Reading {
+        let steady = Duration::from_secs((1_000 + second - self.paused).unsigned_abs());
+        Reading { machine: NOON.plus_seconds(second + self.set_on), steady }
+    }
+
+    fn told(&self, second: i64) -> Told {
+        Told { said: NOON.plus_seconds(second), at: self.reading(second) }
+    }
+
+    fn sample_at(&self, told: Told, second: i64) -> i64 {
+        let here = self.reading(second);
+        let stamped = told.offset_at(here).sample_time(here.machine);
+        (stamped.as_micros() - NOON.as_micros()) / 1_000_000
+    }
+}
+
+#[test]
+fn samples_keep_their_own_time_while_the_hub_would_take_it() {
+    for ahead in [-86_400, -1, 0, 1, FUTURE_SECONDS_MAX] {
+        let here = NOON.plus_seconds(ahead);
+        assert_eq!(Offset::between(NOON, here).sample_time(here), here, "{ahead} s ahead");
+    }
+    let here = NOON.plus_seconds(FUTURE_SECONDS_MAX + 1);
+    assert_eq!(Offset::between(NOON, here).sample_time(here), NOON);
+}
+
+#[test]
+fn the_hubs_time_is_told_from_the_machines() {
+    let offset = Offset::between(NOON, NOON.plus_seconds(40));
+    assert_eq!(offset.hub_time(NOON.plus_seconds(100)), NOON.plus_seconds(60));
+}
+
+#[test]
+fn a_clock_that_is_set_an_hour_on_and_then_right_stamps_right_at_once() {
+    let mut scene = Scene::RIGHT;
+    let told = scene.told(0);
+    scene.set_on = HOUR;
+    assert_eq!(
+        scene.sample_at(told, 1),
+        HOUR + 1,
+        "it may have been paused: the hub refuses this, and tells"
+    );
+    let told = scene.told(2);
+    assert_eq!(scene.sample_at(told, 3), 3, "by the hub's clock");
+    scene.set_on = 0;
+    assert_eq!(scene.sample_at(told, 4), 4, "before the hub was heard again");
+    assert_eq!(scene.sample_at(scene.told(5), 6), 6);
+}
+
+#[test]
+fn a_clock_that_is_set_an_hour_back_is_believed_by_samples() {
+    let mut scene = Scene::RIGHT;
+    let told = scene.told(0);
+    scene.set_on = -HOUR;
+    assert_eq!(scene.sample_at(told, 1), 1 - HOUR, "samples carry the machine's own time");
+}
+
+#[test]
+fn the_hubs_time_goes_on_however_the_machines_clock_is_set() {
+    let mut scene = Scene::RIGHT;
+    let told = scene.told(0);
+    for set_on in [0, HOUR, -HOUR, 24 * HOUR] {
+        scene.set_on = set_on;
+        assert_eq!(told.hub_at(scene.reading(30)), NOON.plus_seconds(30), "{set_on} s on");
+    }
+}
+
+#[test]
+fn a_step_of_either_clock_leaves_it_open_how_late_it_is() {
+    let mut scene = Scene::RIGHT;
+    let told = scene.told(0);
+    assert_eq!(told.certain_at(scene.reading(90)), Some(NOON.plus_seconds(90)));
+    for (set_on, is_certain) in
+        [(5, true), (-5, true), (6, false), (-6, false), (HOUR, false), (-HOUR, false)]
+    {
+        scene.set_on = set_on;
+        assert_eq!(told.certain_at(scene.reading(90)).is_some(), is_certain, "{set_on} s on");
+    }
+    // Resumed after an hour, its clock set right by its host; and not set right.
+    scene = Scene { set_on: 0, paused: HOUR };
+    assert_eq!(told.certain_at(scene.reading(HOUR + 90)), None);
+    scene.set_on = -HOUR;
+    let fooled = told.certain_at(scene.reading(HOUR + 90));
+    assert_eq!(fooled, Some(NOON.plus_seconds(90)), "where both stood still, nothing here can tell");
+}
+
+#[test]
+fn a_clock_that_is_set_right_by_degrees_is_no_step() {
+    let mut scene = Scene::RIGHT;
+    let told = scene.told(0);
+    scene.set_on = 43;
+    assert_eq!(told.certain_at(scene.reading(24 * HOUR)), Some(NOON.plus_seconds(24 * HOUR)));
+}
+
+#[test]
+fn a_machine_that_slept_still_knows_the_hubs_time() {
+    let scene = Scene::RIGHT;
+    let (told, woken) = (scene.told(0), scene.reading(8 * HOUR));
+    assert_eq!(told.certain_at(woken), Some(NOON.plus_seconds(8 * HOUR)), "both clocks went on");
+}
+
+#[test]
+fn the_steady_clock_goes_on() {
+    let before = steady();
+    assert!(steady() >= before && before > Duration::ZERO);
+}

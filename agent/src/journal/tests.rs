@@ -1,0 +1,114 @@
+//! What a crash leaves, and what waits.
+
+use super::*;
+use pingup_protocol::ids::AgentId;
+
+const NOW: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
+
+fn command(seq: u64) -> Command {
+    Command {
+        command_id: format!("CMD-2027-{seq:03}"),
+        agent_id: AgentId::parse("a").unwrap(),
+        command_seq: seq,
+        action: "ping".into(),
+        params: serde_json::Map::new(),
+        issued_at: NOW,
+        expires_at: NOW,
+        timeout_seconds: None,
+    }
+}
+
+fn finished(seq: u64) -> Finished {
+    Finished {
+        command_id: command(seq).command_id,
+        command_seq: seq,
+        status: ResultStatus::Succeeded,
+        exit_code: None,
+        output: Some("pong".into()),
+        started_at: NOW,
+        finished_at: NOW,
+    }
+}
+
+/// A state directory whose lock is let go again, as a crash does.
+fn reopened(home: &tempfile::TempDir) -> (StateDir, Journal) {
+    let state = StateDir::open(home.path()).unwrap();
+    let journal = Journal::open(&state, NOW).unwrap();
+    (state, journal)
+}
+
+#[test]
+fn what_ran_when_the_agent_died_is_unknown_and_stays_taken_down() {
+    let home = tempfile::tempdir().unwrap();
+    {
+        let (_state, mut journal) = reopened(&home);
+        journal.begin(&command(5), NOW).unwrap();
+    }
+    let (_state, mut journal) = reopened(&home);
+    assert_eq!(journal.last_seq(), 5);
+    let result = journal.oldest().unwrap().unwrap();
+    assert_eq!((result.command_seq, result.status), (5, ResultStatus::Unknown));
+    journal.remove(5).unwrap();
+    assert_eq!(journal.oldest().unwrap(), None);
+}
+
+#[test]
+fn a_result_waits_across_restarts_until_it_is_taken() {
+    let home = tempfile::tempdir().unwrap();
+    {
+        let (_state, mut journal) = reopened(&home);
+        journal.begin(&command(1), NOW).unwrap();
+        journal.finish(&finished(1)).unwrap();
+        journal.finish(&finished(2)).unwrap();
+    }
+    let (_state, mut journal) = reopened(&home);
+    assert_eq!(journal.last_seq(), 2, "a rejected command is taken down as well");
+    assert_eq!(journal.oldest().unwrap(), Some(finished(1)));
+    journal.remove(1).unwrap();
+    assert_eq!(journal.oldest().unwrap(), Some(finished(2)));
+}
+
+#[test]
+fn a_crash_between_result_and_ledger_keeps_the_result() {
+    let home = tempfile::tempdir().unwrap();
+    {
+        let (_state, mut journal) = reopened(&home);
+        journal.begin(&command(1), NOW).unwrap();
+        write_json(&journal.result_path(1), &finished(1)).unwrap();
+    }
+    let (_state, mut journal) = reopened(&home);
+    assert_eq!(journal.oldest().unwrap(), Some(finished(1)));
+    assert_eq!(journal.ledger.running, None);
+}
+
+#[test]
+fn a_command_whose_result_could_not_be_kept_is_unknown_before_another_begins() {
+    let home = tempfile::tempdir().unwrap();
+    let (_state, mut journal) = reopened(&home);
+    journal.begin(&command(1), NOW).unwrap();
+    let (results, aside) = (home.path().join("results"), home.path().join("aside"));
+    std::fs::rename(&results, &aside).unwrap();
+    assert!(journal.finish(&finished(1)).is_err());
+    assert!(journal.begin(&command(2), NOW).is_err(), "nothing else begins meanwhile");
+    assert!(journal.finish(&finished(2)).is_err(), "and none is rejected");
+    std::fs::rename(&aside, &results).unwrap();
+    journal.begin(&command(2), NOW).unwrap();
+    journal.finish(&finished(2)).unwrap();
+    let told = journal.oldest().unwrap().unwrap();
+    assert_eq!((told.command_seq, told.status), (1, ResultStatus::Unknown));
+    journal.remove(1).unwrap();
+    assert_eq!(journal.oldest().unwrap(), Some(finished(2)));
+}
+
+#[test]
+fn results_are_bounded_and_damaged_ones_do_not_hold_up_others() {
+    let home = tempfile::tempdir().unwrap();
+    let (_state, mut journal) = reopened(&home);
+    for seq in 1..=RESULTS_MAX as u64 + 2 {
+        journal.finish(&finished(seq)).unwrap();
+    }
+    assert_eq!(journal.waiting.len(), RESULTS_MAX);
+    assert_eq!(std::fs::read_dir(home.path().join("results")).unwrap().count(), RESULTS_MAX);
+    std::fs::write(journal.result_path(3), "{").unwrap();
+    assert_eq!(journal.oldest().unwrap().unwrap().command_seq, 4);
+}

@@ -1,0 +1,150 @@
+//! What is done with the commands of an answer: judged, taken down, run, and their results kept, in their order.
+
+use super::{
+    admit::{Admission, Gate},
+    attend::{Running, Teller, Wishes},
+};
+use crate::{
+    clock::{Told, machine_time},
+    config::ConfigKeeper,
+    execute::{self, Ending, Executor, Outcome, SoFar},
+    journal::Finished,
+    report::Results,
+    state::StateError,
+    stop::{self, Stop},
+    transport::Link,
+};
+use pingup_protocol::{
+    command::{Action, Command, ResultStatus},
+    time::Timestamp,
+};
+use serde_json::Value;
+use std::{rc::Rc, time::Duration};
+
+/// An empty answer that comes sooner was not held open.
+const HELD_LEAST: Duration = Duration::from_secs(1);
+
+/// Does what was asked.
+pub(super) struct Hand {
+    pub(super) link: Rc<Link>,
+    pub(super) results: Rc<Results>,
+    pub(super) config: Rc<ConfigKeeper>,
+    pub(super) executor: Executor,
+    /// What is not to be begun, or to be ended.
+    pub(super) wishes: Rc<Wishes>,
+    pub(super) teller: Teller,
+    /// Says that this state is a copy.
+    pub(super) copied: Stop,
+}
+
+/// What was made of one answer.
+#[derive(Debug, Default)]
+pub(super) struct Handled {
+    /// Commands that were handed out.
+    offered: usize,
+    /// Those of them that will not be handed out again.
+    done: usize,
+}
+
+impl Handled {
+    /// Whether to ask again at once, after an answer that was `held` so long and spoke of a new configuration or
+    /// not. Commands that nothing came of will be handed out again at once; and a hub, or something before it, that
+    /// does not hold the request open will not hold the next one either, unless there was news to tell.
+    pub(super) fn is_progress(&self, held: Duration, is_config_new: bool) -> bool {
+        self.done > 0 || (self.offered == 0 && (held >= HELD_LEAST || is_config_new))
+    }
+}
+
+impl Hand {
+    /// The last command that was taken down.
+    pub(super) fn last_seq(&self) -> u64 {
+        self.results.journal.borrow().last_seq()
+    }
+
+    /// Works off the `commands` of an answer, which `told` what time the hub has. Those that are left, because the agent
+    /// stops or the time is not certain any more, the hub hands out again.
+    pub(super) async fn work_off(
+        &mut self,
+        commands: &[Value],
+        told: Told,
+        stop: &Stop,
+    ) -> Result<Handled, StateError> {
+        let mut handled = Handled { offered: commands.len(), done: 0 };
+        for offered in commands {
+            if stop.is_set() || self.copied.is_set() {
+                break;
+            }
+            let Some(now) = told.now() else {
+                tracing::warn!("a clock of this machine was set; the commands that wait are asked for anew");
+                break;
+            };
+            handled.done += usize::from(self.take(offered, now, stop).await?);
+        }
+        Ok(handled)
+    }
+
+    /// Judges one, and does what follows; whether it was this agent's to answer for.
+    async fn take(&mut self, offered: &Value, now: Timestamp, stop: &Stop) -> Result<bool, StateError> {
+        let link = Rc::clone(&self.link);
+        let identity = link.identity();
+        let gate = Gate {
+            agent_id: &identity.agent_id,
+            key: &identity.down,
+            last_seq: self.last_seq(),
+            allow: &self.config.current().allow,
+            now,
+        };
+        match gate.admit(offered) {
+            Admission::Run(command, _) if self.wishes.name(&command) => {
+                tracing::info!(command = command.command_id, "cancelled by the hub before it began");
+                self.finish(&command, machine_time(), Outcome::never_begun())?;
+            }
+            Admission::Run(command, action) => self.carry_out(&command, action, stop).await?,
+            Admission::Reject(command, reason) => {
+                tracing::info!(command = command.command_id, "rejected: {reason}");
+                self.finish(&command, machine_time(), Outcome::rejected(reason))?;
+            }
+            Admission::Ignore(reason) => {
+                tracing::warn!("a command was thrown away: {reason}");
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    async fn carry_out(&mut self, command: &Command, action: Action, stop: &Stop) -> Result<(), StateError> {
+        let started_at = machine_time();
+        self.results.journal.borrow_mut().begin(command, started_at)?;
+        tracing::info!(command = command.command_id, action = command.action, "running");
+        let ((canceller, cancel), so_far) = (stop::channel(), SoFar::default());
+        let ending = Ending::new(stop, &cancel, execute::within(&action, command.timeout_seconds));
+        let config = self.config.current();
+        let work = Box::pin(self.executor.run(action, &config, &ending, &so_far));
+        let running = Running { command, started_at, so_far: &so_far };
+        let outcome = tokio::select! {
+            biased;
+            outcome = work => outcome,
+            never = self.wishes.end(command, &canceller) => match never {},
+            never = Box::pin(self.teller.tell(&running)) => match never {},
+        };
+        self.finish(command, started_at, outcome)
+    }
+
+    fn finish(&self, command: &Command, started_at: Timestamp, outcome: Outcome) -> Result<(), StateError> {
+        let Outcome { status, exit_code, output } = outcome;
+        let finished = Finished {
+            command_id: command.command_id.clone(),
+            command_seq: command.command_seq,
+            status,
+            exit_code,
+            output,
+            started_at,
+            finished_at: machine_time().max(started_at),
+        };
+        debug_assert!(status != ResultStatus::Unknown, "what is known is told");
+        self.results.add(finished)
+    }
+}
+
+#[cfg(test)]
+mod tests;

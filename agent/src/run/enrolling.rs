@@ -1,0 +1,33 @@
+//! Becoming an agent, at the first start: with the token that was given, or the one that an installation left.
+
+use super::RunError;
+use crate::{
+    enrol::{Machine, enrol},
+    host,
+    identity::Identity,
+    join_token,
+    settings::Settings,
+    state::{StateDir, StateError},
+};
+
+/// Enrols, and keeps the identity that the hub gave.
+pub(super) async fn become_agent(settings: &Settings, state: &StateDir) -> Result<Identity, RunError> {
+    let given = settings.join_token.clone();
+    let waiting = || join_token::waiting(state).transpose();
+    let Some(token) = given.map(Ok).or_else(waiting).transpose()? else {
+        return Err(RunError::NoJoinToken(settings.state_dir.clone()));
+    };
+    let machine = Machine {
+        name: settings.name.clone(),
+        machine_id: host::machine_id(),
+        info: host::info(&settings.ssh, &settings.labels).await,
+    };
+    let credentials = enrol(&settings.hub, &token, &machine).await?;
+    Identity::save(state, &credentials)?;
+    tracing::info!(agent = %credentials.agent_id, "enrolled");
+    let damaged = || StateError::Damaged {
+        path: state.join("identity.json"),
+        reason: "the hub handed out keys that are no keys".to_owned(),
+    };
+    Ok(Identity::new(&credentials).ok_or_else(damaged)?)
+}

@@ -1,0 +1,49 @@
+//! Why an agent ended that nobody told to.
+
+use crate::{
+    enrol::EnrolError, exit::Exit, join_token::JoinTokenFileError, spool::SpoolError, state::StateError,
+    transport::Revoked,
+};
+use std::io;
+
+/// Why an agent ended that nobody told to.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The state cannot be used.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The spool cannot be used.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+    /// Signals cannot be heard.
+    #[error("cannot listen for signals: {0}")]
+    Signals(io::Error),
+    /// There is no identity, and nothing to get one with.
+    #[error(
+        "this machine is not enrolled (nothing in {0}); make a join token on the hub with \
+         `pingup-server join-token create` and give it with --join-token or PINGUP_JOIN_TOKEN"
+    )]
+    NoJoinToken(std::path::PathBuf),
+    /// What was to enrol it is no token.
+    #[error(transparent)]
+    JoinToken(#[from] JoinTokenFileError),
+    /// The hub would not have this machine.
+    #[error("cannot enrol: {0}")]
+    NotEnrolled(#[from] EnrolError),
+    /// The hub revoked this agent.
+    #[error(
+        "{0}; nothing is sent any more. To come back: empty the state directory, and enrol with a new join token"
+    )]
+    Revoked(#[from] Revoked),
+}
+
+impl From<&RunError> for Exit {
+    fn from(error: &RunError) -> Self {
+        match error {
+            RunError::State(_) | RunError::Spool(_) | RunError::Signals(_) => Self::Io,
+            RunError::NoJoinToken(_) | RunError::JoinToken(_) => Self::Usage,
+            RunError::NotEnrolled(_) => Self::NotEnrolled,
+            RunError::Revoked(_) => Self::Revoked,
+        }
+    }
+}
