@@ -11,6 +11,7 @@ use crate::{
     clock::{Clock, machine_time},
     collect::{Collector, PRIMING},
     config::{self, ConfigKeeper, Effective},
+    discover::{self, Discoverer},
     enrol::{EnrolError, Machine, enrol},
     execute::Executor,
     exit::Exit,
@@ -23,7 +24,6 @@ use crate::{
     push::Pusher,
     record::{Recorder, SharedSpool},
     report::{Reporter, Results},
-    scan::{self, Plan},
     settings::Settings,
     spool::{Spool, SpoolError},
     state::{StateDir, StateError},
@@ -136,6 +136,7 @@ struct Agent {
     spool: Rc<SharedSpool>,
     results: Rc<Results>,
     recorder: Rc<Recorder>,
+    discoverer: Discoverer,
     pulse: Pulse,
     vitals: Rc<Vitals>,
     status: StatusKeeper,
@@ -150,7 +151,9 @@ impl Agent {
         let spool = SharedSpool::new(Spool::open(&state.subdirectory("spool")?, settings.spool, now)?);
         let collector = Collector::primed().await;
         let recorder = Recorder::new(collector, Rc::clone(&spool), Rc::clone(&clock), Rc::clone(&link));
+        let recorder = Rc::new(recorder);
         let config = Rc::new(ConfigKeeper::open(state.join("config.json"), Effective::of(settings))?);
+        let schedule = state.join(discover::FILE);
         let results = Results::new(Journal::open(state, now)?);
         let vitals = Rc::new(Vitals::begun(link.identity().agent_id.as_str(), &settings.hub, now));
         Ok(Self {
@@ -162,9 +165,10 @@ impl Agent {
                 config: Rc::clone(&config),
             },
             vitals,
+            discoverer: Discoverer::new(schedule, Rc::clone(&config), Rc::clone(&recorder)),
             config,
             results,
-            recorder: Rc::new(recorder),
+            recorder,
             pulse: Pulse::new(Rc::clone(&clock)),
             info: host::info(&settings.ssh, &settings.labels).await,
             link,
@@ -266,37 +270,8 @@ impl Agent {
 
     /// Scans as often as the hub's configuration says; never, when it does not.
     async fn discover(&self, stop: &Stop) -> Result<(), Revoked> {
-        let mut changes = self.config.changes();
-        while !stop.is_set() {
-            let config = Rc::clone(&changes.borrow_and_update());
-            let due = async {
-                match config.scan_every {
-                    Some(every) => tokio::time::sleep(every).await,
-                    None => std::future::pending().await,
-                }
-            };
-            tokio::select! {
-                biased;
-                () = stop.wait() => {}
-                // Begins to wait anew: a schedule that changed is another schedule.
-                _ = changes.changed() => {}
-                () = due => self.scan(&config, stop).await,
-            }
-        }
+        self.discoverer.run(stop).await;
         Ok(())
-    }
-
-    async fn scan(&self, config: &Effective, stop: &Stop) {
-        let plan = match Plan::choose(None, None, config) {
-            Ok(plan) => plan,
-            Err(error) => return tracing::warn!("no scan is made: {error}"),
-        };
-        let began = self.recorder.now();
-        if let Some(found) = stop.or(Box::pin(scan::run(&plan, |_| {}))).await
-            && let Err(error) = self.recorder.take_scan(began, found)
-        {
-            tracing::error!("a scan is lost: {error}");
-        }
     }
 }
 

@@ -19,13 +19,13 @@ use crate::{
     execute::AllowList,
     exit::Exit,
     install::{Order, Root},
-    scan::Plan,
+    scan::{Place, Plan, RATE, RATE_MAX},
     spool::Bounds,
 };
 use arguments::{Arguments, RunArguments, Subcommand};
 use clap::{Parser, error::ErrorKind};
 use pingup_protocol::{config::INTERVAL_SECONDS, enrol::JoinToken, labels::Labels};
-use std::{path::PathBuf, time::Duration};
+use std::{num::NonZeroU32, path::PathBuf, time::Duration};
 use tracing::level_filters::LevelFilter;
 
 /// Seconds between samples, unless told otherwise.
@@ -67,7 +67,12 @@ pub enum Call {
     /// Print one sample.
     Sample,
     /// Print one scan.
-    Scan(Plan),
+    Scan {
+        /// Of what.
+        plan: Plan,
+        /// As JSON.
+        json: bool,
+    },
     /// Become a service.
     Install(Box<Order>),
     /// Cease to be one.
@@ -112,14 +117,25 @@ pub struct Settings {
     pub allow: AllowList,
     /// How much may wait for the hub.
     pub spool: Bounds,
-    /// The ports that a scan tries.
-    pub ports: Vec<u16>,
+    /// What a scan looks at, unless the hub or a command says otherwise.
+    pub scan: ScanSettings,
     /// Where SSH reaches this machine, as told to the hub.
     pub ssh: SshAccess,
     /// By what the hub may group this machine.
     pub labels: Labels,
     /// What is logged.
     pub log: LevelFilter,
+}
+
+/// What a scan looks at, and how fast.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScanSettings {
+    /// Networks and interfaces; the machine's own networks without any.
+    pub places: Option<Vec<Place>>,
+    /// TCP ports.
+    pub ports: Vec<u16>,
+    /// Attempts a second.
+    pub rate: NonZeroU32,
 }
 
 /// Where SSH reaches this machine, where somebody said so.
@@ -154,10 +170,11 @@ fn call(subcommand: Subcommand) -> Result<Call, SettingsError> {
             check(texts).map(|settings| Call::Run(Box::new(settings)))
         }
         Subcommand::Sample => Ok(Call::Sample),
-        Subcommand::Scan { cidr, ports } => {
-            let ports = values::ports(ports.as_deref())?;
-            let network = crate::scan::parse_network(&cidr).map_err(|e| SettingsError::of("CIDR", e))?;
-            Plan::new(vec![network], ports).map(Call::Scan).map_err(|e| SettingsError::of("CIDR", e))
+        Subcommand::Scan(flags) => {
+            let scan = scan_settings(flags.networks, flags.ports.as_deref(), flags.rate)?;
+            let plan = Plan::of(scan.places.as_deref(), scan.ports, flags.force);
+            let plan = plan.map_err(|error| SettingsError::of("scan", error))?.at(scan.rate);
+            Ok(Call::Scan { plan, json: flags.json })
         }
         Subcommand::Install(flags) => service::install(*flags),
         Subcommand::Uninstall { place, purge } => service::uninstall(place, purge),
@@ -203,7 +220,7 @@ fn check(texts: RunArguments) -> Result<Settings, SettingsError> {
         name,
         allow: allow(texts.allow)?,
         spool: spool_bounds(texts.spool_bytes_max, texts.spool_age_max)?,
-        ports: values::ports(texts.ports.as_deref())?,
+        scan: scan_settings(texts.scan_networks, texts.ports.as_deref(), texts.scan_rate)?,
         ssh: SshAccess {
             host: values::given(texts.ssh_host),
             port: values::number("ssh-port", texts.ssh_port, 1..=u16::MAX)?,
@@ -217,6 +234,30 @@ fn check(texts: RunArguments) -> Result<Settings, SettingsError> {
 fn join_token(text: Option<String>) -> Result<Option<JoinToken>, SettingsError> {
     let parse = |text: String| JoinToken::parse(text.trim());
     values::given(text).map(parse).transpose().map_err(|e| SettingsError::of("join-token", e))
+}
+
+fn scan_settings(
+    networks: Option<Vec<String>>,
+    ports: Option<&[String]>,
+    rate: Option<String>,
+) -> Result<ScanSettings, SettingsError> {
+    let refused = |error| SettingsError::of("scan-networks", error);
+    let places = match values::list(networks) {
+        None => None,
+        Some(words) => {
+            let places: Result<Vec<_>, _> = words.iter().map(|word| Place::parse(word)).collect();
+            Some(places.map_err(refused)?)
+        }
+    };
+    let ports = values::ports(ports)?;
+    // Interfaces are looked at when a scan begins: they come and go.
+    let networks = places.iter().flatten().filter_map(|place| match place {
+        Place::Network(network) => Some(*network),
+        Place::Link(_) => None,
+    });
+    Plan::new(networks.collect(), ports.clone(), true).map_err(refused)?;
+    let rate = values::number("scan-rate", rate, 1..=RATE_MAX)?.and_then(NonZeroU32::new);
+    Ok(ScanSettings { places, ports, rate: rate.unwrap_or(RATE) })
 }
 
 fn interval(text: Option<String>) -> Result<Duration, SettingsError> {
