@@ -68,11 +68,12 @@ impl Discoverer {
 
     /// `rhythm`, where it is of this interval; else a new one.
     fn adopt(&self, rhythm: Option<Rhythm>, every: Duration, now: Timestamp) -> Rhythm {
-        rhythm.filter(|rhythm| rhythm.is_every(every)).unwrap_or_else(|| {
-            let begun = Rhythm::begun(every, now, random());
-            self.keep(begun);
-            begun
-        })
+        let known = rhythm.filter(|rhythm| rhythm.is_every(every));
+        let adopted = known.map_or_else(|| Rhythm::begun(every, now, random()), |known| known.by(now));
+        if rhythm != Some(adopted) {
+            self.keep(adopted);
+        }
+        adopted
     }
 
     /// What was kept. One that cannot be read begins anew, as a rhythm does that was never there.

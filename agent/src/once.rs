@@ -6,7 +6,7 @@ use crate::{
     scan::{self, News, Plan},
 };
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use pingup_protocol::discovery::Host;
+use pingup_protocol::discovery::{Host, Scan};
 use serde::Serialize;
 use std::io::{self, Write};
 
@@ -49,17 +49,25 @@ pub async fn scan(plan: Plan, json: bool) -> Result<(), PrintError> {
     if json {
         print(&found)?;
     }
-    // Whoever closed stderr does not want to know.
-    let _ = match trouble {
-        Some(what) => writeln!(io::stderr(), "pingup-agent: {what}"),
-        None if json => Ok(()),
-        None => {
-            let (hosts, seconds) = (found.hosts.len(), found.duration / 1_000.0);
-            let addresses = HumanCount(plan.addresses());
-            writeln!(io::stderr(), "{hosts} hosts at {addresses} addresses, in {seconds:.1} s")
-        }
-    };
+    for remark in remarks(&plan, &found, trouble, json) {
+        // Whoever closed stderr does not want to know.
+        let _ = writeln!(io::stderr(), "{remark}");
+    }
     Ok(())
+}
+
+/// What is to be said in the end. Programs hear of trouble only.
+fn remarks(plan: &Plan, found: &Scan, trouble: Option<&str>, json: bool) -> Vec<String> {
+    let mut remarks: Vec<String> = trouble.iter().map(|what| format!("pingup-agent: {what}")).collect();
+    if !json {
+        let (hosts, seconds) = (found.hosts.len(), found.duration / 1_000.0);
+        let addresses = HumanCount(plan.addresses());
+        remarks.push(format!("{hosts} hosts at {addresses} addresses, in {seconds:.1} s"));
+        if !plan.left_out().is_empty() {
+            remarks.push(format!("left out, name them to scan them: {}", plan.left_out()));
+        }
+    }
+    remarks
 }
 
 const HEADING: &str = "ADDRESS           ANSWERED  HARDWARE           NAME                      PORTS";

@@ -76,6 +76,7 @@ pub struct Plan {
     networks: Vec<Ipv4Net>,
     ports: Vec<u16>,
     rate: NonZeroU32,
+    left_out: String,
 }
 
 /// An address to examine.
@@ -146,7 +147,7 @@ impl Plan {
         if ports.is_empty() {
             return Err(PlanError::NoPorts);
         }
-        Ok(Self { networks, ports, rate: RATE })
+        Ok(Self { networks, ports, rate: RATE, left_out: String::new() })
     }
 
     /// The same at this rate.
@@ -158,14 +159,16 @@ impl Plan {
     /// All of `places`; without any, of the machine's own networks.
     pub fn of(places: Option<&[Place]>, ports: Vec<u16>, force: bool) -> Result<Self, PlanError> {
         let nearby = Surroundings::look().nearby();
-        let networks = match places {
-            None => own_networks(&nearby, force)?,
+        match places {
+            None => {
+                let (networks, left_out) = own_networks(&nearby, force)?;
+                Ok(Self { left_out, ..Self::new(networks, ports, force)? })
+            }
             Some(places) => {
                 let all = places.iter().map(|place| place.networks(&nearby));
-                all.collect::<Result<Vec<_>, _>>()?.concat()
+                Self::new(all.collect::<Result<Vec<_>, _>>()?.concat(), ports, force)
             }
-        };
-        Self::new(networks, ports, force)
+        }
     }
 
     /// What `wish` asks for under `config`.
@@ -201,14 +204,19 @@ impl Plan {
         self.networks.iter().enumerate().flat_map(of)
     }
 
+    /// The machine's networks that are not scanned since nobody named them, each with the reason; empty where there is none.
+    pub fn left_out(&self) -> &str {
+        &self.left_out
+    }
+
     /// How many addresses that makes.
     pub fn addresses(&self) -> u64 {
         self.networks.iter().map(addresses).sum::<usize>() as u64
     }
 }
 
-/// The machine's own networks, as many as may be scanned together.
-fn own_networks(nearby: &[Nearby], force: bool) -> Result<Vec<Ipv4Net>, PlanError> {
+/// The machine's own networks, as many as may be scanned together, and what is left out.
+fn own_networks(nearby: &[Nearby], force: bool) -> Result<(Vec<Ipv4Net>, String), PlanError> {
     let most = if force { SCAN_HOSTS_MAX } else { SCAN_HOSTS_UNFORCED_MAX };
     let (mut chosen, mut left_out): (Vec<Ipv4Net>, Vec<String>) = (Vec::new(), Vec::new());
     for Nearby { network, link, left_out: why } in nearby {
@@ -224,10 +232,7 @@ fn own_networks(nearby: &[Nearby], force: bool) -> Result<Vec<Ipv4Net>, PlanErro
         let left_out = if left_out.is_empty() { left_out } else { format!("; left out: {left_out}") };
         return Err(PlanError::NoNetwork(left_out));
     }
-    if !left_out.is_empty() {
-        tracing::info!("not scanned, since nobody named it: {left_out}");
-    }
-    Ok(chosen)
+    Ok((chosen, left_out))
 }
 
 /// How many addresses of `network` are hosts'.
@@ -314,8 +319,10 @@ mod tests {
         let guests = nearby("172.17.0.0/16", "docker0", Some("of containers"));
         let wide = nearby("10.1.0.0/16", "eth1", None);
         let all = [own, guests, wide];
-        assert_eq!(own_networks(&all, false).unwrap(), [all[0].network]);
-        assert_eq!(own_networks(&all[1..], true).unwrap(), [all[2].network]);
+        let (chosen, left_out) = own_networks(&all, false).unwrap();
+        assert_eq!(chosen, [all[0].network]);
+        assert!(left_out.contains("docker0") && left_out.contains("eth1"), "{left_out}");
+        assert_eq!(own_networks(&all[1..], true).unwrap().0, [all[2].network]);
         let told = own_networks(&all[1..], false).unwrap_err().to_string();
         assert!(
             told.contains("172.17.0.0/16 on docker0 (of containers), 10.1.0.0/16 on eth1 (too wide)"),

@@ -36,11 +36,15 @@ impl Rhythm {
         Self { from: now, ..self }
     }
 
+    /// The same, never ahead of `now`: where the clock was set back, the interval begins now.
+    pub fn by(self, now: Timestamp) -> Self {
+        Self { from: self.from.min(now), ..self }
+    }
+
     /// How long it is until the next scan; nothing when it is due.
     pub fn wait(&self, now: Timestamp) -> Duration {
         let every = Duration::from_secs(self.every_seconds);
         let gone = now.as_micros().saturating_sub(self.from.as_micros());
-        // A moment in the future: the clock was set back.
         let gone = Duration::from_micros(u64::try_from(gone).unwrap_or_default());
         every.saturating_sub(gone)
     }
@@ -83,8 +87,15 @@ mod tests {
 
     #[test]
     fn a_clock_that_is_set_back_puts_nothing_off_for_long() {
-        let rhythm = Rhythm::begun(HOUR, at(0), 0.0);
-        assert_eq!(rhythm.wait(at(-1_000_000)), HOUR);
+        let set_back = Rhythm::begun(HOUR, at(0), 0.0).by(at(-1_000_000));
+        assert_eq!(set_back.wait(at(-1_000_000)), HOUR);
+        assert_eq!(
+            set_back.by(at(-996_400)).wait(at(-996_400)),
+            Duration::ZERO,
+            "an interval later it is due"
+        );
+        let rhythm = Rhythm::begun(HOUR, at(0), 0.5);
+        assert_eq!(rhythm.by(at(60)), rhythm, "a clock that goes on moves nothing");
         assert_eq!(rhythm.wait(Timestamp::from_micros(i64::MIN)), HOUR);
         assert_eq!(Rhythm::begun(HOUR, Timestamp::from_micros(i64::MIN), 0.5).wait(at(0)), Duration::ZERO);
     }

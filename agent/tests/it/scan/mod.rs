@@ -105,6 +105,9 @@ fn networks_of_containers_are_scanned_where_they_are_named() {
         ["198.18.77.10", "198.18.79.1"]
     );
 
+    let said = String::from_utf8(bed.call(&["scan", "--ports", "80"]).stderr).unwrap();
+    assert!(said.contains("2 hosts at 254 addresses") && said.contains("left out"), "{said}");
+
     bed.near("ip address del 198.18.77.1/24 dev lan0");
     let refused = bed.call(&["scan"]);
     let line = String::from_utf8(refused.stderr).unwrap();

@@ -1,6 +1,6 @@
 //! When scans are made by themselves: the rhythm goes on, whatever else changes.
 
-use crate::harness::{Agent, Hub};
+use crate::harness::{Agent, Hub, HubState, until};
 use serde_json::{Value, json};
 use std::{net::TcpListener, path::Path};
 
@@ -22,7 +22,7 @@ fn keep_overdue(state: &Path, every_seconds: u64) -> Value {
     overdue
 }
 
-fn is_applied(version: u64) -> impl Fn(&crate::harness::HubState) -> bool {
+fn is_applied(version: u64) -> impl Fn(&HubState) -> bool {
     move |hub| {
         hub.beats
             .iter()
@@ -66,6 +66,18 @@ fn what_is_overdue_is_made_up_for_once_and_only_another_schedule_begins_anew() {
     let anew = kept(home.path());
     assert!(anew["everySeconds"] == 1_800 && anew["from"] != struck["from"], "{anew}");
     assert_eq!(hub.state.lock().scans.len(), 1);
+}
+
+#[test]
+fn a_rhythm_that_is_ahead_of_the_clock_begins_now() {
+    let (hub, home) = (Hub::start(), tempfile::tempdir().unwrap());
+    let ahead = json!({"everySeconds": 3_600, "from": "2199-01-01T00:00:00.000000Z"});
+    std::fs::write(home.path().join("scan.json"), ahead.to_string()).unwrap();
+    hub.state.change(|hub| hub.config = (1, discovery(3_600, 1)));
+    let agent = Agent::start(&hub, home.path());
+    until("it to begin anew", || kept(home.path())["from"] != ahead["from"]);
+    assert!(agent.terminate().0.success());
+    assert!(hub.state.lock().scans.is_empty());
 }
 
 #[test]
