@@ -176,14 +176,14 @@ async fn make_token(server: &Path, data_dir: &Path) -> Result<Bearer, LoadError>
 }
 
 /// The program of that name beside this one.
-fn beside(name: &str) -> Result<PathBuf, LoadError> {
+pub(crate) fn beside(name: &str) -> Result<PathBuf, LoadError> {
     let this = std::env::current_exe().map_err(|source| file(Path::new(name), source))?;
     let program = this.with_file_name(OsString::from(format!("{name}{}", std::env::consts::EXE_SUFFIX)));
     match program.is_file() {
         true => Ok(program),
         false => Err(LoadError::Program {
             program: program.display().to_string(),
-            reason: "there is no such program; build it, name it with --server, or name a hub with --hub"
+            reason: "there is no such program; build it, or name it (--server, --agent), or name a hub that runs with --hub"
                 .to_owned(),
         }),
     }

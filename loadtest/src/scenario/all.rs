@@ -16,6 +16,7 @@ use super::{
     ingest_batch::IngestBatch,
     ingest_single::IngestSingle,
     query_mix::QueryMix,
+    scan::Scan,
     stall::Stall,
     start::Start,
     steady::Steady,
@@ -67,6 +68,7 @@ impl Scenario for All {
             ("crash", set.crash.run(target, seed).await?),
         ];
         parts.extend(set.crews.run(target, seed).await?);
+        parts.push(("scan", Scan::table().run(target, seed).await?));
         let folder = tempfile::Builder::new()
             .prefix("pingup-loadtest-")
             .tempdir()

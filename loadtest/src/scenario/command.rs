@@ -1,9 +1,23 @@
 //! What the program can be asked to do: each scenario with its flags, by its name.
 
 use super::{
-    Scenario, all::All, ceiling::Ceiling, command_fanout::CommandFanout, command_latency::CommandLatency,
-    crash::Crash, fill::Fill, fleet_memory::Fleet, herd::Herd, ingest::Ingest, ingest_batch::IngestBatch,
-    ingest_single::IngestSingle, query_mix::QueryMix, stall::Stall, start::Start, steady::Steady,
+    Scenario,
+    all::All,
+    ceiling::Ceiling,
+    command_fanout::CommandFanout,
+    command_latency::CommandLatency,
+    crash::Crash,
+    fill::Fill,
+    fleet_memory::Fleet,
+    herd::Herd,
+    ingest::Ingest,
+    ingest_batch::IngestBatch,
+    ingest_single::IngestSingle,
+    query_mix::QueryMix,
+    scan::{FarSide, Scan},
+    stall::Stall,
+    start::Start,
+    steady::Steady,
 };
 use crate::{
     error::LoadError,
@@ -44,14 +58,19 @@ pub(crate) enum Command {
     /// A hub that is gone for a while under a fleet: when all are back, and whether they come as a herd, that is
     /// all in the same second, which would take the hub down again
     Herd(Herd),
+    /// A scan by the real agent of a real /24 in network namespaces: its time, what it finds, its memory
+    Scan(Scan),
     /// Everything in turn, and the table of what must hold
     All(All),
     /// The bare handler itself
     #[command(hide = true)]
     Bare,
+    /// The hosts of the network that is scanned
+    #[command(hide = true)]
+    FarSide(FarSide),
 }
 
-/// Does the same with whichever scenario a command is; with the bare handler, which is none, something else.
+/// Does the same with whichever scenario a command is; with what is none, something else.
 macro_rules! whichever {
     ($command:expr, $scenario:ident => $does:expr, bare => $bare:expr) => {
         match $command {
@@ -69,8 +88,9 @@ macro_rules! whichever {
             Command::CommandFanout($scenario) => $does,
             Command::Fleet($scenario) => $does,
             Command::Herd($scenario) => $does,
+            Command::Scan($scenario) => $does,
             Command::All($scenario) => $does,
-            Command::Bare => $bare,
+            Command::Bare | Command::FarSide(_) => $bare,
         }
     };
 }
@@ -86,7 +106,7 @@ impl Command {
         whichever!(
             self,
             scenario => Box::pin(scenario.run(target, seed)).await,
-            bare => Err(LoadError::Nothing("the bare handler is no scenario"))
+            bare => Err(LoadError::Nothing("this is a part of a scenario, and none itself"))
         )
     }
 }

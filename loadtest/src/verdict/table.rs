@@ -67,6 +67,12 @@ pub(crate) enum Must {
     HerdRows,
     /// Attempts to connect in the worst second of it, as a share of the agents.
     HerdAttempts,
+    /// A scan of a /24.
+    ScanTime,
+    /// Hosts and ports that it missed, or made up.
+    ScanMissed,
+    /// What the agent takes for it.
+    ScanMemory,
 }
 
 /// A line of the table.
@@ -92,12 +98,17 @@ const fn fleet(must: Must, what: &'static str, bound: f64, unit: &'static str) -
     Line { must, what, at_least: false, bound, unit, section: FLEET }
 }
 
+const fn agent(must: Must, what: &'static str, bound: f64, unit: &'static str) -> Line {
+    Line { must, what, at_least: false, bound, unit, section: AGENT }
+}
+
 const INGEST: &str = "ingest and history";
 const FLEET: &str = "commands and a fleet";
+const AGENT: &str = "the agent";
 
 /// The table.
 #[rustfmt::skip]
-pub(super) const TABLE: [Line; 32] = [
+pub(super) const TABLE: [Line; 35] = [
     at_least(Must::Singles1000,  "one sample a POST, 1 000 connections, share of the bare handler", 0.60, "x"),
     at_least(Must::Singles256,   "the same over 256 connections",                            0.45, "x"),
     at_least(Must::Singles64,    "the same over 64 connections",                             0.25, "x"),
@@ -130,4 +141,7 @@ pub(super) const TABLE: [Line; 32] = [
     fleet(Must::HerdBack,        "hub away for 35 s under 10 000 agents: back, delivered",   30.0, "s"),
     fleet(Must::HerdRows,        "the same: rows lost or doubled",                           0.0, "rows"),
     fleet(Must::HerdAttempts,    "the same: attempts in the worst second, share of agents",  0.5, "x"),
+    agent(Must::ScanTime,        "scan of a /24, 24 ports, 40 live hosts",                   4.0, "s"),
+    agent(Must::ScanMissed,      "the same: hosts and ports missed or made up",              0.0, "of 360"),
+    agent(Must::ScanMemory,      "the same: the agent's memory, peak",                       30.0, "MB"),
 ];
