@@ -74,7 +74,7 @@ const HEADING: &str = "ADDRESS           ANSWERED  HARDWARE           NAME      
 
 fn line(host: &Host) -> String {
     let or_none = |text: Option<&str>| text.unwrap_or("-").to_owned();
-    let answered = host.latency.map_or_else(|| "by ARP".to_owned(), |latency| format!("{latency:.1} ms"));
+    let answered = host.latency.map_or_else(|| "by ARP".to_owned(), |latency| format!("{latency:.2} ms"));
     let ports: Vec<String> = host.ports.iter().map(u16::to_string).collect();
     let ports = if ports.is_empty() { "-".to_owned() } else { ports.join(" ") };
     let (mac, name) = (or_none(host.mac.as_deref()), or_none(host.hostname.as_deref()));

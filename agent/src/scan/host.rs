@@ -68,7 +68,7 @@ impl Seen {
 
 /// Examines `target`; none where nobody is.
 pub(super) async fn examine(search: Arc<Search>, target: Target) -> Option<Found> {
-    let began = Instant::now();
+    let mut asked = Instant::now();
     let mut seen = Seen::default();
     let mut echo = JoinSet::new();
     echo.spawn(ask_for_echo(Arc::clone(&search), target));
@@ -76,8 +76,10 @@ pub(super) async fn examine(search: Arc<Search>, target: Target) -> Option<Found
     let mut ports = search.ports.clone();
     if is_near {
         let first = ports.remove(0);
-        seen.note(first, search.attempt(target, first, 1).await);
-        if seen.fastest.is_none() && !answers_arp(&search, target.address, began).await {
+        let attempt = search.attempt(target, first, 1).await;
+        asked = attempt.made;
+        seen.note(first, attempt.outcome);
+        if seen.fastest.is_none() && !answers_arp(&search, target.address, asked).await {
             return None;
         }
     }
@@ -88,7 +90,7 @@ pub(super) async fn examine(search: Arc<Search>, target: Target) -> Option<Found
     if seen.fastest.is_some() {
         let silent = std::mem::take(&mut seen.silent);
         try_ports(&search, target, silent, 2, &mut seen).await;
-    } else if !is_near || !is_surely_there(&search, target.address, began).await {
+    } else if !is_near || !is_surely_there(&search, target.address, asked).await {
         return None;
     }
     seen.open.sort_unstable();
@@ -113,7 +115,7 @@ async fn try_ports(search: &Arc<Search>, target: Target, ports: Vec<u16>, stretc
             && let Some(port) = left.next()
         {
             let search = Arc::clone(search);
-            running.spawn(async move { (port, search.attempt(target, port, stretch).await) });
+            running.spawn(async move { (port, search.attempt(target, port, stretch).await.outcome) });
         }
         match running.join_next().await {
             Some(Ok((port, outcome))) => seen.note(port, outcome),
@@ -123,23 +125,23 @@ async fn try_ports(search: &Arc<Search>, target: Target, ports: Vec<u16>, stretc
     }
 }
 
-/// Whether somebody says that this address is his. What cannot be known is taken for a yes.
-async fn answers_arp(search: &Search, address: Ipv4Addr, began: Instant) -> bool {
+/// Whether somebody says that this address is his, `asked` for then. What cannot be known is taken for a yes.
+async fn answers_arp(search: &Search, address: Ipv4Addr, asked: Instant) -> bool {
     loop {
         match search.neighbourhood.of(address) {
             Ok(None) => {}
             Ok(Some(neighbour)) if neighbour.hardware.is_none() => {}
             Ok(Some(_)) | Err(_) => return true,
         }
-        if began.elapsed() >= ARP_WITHIN {
+        if asked.elapsed() >= ARP_WITHIN {
             return false;
         }
         sleep(LOOK_EVERY).await;
     }
 }
 
-/// Whether the kernel has heard of `address` since the scan began. It is not sure at once of whom it knew before.
-async fn is_surely_there(search: &Search, address: Ipv4Addr, began: Instant) -> bool {
+/// Whether the kernel has heard of `address` just now, at the latest once it has made sure of whom it knew before.
+async fn is_surely_there(search: &Search, address: Ipv4Addr, asked: Instant) -> bool {
     loop {
         let Ok(Some(neighbour)) = search.neighbourhood.of(address) else { return false };
         let Some(hardware) = neighbour.hardware else { return false };
@@ -149,7 +151,7 @@ async fn is_surely_there(search: &Search, address: Ipv4Addr, began: Instant) -> 
         match neighbour.trust {
             Trust::Confirmed => return true,
             Trust::Fixed | Trust::Unanswered => return false,
-            Trust::Past if began.elapsed() >= SURE_WITHIN => return false,
+            Trust::Past if asked.elapsed() >= SURE_WITHIN => return false,
             Trust::Past => sleep(LOOK_EVERY).await,
         }
     }

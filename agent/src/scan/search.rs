@@ -33,6 +33,13 @@ const FILES_KEPT: u64 = 128;
 const PUT_OFF_MAX: u32 = 20;
 const PUT_OFF_FOR: Duration = Duration::from_millis(50);
 
+/// What came of an attempt, and when it was made: it may have had to wait for its turn.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Attempt {
+    pub(super) outcome: Outcome,
+    pub(super) made: Instant,
+}
+
 /// A scan at work.
 #[derive(Debug)]
 pub(super) struct Search {
@@ -70,13 +77,14 @@ impl Search {
     }
 
     /// Tries to connect to `port`, waiting `stretch` times as long as answers usually take.
-    pub(super) async fn attempt(&self, target: Target, port: u16, stretch: u32) -> Outcome {
-        let mut outcome = Outcome::NotMade;
+    pub(super) async fn attempt(&self, target: Target, port: u16, stretch: u32) -> Attempt {
+        let (mut outcome, mut made) = (Outcome::NotMade, Instant::now());
         for _ in 0..PUT_OFF_MAX {
             // Closed by nobody.
             let Ok(_socket) = self.sockets.acquire().await else { break };
             self.slot().await;
             let within = self.patience(target) * stretch;
+            made = Instant::now();
             outcome = probe::connect(target.address, port, within).await;
             if outcome != Outcome::NotMade {
                 break;
@@ -91,7 +99,7 @@ impl Search {
             _ => {}
         }
         outcome.answer().inspect(|took| self.learn(target, *took));
-        outcome
+        Attempt { outcome, made }
     }
 
     /// Asks for an echo, where this machine may; how long the answer took.

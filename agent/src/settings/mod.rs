@@ -8,24 +8,26 @@ mod arguments;
 mod draft;
 mod file;
 mod hub_url;
+mod scan;
 mod service;
 mod values;
 
 pub use amend::{Amendment, amended};
 pub use draft::Draft;
 pub use hub_url::{HubUrl, HubUrlError};
+pub use scan::ScanSettings;
 
 use crate::{
     execute::AllowList,
     exit::Exit,
     install::{Order, Root},
-    scan::{Place, Plan, RATE, RATE_MAX},
+    scan::Plan,
     spool::Bounds,
 };
 use arguments::{Arguments, RunArguments, Subcommand};
 use clap::{Parser, error::ErrorKind};
 use pingup_protocol::{config::INTERVAL_SECONDS, enrol::JoinToken, labels::Labels};
-use std::{num::NonZeroU32, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 use tracing::level_filters::LevelFilter;
 
 /// Seconds between samples, unless told otherwise.
@@ -127,17 +129,6 @@ pub struct Settings {
     pub log: LevelFilter,
 }
 
-/// What a scan looks at, and how fast.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ScanSettings {
-    /// Networks and interfaces; the machine's own networks without any.
-    pub places: Option<Vec<Place>>,
-    /// TCP ports.
-    pub ports: Vec<u16>,
-    /// Attempts a second.
-    pub rate: NonZeroU32,
-}
-
 /// Where SSH reaches this machine, where somebody said so.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SshAccess {
@@ -171,10 +162,8 @@ fn call(subcommand: Subcommand) -> Result<Call, SettingsError> {
         }
         Subcommand::Sample => Ok(Call::Sample),
         Subcommand::Scan(flags) => {
-            let scan = scan_settings(flags.networks, flags.ports.as_deref(), flags.rate)?;
-            let plan = Plan::of(scan.places.as_deref(), scan.ports, flags.force);
-            let plan = plan.map_err(|error| SettingsError::of("scan", error))?.at(scan.rate);
-            Ok(Call::Scan { plan, json: flags.json })
+            let json = flags.json;
+            Ok(Call::Scan { plan: scan::plan(flags)?, json })
         }
         Subcommand::Install(flags) => service::install(*flags),
         Subcommand::Uninstall { place, purge } => service::uninstall(place, purge),
@@ -220,7 +209,7 @@ fn check(texts: RunArguments) -> Result<Settings, SettingsError> {
         name,
         allow: allow(texts.allow)?,
         spool: spool_bounds(texts.spool_bytes_max, texts.spool_age_max)?,
-        scan: scan_settings(texts.scan_networks, texts.ports.as_deref(), texts.scan_rate)?,
+        scan: scan::settings(texts.scan_networks, texts.ports.as_deref(), texts.scan_rate)?,
         ssh: SshAccess {
             host: values::given(texts.ssh_host),
             port: values::number("ssh-port", texts.ssh_port, 1..=u16::MAX)?,
@@ -234,30 +223,6 @@ fn check(texts: RunArguments) -> Result<Settings, SettingsError> {
 fn join_token(text: Option<String>) -> Result<Option<JoinToken>, SettingsError> {
     let parse = |text: String| JoinToken::parse(text.trim());
     values::given(text).map(parse).transpose().map_err(|e| SettingsError::of("join-token", e))
-}
-
-fn scan_settings(
-    networks: Option<Vec<String>>,
-    ports: Option<&[String]>,
-    rate: Option<String>,
-) -> Result<ScanSettings, SettingsError> {
-    let refused = |error| SettingsError::of("scan-networks", error);
-    let places = match values::list(networks) {
-        None => None,
-        Some(words) => {
-            let places: Result<Vec<_>, _> = words.iter().map(|word| Place::parse(word)).collect();
-            Some(places.map_err(refused)?)
-        }
-    };
-    let ports = values::ports(ports)?;
-    // Interfaces are looked at when a scan begins: they come and go.
-    let networks = places.iter().flatten().filter_map(|place| match place {
-        Place::Network(network) => Some(*network),
-        Place::Link(_) => None,
-    });
-    Plan::new(networks.collect(), ports.clone(), true).map_err(refused)?;
-    let rate = values::number("scan-rate", rate, 1..=RATE_MAX)?.and_then(NonZeroU32::new);
-    Ok(ScanSettings { places, ports, rate: rate.unwrap_or(RATE) })
 }
 
 fn interval(text: Option<String>) -> Result<Duration, SettingsError> {
