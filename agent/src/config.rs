@@ -8,13 +8,12 @@
 use crate::{
     backoff::{Backoff, REFUSED, random},
     execute::AllowList,
-    scan::{Plan, PlanError, parse_network},
+    scan::{Place, Plan, PlanError, parse_network},
     settings::Settings,
     state::{StateError, read_json, write_json},
     stop::Stop,
     transport::{Failure, Revoked, Session, nonce},
 };
-use ipnet::Ipv4Net;
 use pingup_protocol::{
     config::{AgentConfig, ConfigAnswer},
     heartbeat::{ConfigReport, RefusedConfig},
@@ -24,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::{
     cell::{Cell, RefCell},
+    num::NonZeroU32,
     path::PathBuf,
     rc::Rc,
     time::Duration,
@@ -65,9 +65,13 @@ pub struct Effective {
     /// Between two scans; none are made on their own without it.
     pub scan_every: Option<Duration>,
     /// What to scan; the machine's own subnets without it.
-    pub networks: Option<Vec<Ipv4Net>>,
+    pub places: Option<Vec<Place>>,
+    /// Whether these may be many addresses.
+    pub force: bool,
     /// The ports that a scan tries.
     pub ports: Vec<u16>,
+    /// Attempts that a scan makes each second.
+    pub rate: NonZeroU32,
 }
 
 impl Effective {
@@ -77,8 +81,10 @@ impl Effective {
             interval: settings.interval,
             allow: settings.allow.clone(),
             scan_every: None,
-            networks: None,
-            ports: settings.ports.clone(),
+            places: settings.scan.places.clone(),
+            force: false,
+            ports: settings.scan.ports.clone(),
+            rate: settings.scan.rate,
         }
     }
 
@@ -101,10 +107,11 @@ impl Effective {
             if let Some(ports) = &discovery.ports {
                 narrowed.ports.clone_from(ports);
             }
+            narrowed.force = discovery.force.unwrap_or(false);
             if let Some(cidrs) = &discovery.cidrs {
                 let networks = cidrs.iter().map(|cidr| parse_network(cidr)).collect::<Result<Vec<_>, _>>()?;
-                Plan::new(networks.clone(), narrowed.ports.clone())?;
-                narrowed.networks = Some(networks);
+                Plan::new(networks.clone(), narrowed.ports.clone(), narrowed.force)?;
+                narrowed.places = Some(networks.into_iter().map(Place::Network).collect());
             }
         }
         Ok(narrowed)

@@ -15,7 +15,7 @@
 //! | [`transport`] | two connections, one signed request; whether the hub is there |
 //! | [`push`], [`heartbeat`], [`pull`], [`report`], [`config`] | the five things said to the hub |
 //! | [`execute`], [`journal`] | doing what was asked, at most once |
-//! | [`scan`] | the network around |
+//! | [`scan`], [`discover`] | the network around; looked at on schedule |
 //! | [`status`] | how the agent does, written down for whoever asks on this machine |
 //! | [`doctor`] | what an agent needs, examined, with what to do about it |
 //! | [`install`] | becoming a service of the machine, and ceasing to be one |
@@ -28,6 +28,7 @@ pub mod backoff;
 pub mod clock;
 pub mod collect;
 pub mod config;
+pub mod discover;
 pub mod doctor;
 pub mod enrol;
 pub mod execute;

@@ -21,7 +21,7 @@ fn main() -> ExitCode {
             on_runtime(done(run::run(*settings)))
         }
         Ok(Call::Sample) => on_runtime(done(once::sample())),
-        Ok(Call::Scan(plan)) => on_runtime(done(once::scan(plan))),
+        Ok(Call::Scan { plan, json }) => on_runtime(done(once::scan(plan, json))),
         Ok(Call::Install(order)) => on_runtime(done(install::install(*order))),
         Ok(Call::Uninstall { root, dry_run, purge }) => {
             on_runtime(done(install::uninstall(root, dry_run, purge)))

@@ -3,16 +3,17 @@
 use crate::{
     collect::{Collector, PRIMING},
     exit::Exit,
-    scan::{self, Plan},
+    scan::{self, News, Plan},
 };
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use pingup_protocol::discovery::{Host, Scan};
 use serde::Serialize;
-use std::io::Write;
+use std::io::{self, Write};
 
 /// Why nothing was printed.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write to stdout: {0}")]
-pub struct PrintError(#[from] std::io::Error);
+pub struct PrintError(#[from] io::Error);
 
 impl From<&PrintError> for Exit {
     fn from(_: &PrintError) -> Self {
@@ -27,20 +28,68 @@ pub async fn sample() -> Result<(), PrintError> {
     print(&collector.measure().await)
 }
 
-/// Carries out `plan` and prints what it found; says on stderr how far it has come, where somebody looks.
-pub async fn scan(plan: Plan) -> Result<(), PrintError> {
-    let bar = ProgressBar::with_draw_target(Some(plan.connections()), ProgressDrawTarget::stderr());
-    if let Ok(style) = ProgressStyle::with_template("{bar:40} {percent}% of {len} connections, {eta} left") {
+/// Carries out `plan` and prints the hosts, as they are found or all at once as JSON. How far it has come is said on
+/// stderr, where somebody looks.
+pub async fn scan(plan: Plan, json: bool) -> Result<(), PrintError> {
+    let bar = ProgressBar::with_draw_target(Some(plan.addresses()), ProgressDrawTarget::stderr());
+    if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos} of {len} addresses, {eta} left") {
         bar.set_style(style);
     }
-    let found = Box::pin(scan::run(&plan, |progress| bar.set_position(progress.done))).await;
+    let mut trouble = None;
+    let mut told = if json { Ok(()) } else { bar.suspend(|| tell(HEADING)) };
+    let tell_news = |news: News<'_>| match news {
+        News::Progress(progress) => bar.set_position(progress.done),
+        News::Found(host) if !json && told.is_ok() => told = bar.suspend(|| tell(&line(host))),
+        News::Found(_) => {}
+        News::Trouble(what) => trouble = Some(what),
+    };
+    let found = Box::pin(scan::run(&plan, tell_news)).await;
     bar.finish_and_clear();
-    print(&found)
+    told?;
+    if json {
+        print(&found)?;
+    }
+    for remark in remarks(&plan, &found, trouble, json) {
+        // Whoever closed stderr does not want to know.
+        let _ = writeln!(io::stderr(), "{remark}");
+    }
+    Ok(())
+}
+
+/// What is to be said in the end. Programs hear of trouble only.
+fn remarks(plan: &Plan, found: &Scan, trouble: Option<&str>, json: bool) -> Vec<String> {
+    let mut remarks: Vec<String> = trouble.iter().map(|what| format!("pingup-agent: {what}")).collect();
+    if !json {
+        let (hosts, seconds) = (found.hosts.len(), found.duration / 1_000.0);
+        let addresses = HumanCount(plan.addresses());
+        remarks.push(format!("{hosts} hosts at {addresses} addresses, in {seconds:.1} s"));
+        if !plan.left_out().is_empty() {
+            remarks.push(format!("left out, name them to scan them: {}", plan.left_out()));
+        }
+    }
+    remarks
+}
+
+const HEADING: &str = "ADDRESS           ANSWERED  HARDWARE           NAME                      PORTS";
+
+fn line(host: &Host) -> String {
+    let or_none = |text: Option<&str>| text.unwrap_or("-").to_owned();
+    let answered = host.latency.map_or_else(|| "by ARP".to_owned(), |latency| format!("{latency:.2} ms"));
+    let ports: Vec<String> = host.ports.iter().map(u16::to_string).collect();
+    let ports = if ports.is_empty() { "-".to_owned() } else { ports.join(" ") };
+    let (mac, name) = (or_none(host.mac.as_deref()), or_none(host.hostname.as_deref()));
+    format!("{:<16} {answered:>9}  {mac:<17}  {name:<24}  {ports}", host.ip.to_string())
+}
+
+fn tell(line: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "{line}")?;
+    stdout.flush()
 }
 
 fn print(value: &impl Serialize) -> Result<(), PrintError> {
-    let mut stdout = std::io::stdout().lock();
-    serde_json::to_writer_pretty(&mut stdout, value).map_err(std::io::Error::from)?;
+    let mut stdout = io::stdout().lock();
+    serde_json::to_writer_pretty(&mut stdout, value).map_err(io::Error::from)?;
     stdout.write_all(b"\n")?;
     Ok(stdout.flush()?)
 }

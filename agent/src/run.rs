@@ -17,6 +17,7 @@ use crate::{
     clock::{Clock, machine_time},
     collect::{Collector, PRIMING},
     config::{self, ConfigKeeper, Effective},
+    discover::{self, Discoverer},
     execute::Executor,
     heartbeat::{self, Pulse},
     host,
@@ -28,7 +29,6 @@ use crate::{
     push::Pusher,
     record::{Recorder, SharedSpool},
     report::{Reporter, Results},
-    scan::{self, Plan},
     settings::Settings,
     spool::Spool,
     state::StateDir,
@@ -73,6 +73,7 @@ struct Agent {
     spool: Rc<SharedSpool>,
     results: Rc<Results>,
     recorder: Rc<Recorder>,
+    discoverer: Discoverer,
     pulse: Pulse,
     vitals: Rc<Vitals>,
     status: StatusKeeper,
@@ -89,7 +90,9 @@ impl Agent {
         let spool = SharedSpool::new(Spool::open(&state.subdirectory("spool")?, settings.spool, now)?);
         let (collector, primed_at) = (Collector::primed().await, Instant::now());
         let recorder = Recorder::new(collector, Rc::clone(&spool), Rc::clone(&clock), Rc::clone(&link));
+        let recorder = Rc::new(recorder);
         let config = Rc::new(ConfigKeeper::open(state.join("config.json"), Effective::of(settings))?);
+        let schedule = state.join(discover::FILE);
         let results = Results::new(Journal::open(state, now)?);
         let vitals = Rc::new(Vitals::begun(link.identity().agent_id.as_str(), &settings.hub, now));
         Ok(Self {
@@ -101,9 +104,10 @@ impl Agent {
                 config: Rc::clone(&config),
             },
             vitals,
+            discoverer: Discoverer::new(schedule, Rc::clone(&config), Rc::clone(&recorder)),
             config,
             results,
-            recorder: Rc::new(recorder),
+            recorder,
             pulse: Pulse::new(Rc::clone(&clock)),
             introduction: RefCell::new(Introduction::new(
                 host::info(&settings.ssh, &settings.labels).await,
@@ -210,36 +214,7 @@ impl Agent {
 
     /// Scans as often as the hub's configuration says; never, when it does not.
     async fn discover(&self, stop: &Stop) -> Result<(), Revoked> {
-        let mut changes = self.config.changes();
-        while !stop.is_set() {
-            let config = Rc::clone(&changes.borrow_and_update());
-            let due = async {
-                match config.scan_every {
-                    Some(every) => tokio::time::sleep(every).await,
-                    None => std::future::pending().await,
-                }
-            };
-            tokio::select! {
-                biased;
-                () = stop.wait() => {}
-                // Begins to wait anew: a schedule that changed is another schedule.
-                _ = changes.changed() => {}
-                () = due => self.scan(&config, stop).await,
-            }
-        }
+        self.discoverer.run(stop).await;
         Ok(())
-    }
-
-    async fn scan(&self, config: &Effective, stop: &Stop) {
-        let plan = match Plan::choose(None, None, config) {
-            Ok(plan) => plan,
-            Err(error) => return tracing::warn!("no scan is made: {error}"),
-        };
-        let began = self.recorder.now();
-        if let Some(found) = stop.or(Box::pin(scan::run(&plan, |_| {}))).await
-            && let Err(error) = self.recorder.take_scan(began, found)
-        {
-            tracing::error!("a scan is lost: {error}");
-        }
     }
 }

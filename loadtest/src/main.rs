@@ -72,6 +72,12 @@ fn start(run: &Run) -> ExitCode {
         None => None,
     };
     open_files::raise_limit();
+    if let Command::FarSide(far_side) = &run.scenario {
+        return match far_side.hold() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(1, &error),
+        };
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(1, &LoadError::Runtime(error)),

@@ -70,7 +70,7 @@ impl Watch {
     pub(crate) fn finish(&self) -> Memory {
         self.task.abort();
         let seen = Some(self.seen_bytes.load(Ordering::Relaxed)).filter(|bytes| *bytes > 0);
-        let peak = self.pid.and_then(|pid| status(pid, "VmHWM:"));
+        let peak = self.pid.and_then(peak_bytes);
         Memory { resident_peak_bytes: peak.max(seen), resident_seen_bytes: seen }
     }
 }
@@ -79,6 +79,11 @@ impl Drop for Watch {
     fn drop(&mut self) {
         self.task.abort();
     }
+}
+
+/// The most that process `pid` has taken so far, bytes.
+pub(crate) fn peak_bytes(pid: u32) -> Option<u64> {
+    status(pid, "VmHWM:")
 }
 
 /// A size in a process's status, bytes.

@@ -43,6 +43,9 @@ pub struct DiscoveryConfig {
     /// Ports to try; the agent's list when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ports: Option<Vec<u16>>,
+    /// Whether networks as wide as a /16 are meant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub force: Option<bool>,
 }
 
 impl AgentConfig {
@@ -72,9 +75,12 @@ impl AgentConfig {
                     "60 to 2592000 seconds expected",
                 ));
             }
-            let cidrs = discovery.cidrs.as_deref();
-            if cidrs.is_some_and(|cidrs| cidrs.is_empty() || !cidrs.iter().all(|cidr| is_scannable(cidr))) {
-                let detail = "IPv4 networks of a /16 at most expected, at least one";
+            let force = discovery.force.unwrap_or(false);
+            let is_refused =
+                |cidrs: &[String]| cidrs.is_empty() || !cidrs.iter().all(|cidr| is_scannable(cidr, force));
+            if discovery.cidrs.as_deref().is_some_and(is_refused) {
+                let detail =
+                    "IPv4 networks narrower than a /16 expected, at least one; a /16 with \"force\": true";
                 return Err(SchemaError::at("/config/discovery/cidrs", detail));
             }
             if discovery.ports.as_ref().is_some_and(|ports| ports.is_empty() || ports.contains(&0)) {
@@ -143,9 +149,12 @@ mod tests {
             json!({"discovery": {"ports": [0]}}),
             json!({"discovery": {"cidrs": ["10.0.0.0/8"]}}),
             json!({"discovery": {"cidrs": []}}),
+            json!({"discovery": {"cidrs": ["10.0.0.0/24", "10.1.0.0/16"]}}),
+            json!({"discovery": {"cidrs": ["10.0.0.0/15"], "force": true}}),
         ] {
             assert!(read(bad.clone()).is_err(), "{bad}");
         }
+        assert!(read(json!({"discovery": {"cidrs": ["10.1.0.0/16"], "force": true}})).is_ok());
         assert_eq!(
             read(json!({"discovery": {"everySeconds": "x"}})).unwrap_err().errors[0].pointer,
             "/config/discovery/everySeconds"

@@ -1,6 +1,6 @@
 //! Names that travel: agents, commands, measurements. Each is checked once, where it enters.
 
-use crate::limits::{AGENT_ID_CHARS_MAX, NAME_CHARS_MAX, NONCE_CHARS_MAX};
+use crate::limits::{AGENT_ID_CHARS_MAX, NAME_CHARS_MAX, NONCE_CHARS_MAX, SCAN_HOSTS_UNFORCED_MAX};
 use serde::{Deserialize, Deserializer, Serialize, de};
 use std::{fmt, net::Ipv4Addr};
 
@@ -65,12 +65,17 @@ pub fn is_nonce(nonce: &str) -> bool {
 
 /// The widest network that may be scanned, as a prefix: a /16 has 65 536 addresses.
 pub const SCAN_PREFIX_MIN: u8 = 16;
+/// The widest one that is scanned though nobody forces it.
+const SCAN_PREFIX_UNFORCED_MIN: u8 = SCAN_PREFIX_MIN + 1;
+const _: () = assert!(1 << (32 - SCAN_PREFIX_UNFORCED_MIN) == SCAN_HOSTS_UNFORCED_MAX);
 
-/// Whether `text` names a network that may be scanned: an IPv4 address, alone or with a prefix of 16 to 32.
-pub fn is_scannable(text: &str) -> bool {
+/// Whether `text` names a network that may be scanned: an IPv4 address, alone or with a prefix of 16 to 32; without
+/// `force` of 17 at least, which is what [`SCAN_HOSTS_UNFORCED_MAX`] leaves.
+pub fn is_scannable(text: &str, force: bool) -> bool {
     let (address, prefix) = text.split_once('/').unwrap_or((text, "32"));
     let prefix = prefix.parse::<u8>().ok().filter(|_| prefix.bytes().all(|b| b.is_ascii_digit()));
-    address.parse::<Ipv4Addr>().is_ok() && prefix.is_some_and(|bits| (SCAN_PREFIX_MIN..=32).contains(&bits))
+    let least = if force { SCAN_PREFIX_MIN } else { SCAN_PREFIX_UNFORCED_MIN };
+    address.parse::<Ipv4Addr>().is_ok() && prefix.is_some_and(|bits| (least..=32).contains(&bits))
 }
 
 /// A command's identifier, `CMD-<year>-<number>`, the number at least three digits wide.
@@ -107,9 +112,10 @@ mod tests {
 
     #[test]
     fn only_small_networks_may_be_scanned() {
-        for good in ["10.0.0.0/16", "192.168.1.0/24", "127.0.0.1", "127.0.0.1/32"] {
-            assert!(is_scannable(good), "{good}");
+        for good in ["10.0.0.0/17", "192.168.1.0/24", "127.0.0.1", "127.0.0.1/32"] {
+            assert!(is_scannable(good, false) && is_scannable(good, true), "{good}");
         }
+        assert!(is_scannable("10.0.0.0/16", true) && !is_scannable("10.0.0.0/16", false), "only if forced");
         for bad in [
             "",
             "nonsense",
@@ -120,7 +126,7 @@ mod tests {
             "fe80::/64",
             "1.2.3/24",
         ] {
-            assert!(!is_scannable(bad), "{bad}");
+            assert!(!is_scannable(bad, true), "{bad}");
         }
     }
 

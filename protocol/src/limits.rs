@@ -10,6 +10,8 @@ pub const BATCH_BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub const BATCH_SAMPLES_MAX: usize = 10_000;
 /// Hosts in one scan: a whole /16.
 pub const SCAN_HOSTS_MAX: usize = 65_536;
+/// Addresses of one scan that nobody forced: half a /16, so that a /16 is a decision rather than a slip.
+pub const SCAN_HOSTS_UNFORCED_MAX: usize = SCAN_HOSTS_MAX / 2;
 /// Ports listed for one host of a scan.
 pub const HOST_PORTS_MAX: usize = 65_535;
 /// Nested arrays and objects, the outermost counted as one.

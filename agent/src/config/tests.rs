@@ -1,6 +1,7 @@
 //! What is applied, what is refused, and what is told of both.
 
 use super::*;
+use crate::scan::Wish;
 use pingup_protocol::{ids::AgentId, time::Timestamp};
 use serde_json::json;
 
@@ -9,8 +10,10 @@ fn own() -> Effective {
         interval: Duration::from_secs(30),
         allow: AllowList::default(),
         scan_every: None,
-        networks: None,
+        places: None,
+        force: false,
         ports: vec![22],
+        rate: crate::scan::RATE,
     }
 }
 
@@ -119,8 +122,23 @@ fn what_cannot_be_read_changes_nothing() {
         json!({"intervalSeconds": 0}),
         json!({"discovery": {"cidrs": ["10.0.0.0/8"]}}),
         json!({"discovery": {"cidrs": ["here"]}}),
+        json!({"discovery": {"cidrs": ["10.1.0.0/16"]}}),
+        json!({"discovery": {"cidrs": ["10.1.0.0/17", "10.2.0.0/17"]}}),
     ] {
         assert!(keeper.apply(answer(1, bad.clone())).is_err(), "{bad}");
         assert_eq!(*keeper.current(), own());
     }
+}
+
+#[test]
+fn many_addresses_are_scanned_where_the_hub_insists() {
+    let home = tempfile::tempdir().unwrap();
+    let keeper = ConfigKeeper::open(home.path().join("config.json"), own()).unwrap();
+    let wide = json!({"discovery": {"cidrs": ["10.1.0.0/16"], "force": true}});
+    keeper.apply(answer(1, wide)).unwrap();
+    let current = keeper.current();
+    let plan = Plan::choose(Wish::default(), &current).unwrap();
+    assert_eq!((plan.addresses(), current.force), (65_534, true));
+    let two = json!({"discovery": {"cidrs": ["10.1.0.0/16", "10.9.0.0/16"], "force": true}});
+    assert!(matches!(keeper.apply(answer(2, two)), Err(ConfigError::Plan(PlanError::TooMany))));
 }

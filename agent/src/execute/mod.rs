@@ -13,7 +13,7 @@ pub use output::SoFar;
 use crate::{
     config::Effective,
     record::Recorder,
-    scan::{self, Plan},
+    scan::{self, Plan, Wish},
 };
 use output::Output;
 use pingup_protocol::command::{Action, ResultStatus};
@@ -97,9 +97,8 @@ impl Executor {
         match action {
             Action::Ping => Outcome::succeeded("pong".to_owned()),
             Action::CollectNow => self.collect(ending).await,
-            Action::RunDiscovery { cidr, ports } => {
-                let plan = Plan::choose(cidr.as_deref(), ports, config);
-                match plan {
+            Action::RunDiscovery { cidr, ports, force } => {
+                match Plan::choose(Wish { cidr, ports, force }, config) {
                     Ok(plan) => self.discover(plan, ending).await,
                     Err(error) => Outcome::failed(error),
                 }

@@ -1,141 +1,154 @@
-//! Scans: who is there on the network, and what answers. TCP connects only, so that it needs no privilege.
+//! Scans: who is there on the network, and what answers. Nothing of it needs a privilege.
 //!
-//! A host is there when it accepts or refuses a connection on any of the ports; its latency is the fastest
-//! such answer. Everything is bounded: addresses, connections at a time, time for each, names looked up.
+//! A host is there when it takes or refuses a connection on any of the ports, when it answers an echo request (where this
+//! user may ask for one), or when it answers ARP. Its latency is its fastest answer. `host` says in which order.
+//!
+//! Everything is bounded: addresses, attempts a second, connections at a time and with one host, the time for each, names
+//! looked up. One scan is made at a time, so that these bounds are the machine's.
+//!
+//! | file | what |
+//! |---|---|
+//! | `plan` | what is tried: networks and ports, both bounded |
+//! | `surroundings`, `kernel` | the machine's own networks, and whom it reaches without a router |
+//! | `host` | one address: who is there, which ports answer |
+//! | `search`, `pace`, `patience` | what all attempts share: sockets, rate, how long to wait |
+//! | `probe`, `echo`, `neighbourhood` | a connection, an echo request, an answer to ARP |
+//! | `names` | names of hosts |
+//! | `rhythm` | when the next scan is due |
 
+mod echo;
+mod host;
+mod kernel;
 mod names;
-mod neighbours;
+mod neighbourhood;
+mod pace;
+mod patience;
 mod plan;
 mod probe;
+mod rhythm;
+mod search;
+mod surroundings;
 
-pub use plan::{PORTS, Plan, PlanError, parse_network};
+pub use pace::{RATE, RATE_MAX};
+pub use plan::{PORTS, Place, Plan, PlanError, Wish, parse_network};
+pub use rhythm::Rhythm;
 
 use crate::collect::rounded;
+use host::Found;
+use names::Names;
 use pingup_protocol::discovery::{Host, Scan};
-use probe::Answer;
-use std::{
-    collections::BTreeMap,
-    net::{IpAddr, Ipv4Addr},
-    time::{Duration, Instant},
+use search::Search;
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
+use tokio::{
+    sync::Mutex,
+    task::JoinSet,
+    time::{Instant, sleep_until},
 };
-use tokio::task::JoinSet;
 
-/// Connections that are tried at a time: well below the 1 024 files that a process commonly may open.
-const CONNECTIONS_MAX: usize = 256;
+/// Addresses that are examined at a time. Each may be one that the kernel asks for by ARP and keeps for three seconds;
+/// its table has room for 1 024, and belongs to the whole machine.
+const ADDRESSES_AT_A_TIME: usize = 256;
+/// How long names may take once everything else is known.
+const NAMES_WITHIN: Duration = Duration::from_secs(10);
 
-/// How far a scan has come, in connections.
+/// One scan at a time.
+static ONE: Mutex<()> = Mutex::const_new(());
+
+/// How far a scan has come, in addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
-    /// Tried.
+    /// Examined.
     pub done: u64,
-    /// To be tried altogether.
+    /// To be examined altogether.
     pub total: u64,
 }
 
-/// What is known of a host so far.
-#[derive(Debug, Default)]
-struct Seen {
-    fastest: Option<Duration>,
-    ports: Vec<u16>,
+/// What is told while a scan runs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum News<'a> {
+    /// It has come this far.
+    Progress(Progress),
+    /// This host is there, and all that will be known of it.
+    Found(&'a Host),
+    /// It found nothing, and this is why.
+    Trouble(&'static str),
 }
 
-impl Seen {
-    fn note(&mut self, port: u16, answer: Answer) {
-        if answer.open {
-            self.ports.push(port);
-        }
-        self.fastest = Some(self.fastest.map_or(answer.after, |fastest| fastest.min(answer.after)));
-    }
-}
-
-/// Carries out `plan`, saying how far it has come.
-pub async fn run(plan: &Plan, progress: impl FnMut(Progress)) -> Scan {
+/// Carries out `plan`, once no other scan runs, telling what it finds as it does.
+pub async fn run(plan: &Plan, mut tell: impl FnMut(News<'_>)) -> Scan {
+    let _alone = ONE.lock().await;
     let began = Instant::now();
-    let seen = seek(plan, progress).await;
-    let hosts = described(seen).await;
-    Scan { hosts, duration: rounded(began.elapsed().as_secs_f64() * 1_000.0) }
+    let search = Arc::new(Search::new(plan));
+    let hosts = seek(plan, &search, &mut tell).await;
+    if hosts.is_empty() && search.sent_nothing() {
+        let trouble =
+            "nothing could be sent: there is no route there, or this machine's own firewall forbids it";
+        tracing::warn!("a scan found nothing: {trouble}");
+        tell(News::Trouble(trouble));
+    }
+    Scan { hosts: hosts.into_values().collect(), duration: milliseconds(began.elapsed()) }
 }
 
-/// Tries every connection of `plan`: who answered.
-async fn seek(plan: &Plan, mut progress: impl FnMut(Progress)) -> BTreeMap<Ipv4Addr, Seen> {
-    let total = plan.connections();
-    let mut done = 0;
-    let mut targets = plan.targets();
-    let mut running: JoinSet<(Ipv4Addr, u16, Option<Answer>)> = JoinSet::new();
-    let mut seen: BTreeMap<Ipv4Addr, Seen> = BTreeMap::new();
+/// Examines every address of `plan`, and names whom it finds meanwhile.
+async fn seek(plan: &Plan, search: &Arc<Search>, tell: &mut impl FnMut(News<'_>)) -> BTreeMap<IpAddr, Host> {
+    let total = plan.addresses();
+    let names = Arc::new(Names::new());
+    let (mut done, mut targets, mut hosts) = (0, plan.targets(), BTreeMap::new());
+    let (mut examined, mut named) = (JoinSet::new(), JoinSet::new());
+    let mut names_end = None;
     loop {
-        while running.len() < CONNECTIONS_MAX
-            && let Some((address, port)) = targets.next()
+        while examined.len() < ADDRESSES_AT_A_TIME
+            && let Some(target) = targets.next()
         {
-            running.spawn(async move { (address, port, probe::connect(address, port).await) });
+            examined.spawn(host::examine(Arc::clone(search), target));
         }
-        let Some(joined) = running.join_next().await else { break };
-        done += 1;
-        progress(Progress { done, total });
-        if let Ok((address, port, Some(answer))) = joined {
-            seen.entry(address).or_default().note(port, answer);
+        if examined.is_empty() && names_end.is_none() {
+            names_end = Some(Instant::now() + NAMES_WITHIN);
+        }
+        tokio::select! {
+            Some(ended) = examined.join_next() => {
+                done += 1;
+                if let Ok(Some(found)) = ended {
+                    named.spawn(name(Arc::clone(&names), found));
+                }
+                tell(News::Progress(Progress { done, total }));
+            }
+            Some(ended) = named.join_next() => {
+                if let Ok(host) = ended {
+                    tell(News::Found(&host));
+                    hosts.insert(host.ip, host);
+                }
+            }
+            () = until(names_end), if !named.is_empty() => {
+                names.end();
+                names_end = Some(Instant::now() + NAMES_WITHIN);
+            }
+            else => return hosts,
         }
     }
-    seen
 }
 
-/// The hosts with their names and hardware addresses, as far as these are known.
-async fn described(seen: BTreeMap<Ipv4Addr, Seen>) -> Vec<Host> {
-    let addresses: Vec<Ipv4Addr> = seen.keys().copied().collect();
-    let mut names = names::of(&addresses).await;
-    let mut hardware = neighbours::known();
-    seen.into_iter()
-        .map(|(address, mut seen)| {
-            seen.ports.sort_unstable();
-            Host {
-                ip: IpAddr::V4(address),
-                latency: seen.fastest.map(|after| rounded(after.as_secs_f64() * 1_000.0)),
-                ports: seen.ports,
-                hostname: names.remove(&address),
-                mac: hardware.remove(&address),
-            }
-        })
-        .collect()
+/// Waits until `moment`; without one, for ever.
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn name(names: Arc<Names>, found: Found) -> Host {
+    Host {
+        hostname: names.of(found.address).await,
+        ip: IpAddr::V4(found.address),
+        latency: found.fastest.map(milliseconds),
+        ports: found.open,
+        mac: found.hardware.map(|hardware| hardware.to_string()),
+    }
+}
+
+fn milliseconds(time: Duration) -> f64 {
+    rounded(time.as_secs_f64() * 1_000.0)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn what_listens_here_is_found_and_what_does_not_is_not() {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let open = listener.local_addr().unwrap().port();
-        let closed = {
-            let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-            other.local_addr().unwrap().port()
-        };
-        let plan = Plan::new(vec![parse_network("127.0.0.1").unwrap()], vec![closed, open]).unwrap();
-        let mut last = None;
-        let scan = run(&plan, |progress| last = Some(progress)).await;
-        assert_eq!(last, Some(Progress { done: 2, total: 2 }));
-        let [host] = scan.hosts.as_slice() else { panic!("one host expected: {scan:?}") };
-        assert_eq!((host.ip.to_string().as_str(), host.ports.as_slice()), ("127.0.0.1", [open].as_slice()));
-        assert!(host.latency.is_some_and(|latency| latency >= 0.0));
-    }
-
-    /// Linux answers for all of 127.0.0.0/8.
-    #[cfg(target_os = "linux")]
-    #[tokio::test]
-    async fn more_connections_than_are_tried_at_a_time_are_all_tried() {
-        let plan = Plan::new(vec![parse_network("127.0.0.0/22").unwrap()], vec![1, 2]).unwrap();
-        assert!(plan.connections() > CONNECTIONS_MAX as u64);
-        assert_eq!(seek(&plan, |_| {}).await.len() as u64 * 2, plan.connections());
-    }
-
-    #[tokio::test]
-    async fn a_host_that_only_refuses_is_there() {
-        let closed = {
-            let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-            other.local_addr().unwrap().port()
-        };
-        let plan = Plan::new(vec![parse_network("127.0.0.1/32").unwrap()], vec![closed]).unwrap();
-        let scan = run(&plan, |_| {}).await;
-        assert!(scan.hosts.len() == 1 && scan.hosts[0].ports.is_empty(), "{scan:?}");
-    }
-}
+mod tests;

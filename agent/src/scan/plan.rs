@@ -1,9 +1,13 @@
-//! What a scan tries: addresses times ports, both bounded.
+//! What a scan tries: addresses times ports, both bounded; a wide network only where somebody insists.
 
-use crate::{config::Effective, interfaces};
+use super::{
+    pace::RATE,
+    surroundings::{Nearby, Surroundings},
+};
+use crate::config::Effective;
 use ipnet::Ipv4Net;
-use pingup_protocol::limits::SCAN_HOSTS_MAX;
-use std::net::Ipv4Addr;
+use pingup_protocol::limits::{SCAN_HOSTS_MAX, SCAN_HOSTS_UNFORCED_MAX};
+use std::{net::Ipv4Addr, num::NonZeroU32};
 
 /// The ports that are tried unless told otherwise: what commonly answers on servers, printers and appliances.
 pub const PORTS: [u16; 20] = [
@@ -12,6 +16,8 @@ pub const PORTS: [u16; 20] = [
 ];
 /// The widest network that is scanned: 65 536 addresses.
 const PREFIX_LEN_LEAST: u8 = 16;
+/// Characters of an interface's name.
+const LINK_CHARS_MAX: usize = 15;
 
 /// Why there is nothing to scan.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -20,14 +26,48 @@ pub enum PlanError {
     #[error("a network such as 192.168.1.0/24 expected, not {0:?}")]
     Malformed(String),
     /// Too wide.
-    #[error("{0} is too wide: a /{PREFIX_LEN_LEAST} is the widest network that is scanned")]
+    #[error(
+        "{0} is too wide: a /{PREFIX_LEN_LEAST} is the widest network that is scanned; name a part of it"
+    )]
     TooWide(Ipv4Net),
+    /// Wide, and nobody insists.
+    #[error(
+        "{0} addresses are many: more than {SCAN_HOSTS_UNFORCED_MAX} are scanned only with --force (in commands \
+         and configurations \"force\": true), and take minutes"
+    )]
+    NotForced(usize),
     /// Too much together.
-    #[error("at most {SCAN_HOSTS_MAX} addresses are scanned at a time")]
+    #[error("at most {SCAN_HOSTS_MAX} addresses are scanned at a time; name fewer networks")]
     TooMany,
+    /// No ports.
+    #[error("no ports to try")]
+    NoPorts,
+    /// No interface of that name has a network.
+    #[error("{0:?} is neither a network such as 192.168.1.0/24 nor an interface with one{1}")]
+    NoSuchLink(String, String),
     /// No network of its own.
-    #[error("this machine has no IPv4 network of its own; name one")]
-    NoNetwork,
+    #[error("this machine has no IPv4 network of its own to scan{0}; name one, e.g. 192.168.1.0/24")]
+    NoNetwork(String),
+}
+
+/// What may be named: a network, or an interface, which stands for its networks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// These addresses.
+    Network(Ipv4Net),
+    /// The networks that this interface is on when the scan begins.
+    Link(String),
+}
+
+/// What a command or a schedule asks for; where it is silent, the configuration says.
+#[derive(Clone, Debug, Default)]
+pub struct Wish {
+    /// The network.
+    pub cidr: Option<String>,
+    /// The ports.
+    pub ports: Option<Vec<u16>>,
+    /// Whether many addresses are meant.
+    pub force: bool,
 }
 
 /// What to try.
@@ -35,6 +75,17 @@ pub enum PlanError {
 pub struct Plan {
     networks: Vec<Ipv4Net>,
     ports: Vec<u16>,
+    rate: NonZeroU32,
+    left_out: String,
+}
+
+/// An address to examine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Target {
+    /// The address.
+    pub(super) address: Ipv4Addr,
+    /// The place of its network in the plan.
+    pub(super) network: usize,
 }
 
 /// Reads `ADDRESS/LENGTH`, or one address.
@@ -50,60 +101,138 @@ pub fn parse_network(text: &str) -> Result<Ipv4Net, PlanError> {
     }
 }
 
+impl Place {
+    /// Reads a network, or the name of an interface.
+    pub fn parse(text: &str) -> Result<Self, PlanError> {
+        let text = text.trim();
+        let allowed = |b: u8| b.is_ascii_graphic() && b != b'/' && b != b':';
+        let is_name = text.len() <= LINK_CHARS_MAX
+            && text.bytes().all(allowed)
+            && text.bytes().any(|b| b.is_ascii_alphabetic());
+        if is_name { Ok(Self::Link(text.to_owned())) } else { parse_network(text).map(Self::Network) }
+    }
+
+    fn networks(&self, nearby: &[Nearby]) -> Result<Vec<Ipv4Net>, PlanError> {
+        let name = match self {
+            Self::Network(network) => return Ok(vec![*network]),
+            Self::Link(name) => name,
+        };
+        let of_link = nearby.iter().filter(|nearby| nearby.link == *name);
+        let networks: Vec<_> = of_link.map(|nearby| nearby.network).collect();
+        if networks.is_empty() {
+            let mut links: Vec<_> = nearby.iter().map(|nearby| nearby.link.as_str()).collect();
+            links.dedup();
+            let there =
+                if links.is_empty() { String::new() } else { format!("; there are: {}", links.join(", ")) };
+            return Err(PlanError::NoSuchLink(name.clone(), there));
+        }
+        Ok(networks)
+    }
+}
+
 impl Plan {
-    /// All of `networks` on all of `ports`.
-    pub fn new(networks: Vec<Ipv4Net>, mut ports: Vec<u16>) -> Result<Self, PlanError> {
+    /// All of `networks` on all of `ports`; many addresses only if `force`d.
+    pub fn new(networks: Vec<Ipv4Net>, mut ports: Vec<u16>, force: bool) -> Result<Self, PlanError> {
         let networks = Ipv4Net::aggregate(&networks);
         if let Some(network) = networks.iter().find(|network| network.prefix_len() < PREFIX_LEN_LEAST) {
             return Err(PlanError::TooWide(*network));
         }
-        if networks.iter().map(addresses).sum::<usize>() > SCAN_HOSTS_MAX {
-            return Err(PlanError::TooMany);
+        match networks.iter().map(addresses).sum::<usize>() {
+            count if count > SCAN_HOSTS_MAX => return Err(PlanError::TooMany),
+            count if count > SCAN_HOSTS_UNFORCED_MAX && !force => return Err(PlanError::NotForced(count)),
+            _ => {}
         }
         ports.sort_unstable();
         ports.dedup();
-        Ok(Self { networks, ports })
+        if ports.is_empty() {
+            return Err(PlanError::NoPorts);
+        }
+        Ok(Self { networks, ports, rate: RATE, left_out: String::new() })
     }
 
-    /// What a command or the schedule asks for, and for what it does not say: the configured networks, else the
-    /// machine's own; the configured ports.
-    pub fn choose(
-        cidr: Option<&str>,
-        ports: Option<Vec<u16>>,
-        config: &Effective,
-    ) -> Result<Self, PlanError> {
-        let networks = match (cidr, &config.networks) {
-            (Some(cidr), _) => vec![parse_network(cidr)?],
-            (None, Some(networks)) => networks.clone(),
-            (None, None) => own_networks()?,
+    /// The same at this rate.
+    pub const fn at(mut self, rate: NonZeroU32) -> Self {
+        self.rate = rate;
+        self
+    }
+
+    /// All of `places`; without any, of the machine's own networks.
+    pub fn of(places: Option<&[Place]>, ports: Vec<u16>, force: bool) -> Result<Self, PlanError> {
+        let nearby = Surroundings::look().nearby();
+        match places {
+            None => {
+                let (networks, left_out) = own_networks(&nearby, force)?;
+                Ok(Self { left_out, ..Self::new(networks, ports, force)? })
+            }
+            Some(places) => {
+                let all = places.iter().map(|place| place.networks(&nearby));
+                Self::new(all.collect::<Result<Vec<_>, _>>()?.concat(), ports, force)
+            }
+        }
+    }
+
+    /// What `wish` asks for under `config`.
+    pub fn choose(wish: Wish, config: &Effective) -> Result<Self, PlanError> {
+        let force = wish.force || config.force;
+        let ports = wish.ports.unwrap_or_else(|| config.ports.clone());
+        let plan = match wish.cidr {
+            Some(cidr) => Self::new(vec![parse_network(&cidr)?], ports, wish.force),
+            None => Self::of(config.places.as_deref(), ports, force),
         };
-        Self::new(networks, ports.unwrap_or_else(|| config.ports.clone()))
+        Ok(plan?.at(config.rate))
     }
 
-    /// Every address with every port. Addresses change fastest, so that no host meets many connections at once.
-    pub fn targets(&self) -> impl Iterator<Item = (Ipv4Addr, u16)> + '_ {
-        let hosts = || self.networks.iter().flat_map(Ipv4Net::hosts);
-        self.ports.iter().flat_map(move |&port| hosts().map(move |address| (address, port)))
+    /// The networks, none within another.
+    pub(super) fn networks(&self) -> &[Ipv4Net] {
+        &self.networks
     }
 
-    /// How many connections that makes.
-    pub fn connections(&self) -> u64 {
-        self.networks.iter().map(addresses).sum::<usize>() as u64 * self.ports.len() as u64
+    /// The ports, in order, at least one.
+    pub(super) fn ports(&self) -> &[u16] {
+        &self.ports
+    }
+
+    /// Attempts a second.
+    pub(super) const fn rate(&self) -> NonZeroU32 {
+        self.rate
+    }
+
+    /// Every address.
+    pub(super) fn targets(&self) -> impl Iterator<Item = Target> + '_ {
+        let of =
+            |(network, net): (usize, &Ipv4Net)| net.hosts().map(move |address| Target { address, network });
+        self.networks.iter().enumerate().flat_map(of)
+    }
+
+    /// The machine's networks that are not scanned since nobody named them, each with the reason; empty where there is none.
+    pub fn left_out(&self) -> &str {
+        &self.left_out
+    }
+
+    /// How many addresses that makes.
+    pub fn addresses(&self) -> u64 {
+        self.networks.iter().map(addresses).sum::<usize>() as u64
     }
 }
 
-/// The machine's own networks, as many as may be scanned together.
-fn own_networks() -> Result<Vec<Ipv4Net>, PlanError> {
-    let mut chosen: Vec<Ipv4Net> = Vec::new();
-    for (_, network) in interfaces::own_networks() {
+/// The machine's own networks, as many as may be scanned together, and what is left out.
+fn own_networks(nearby: &[Nearby], force: bool) -> Result<(Vec<Ipv4Net>, String), PlanError> {
+    let most = if force { SCAN_HOSTS_MAX } else { SCAN_HOSTS_UNFORCED_MAX };
+    let (mut chosen, mut left_out): (Vec<Ipv4Net>, Vec<String>) = (Vec::new(), Vec::new());
+    for Nearby { network, link, left_out: why } in nearby {
         let together = chosen.iter().map(addresses).sum::<usize>();
-        if network.prefix_len() < PREFIX_LEN_LEAST || together + addresses(&network) > SCAN_HOSTS_MAX {
-            tracing::warn!(%network, "is too wide to be scanned");
-        } else {
-            chosen.push(network);
+        let is_wide = network.prefix_len() < PREFIX_LEN_LEAST || together + addresses(network) > most;
+        match why.or(is_wide.then_some("too wide")) {
+            Some(why) => left_out.push(format!("{network} on {link} ({why})")),
+            None => chosen.push(*network),
         }
     }
-    if chosen.is_empty() { Err(PlanError::NoNetwork) } else { Ok(chosen) }
+    let left_out = left_out.join(", ");
+    if chosen.is_empty() {
+        let left_out = if left_out.is_empty() { left_out } else { format!("; left out: {left_out}") };
+        return Err(PlanError::NoNetwork(left_out));
+    }
+    Ok((chosen, left_out))
 }
 
 /// How many addresses of `network` are hosts'.
@@ -116,34 +245,4 @@ fn addresses(network: &Ipv4Net) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn plan(networks: &[&str], ports: &[u16]) -> Result<Plan, PlanError> {
-        let networks = networks.iter().map(|text| parse_network(text)).collect::<Result<_, _>>()?;
-        Plan::new(networks, ports.to_vec())
-    }
-
-    #[test]
-    fn every_host_meets_every_port_once() {
-        let plan = plan(&["10.0.0.0/30", "10.0.0.0/30"], &[443, 80, 80]).unwrap();
-        let targets: Vec<_> = plan.targets().map(|(address, port)| format!("{address}:{port}")).collect();
-        assert_eq!(targets, ["10.0.0.1:80", "10.0.0.2:80", "10.0.0.1:443", "10.0.0.2:443"]);
-        assert_eq!(plan.connections(), 4);
-        for length in 16..=32_u8 {
-            let network = Ipv4Net::new_assert(Ipv4Addr::new(10, 0, 0, 0), length);
-            assert_eq!(network.hosts().count(), addresses(&network), "/{length}");
-        }
-    }
-
-    #[test]
-    fn what_is_too_wide_or_no_network_is_refused() {
-        assert!(matches!(parse_network("10.0.0.0/15"), Err(PlanError::TooWide(_))));
-        assert!(matches!(plan(&["10.0.0.0/16", "10.1.0.0/16"], &[22]), Err(PlanError::TooWide(_))));
-        assert_eq!(plan(&["10.0.0.0/16", "10.9.0.0/24"], &[22]), Err(PlanError::TooMany));
-        for bad in ["", "here", "10.0.0.0/33", "::1/128", "10.0.0/24"] {
-            assert!(matches!(parse_network(bad), Err(PlanError::Malformed(_))), "{bad:?}");
-        }
-        assert_eq!(parse_network("192.168.7.9/24").unwrap().to_string(), "192.168.7.0/24");
-    }
-}
+mod tests;

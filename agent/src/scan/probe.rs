@@ -1,31 +1,87 @@
-//! One connection tried.
+//! One connection tried, and what came of it.
 
 use std::{
-    io::ErrorKind,
+    io::{Error, ErrorKind},
     net::Ipv4Addr,
     time::{Duration, Instant},
 };
 use tokio::{net::TcpStream, time::timeout};
 
-/// How long a host has to answer: several round trips of a slow local network.
-const ANSWER_WITHIN: Duration = Duration::from_millis(500);
-
-/// A host's answer.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Answer {
-    /// How long it took.
-    pub(super) after: Duration,
-    /// Whether it took the connection; otherwise it refused it.
-    pub(super) open: bool,
+/// What came of an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// The connection was taken, after this long.
+    Open(Duration),
+    /// It was refused, after this long: somebody is there.
+    Refused(Duration),
+    /// Nobody answered in time.
+    Silent,
+    /// Somebody on the way, or a firewall there, said no. It does not say who is there.
+    Unreachable,
+    /// There is no way there from here.
+    NoRoute,
+    /// This machine would not: its own firewall forbids it.
+    Forbidden,
+    /// This machine could not just now: files, ports or buffers have run out.
+    NotMade,
 }
 
-/// Tries to connect; `None` when nobody answered.
-pub(super) async fn connect(address: Ipv4Addr, port: u16) -> Option<Answer> {
+impl Outcome {
+    /// How long the host took to answer, if it did.
+    pub(super) const fn answer(self) -> Option<Duration> {
+        match self {
+            Self::Open(after) | Self::Refused(after) => Some(after),
+            _ => None,
+        }
+    }
+}
+
+/// Tries to connect.
+pub(super) async fn connect(address: Ipv4Addr, port: u16, within: Duration) -> Outcome {
     let asked = Instant::now();
-    let open = match timeout(ANSWER_WITHIN, TcpStream::connect((address, port))).await.ok()? {
-        Ok(_) => true,
-        Err(error) if error.kind() == ErrorKind::ConnectionRefused => false,
-        Err(_) => return None,
-    };
-    Some(Answer { after: asked.elapsed(), open })
+    match timeout(within, TcpStream::connect((address, port))).await {
+        Ok(Ok(_)) => Outcome::Open(asked.elapsed()),
+        Ok(Err(error)) => failed(&error, asked.elapsed()),
+        Err(_) => Outcome::Silent,
+    }
+}
+
+fn failed(error: &Error, after: Duration) -> Outcome {
+    match error.kind() {
+        ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset => Outcome::Refused(after),
+        ErrorKind::HostUnreachable => Outcome::Unreachable,
+        ErrorKind::NetworkUnreachable | ErrorKind::NetworkDown => Outcome::NoRoute,
+        ErrorKind::PermissionDenied => Outcome::Forbidden,
+        ErrorKind::TimedOut => Outcome::Silent,
+        _ => Outcome::NotMade,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn taken_refused_and_nothing_are_told_apart() {
+        let within = Duration::from_secs(5);
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let open = connect(Ipv4Addr::LOCALHOST, listener.local_addr().unwrap().port(), within).await;
+        assert!(matches!(open, Outcome::Open(_)), "{open:?}");
+        let port = listener.local_addr().unwrap().port();
+        drop(listener);
+        assert!(matches!(connect(Ipv4Addr::LOCALHOST, port, within).await, Outcome::Refused(_)));
+    }
+
+    #[test]
+    fn every_error_says_whose_it_is() {
+        let outcome = |kind| failed(&Error::from(kind), Duration::ZERO);
+        assert_eq!(outcome(ErrorKind::HostUnreachable), Outcome::Unreachable);
+        assert_eq!(outcome(ErrorKind::NetworkUnreachable), Outcome::NoRoute);
+        assert_eq!(outcome(ErrorKind::PermissionDenied), Outcome::Forbidden);
+        assert_eq!(outcome(ErrorKind::AddrNotAvailable), Outcome::NotMade);
+        assert_eq!(outcome(ErrorKind::ResourceBusy), Outcome::NotMade);
+        assert_eq!(outcome(ErrorKind::ConnectionReset).answer(), Some(Duration::ZERO));
+        let files = Error::from_raw_os_error(rustix::io::Errno::MFILE.raw_os_error());
+        assert_eq!(failed(&files, Duration::ZERO), Outcome::NotMade);
+    }
 }

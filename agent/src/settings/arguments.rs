@@ -17,14 +17,8 @@ pub(super) enum Subcommand {
     Run(Box<RunArguments>),
     /// Prints one sample of this machine as JSON
     Sample,
-    /// Scans a network once and prints what it found as JSON
-    Scan {
-        /// The network, e.g. 192.168.1.0/24; a /16 at most
-        cidr: String,
-        /// TCP ports to try, e.g. 22,80,443
-        #[arg(long, env = "PINGUP_PORTS", value_delimiter = ',')]
-        ports: Option<Vec<String>>,
-    },
+    /// Scans networks once and prints the hosts as they are found; needs no hub and no privilege
+    Scan(ScanArguments),
     /// Makes this program a service that starts with the machine; a second time, updates that
     Install(Box<InstallArguments>),
     /// Stops the service and removes what install made; the state stays
@@ -45,6 +39,27 @@ pub(super) enum Subcommand {
         #[arg(long)]
         json: bool,
     },
+}
+
+/// What `scan` may be told.
+#[derive(Args, Clone, Default)]
+pub(super) struct ScanArguments {
+    /// Networks, e.g. 192.168.1.0/24, or interfaces, e.g. eth0 [default: the machine's own networks, without those of
+    /// containers, virtual machines and tunnels]
+    #[arg(value_name = "NETWORK", env = "PINGUP_SCAN_NETWORKS", value_delimiter = ',')]
+    pub(super) networks: Option<Vec<String>>,
+    /// TCP ports to try, e.g. 22,80,443 [default: twenty that commonly answer]
+    #[arg(long, env = "PINGUP_PORTS", value_name = "PORT,…", value_delimiter = ',')]
+    pub(super) ports: Option<Vec<String>>,
+    /// Attempts a second at most [default: 2000]
+    #[arg(long, env = "PINGUP_SCAN_RATE", value_name = "N")]
+    pub(super) rate: Option<String>,
+    /// Scan more than 32768 addresses, e.g. a /16; it takes minutes
+    #[arg(long)]
+    pub(super) force: bool,
+    /// Print all of it in the end, as JSON
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 /// Where to install, and whether at all.
@@ -148,6 +163,13 @@ pub(super) struct RunArguments {
     /// TCP ports that a scan tries
     #[arg(long, env = "PINGUP_PORTS", value_delimiter = ',')]
     pub(super) ports: Option<Vec<String>>,
+    /// Networks or interfaces that a scan looks at where the hub names none [default: the machine's own networks,
+    /// without those of containers, virtual machines and tunnels]
+    #[arg(long, env = "PINGUP_SCAN_NETWORKS", value_name = "NETWORK,…", value_delimiter = ',')]
+    pub(super) scan_networks: Option<Vec<String>>,
+    /// Attempts that a scan makes each second at most [default: 2000]
+    #[arg(long, env = "PINGUP_SCAN_RATE", value_name = "N")]
+    pub(super) scan_rate: Option<String>,
     /// Where SSH reaches this machine, told to the hub
     #[arg(long, env = "PINGUP_SSH_HOST", value_name = "HOST")]
     pub(super) ssh_host: Option<String>,
@@ -182,6 +204,8 @@ impl RunArguments {
             spool_bytes_max: said(self.spool_bytes_max).or(other.spool_bytes_max),
             spool_age_max: said(self.spool_age_max).or(other.spool_age_max),
             ports: listed(self.ports).or(other.ports),
+            scan_networks: listed(self.scan_networks).or(other.scan_networks),
+            scan_rate: said(self.scan_rate).or(other.scan_rate),
             ssh_host: said(self.ssh_host).or(other.ssh_host),
             ssh_port: said(self.ssh_port).or(other.ssh_port),
             ssh_user: said(self.ssh_user).or(other.ssh_user),

@@ -10,6 +10,7 @@ mod draft;
 mod file;
 mod hub_url;
 mod labels_file;
+mod scan;
 mod service;
 mod values;
 
@@ -17,6 +18,7 @@ pub use amend::{Amendment, amended};
 pub use draft::Draft;
 pub use hub_url::{HubUrl, HubUrlError};
 pub use labels_file::LabelsFile;
+pub use scan::ScanSettings;
 
 use crate::{
     execute::AllowList,
@@ -61,7 +63,12 @@ pub enum Call {
     /// Print one sample.
     Sample,
     /// Print one scan.
-    Scan(Plan),
+    Scan {
+        /// Of what.
+        plan: Plan,
+        /// As JSON.
+        json: bool,
+    },
     /// Become a service.
     Install(Box<Order>),
     /// Cease to be one.
@@ -106,8 +113,8 @@ pub struct Settings {
     pub allow: AllowList,
     /// How much may wait for the hub.
     pub spool: Bounds,
-    /// The ports that a scan tries.
-    pub ports: Vec<u16>,
+    /// What a scan looks at, unless the hub or a command says otherwise.
+    pub scan: ScanSettings,
     /// Where SSH reaches this machine, as told to the hub.
     pub ssh: SshAccess,
     /// By what the hub may group this machine.
@@ -144,10 +151,9 @@ fn call(subcommand: Subcommand) -> Result<Call, SettingsError> {
     match subcommand {
         Subcommand::Run(flags) => run(*flags).map(|settings| Call::Run(Box::new(settings))),
         Subcommand::Sample => Ok(Call::Sample),
-        Subcommand::Scan { cidr, ports } => {
-            let ports = values::ports(ports.as_deref())?;
-            let network = crate::scan::parse_network(&cidr).map_err(|e| SettingsError::of("CIDR", e))?;
-            Plan::new(vec![network], ports).map(Call::Scan).map_err(|e| SettingsError::of("CIDR", e))
+        Subcommand::Scan(flags) => {
+            let json = flags.json;
+            Ok(Call::Scan { plan: scan::plan(flags)?, json })
         }
         Subcommand::Install(flags) => service::install(*flags),
         Subcommand::Uninstall { place, purge } => service::uninstall(place, purge),
@@ -202,7 +208,7 @@ fn check(texts: RunArguments) -> Result<Settings, SettingsError> {
         name,
         allow: allow(texts.allow)?,
         spool: spool_bounds(texts.spool_bytes_max, texts.spool_age_max)?,
-        ports: values::ports(texts.ports.as_deref())?,
+        scan: scan::settings(texts.scan_networks, texts.ports.as_deref(), texts.scan_rate)?,
         ssh: SshAccess {
             host: values::given(texts.ssh_host),
             port: values::number("ssh-port", texts.ssh_port, 1..=u16::MAX)?,

@@ -22,6 +22,7 @@ mod life;
 mod once;
 mod pushing;
 mod running;
+mod scan;
 mod settings;
 mod shutdown;
 mod status;

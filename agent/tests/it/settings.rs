@@ -28,6 +28,8 @@ fn a_bad_setting_is_one_plain_line() {
         (&["--allow", "ping,rm"], "rm"),
         (&["--insecure-http=perhaps"], "insecure-http"),
         (&["--ports", "22,x"], "ports"),
+        (&["--scan-networks", "10.0.0.0/33"], "scan-networks"),
+        (&["--scan-rate", "fast"], "scan-rate"),
         (&["--spool-bytes-max", "1"], "spool-bytes-max"),
         (&["--spool-age-max", "1s"], "spool-age-max"),
         (&["--ssh-port", "0"], "ssh-port"),
@@ -44,8 +46,12 @@ fn a_bad_setting_is_one_plain_line() {
     assert_bad(&run(&["run", "--hub", "http://192.0.2.1"]), "--insecure-http");
     assert_bad(&run(&["run", "--hub", "127.0.0.1:8080"]), "http://HOST:PORT");
     assert_bad(&run(&[]), "run, sample, scan, install");
-    assert_bad(&run(&["scan"]), "<CIDR>");
     assert_bad(&run(&["scan", "10.0.0.0/8"]), "too wide");
+    assert_bad(&run(&["scan", "10.0.0.0/16"]), "--force");
+    assert_bad(&run(&["scan", "--force", "10.0.0.0/15"]), "too wide");
+    assert_bad(&run(&["scan", "10.0.0.0/24", "--rate", "0"]), "scan-rate");
+    assert_bad(&run(&["scan", "10.0.0.0/24", "--ports", "ssh"]), "ports");
+    assert_bad(&run(&["scan", "no-such-link0"]), "192.168.1.0/24");
     assert!(!std::path::Path::new(state).exists(), "nothing was opened");
 }
 

@@ -199,7 +199,7 @@ pub(crate) fn beside(name: &str) -> Result<PathBuf, LoadError> {
         true => Ok(program),
         false => Err(LoadError::Program {
             program: program.display().to_string(),
-            reason: "there is no such program; build it, name it with --server, or name a hub with --hub"
+            reason: "there is no such program; build it, or name it (--server, --agent), or name a hub that runs with --hub"
                 .to_owned(),
         }),
     }

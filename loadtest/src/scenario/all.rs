@@ -17,6 +17,7 @@ use super::{
     ingest_batch::IngestBatch,
     ingest_single::IngestSingle,
     query_mix::QueryMix,
+    scan::Scan,
     stall::Stall,
     start::Start,
     steady::Steady,
@@ -69,6 +70,7 @@ impl Scenario for All {
         ];
         parts.extend(set.crews.run(target, seed).await?);
         parts.push(("agent", set.agent.run(target, seed).await?));
+        parts.push(("scan", Scan::table().run(target, seed).await?));
         let folder = tempfile::Builder::new()
             .prefix("pingup-loadtest-")
             .tempdir()

@@ -1,10 +1,24 @@
 //! What the program can be asked to do: each scenario with its flags, by its name.
 
 use super::{
-    Scenario, agent::Agent, all::All, ceiling::Ceiling, command_fanout::CommandFanout,
-    command_latency::CommandLatency, crash::Crash, fill::Fill, fleet_memory::Fleet, herd::Herd,
-    ingest::Ingest, ingest_batch::IngestBatch, ingest_single::IngestSingle, query_mix::QueryMix,
-    stall::Stall, start::Start, steady::Steady,
+    Scenario,
+    agent::Agent,
+    all::All,
+    ceiling::Ceiling,
+    command_fanout::CommandFanout,
+    command_latency::CommandLatency,
+    crash::Crash,
+    fill::Fill,
+    fleet_memory::Fleet,
+    herd::Herd,
+    ingest::Ingest,
+    ingest_batch::IngestBatch,
+    ingest_single::IngestSingle,
+    query_mix::QueryMix,
+    scan::{FarSide, Scan},
+    stall::Stall,
+    start::Start,
+    steady::Steady,
 };
 use crate::{
     error::LoadError,
@@ -48,14 +62,19 @@ pub(crate) enum Command {
     /// The real agent program at a hub: what it takes in memory and processor, how soon its first sample is there, a day
     /// without its hub
     Agent(Agent),
+    /// A scan by the real agent of a real /24 in network namespaces: its time, what it finds, its memory
+    Scan(Scan),
     /// Everything in turn, and the table of what must hold
     All(All),
     /// The bare handler itself
     #[command(hide = true)]
     Bare,
+    /// The hosts of the network that is scanned
+    #[command(hide = true)]
+    FarSide(FarSide),
 }
 
-/// Does the same with whichever scenario a command is; with the bare handler, which is none, something else.
+/// Does the same with whichever scenario a command is; with what is none, something else.
 macro_rules! whichever {
     ($command:expr, $scenario:ident => $does:expr, bare => $bare:expr) => {
         match $command {
@@ -74,8 +93,9 @@ macro_rules! whichever {
             Command::Fleet($scenario) => $does,
             Command::Herd($scenario) => $does,
             Command::Agent($scenario) => $does,
+            Command::Scan($scenario) => $does,
             Command::All($scenario) => $does,
-            Command::Bare => $bare,
+            Command::Bare | Command::FarSide(_) => $bare,
         }
     };
 }
@@ -91,7 +111,7 @@ impl Command {
         whichever!(
             self,
             scenario => Box::pin(scenario.run(target, seed)).await,
-            bare => Err(LoadError::Nothing("the bare handler is no scenario"))
+            bare => Err(LoadError::Nothing("this is a part of a scenario, and none itself"))
         )
     }
 }

@@ -20,6 +20,7 @@ mod ingest_single;
 mod order_all;
 mod pushers;
 mod query_mix;
+mod scan;
 mod stall;
 mod start;
 mod steady;

@@ -189,6 +189,14 @@ fn no_hub_is_one_plain_line() {
 }
 
 #[test]
+fn no_agent_to_scan_with_is_one_plain_line() {
+    let output = program().args(["scan", "--agent", "/nowhere/at-all"]).output().unwrap();
+    let line = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), line.lines().count()), (Some(1), 1), "{line}");
+    assert!(line.contains("/nowhere/at-all"), "{line}");
+}
+
+#[test]
 fn bad_settings_are_one_plain_line_and_64() {
     let whole = ["--token", "t", "--agents", "2", "--connections", "1", "--seconds", "1"];
     let with = |more: &[&'static str]| [&["ingest"], &whole[..], more].concat();
@@ -198,6 +206,7 @@ fn bad_settings_are_one_plain_line_and_64() {
         with(&["--hub", "https://hub.example"]),
         with(&["--hub", "http://127.0.0.1:1", "--batch", "0"]),
         with(&["--hub", "http://127.0.0.1:1", "--json", "/nowhere/at/all.json"]),
+        vec!["scan", "--hosts", "241"],
     ] {
         let output = program().args(&line).output().unwrap();
         let said = String::from_utf8(output.stderr).unwrap();

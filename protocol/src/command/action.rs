@@ -21,6 +21,8 @@ pub enum Action {
         cidr: Option<String>,
         /// The ports to try; the agent's list when absent.
         ports: Option<Vec<u16>>,
+        /// Whether a network as wide as a /16 is meant.
+        force: bool,
     },
     /// Restart a service of the machine.
     RestartService {
@@ -48,6 +50,8 @@ struct RunDiscoveryParams {
     cidr: Option<String>,
     #[serde(default)]
     ports: Option<Vec<u16>>,
+    #[serde(default)]
+    force: bool,
 }
 
 #[derive(Deserialize)]
@@ -70,12 +74,13 @@ impl Action {
             "ping" => Ok(Some(Self::Ping)),
             "collect_now" => Ok(Some(Self::CollectNow)),
             "run_discovery" => {
-                let RunDiscoveryParams { cidr, ports } = typed(params)?;
+                let RunDiscoveryParams { cidr, ports, force } = typed(params)?;
                 check_ports(ports.as_deref())?;
-                if cidr.as_deref().is_some_and(|cidr| !is_scannable(cidr)) {
-                    return Err(SchemaError::at("/params/cidr", "an IPv4 network of a /16 at most expected"));
+                if cidr.as_deref().is_some_and(|cidr| !is_scannable(cidr, force)) {
+                    let detail = "an IPv4 network narrower than a /16 expected; a /16 with \"force\": true";
+                    return Err(SchemaError::at("/params/cidr", detail));
                 }
-                Ok(Some(Self::RunDiscovery { cidr, ports }))
+                Ok(Some(Self::RunDiscovery { cidr, ports, force }))
             }
             "restart_service" => {
                 let RestartServiceParams { service } = typed(params)?;
@@ -163,7 +168,12 @@ mod tests {
         );
         assert_eq!(
             read("run_discovery", json!({"ports": [22]})),
-            Ok(Some(Action::RunDiscovery { cidr: None, ports: Some(vec![22]) }))
+            Ok(Some(Action::RunDiscovery { cidr: None, ports: Some(vec![22]), force: false }))
+        );
+        let wide = "10.0.0.0/16".to_owned();
+        assert_eq!(
+            read("run_discovery", json!({"cidr": wide, "force": true})),
+            Ok(Some(Action::RunDiscovery { cidr: Some(wide), ports: None, force: true }))
         );
     }
 
@@ -178,6 +188,9 @@ mod tests {
             ("restart_service", json!({"service": "--now x"})),
             ("run_discovery", json!({"ports": [0]})),
             ("run_discovery", json!({"cidr": "0.0.0.0/0"})),
+            ("run_discovery", json!({"cidr": "10.0.0.0/16"})),
+            ("run_discovery", json!({"cidr": "10.0.0.0/15", "force": true})),
+            ("run_discovery", json!({"cidr": "10.0.0.0/24", "force": "yes"})),
             ("run_discovery", json!({"ports": [70000]})),
             ("Ping", json!({})),
         ] {

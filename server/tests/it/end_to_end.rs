@@ -141,8 +141,8 @@ fn a_configuration_applies_live_and_a_bad_one_is_refused_reported_and_survived()
     assert_eq!(taken_away["status"], "rejected", "in force without a restart");
 
     // Each network may be scanned; together they are too much, which only the agent finds out.
-    let version =
-        set(json!({"allow": ["ping", "exec"], "discovery": {"cidrs": ["10.0.0.0/16", "10.1.0.0/16"]}}));
+    let discovery = json!({"force": true, "cidrs": ["10.0.0.0/16", "10.1.0.0/16"]});
+    let version = set(json!({"allow": ["ping", "exec"], "discovery": discovery}));
     let refused = shown("the second is refused", &|config| config["refused"]["version"] == version);
     assert_eq!((&refused["wanted"], &refused["applied"]), (&json!(2), &json!(1)));
     assert!(refused["refused"]["reason"].as_str().unwrap().contains("cidrs"), "{refused}");

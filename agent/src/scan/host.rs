@@ -1,0 +1,187 @@
+//! One address examined: is somebody there, and what answers.
+//!
+//! 1. On a link of this machine's own, the first attempt makes the kernel ask by ARP. Who does not answer that is not
+//!    there, and no more is tried. So an address with nobody costs one packet and a wait, whatever the number of ports.
+//! 2. Whoever may be there is tried on every port: a host that answers on one port alone is found. Beyond a router that
+//!    is every address.
+//! 3. Who answered anything is tried once more where he was silent, with twice the patience: an answer may have been
+//!    late, or lost.
+//! 4. Who answered nothing but ARP is there too, if the kernel has heard of him just now, and no router answers for all.
+
+use super::{
+    kernel::{Hardware, Trust},
+    plan::Target,
+    probe::Outcome,
+    search::Search,
+};
+use std::{net::Ipv4Addr, sync::Arc, time::Duration};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, sleep},
+};
+
+/// Ports of one host that are tried at a time: small appliances bear no more.
+const PORTS_AT_A_TIME: usize = 8;
+/// How long ARP may take. The kernel asks at once and after each second, so the second answer is heard too.
+const ARP_WITHIN: Duration = Duration::from_millis(1_500);
+/// How often is looked.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// How long the kernel takes at most to make sure of somebody it knew before: five seconds until it asks, three times a
+/// second apart.
+const SURE_WITHIN: Duration = Duration::from_secs(9);
+/// One that answers ARP for more addresses than this answers for others, as routers do that stand in for a network.
+const ADDRESSES_OF_ONE_MAX: usize = 8;
+
+/// What was found at an address where somebody is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) address: Ipv4Addr,
+    pub(super) hardware: Option<Hardware>,
+    /// How long its fastest answer took.
+    pub(super) fastest: Option<Duration>,
+    /// Where it takes connections, in order.
+    pub(super) open: Vec<u16>,
+}
+
+/// What is known so far.
+#[derive(Debug, Default)]
+struct Seen {
+    fastest: Option<Duration>,
+    open: Vec<u16>,
+    silent: Vec<u16>,
+}
+
+impl Seen {
+    fn note(&mut self, port: u16, outcome: Outcome) {
+        match outcome {
+            Outcome::Open(_) => self.open.push(port),
+            Outcome::Silent | Outcome::NotMade => self.silent.push(port),
+            Outcome::Refused(_) | Outcome::Unreachable | Outcome::NoRoute | Outcome::Forbidden => {}
+        }
+        self.hear(outcome.answer());
+    }
+
+    fn hear(&mut self, answer: Option<Duration>) {
+        self.fastest = self.fastest.into_iter().chain(answer).min();
+    }
+}
+
+/// Examines `target`; none where nobody is.
+pub(super) async fn examine(search: Arc<Search>, target: Target) -> Option<Found> {
+    let mut asked = Instant::now();
+    let mut seen = Seen::default();
+    let mut echo = JoinSet::new();
+    echo.spawn(ask_for_echo(Arc::clone(&search), target));
+    let is_near = search.surroundings.asks_for(target.address);
+    let mut ports = search.ports.clone();
+    if is_near {
+        let first = ports.remove(0);
+        let attempt = search.attempt(target, first, 1).await;
+        asked = attempt.made;
+        seen.note(first, attempt.outcome);
+        if seen.fastest.is_none() && !answers_arp(&search, target.address, asked).await {
+            return None;
+        }
+    }
+    try_ports(&search, target, ports, 1, &mut seen).await;
+    if let Some(Ok(answer)) = echo.join_next().await {
+        seen.hear(answer);
+    }
+    if seen.fastest.is_some() {
+        let silent = std::mem::take(&mut seen.silent);
+        try_ports(&search, target, silent, 2, &mut seen).await;
+    } else if !is_near || !is_surely_there(&search, target.address, asked).await {
+        return None;
+    }
+    seen.open.sort_unstable();
+    Some(Found {
+        address: target.address,
+        hardware: hardware_of(&search, target.address),
+        fastest: seen.fastest,
+        open: seen.open,
+    })
+}
+
+async fn ask_for_echo(search: Arc<Search>, target: Target) -> Option<Duration> {
+    search.echo(target).await
+}
+
+/// Tries `ports`, a few at a time.
+async fn try_ports(search: &Arc<Search>, target: Target, ports: Vec<u16>, stretch: u32, seen: &mut Seen) {
+    let mut left = ports.into_iter();
+    let mut running = JoinSet::new();
+    loop {
+        while running.len() < PORTS_AT_A_TIME
+            && let Some(port) = left.next()
+        {
+            let search = Arc::clone(search);
+            running.spawn(async move { (port, search.attempt(target, port, stretch).await.outcome) });
+        }
+        match running.join_next().await {
+            Some(Ok((port, outcome))) => seen.note(port, outcome),
+            Some(Err(_)) => {}
+            None => break,
+        }
+    }
+}
+
+/// Whether somebody says that this address is his, `asked` for then. What cannot be known is taken for a yes.
+async fn answers_arp(search: &Search, address: Ipv4Addr, asked: Instant) -> bool {
+    loop {
+        match search.neighbourhood.of(address) {
+            Ok(None) => {}
+            Ok(Some(neighbour)) if neighbour.hardware.is_none() => {}
+            Ok(Some(_)) | Err(_) => return true,
+        }
+        if asked.elapsed() >= ARP_WITHIN {
+            return false;
+        }
+        sleep(LOOK_EVERY).await;
+    }
+}
+
+/// Whether the kernel has heard of `address` just now, at the latest once it has made sure of whom it knew before.
+async fn is_surely_there(search: &Search, address: Ipv4Addr, asked: Instant) -> bool {
+    loop {
+        let Ok(Some(neighbour)) = search.neighbourhood.of(address) else { return false };
+        let Some(hardware) = neighbour.hardware else { return false };
+        if search.neighbourhood.addresses_of(hardware).is_ok_and(|count| count > ADDRESSES_OF_ONE_MAX) {
+            return false;
+        }
+        match neighbour.trust {
+            Trust::Confirmed => return true,
+            Trust::Fixed | Trust::Unanswered => return false,
+            Trust::Past if asked.elapsed() >= SURE_WITHIN => return false,
+            Trust::Past => sleep(LOOK_EVERY).await,
+        }
+    }
+}
+
+fn hardware_of(search: &Search, address: Ipv4Addr) -> Option<Hardware> {
+    let neighbour = search.neighbourhood.of(address).ok().flatten();
+    neighbour.and_then(|known| known.hardware).or_else(|| search.surroundings.own_hardware(address))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_silent_is_tried_again_and_the_fastest_answer_counts() {
+        let mut seen = Seen::default();
+        let milliseconds = Duration::from_millis;
+        for (port, outcome) in [
+            (80, Outcome::Open(milliseconds(5))),
+            (22, Outcome::Silent),
+            (23, Outcome::NotMade),
+            (25, Outcome::Unreachable),
+            (53, Outcome::Refused(milliseconds(3))),
+        ] {
+            seen.note(port, outcome);
+        }
+        seen.hear(None);
+        seen.hear(Some(milliseconds(4)));
+        assert_eq!((seen.open.as_slice(), seen.silent.as_slice()), (&[80][..], &[22, 23][..]));
+        assert_eq!(seen.fastest, Some(milliseconds(3)));
+    }
+}
