@@ -21,6 +21,7 @@ use crate::{
     health::{self, Health},
     history::{self, History},
     ingest::{self, Ingest},
+    prometheus::Prometheus,
     registry::{self, Registry},
 };
 use Auth::{Agent, AgentOr, Enrol, Open, Operator};
@@ -155,6 +156,7 @@ rooms! {
     health: Health,
     history: History,
     ingest: Ingest,
+    prometheus: Prometheus,
     registry: Registry,
 }
 
