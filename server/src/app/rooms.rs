@@ -80,6 +80,7 @@ pub(super) fn build(settings: &Settings, cellar: &Cellar, common: &Common, queue
             tsdb.clone(),
             duck.readers().clone(),
             sqlite.clone(),
+            clock.clone(),
             series::agents,
         )),
         registry: Arc::new(registry),

@@ -11,6 +11,7 @@
 //! ends when nobody waits for it any more. What it may cost has bounds ([`limits`]).
 
 pub mod agents;
+pub mod handler;
 pub mod names;
 mod source;
 
@@ -19,7 +20,8 @@ pub use names::Metadata;
 pub use source::{Heads, Source};
 
 use crate::{
-    storage::{Readers, Sqlite, StorageError},
+    clock::Clock,
+    storage::{Outbox, Readers, Sqlite, StorageError, Wanted},
     tsdb::Tsdb,
 };
 use agents::People;
@@ -39,6 +41,7 @@ pub struct Prometheus {
     tsdb: Tsdb,
     readers: Readers,
     sqlite: Sqlite,
+    clock: Clock,
     agents: AgentsOf,
 }
 
@@ -53,8 +56,18 @@ impl Drop for CancelOnDrop {
 
 impl Prometheus {
     /// The room over what the ingest stored, and over the agents that `agents` reads from the records.
-    pub fn new(tsdb: Tsdb, readers: Readers, sqlite: Sqlite, agents: AgentsOf) -> Self {
-        Self { tsdb, readers, sqlite, agents }
+    pub fn new(tsdb: Tsdb, readers: Readers, sqlite: Sqlite, clock: Clock, agents: AgentsOf) -> Self {
+        Self { tsdb, readers, sqlite, clock, agents }
+    }
+
+    /// The moment that a query is about which names none, in milliseconds.
+    fn now_ms(&self) -> i64 {
+        self.clock.now().as_micros().div_euclid(1_000)
+    }
+
+    /// Where long answers take room.
+    const fn outbox(&self) -> &Outbox {
+        self.readers.outbox()
     }
 
     /// Answers by `work` on a thread where it may block, in its turn. Once the future is dropped (the client hung up)
@@ -65,7 +78,7 @@ impl Prometheus {
     /// whatever `work` says.
     pub async fn ask<T, E>(
         &self,
-        work: impl FnOnce(&Source, &Cancel) -> Result<T, E> + Send + 'static,
+        work: impl FnOnce(&Source, &Cancel, &Wanted) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E>
     where
         T: Send + 'static,
@@ -77,8 +90,8 @@ impl Prometheus {
         let view = self.tsdb.view();
         let cancel = Cancel::default();
         let told = CancelOnDrop(cancel.clone());
-        let answer =
-            self.readers.run(move |wanted| work(&Source::new(view, people, wanted.clone()), &cancel)).await;
+        let ask = move |wanted: &Wanted| work(&Source::new(view, people, wanted.clone()), &cancel, wanted);
+        let answer = self.readers.run(ask).await;
         drop(told);
         answer
     }
