@@ -20,7 +20,7 @@ use super::{
     verify::{signable_json, strict_json, verify},
 };
 use crate::auth::{
-    AgentCaller, AgentKeys, AgentMessage, Caller, FormBody, Keyring, Operator, OperatorBody, Pass, RawBody,
+    AgentCaller, AgentKeys, AgentMessage, Caller, Keyring, Operator, OperatorBody, Pass, PlainBody, RawBody,
     Role, Standing,
     keyring::revoked,
     message::mismatch,
@@ -78,6 +78,8 @@ pub struct Rules {
     pub auth: Auth,
     /// The body it takes, in bytes; `None` for a route that takes none.
     pub body_bytes_max: Option<usize>,
+    /// What kind of body that is.
+    pub body_kind: Kind,
     /// How it is spoken to.
     pub dialect: Dialect,
     /// Parameters it knows.
@@ -237,11 +239,9 @@ impl Gate {
             }
         }?;
         if let Some(bytes_max) = self.rules.body_bytes_max {
-            match self.rules.dialect {
-                Dialect::Pingup => body::check_headers(headers, Kind::Json, bytes_max)?,
-                // Everything may stand in the URL.
-                Dialect::Prometheus if request.body().is_end_stream() => {}
-                Dialect::Prometheus => body::check_headers(headers, Kind::Form, bytes_max)?,
+            // What a form has may all stand in the URL.
+            if self.rules.body_kind != Kind::Form || !request.body().is_end_stream() {
+                body::check_headers(headers, self.rules.body_kind, bytes_max)?;
             }
         }
         Ok(offer)
@@ -293,9 +293,9 @@ impl Gate {
                 strict_json(&bytes)?;
                 request.extensions_mut().insert(RawBody(bytes));
             }
-            Known::Operator(operator, _) if self.rules.dialect == Dialect::Prometheus => {
+            Known::Operator(operator, _) if self.rules.body_kind != Kind::Json => {
                 request.extensions_mut().insert(operator);
-                request.extensions_mut().insert(FormBody(bytes));
+                request.extensions_mut().insert(PlainBody(bytes));
             }
             Known::Operator(operator, _) => {
                 let body = signable_json(&bytes)?;
