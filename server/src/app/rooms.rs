@@ -80,7 +80,8 @@ pub(super) fn build(settings: &Settings, cellar: &Cellar, common: &Common, queue
             tsdb.clone(),
             duck.readers().clone(),
             sqlite.clone(),
-            series::agents,
+            clock.clone(),
+            series::NEIGHBOURS,
         )),
         registry: Arc::new(registry),
     }
