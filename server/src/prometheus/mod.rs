@@ -11,6 +11,7 @@
 //! ends when nobody waits for it any more. What it may cost has bounds ([`limits`]), whatever is remembered too.
 
 pub mod agents;
+pub mod handler;
 mod index;
 pub mod names;
 mod source;
@@ -22,7 +23,7 @@ pub use source::{Heads, Source};
 
 use crate::{
     clock::Clock,
-    storage::{Readers, Sqlite, StorageError, Wanted},
+    storage::{Outbox, Readers, Sqlite, StorageError, Wanted},
     tsdb::Tsdb,
 };
 use agents::{People, millis};
@@ -78,6 +79,16 @@ impl Prometheus {
         Self { tsdb, readers, sqlite, clock, neighbours, index: Arc::default(), people: Mutex::default() }
     }
 
+    /// The moment that a query is about which names none, in milliseconds.
+    fn now_ms(&self) -> i64 {
+        millis(self.clock.now().as_micros())
+    }
+
+    /// Where long answers take room.
+    const fn outbox(&self) -> &Outbox {
+        self.readers.outbox()
+    }
+
     /// Answers by `work` on a thread where it may block, in its turn. Once the future is dropped (the client hung up)
     /// the [`Cancel`], which a query's options take, says so.
     ///
@@ -86,19 +97,19 @@ impl Prometheus {
     /// whatever `work` says.
     pub async fn ask<T, E>(
         &self,
-        work: impl FnOnce(&Source, &Cancel) -> Result<T, E> + Send + 'static,
+        work: impl FnOnce(&Source, &Cancel, &Wanted) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<StorageError> + Send + 'static,
     {
         let people = self.people().await?;
-        let (view, index, now) = (self.tsdb.view(), Arc::clone(&self.index), self.clock.now());
+        let (view, index, now_ms) = (self.tsdb.view(), Arc::clone(&self.index), self.now_ms());
         let cancel = Cancel::default();
         let _told = CancelOnDrop(cancel.clone());
         let asked = move |wanted: &Wanted| {
-            let source = Source::new(view, people, index, wanted.clone(), millis(now.as_micros()));
-            work(&source, &cancel)
+            let source = Source::new(view, people, index, wanted.clone(), now_ms);
+            work(&source, &cancel, wanted)
         };
         self.readers.run(asked).await
     }
