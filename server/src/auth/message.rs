@@ -141,6 +141,10 @@ impl OperatorBody {
     }
 }
 
+/// The body of an operator's request that is no JSON, as it came.
+#[derive(Clone, Debug)]
+pub struct PlainBody(pub(crate) Bytes);
+
 /// A body that nobody vouches for yet: strict JSON, and that is all. Only registration takes one.
 #[derive(Clone, Debug)]
 pub struct RawBody(pub(crate) Bytes);

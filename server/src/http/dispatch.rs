@@ -4,13 +4,14 @@
 //! rows, takes the rest: parameters, HEAD, and what does not exist. The gate and the handler are the same.
 //!
 //! Every answer is finished here, also one that has to wait first (`held`): a refusal becomes a problem document with the
-//! hub's clock, and is counted; a panic becomes a refusal; an oversized header block is refused before anything looks at
-//! it.
+//! hub's clock (or, where Prometheus's clients ask, its envelope), and is counted; a panic becomes a refusal; an oversized
+//! header block is refused before anything looks at it.
 
 use super::{
     Peer, Porch,
     desk::Answer,
-    gate::{Auth, Gate},
+    envelope,
+    gate::{Auth, Dialect, Gate},
     held,
     problem::Refusal,
     router::{BoxedHandler, House},
@@ -73,24 +74,28 @@ impl Dispatch {
 
     /// Answers a request that came from `peer`.
     pub(super) async fn answer(self: &Arc<Self>, request: Request<Incoming>, peer: SocketAddr) -> Answer {
+        let dialect = Dialect::at(request.uri().path());
         let mut response = match header_bytes(&request) {
             ..=HEADER_BYTES_MAX => unbroken(self.pass_on(request, peer)).await,
             _ => too_large_headers().into_response(),
         };
         match held::take(&mut response) {
-            None => Answer::Now(self.finish(response)),
+            None => Answer::Now(self.finish(response, dialect)),
             Some(waiting) => {
                 let dispatch = Arc::clone(self);
-                Answer::Later(Box::pin(async move { dispatch.finish(unbroken(waiting).await) }))
+                Answer::Later(Box::pin(async move { dispatch.finish(unbroken(waiting).await, dialect) }))
             }
         }
     }
 
     /// What every answer has.
-    fn finish(&self, mut response: Response) -> Response {
+    fn finish(&self, mut response: Response, dialect: Dialect) -> Response {
         if let Some(refusal) = response.extensions_mut().remove::<Refusal>() {
             self.porch.figures.refused(refusal.kind());
-            write_problem(&mut response, &refusal, &self.porch.clock);
+            match dialect {
+                Dialect::Pingup => write_problem(&mut response, &refusal, &self.porch.clock),
+                Dialect::Prometheus => envelope::write_refusal(&mut response, &refusal),
+            }
         }
         let headers = response.headers_mut();
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

@@ -7,9 +7,11 @@
 mod columns;
 mod order;
 mod read;
+mod told;
 
 pub use order::{DayRows, RollupRow, Sorted, rollup_batch, rollup_batches};
 pub use read::{HeadSample, HeadScanRow};
+pub use told::{SCANS, Told};
 
 use super::rows::{Kind, MarkRow, Rows, Sought};
 use columns::{Columns, Stream};

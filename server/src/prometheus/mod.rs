@@ -1,0 +1,133 @@
+//! The history as Prometheus would have it: series of labels and samples, and questions about them in PromQL.
+//!
+//! # The story
+//! Nothing is stored twice. A question takes a [`Source`]: one view of the history and the agents of one moment.
+//! [`names`] says which measurement is which metric, [`agents`] what a series is called, and the source reads what a
+//! query selects straight from head and parts, an agent at a time, each row exactly once. What does not change from
+//! question to question is remembered ([`index`]). The language itself is the library's, `pingup_promql`.
+//!
+//! # Promises
+//! A question runs on the readers' threads, in a turn that it waits for as every question about the history does, and
+//! ends when nobody waits for it any more. What it may cost has bounds ([`limits`]), whatever is remembered too.
+
+pub mod agents;
+pub mod handler;
+mod index;
+pub mod names;
+mod source;
+
+pub use agents::Agent;
+pub use index::INDEX_BYTES_MAX;
+pub use names::Metadata;
+pub use source::{Heads, Source};
+
+use crate::{
+    clock::Clock,
+    storage::{Outbox, Readers, Sqlite, StorageError, Wanted},
+    tsdb::Tsdb,
+};
+use agents::{People, millis};
+use index::Index;
+use pingup_promql::{Cancel, Limits};
+use rusqlite::Connection;
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+/// How long one query may take: less than the turn that it takes, so that it ends by its own words.
+pub const QUERY_TIME_MAX: Duration = Duration::from_secs(25);
+
+/// What one query may cost here. Points are kept while it is computed, 8 bytes each.
+pub const fn limits() -> Limits {
+    Limits { samples: 50_000_000, series: 100_000, points: 4_000_000, steps: 11_000, time: QUERY_TIME_MAX }
+}
+
+/// What this room needs of others.
+#[derive(Clone, Copy, Debug)]
+pub struct Neighbours {
+    /// A number that changes with whatever `agents` tells.
+    pub version: fn(&Connection) -> rusqlite::Result<i64>,
+    /// Every agent that the records know, removed ones too; at most [`agents::AGENTS_MAX`].
+    pub agents: fn(&Connection) -> rusqlite::Result<Vec<Agent>>,
+}
+
+/// The room.
+pub struct Prometheus {
+    tsdb: Tsdb,
+    readers: Readers,
+    sqlite: Sqlite,
+    clock: Clock,
+    neighbours: Neighbours,
+    index: Arc<Index>,
+    /// The agents as they were at a version of the records.
+    people: Mutex<Option<(i64, Arc<People>)>>,
+}
+
+/// Tells a query that nobody waits for it any more.
+struct CancelOnDrop(Cancel);
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
+
+impl Prometheus {
+    /// The room over what the ingest stored, and over the agents in the records.
+    pub fn new(tsdb: Tsdb, readers: Readers, sqlite: Sqlite, clock: Clock, neighbours: Neighbours) -> Self {
+        Self { tsdb, readers, sqlite, clock, neighbours, index: Arc::default(), people: Mutex::default() }
+    }
+
+    /// The moment that a query is about which names none, in milliseconds.
+    fn now_ms(&self) -> i64 {
+        millis(self.clock.now().as_micros())
+    }
+
+    /// Where long answers take room.
+    const fn outbox(&self) -> &Outbox {
+        self.readers.outbox()
+    }
+
+    /// Answers by `work` on a thread where it may block, in its turn. Once the future is dropped (the client hung up)
+    /// the [`Cancel`], which a query's options take, says so.
+    ///
+    /// # Errors
+    /// [`StorageError::Busy`] where no turn came, [`StorageError::Timeout`] where it took longer than a turn may; and
+    /// whatever `work` says.
+    pub async fn ask<T, E>(
+        &self,
+        work: impl FnOnce(&Source, &Cancel, &Wanted) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StorageError> + Send + 'static,
+    {
+        let people = self.people().await?;
+        let (view, index, now_ms) = (self.tsdb.view(), Arc::clone(&self.index), self.now_ms());
+        let cancel = Cancel::default();
+        let _told = CancelOnDrop(cancel.clone());
+        let asked = move |wanted: &Wanted| {
+            let source = Source::new(view, people, index, wanted.clone(), now_ms);
+            work(&source, &cancel, wanted)
+        };
+        self.readers.run(asked).await
+    }
+
+    /// Everybody, read anew where the records changed since.
+    async fn people(&self) -> Result<Arc<People>, StorageError> {
+        let known = self.people.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Neighbours { version, agents } = self.neighbours;
+        let read = move |connection: &Connection| {
+            // The version first: who comes between the two is read again next time.
+            let version = version(connection)?;
+            Ok::<_, StorageError>(match known {
+                Some(known) if known.0 == version => known,
+                _ => (version, Arc::new(People::new(agents(connection)?))),
+            })
+        };
+        let (version, people) = self.sqlite.read(read).await?;
+        *self.people.lock().unwrap_or_else(PoisonError::into_inner) = Some((version, Arc::clone(&people)));
+        Ok(people)
+    }
+}

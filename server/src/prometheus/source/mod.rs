@@ -1,0 +1,96 @@
+//! What a question about series is asked of: the history at one moment, and who is in it.
+//!
+//! Samples are read by [`scan`], one reading of the history for all that a query selects; questions about [`labels`] read
+//! none. What an agent is, is in the records, and a series too ([`info`]).
+
+mod chosen;
+mod info;
+mod labels;
+mod reader;
+mod rows;
+mod scan;
+mod standin;
+#[cfg(test)]
+mod tests;
+
+pub use labels::Heads;
+
+use super::{
+    agents::People,
+    index::{Index, Presence},
+};
+use crate::{
+    storage::Wanted,
+    tsdb::{TsdbError, View},
+};
+use chosen::{Chosen, Table};
+use pingup_promql::{Error, Intake, Selection, SeriesSource};
+use scan::Scan;
+use std::{cell::Cell, sync::Arc};
+
+/// What a question about series is asked of: the history at one moment, and who is in it. Blocking; used inside a
+/// question's turn.
+#[derive(Debug)]
+pub struct Source {
+    view: Arc<View>,
+    people: Arc<People>,
+    index: Arc<Index>,
+    /// Who measured what when, of what is in memory.
+    in_memory: Vec<Presence>,
+    wanted: Wanted,
+    now_ms: i64,
+    /// Whether rollups stood in for samples that were let go.
+    stood_in: Cell<bool>,
+}
+
+impl Source {
+    /// Takes note of what is in memory; the question has not given way yet.
+    pub(super) fn new(
+        view: Arc<View>,
+        people: Arc<People>,
+        index: Arc<Index>,
+        wanted: Wanted,
+        now_ms: i64,
+    ) -> Self {
+        let in_memory = index.in_memory(&view);
+        Self { view, people, index, in_memory, wanted, now_ms, stood_in: Cell::new(false) }
+    }
+
+    /// What to tell with the answer of the queries that were asked so far, for people: whether rollups stood in for
+    /// samples that were let go.
+    pub fn infos(&self) -> Vec<String> {
+        self.stood_in.get().then(|| standin::TOLD.to_owned()).into_iter().collect()
+    }
+}
+
+impl SeriesSource for Source {
+    fn select(&self, selections: &[Selection], intake: &mut dyn Intake) -> Result<(), Error> {
+        let metrics = || {
+            let first = selections.iter().map(|selection| selection.first_ms).min().unwrap_or_default();
+            let last = selections.iter().map(|selection| selection.last_ms).max().unwrap_or_default();
+            self.presences(first, last).map(|_| self.index.metrics())
+        };
+        let chosen: Vec<_> = selections
+            .iter()
+            .map(|selection| Chosen::new(selection, metrics))
+            .collect::<Result<_, _>>()
+            .map_err(|error| failed(&error))?;
+        for table in [Table::Samples, Table::Scans] {
+            if let Some(scan) = Scan::new(self, table, &chosen) {
+                scan.run(intake)?;
+            }
+        }
+        info::hand_over(&self.people, self.now_ms, &chosen, intake)
+    }
+}
+
+/// What whoever asked hears of it; the whole of it is for the log.
+fn failed(error: &TsdbError) -> Error {
+    match error {
+        TsdbError::Storage(error) => Error::source(error.outward()),
+        error => {
+            tracing::error!(%error, "a file of the history could not be read");
+            Error::source("the history cannot be read now")
+        }
+    }
+}
