@@ -7,10 +7,15 @@
 //! A clock that is set back in between is noticed at once, by a clock that only goes on: what is known of the hub's
 //! stays. One that is set on looks as if the machine had slept, and the hub tells which it was.
 
+mod apart;
+
+pub use apart::CLOCK_OFFSET;
+
+use apart::Apart;
 use pingup_protocol::{limits::FUTURE_SECONDS_MAX, time::Timestamp};
 use std::{
     cell::Cell,
-    time::{Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 /// What the machine's clock says.
@@ -80,12 +85,14 @@ impl Learnt {
 #[derive(Debug)]
 pub struct Clock {
     learnt: Cell<Learnt>,
+    apart: Apart,
 }
 
 impl Default for Clock {
     /// Nothing is known of the hub's: it may be right.
     fn default() -> Self {
-        Self { learnt: Cell::new(Learnt { offset: Offset::default(), at: Reading::now() }) }
+        let learnt = Cell::new(Learnt { offset: Offset::default(), at: Reading::now() });
+        Self { learnt, apart: Apart::default() }
     }
 }
 
@@ -106,6 +113,17 @@ impl Clock {
     pub fn learn(&self, hub: Timestamp) {
         let at = Reading::now();
         self.learnt.set(Learnt { offset: Offset::between(hub, at.machine), at });
+    }
+
+    /// Compares the machine's clock with the hub's, which said `hub` in an answer that took `round_trip` and is there
+    /// just now.
+    pub fn compare(&self, hub: Timestamp, round_trip: Duration) {
+        self.apart.learn(hub, round_trip, Reading::now());
+    }
+
+    /// Seconds that the machine's clock is ahead of the hub's; `None` while that is not known.
+    pub fn ahead_seconds(&self) -> Option<f64> {
+        self.apart.ahead_seconds(Instant::now())
     }
 }
 
