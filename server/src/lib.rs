@@ -8,7 +8,7 @@
 //! The main road carries measurements: [`ingest`] turns a verified body into rows, queues them, and one
 //! writer thread commits whole groups to the journal of the history ([`tsdb`]); the queue is the one place where
 //! the thread changes. An answer of 200 is given after that commit. What is in the journal is in memory too, and
-//! is sealed into Parquet files; [`history`] and [`discovery`] read both as one.
+//! is sealed into Parquet files; [`history`] and [`discovery`] read both as one, and [`prometheus`] as series.
 //!
 //! Records live in SQLite: [`registry`] knows the agents, [`commands`] what they are to do, [`config`] how.
 //! [`sweep`] does in the background what time alone brings about. [`figures`] and [`health`] say how the hub
@@ -32,6 +32,7 @@ pub mod history;
 pub mod http;
 pub mod ingest;
 pub mod latest;
+pub mod prometheus;
 pub mod registry;
 pub mod selector;
 pub mod settings;

@@ -11,6 +11,7 @@
 mod background;
 mod news;
 mod rooms;
+mod series;
 
 use crate::{
     auth::Keyring,

@@ -1,6 +1,6 @@
 //! Builds the rooms, and hands each what it needs of another.
 
-use super::{Cellar, Common, news};
+use super::{Cellar, Common, news, series};
 use crate::{
     commands::{self, Commands},
     config::{self, Configs},
@@ -11,6 +11,7 @@ use crate::{
     history::History,
     http::router::Rooms,
     ingest::{Ingest, Queue},
+    prometheus::Prometheus,
     registry::{self, Registry},
     settings::{CONNECTIONS_MAX_DEFAULT, Settings},
     storage::{Duck, StorageError},
@@ -75,6 +76,13 @@ pub(super) fn build(settings: &Settings, cellar: &Cellar, common: &Common, queue
             standing,
         )),
         ingest: Arc::new(Ingest::new(Arc::clone(queue), clock.clone(), settings.retention_raw)),
+        prometheus: Arc::new(Prometheus::new(
+            tsdb.clone(),
+            duck.readers().clone(),
+            sqlite.clone(),
+            clock.clone(),
+            series::agents,
+        )),
         registry: Arc::new(registry),
     }
 }

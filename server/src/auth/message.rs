@@ -141,6 +141,10 @@ impl OperatorBody {
     }
 }
 
+/// The form that an operator's request brought, as it came.
+#[derive(Clone, Debug)]
+pub struct FormBody(pub(crate) Bytes);
+
 /// A body that nobody vouches for yet: strict JSON, and that is all. Only registration takes one.
 #[derive(Clone, Debug)]
 pub struct RawBody(pub(crate) Bytes);

@@ -25,10 +25,39 @@ use tokio::time::timeout;
 const BODY_DEADLINE: Duration = Duration::from_secs(300);
 /// How long a body may pause.
 const PAUSE_MAX: Duration = Duration::from_secs(30);
-/// Refuses a body that is not JSON by its own account, or larger than `bytes_max` by its own account.
-pub fn check_headers(headers: &HeaderMap, bytes_max: usize) -> Result<(), Refusal> {
-    if !single(headers, &header::CONTENT_TYPE).is_some_and(is_json) {
-        return Err(Refusal::new(ProblemType::UnsupportedMediaType, "send Content-Type: application/json"));
+
+/// What the body of a route must be by its own account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `application/json`.
+    Json,
+    /// `application/x-www-form-urlencoded`.
+    Form,
+}
+
+impl Kind {
+    const fn media_type(self) -> &'static str {
+        match self {
+            Self::Json => "application/json",
+            Self::Form => "application/x-www-form-urlencoded",
+        }
+    }
+
+    /// Whether a body is that, and of no charset but UTF-8.
+    fn is(self, content_type: &str) -> bool {
+        let mut parts = content_type.split(';').map(str::trim);
+        let charset =
+            |parameter: &str| parameter.to_ascii_lowercase().strip_prefix("charset=").map(str::to_owned);
+        parts.next().is_some_and(|media_type| media_type.eq_ignore_ascii_case(self.media_type()))
+            && parts.filter_map(charset).all(|charset| charset.trim_matches('"') == "utf-8")
+    }
+}
+
+/// Refuses a body that is not of this kind by its own account, or larger than `bytes_max` by its own account.
+pub fn check_headers(headers: &HeaderMap, kind: Kind, bytes_max: usize) -> Result<(), Refusal> {
+    if !single(headers, &header::CONTENT_TYPE).is_some_and(|content_type| kind.is(content_type)) {
+        let detail = format!("send Content-Type: {}", kind.media_type());
+        return Err(Refusal::new(ProblemType::UnsupportedMediaType, detail));
     }
     if headers.contains_key(header::CONTENT_ENCODING) {
         return Err(Refusal::new(
@@ -41,15 +70,6 @@ pub fn check_headers(headers: &HeaderMap, bytes_max: usize) -> Result<(), Refusa
         return Err(too_large(bytes_max));
     }
     Ok(())
-}
-
-/// `application/json`, and no charset but the only one that JSON has.
-fn is_json(content_type: &str) -> bool {
-    let mut parts = content_type.split(';').map(str::trim);
-    let charset =
-        |parameter: &str| parameter.to_ascii_lowercase().strip_prefix("charset=").map(str::to_owned);
-    parts.next().is_some_and(|media_type| media_type.eq_ignore_ascii_case("application/json"))
-        && parts.filter_map(charset).all(|charset| charset.trim_matches('"') == "utf-8")
 }
 
 /// What all bodies of callers with a token, being read or answered, may take together.

@@ -3,12 +3,12 @@
 //! A row whose path has no parameters is found by its path and called straight; axum's router, which has all
 //! rows, takes the rest: parameters, HEAD, and what does not exist. The gate and the handler are the same.
 //!
-//! Every answer is finished here: a refusal becomes a problem document with the hub's clock, and is counted; a
-//! panic becomes a refusal; an oversized header block is refused before anything looks at it.
+//! Every answer is finished here: a refusal becomes a problem document with the hub's clock (or, where Prometheus's
+//! clients ask, its envelope), and is counted; a panic becomes a refusal; an oversized header block is refused before anything looks at it.
 
 use super::{
-    Peer, Porch,
-    gate::{Auth, Gate},
+    Peer, Porch, envelope,
+    gate::{Auth, Dialect, Gate},
     problem::Refusal,
     router::{BoxedHandler, House},
 };
@@ -65,6 +65,7 @@ impl Dispatch {
 
     /// Answers a request that came from `peer`.
     pub(super) async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Response {
+        let dialect = Dialect::at(request.uri().path());
         let mut response = match header_bytes(&request) {
             // What panics here is a defect, but its asker is answered, and the connection lives.
             ..=HEADER_BYTES_MAX => {
@@ -77,7 +78,10 @@ impl Dispatch {
         };
         if let Some(refusal) = response.extensions_mut().remove::<Refusal>() {
             self.porch.figures.refused(refusal.kind());
-            write_problem(&mut response, &refusal, &self.porch.clock);
+            match dialect {
+                Dialect::Pingup => write_problem(&mut response, &refusal, &self.porch.clock),
+                Dialect::Prometheus => envelope::write_refusal(&mut response, &refusal),
+            }
         }
         let headers = response.headers_mut();
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

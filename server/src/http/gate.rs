@@ -11,8 +11,8 @@
 
 use super::{
     Porch,
-    body::{self, Share},
-    no_such_method,
+    body::{self, Kind, Share},
+    envelope, no_such_method,
     problem::Refusal,
     query::Params,
     respond::Representation,
@@ -20,8 +20,8 @@ use super::{
     verify::{signable_json, strict_json, verify},
 };
 use crate::auth::{
-    AgentCaller, AgentKeys, AgentMessage, Caller, Keyring, Operator, OperatorBody, Pass, RawBody, Role,
-    Standing,
+    AgentCaller, AgentKeys, AgentMessage, Caller, FormBody, Keyring, Operator, OperatorBody, Pass, RawBody,
+    Role, Standing,
     keyring::revoked,
     message::mismatch,
     token::{Expiry, TokenError},
@@ -32,6 +32,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::{HeaderMap, Method, header};
 use pingup_protocol::{ids::AgentId, problem::ProblemType};
@@ -44,12 +45,30 @@ pub enum Auth {
     Open,
     /// An operator of this role or higher.
     Operator(Role),
+    /// The same, whose token may also be the password of Basic authentication: what dashboards can send.
+    Dashboard(Role),
     /// Registration: an operator of this role or higher, or whoever signs with a join token's key.
     Enrol(Role),
     /// An agent; the path parameter, if there is one, names it.
     Agent(Option<&'static str>),
     /// An agent that the path parameter names, or an operator of this role or higher.
     AgentOr(&'static str, Role),
+}
+
+/// How a route takes its parameters, and tells what it refuses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// Known parameters in the URL, each once; bodies are JSON; problem documents.
+    Pingup,
+    /// Any parameters, in the URL and in a form, as often as wanted; its [`envelope`].
+    Prometheus,
+}
+
+impl Dialect {
+    /// Which one is spoken at a path, whether there is such a route or not.
+    pub fn at(path: &str) -> Self {
+        if path.starts_with(envelope::PREFIX) { Self::Prometheus } else { Self::Pingup }
+    }
 }
 
 /// What a row of the route table asks of a request.
@@ -59,7 +78,9 @@ pub struct Rules {
     pub auth: Auth,
     /// The body it takes, in bytes; `None` for a route that takes none.
     pub body_bytes_max: Option<usize>,
-    /// Query parameters it knows.
+    /// How it is spoken to.
+    pub dialect: Dialect,
+    /// Parameters it knows.
     pub query: &'static [&'static str],
     /// What it can answer with.
     pub offers: &'static [Representation],
@@ -142,7 +163,7 @@ impl Auth {
         match self {
             Self::Agent(name) => name,
             Self::AgentOr(name, _) => Some(name),
-            Self::Open | Self::Operator(_) | Self::Enrol(_) => None,
+            Self::Open | Self::Operator(_) | Self::Dashboard(_) | Self::Enrol(_) => None,
         }
     }
 }
@@ -201,8 +222,10 @@ impl Gate {
     }
 
     /// All that can be told before anyone asks who comes.
-    fn check_head<B>(&self, request: &http::Request<B>) -> Result<Representation, Refusal> {
-        Params::parse(request.uri().query().unwrap_or_default()).check(self.rules.query)?;
+    fn check_head<B: HttpBody>(&self, request: &http::Request<B>) -> Result<Representation, Refusal> {
+        if self.rules.dialect == Dialect::Pingup {
+            Params::parse(request.uri().query().unwrap_or_default()).check(self.rules.query)?;
+        }
         let headers = request.headers();
         let mut accepts = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
         let offer = match (accepts.next(), accepts.next()) {
@@ -214,7 +237,12 @@ impl Gate {
             }
         }?;
         if let Some(bytes_max) = self.rules.body_bytes_max {
-            body::check_headers(headers, bytes_max)?;
+            match self.rules.dialect {
+                Dialect::Pingup => body::check_headers(headers, Kind::Json, bytes_max)?,
+                // Everything may stand in the URL.
+                Dialect::Prometheus if request.body().is_end_stream() => {}
+                Dialect::Prometheus => body::check_headers(headers, Kind::Form, bytes_max)?,
+            }
         }
         Ok(offer)
     }
@@ -225,6 +253,10 @@ impl Gate {
             Auth::Open => Ok(Known::Nobody),
             Auth::Enrol(_) if token.is_none() => Ok(Known::Nobody),
             Auth::Operator(role) | Auth::Enrol(role) => self.operator(needed(token)?, role),
+            Auth::Dashboard(role) => match token {
+                Some(token) => self.operator(token, role),
+                None => self.operator(needed(password(headers).as_deref())?, role),
+            },
             Auth::Agent(_) => self.agent(self.keyring.check(needed(token)?).map_err(invalid)?).await,
             Auth::AgentOr(_, role) => {
                 let token = needed(token)?;
@@ -261,6 +293,10 @@ impl Gate {
                 strict_json(&bytes)?;
                 request.extensions_mut().insert(RawBody(bytes));
             }
+            Known::Operator(operator, _) if self.rules.dialect == Dialect::Prometheus => {
+                request.extensions_mut().insert(operator);
+                request.extensions_mut().insert(FormBody(bytes));
+            }
             Known::Operator(operator, _) => {
                 let body = signable_json(&bytes)?;
                 let extensions = request.extensions_mut();
@@ -292,6 +328,14 @@ impl Gate {
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = single(headers, &header::AUTHORIZATION)?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// The password of Basic authentication (RFC 7617), whoever the user is said to be.
+fn password(headers: &HeaderMap) -> Option<String> {
+    let (scheme, encoded) = single(headers, &header::AUTHORIZATION)?.split_once(' ')?;
+    let both = scheme.eq_ignore_ascii_case("basic").then(|| STANDARD.decode(encoded.trim()).ok())??;
+    let (_user, password) = std::str::from_utf8(&both).ok()?.split_once(':')?;
+    Some(password.to_owned())
 }
 
 fn needed(token: Option<&str>) -> Result<&str, Refusal> {

@@ -7,9 +7,12 @@
 pub mod body;
 pub mod cursor;
 pub mod dispatch;
+pub mod envelope;
+pub mod form;
 pub mod gate;
 mod line;
 pub mod openapi;
+pub mod pack;
 pub mod problem;
 pub mod query;
 pub mod respond;

@@ -1,13 +1,15 @@
 //! The route table: each row names its method, path, who may come, the body it takes, its query parameters,
 //! what it answers with, and its handler. What is not in the table does not exist.
 //!
+//! Paths under `/prometheus/` are Prometheus's: its parameters, its envelope ([`Dialect`]).
+//!
 //! A handler that changes something runs to its end though its client hangs up. Rows that say
 //! [`Route::nothing_follows`] go without: all they do once their work is handed over is to wait for the answer.
 
 use super::{
     Porch,
     dispatch::Dispatch,
-    gate::{self, Auth, Gate, Rules},
+    gate::{self, Auth, Dialect, Gate, Rules},
     no_such_method, no_such_path, openapi,
     respond::Representation::{self, Arrow, Csv, EventStream, Json, NdJson, Parquet, Text},
 };
@@ -21,9 +23,10 @@ use crate::{
     health::{self, Health},
     history::{self, History},
     ingest::{self, Ingest},
+    prometheus::{self, Prometheus},
     registry::{self, Registry},
 };
-use Auth::{Agent, AgentOr, Enrol, Open, Operator};
+use Auth::{Agent, AgentOr, Dashboard, Enrol, Open, Operator};
 use Role::{Admin, Operator as Op, Scrape, Viewer};
 use axum::{
     Router,
@@ -70,12 +73,17 @@ const TABLE: &[Representation] = &[Json, NdJson, Csv, Arrow, Parquet];
 const SCANS: &[&str] = &["from", "to", "hosts", "limit", "cursor"];
 const CHANGES: &[&str] = &["from", "to", "limit", "cursor"];
 const HISTORY: &[&str] = &["from", "to", "step", "fields", "limit", "cursor"];
+const INSTANT: &[&str] = &["query", "time", "timeout", "limit", "lookback_delta", "stats"];
+const RANGE: &[&str] = &["query", "start", "end", "step", "timeout", "limit", "lookback_delta", "stats"];
+const EXEMPLARS: &[&str] = &["query", "start", "end"];
+const MATCHING: &[&str] = &["match[]", "start", "end", "limit"];
+const METADATA: &[&str] = &["metric", "limit", "limit_per_metric"];
 
 /// The table.
 #[rustfmt::skip]
 pub fn table() -> Vec<Route> {
     use Method as M;
-    vec![
+    let mut rows = vec![
         row(M::GET,    "/health",                            Open,                 NONE,  &[],                                      JSON,    health::handler::get),
         row(M::GET,    "/metrics",                           Operator(Scrape),     NONE,  &[],                                      &[Text], figures::handler::get),
         row(M::GET,    "/api/v1/openapi.json",               Open,                 NONE,  &[],                                      JSON,    openapi::get),
@@ -107,6 +115,31 @@ pub fn table() -> Vec<Route> {
         row(M::GET,    "/api/v1/config/{agentId}",           AgentOr("agentId", Viewer), NONE, &["nonce"],                          JSON,    config::handler::get),
         row(M::POST,   "/api/v1/config/{agentId}",           Operator(Op),         BODY,  &[],                                      JSON,    config::handler::post),
         row(M::GET,    "/api/v1/config/{agentId}/versions",  Operator(Viewer),     NONE,  &["limit", "cursor"],                     JSON,    config::handler::versions),
+        row(M::GET,    "/prometheus/api/v1/label/{name}/values", Dashboard(Viewer), NONE, MATCHING,                             JSON,    prometheus::handler::label_values),
+        row(M::GET,    "/prometheus/api/v1/metadata",        Dashboard(Viewer),    NONE,  METADATA,                                 JSON,    prometheus::handler::metadata),
+        row(M::GET,    "/prometheus/api/v1/rules",           Dashboard(Viewer),    NONE,  &[],                                      JSON,    prometheus::handler::rules),
+        row(M::GET,    "/prometheus/api/v1/alerts",          Dashboard(Viewer),    NONE,  &[],                                      JSON,    prometheus::handler::alerts),
+        row(M::GET,    "/prometheus/api/v1/status/buildinfo", Dashboard(Viewer),   NONE,  &[],                                      JSON,    prometheus::handler::buildinfo),
+        row(M::GET,    "/prometheus/api/v1/status/tsdb",     Dashboard(Viewer),    NONE,  &["limit"],                               JSON,    prometheus::handler::tsdb),
+    ];
+    rows.extend(asked("/prometheus/api/v1/query",            INSTANT,   prometheus::handler::query));
+    rows.extend(asked("/prometheus/api/v1/query_range",      RANGE,     prometheus::handler::query_range));
+    rows.extend(asked("/prometheus/api/v1/query_exemplars",  EXEMPLARS, prometheus::handler::query_exemplars));
+    rows.extend(asked("/prometheus/api/v1/format_query",     &["query"], prometheus::handler::format_query));
+    rows.extend(asked("/prometheus/api/v1/labels",           MATCHING,  prometheus::handler::labels));
+    rows.extend(asked("/prometheus/api/v1/series",           MATCHING,  prometheus::handler::series));
+    rows
+}
+
+/// A question that is asked by GET, or by POST with a form: for dashboards, whose queries may be longer than a URL.
+fn asked<H: Handler<T, House> + Sync, T: 'static>(
+    path: &'static str,
+    query: &'static [&'static str],
+    handler: H,
+) -> [Route; 2] {
+    [
+        row(Method::GET, path, Dashboard(Viewer), NONE, query, JSON, handler.clone()),
+        row(Method::POST, path, Dashboard(Viewer), BODY, query, JSON, handler).nothing_follows(),
     ]
 }
 
@@ -126,7 +159,7 @@ fn row<H: Handler<T, House> + Sync, T: 'static>(
         _ => MethodFilter::GET,
     };
     let to_the_end = method != Method::GET;
-    let rules = Rules { auth, body_bytes_max, query, offers, to_the_end };
+    let rules = Rules { auth, body_bytes_max, dialect: Dialect::at(path), query, offers, to_the_end };
     let routed = on(filter, handler.clone());
     let handler: BoxedHandler =
         Box::new(move |request, house| Box::pin(handler.clone().call(request, house)));
@@ -155,6 +188,7 @@ rooms! {
     health: Health,
     history: History,
     ingest: Ingest,
+    prometheus: Prometheus,
     registry: Registry,
 }
 

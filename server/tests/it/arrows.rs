@@ -5,8 +5,18 @@ use std::{
     path::{Path, PathBuf},
 };
 
-const ROOMS: [&str; 9] =
-    ["registry", "commands", "config", "ingest", "history", "discovery", "events", "figures", "health"];
+const ROOMS: [&str; 10] = [
+    "registry",
+    "commands",
+    "config",
+    "ingest",
+    "history",
+    "discovery",
+    "events",
+    "figures",
+    "health",
+    "prometheus",
+];
 
 /// Every source but those that only tests are made of.
 fn sources(folder: &Path) -> Vec<(PathBuf, String)> {

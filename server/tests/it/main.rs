@@ -27,6 +27,7 @@ mod hostile;
 mod metrics;
 mod openapi;
 mod program;
+mod prometheus;
 mod python;
 mod refuse;
 mod stall;

@@ -3,10 +3,12 @@
 //! Method, path, who may come, body cap and query parameters are the table's; what cannot be read off it
 //! (words, bodies, answers, refusals of its own) stands in [`routes`]. A test holds the two together.
 
+mod prometheus;
 mod routes;
 
 use super::{
-    gate::{Auth, Rules},
+    envelope::ErrorType,
+    gate::{Auth, Dialect, Rules},
     respond::{self, Representation},
     router::{Route, table},
 };
@@ -38,6 +40,7 @@ pub async fn get() -> Response {
 fn document() -> OpenApi {
     let mut schemas = Schemas::default();
     schemas.register::<Problem>();
+    schemas.register::<prometheus::Failure>();
     let mut paths = Paths::new();
     for route in table() {
         let Some(doc) = routes::doc(&route.method, route.path) else { continue };
@@ -48,9 +51,14 @@ fn document() -> OpenApi {
         let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format(format);
         SecurityScheme::Http(scheme.description(Some(what)).build())
     };
+    let password = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Basic)
+        .description(Some("An operator's token as the password, under any name."))
+        .build();
     let components = ComponentsBuilder::new()
         .schemas_from_iter(schemas.all())
         .schema("Signed", signed_member())
+        .security_scheme("password", SecurityScheme::Http(password))
         .security_scheme("operator", bearer("JWT", "An operator's token: `pingup-server token create`."))
         .security_scheme("agent", bearer("JWT", "An agent's token, handed over at registration."))
         .build();
@@ -83,22 +91,23 @@ fn operation(route: &Route, doc: Doc, schemas: &mut Schemas) -> Operation {
     }
     if let Some(request) = doc.request {
         operation = operation.request_body(Some(request_body(&request(schemas), &route.rules)));
+    } else if route.rules.dialect == Dialect::Prometheus && route.rules.body_bytes_max.is_some() {
+        operation = operation.request_body(Some(prometheus::form(&route.rules)));
     }
     for answer in doc.answers {
         let status = answer.status.to_string();
         operation = operation.response(status, success(answer, &route.rules, schemas));
     }
-    let mut refusals: BTreeMap<u16, BTreeSet<&str>> = BTreeMap::new();
-    let described = |kind: &&ProblemType| doc.answers.iter().all(|answer| answer.status != kind.status());
-    for kind in general_refusals(&route.rules).iter().chain(doc.refusals).filter(described) {
-        refusals.entry(kind.status()).or_default().insert(kind.name());
-    }
-    for (status, names) in refusals {
+    for (status, names) in refusals(route, &doc) {
         let names = names.into_iter().collect::<Vec<_>>().join(", ");
-        let content = Content::new(Some(Ref::from_schema_name("Problem")));
-        let mut response = ResponseBuilder::new().description(names).content(MEDIA_TYPE, content);
+        let (media_type, schema) = match route.rules.dialect {
+            Dialect::Pingup => (MEDIA_TYPE, "Problem"),
+            Dialect::Prometheus => (Representation::Json.media_type(), "Failure"),
+        };
+        let content = Content::new(Some(Ref::from_schema_name(schema)));
+        let mut response = ResponseBuilder::new().description(names).content(media_type, content);
         response = match status {
-            401 => response.header("WWW-Authenticate", header("The scheme that is asked for: Bearer")),
+            401 => response.header("WWW-Authenticate", header("The schemes that are asked for")),
             405 => response.header("Allow", header("The methods of this path")),
             429 | 503 => response.header("Retry-After", header("Seconds to wait")),
             _ => response,
@@ -108,10 +117,30 @@ fn operation(route: &Route, doc: Doc, schemas: &mut Schemas) -> Operation {
     operation.build()
 }
 
+/// The names of a route's refusals, by status.
+fn refusals(route: &Route, doc: &Doc) -> BTreeMap<u16, BTreeSet<&'static str>> {
+    let mut names: BTreeMap<u16, BTreeSet<&'static str>> = BTreeMap::new();
+    let described = |kind: &&ProblemType| doc.answers.iter().all(|answer| answer.status != kind.status());
+    for &kind in general_refusals(&route.rules).iter().chain(doc.refusals).filter(described) {
+        let name = match route.rules.dialect {
+            Dialect::Pingup => kind.name(),
+            Dialect::Prometheus => ErrorType::from(kind).name(),
+        };
+        names.entry(kind.status()).or_default().insert(name);
+    }
+    if route.rules.dialect == Dialect::Prometheus {
+        for failure in prometheus::failures(route.path, &route.rules) {
+            names.entry(failure.status()).or_default().insert(failure.name());
+        }
+    }
+    names
+}
+
 const fn schemes(auth: Auth) -> &'static [&'static str] {
     match auth {
         Auth::Open => &[],
         Auth::Operator(_) => &["operator"],
+        Auth::Dashboard(_) => &["operator", "password"],
         // Or nobody's: a join token signs the body instead.
         Auth::Enrol(_) => &["operator", ""],
         Auth::Agent(_) => &["agent"],
@@ -122,7 +151,11 @@ const fn schemes(auth: Auth) -> &'static [&'static str] {
 fn parameters(route: &Route) -> Vec<Parameter> {
     let one = |name: &str, place, required| {
         let text = ObjectBuilder::new().schema_type(Type::String).build();
-        let description = Some(routes::parameter(name)).filter(|text| !text.is_empty());
+        let words = match route.rules.dialect {
+            Dialect::Pingup => routes::parameter(name),
+            Dialect::Prometheus => prometheus::parameter(name),
+        };
+        let description = Some(words).filter(|text| !text.is_empty());
         ParameterBuilder::new()
             .name(name)
             .parameter_in(place)
@@ -195,19 +228,24 @@ fn signed_member() -> Schema {
 /// The refusals that follow from a row of the table.
 fn general_refusals(rules: &Rules) -> Vec<ProblemType> {
     use ProblemType as P;
-    let mut kinds =
-        vec![P::SchemaInvalid, P::NotAcceptable, P::HeadersTooLarge, P::Overloaded, P::InternalError];
+    let mut kinds = vec![P::NotAcceptable, P::HeadersTooLarge, P::Overloaded, P::InternalError];
+    if rules.dialect == Dialect::Pingup {
+        kinds.push(P::SchemaInvalid);
+    }
     if rules.auth != Auth::Open {
         kinds.extend([P::TokenMissing, P::TokenInvalid, P::TokenExpired]);
     }
-    if matches!(rules.auth, Auth::Operator(_) | Auth::Enrol(_) | Auth::AgentOr(..)) {
+    if !matches!(rules.auth, Auth::Open | Auth::Agent(_)) {
         kinds.push(P::ScopeDenied);
     }
     if matches!(rules.auth, Auth::Agent(_) | Auth::AgentOr(..)) {
         kinds.extend([P::AgentRevoked, P::AgentMismatch]);
     }
     if rules.body_bytes_max.is_some() {
-        kinds.extend([P::UnsupportedMediaType, P::PayloadTooLarge, P::MalformedJson, P::InvalidUnicode]);
+        kinds.extend([P::UnsupportedMediaType, P::PayloadTooLarge]);
+    }
+    if rules.body_bytes_max.is_some() && rules.dialect == Dialect::Pingup {
+        kinds.extend([P::MalformedJson, P::InvalidUnicode]);
         kinds.extend([P::DuplicateMember, P::NestingTooDeep, P::NumberOutOfRange]);
         if matches!(rules.auth, Auth::Agent(_)) {
             kinds.extend([P::SignatureMissing, P::SignatureMalformed, P::SignatureInvalid]);

@@ -109,7 +109,6 @@ fn ask(viewer: &Wire, path: &str, parameters: &[(&str, &str)]) -> Value {
 }
 
 #[test]
-#[ignore = "the hub does not answer PromQL yet"]
 fn every_expression_has_data_from_a_hub_with_agents() {
     let hub = Hub::start();
     send(&hub);

@@ -1,0 +1,35 @@
+//! From the registry's records of agents to what series are named by.
+
+use crate::{
+    prometheus::{Agent, agents::AGENTS_MAX},
+    registry::{AgentRecord, store},
+};
+use pingup_protocol::{enrol::HostInfo, labels::Labels};
+use rusqlite::Connection;
+
+/// Every agent that the records know, removed ones too.
+pub(super) fn agents(connection: &Connection) -> rusqlite::Result<Vec<Agent>> {
+    store::everyone(connection, AGENTS_MAX, agent)
+}
+
+fn agent(record: AgentRecord) -> Agent {
+    // What another program wrote there tells nothing.
+    let info: HostInfo = serde_json::from_str(record.info.get()).unwrap_or_default();
+    let facts = [
+        ("hostname", info.hostname),
+        ("os", info.os),
+        ("arch", info.arch),
+        ("version", info.agent_version),
+        ("ip", info.ip_address),
+        ("lima_vm", info.lima_vm_name),
+    ];
+    let labels: Labels = record.labels.or(info.labels);
+    Agent {
+        id: record.id,
+        name: record.name,
+        facts: facts.into_iter().filter_map(|(name, value)| Some((name, value?))).collect(),
+        labels: labels.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+        created_at: record.created_at,
+        removed_at: record.removed_at,
+    }
+}

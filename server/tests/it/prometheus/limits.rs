@@ -1,0 +1,96 @@
+//! What one question may cost, and that it ends with whoever asked.
+
+use super::{FORM, Scene, data, encode, failed};
+use crate::{
+    harness::{agent::now, eventually},
+    metrics::hang_up::{TURNS, hub_with_endless},
+};
+use pingup_protocol::limits::BODY_BYTES_MAX;
+use pingup_server::prometheus::handler::SELECTORS_MAX;
+use serde_json::json;
+
+#[test]
+fn every_limit_is_told_by_its_name() {
+    let scene = Scene::set();
+    let long = format!("query={}", "x".repeat(BODY_BYTES_MAX));
+    failed(&scene.post("query", &long), 413, "bad_data");
+    let query = format!("query={}", "x".repeat(65 * 1024));
+    failed(&scene.post("query", &query), 400, "bad_data");
+    let selectors = |count| vec!["match[]=up"; count].join("&");
+    assert_eq!(data(&scene.post("series", &selectors(SELECTORS_MAX))), json!([]));
+    failed(&scene.post("series", &selectors(SELECTORS_MAX + 1)), 400, "bad_data");
+
+    let steps = |end: i64| scene.get(&format!("query_range?query=1&start=0&end={end}&step=1"));
+    let points = data(&steps(11_000))["result"][0]["values"].as_array().unwrap().len();
+    assert_eq!(points, 11_001);
+    let said = failed(&steps(11_001), 400, "bad_data");
+    assert!(said.starts_with("exceeded maximum resolution of 11,000 points per timeseries"), "{said}");
+
+    let much = encode("count_over_time(vector(time())[100d:1s])");
+    let said = failed(&scene.get(&format!("query?query={much}")), 422, "execution");
+    assert!(said.contains("would load too many samples"), "{said}");
+
+    let none = encode("sum(pingup_cpu_percent)");
+    let said = failed(&scene.get(&format!("query?query={none}&timeout=0")), 503, "timeout");
+    assert_eq!(said, "query timed out in expression evaluation");
+}
+
+#[test]
+fn limits_of_answers_cut_them_and_say_so() {
+    let scene = Scene::set();
+    let at = scene.begin + 600;
+    let cut = ["results truncated due to limit"];
+    let all = encode("{__name__!=\"\"}");
+    for (path, most) in [
+        (format!("query?query=pingup_cpu_percent&time={at}"), 2),
+        ("labels?".to_owned(), 4),
+        ("label/agent_id/values?".to_owned(), 2),
+        (format!("series?match[]={all}&end={at}"), 2 * 4),
+    ] {
+        let asked = |limit: usize| scene.get(&format!("{path}&limit={limit}")).expect(200);
+        let count = |answer: &serde_json::Value| {
+            let items = answer["data"].as_array().or(answer["data"]["result"].as_array());
+            items.unwrap().len()
+        };
+        let (one, whole) = (asked(1), asked(0));
+        assert_eq!((count(&one), &one["warnings"]), (1, &json!(cut)), "{path}");
+        assert!(count(&whole) >= most && whole.get("warnings").is_none(), "{path}: {whole}");
+        assert_eq!(count(&asked(count(&whole))), count(&whole), "{path}");
+    }
+}
+
+#[test]
+fn what_a_query_cost_is_told_when_asked() {
+    let scene = Scene::set();
+    let path = format!("query?query=pingup_cpu_percent&time={}", scene.begin + 600);
+    assert_eq!(data(&scene.get(&path)).get("stats"), None);
+    let stats = data(&scene.get(&format!("{path}&stats=all")))["stats"].clone();
+    assert!(stats["samples"]["totalQueryableSamples"].as_u64().unwrap() >= 2, "{stats}");
+    assert!(stats["timings"]["evalTotalTime"].is_f64(), "{stats}");
+}
+
+/// Queries that last longer than another waits for its turn take all turns, so that one more is refused. When those
+/// who asked hang up, it is answered.
+#[test]
+fn a_query_ends_when_its_client_hangs_up() {
+    let at = now().plus_seconds(-3_600);
+    let hub = hub_with_endless(at);
+    let viewer = hub.operator("viewer");
+    let form =
+        format!("query=sum_over_time(pingup_cpu_percent[1m])&time={}", at.as_micros() as f64 / 1e6 + 1.0);
+    let head = format!(
+        "POST /prometheus/api/v1/query HTTP/1.1\r\nhost: hub\r\nauthorization: Bearer {}\r\n{}: {}\r\n\
+         content-length: {}\r\n\r\n{form}",
+        viewer.token(),
+        FORM.0,
+        FORM.1,
+        form.len()
+    );
+    let asking: Vec<_> = (0..TURNS).map(|_| viewer.half_sent(head.as_bytes())).collect();
+    let ask = || viewer.get("/prometheus/api/v1/query?query=pingup_agent_up&time=1000");
+    let refused = eventually("all turns are taken", || Some(ask()).filter(|answer| answer.status == 503));
+    failed(&refused, 503, "unavailable");
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    drop(asking);
+    assert_eq!(data(&ask())["result"], json!([]));
+}
