@@ -34,6 +34,11 @@ impl Error {
         Self::new(ErrorKind::Source, message)
     }
 
+    /// A limit of the source's own was reached. The message is shown to whoever asked.
+    pub fn limit(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Limit, message)
+    }
+
     /// What sort of failure it is.
     pub fn kind(&self) -> ErrorKind {
         self.kind

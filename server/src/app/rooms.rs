@@ -81,7 +81,7 @@ pub(super) fn build(settings: &Settings, cellar: &Cellar, common: &Common, queue
             duck.readers().clone(),
             sqlite.clone(),
             clock.clone(),
-            series::agents,
+            series::NEIGHBOURS,
         )),
         registry: Arc::new(registry),
     }

@@ -1,18 +1,20 @@
 //! From the registry's records of agents to what series are named by.
 
 use crate::{
-    prometheus::{Agent, agents::AGENTS_MAX},
+    prometheus::{Agent, Neighbours, agents::AGENTS_MAX},
     registry::{AgentRecord, store},
 };
-use pingup_protocol::{enrol::HostInfo, labels::Labels};
+use pingup_protocol::{enrol::HostInfo, labels::Labels, time::Timestamp};
 use rusqlite::Connection;
 
-/// Every agent that the records know, removed ones too.
-pub(super) fn agents(connection: &Connection) -> rusqlite::Result<Vec<Agent>> {
+/// What the room of series asks of the registry.
+pub(super) const NEIGHBOURS: Neighbours = Neighbours { version: store::version, agents };
+
+fn agents(connection: &Connection) -> rusqlite::Result<Vec<Agent>> {
     store::everyone(connection, AGENTS_MAX, agent)
 }
 
-fn agent(record: AgentRecord) -> Agent {
+fn agent(record: AgentRecord, farewells: Vec<Timestamp>) -> Agent {
     // What another program wrote there tells nothing.
     let info: HostInfo = serde_json::from_str(record.info.get()).unwrap_or_default();
     let facts = [
@@ -31,5 +33,6 @@ fn agent(record: AgentRecord) -> Agent {
         labels: labels.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         created_at: record.created_at,
         removed_at: record.removed_at,
+        farewells,
     }
 }

@@ -32,32 +32,38 @@ pub struct Agent {
     pub created_at: Timestamp,
     /// When it was removed.
     pub removed_at: Option<Timestamp>,
+    /// When it said farewell, by its own clock, oldest first: a bounded number of the newest.
+    pub farewells: Vec<Timestamp>,
 }
-
-/// Every agent that the records know, removed ones too.
-pub type AgentsOf = fn(&rusqlite::Connection) -> rusqlite::Result<Vec<Agent>>;
 
 /// An agent's labels, shared by its series.
 #[derive(Clone, Debug)]
 pub(super) struct Person {
-    pub(super) id: AgentId,
+    pub(super) id: Box<str>,
     /// Of what it measured.
     pub(super) labels: Labels,
     /// Of what is known of it, and from when until when, milliseconds; nothing for one of which only the history knows.
     pub(super) info: Option<(Labels, i64, i64)>,
+    /// When it said farewell, milliseconds, ascending.
+    pub(super) farewells: Vec<i64>,
 }
 
 /// Everybody at one moment, by id.
 #[derive(Debug, Default)]
-pub(super) struct People(BTreeMap<AgentId, Arc<Person>>);
+pub(super) struct People(BTreeMap<Box<str>, Arc<Person>>);
 
 impl People {
     pub(super) fn new(agents: Vec<Agent>) -> Self {
-        Self(agents.into_iter().map(|agent| (agent.id.clone(), Arc::new(Person::new(agent)))).collect())
+        Self(
+            agents
+                .into_iter()
+                .map(|agent| (agent.id.as_str().into(), Arc::new(Person::new(agent))))
+                .collect(),
+        )
     }
 
     /// Who has this id.
-    pub(super) fn get(&self, id: &AgentId) -> Arc<Person> {
+    pub(super) fn get(&self, id: &str) -> Arc<Person> {
         self.0.get(id).cloned().unwrap_or_else(|| Arc::new(Person::unknown(id)))
     }
 
@@ -69,7 +75,7 @@ impl People {
 
 impl Person {
     fn new(agent: Agent) -> Self {
-        let labels = identity(&agent.id, agent.name.as_deref());
+        let labels = identity(agent.id.as_str(), agent.name.as_deref());
         let until = agent.removed_at.map_or(i64::MAX, |at| millis(at.as_micros()));
         let mut seen = BTreeSet::new();
         let grouped = agent.labels.into_iter().map(|(name, value)| (label_name(&name), value));
@@ -78,17 +84,19 @@ impl Person {
         let own = labels.iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
         let facts = agent.facts.into_iter().map(|(name, value)| (name.to_owned(), value));
         let info = Labels::new(own.chain(facts).chain(grouped));
-        Self { id: agent.id, labels, info: Some((info, millis(agent.created_at.as_micros()), until)) }
+        let from = millis(agent.created_at.as_micros());
+        let farewells = agent.farewells.iter().map(|at| millis(at.as_micros())).collect();
+        Self { id: agent.id.as_str().into(), labels, info: Some((info, from, until)), farewells }
     }
 
-    fn unknown(id: &AgentId) -> Self {
-        Self { id: id.clone(), labels: identity(id, None), info: None }
+    fn unknown(id: &str) -> Self {
+        Self { id: id.into(), labels: identity(id, None), info: None, farewells: Vec::new() }
     }
 }
 
-fn identity(id: &AgentId, name: Option<&str>) -> Labels {
-    let instance = name.filter(|name| !name.is_empty()).unwrap_or(id.as_str());
-    Labels::new([("agent_id", id.as_str()), ("instance", instance), ("job", JOB)])
+fn identity(id: &str, name: Option<&str>) -> Labels {
+    let instance = name.filter(|name| !name.is_empty()).unwrap_or(id);
+    Labels::new([("agent_id", id), ("instance", instance), ("job", JOB)])
 }
 
 /// A label of an agent as a label of a series: dots and hyphens become underscores.
@@ -114,16 +122,17 @@ mod tests {
             labels: vec![label("site-a"), label("site.a"), label("role")],
             created_at: Timestamp::from_micros(1_999),
             removed_at: None,
+            farewells: vec![Timestamp::from_micros(-1)],
         }
     }
 
     #[test]
     fn a_series_is_called_by_its_agents_name_and_only_info_by_what_changes() {
         let people = People::new(vec![agent(Some("Web"))]);
-        let person = people.get(&AgentId::parse("a-1").unwrap());
+        let person = people.get("a-1");
         assert_eq!(person.labels.to_string(), r#"{agent_id="a-1", instance="Web", job="pingup"}"#);
         let (info, from, until) = person.info.clone().unwrap();
-        assert_eq!((from, until), (1, i64::MAX));
+        assert_eq!((from, until, &person.farewells[..]), (1, i64::MAX, &[-1][..]));
         let expected = r#"{agent_id="a-1", hostname="web", instance="Web", job="pingup", label_role="<role>", label_site_a="<site-a>"}"#;
         assert_eq!(info.to_string(), expected);
     }
@@ -133,7 +142,7 @@ mod tests {
         for name in [None, Some("")] {
             assert_eq!(Person::new(agent(name)).labels.get("instance"), "a-1");
         }
-        let stranger = People::default().get(&AgentId::parse("b").unwrap());
+        let stranger = People::default().get("b");
         assert_eq!((stranger.labels.get("instance"), stranger.info.is_none()), ("b", true));
     }
 }

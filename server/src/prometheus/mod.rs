@@ -3,19 +3,21 @@
 //! # The story
 //! Nothing is stored twice. A question takes a [`Source`]: one view of the history and the agents of one moment.
 //! [`names`] says which measurement is which metric, [`agents`] what a series is called, and the source reads what a
-//! query selects straight from head and parts, an agent at a time, each row exactly once. The language itself is the
-//! library's, `pingup_promql`.
+//! query selects straight from head and parts, an agent at a time, each row exactly once. What does not change from
+//! question to question is remembered ([`index`]). The language itself is the library's, `pingup_promql`.
 //!
 //! # Promises
 //! A question runs on the readers' threads, in a turn that it waits for as every question about the history does, and
-//! ends when nobody waits for it any more. What it may cost has bounds ([`limits`]).
+//! ends when nobody waits for it any more. What it may cost has bounds ([`limits`]), whatever is remembered too.
 
 pub mod agents;
 pub mod handler;
+mod index;
 pub mod names;
 mod source;
 
-pub use agents::{Agent, AgentsOf};
+pub use agents::Agent;
+pub use index::INDEX_BYTES_MAX;
 pub use names::Metadata;
 pub use source::{Heads, Source};
 
@@ -24,9 +26,14 @@ use crate::{
     storage::{Outbox, Readers, Sqlite, StorageError, Wanted},
     tsdb::Tsdb,
 };
-use agents::People;
+use agents::{People, millis};
+use index::Index;
 use pingup_promql::{Cancel, Limits};
-use std::{sync::Arc, time::Duration};
+use rusqlite::Connection;
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 /// How long one query may take: less than the turn that it takes, so that it ends by its own words.
 pub const QUERY_TIME_MAX: Duration = Duration::from_secs(25);
@@ -36,13 +43,25 @@ pub const fn limits() -> Limits {
     Limits { samples: 50_000_000, series: 100_000, points: 4_000_000, steps: 11_000, time: QUERY_TIME_MAX }
 }
 
+/// What this room needs of others.
+#[derive(Clone, Copy, Debug)]
+pub struct Neighbours {
+    /// A number that changes with whatever `agents` tells.
+    pub version: fn(&Connection) -> rusqlite::Result<i64>,
+    /// Every agent that the records know, removed ones too; at most [`agents::AGENTS_MAX`].
+    pub agents: fn(&Connection) -> rusqlite::Result<Vec<Agent>>,
+}
+
 /// The room.
 pub struct Prometheus {
     tsdb: Tsdb,
     readers: Readers,
     sqlite: Sqlite,
     clock: Clock,
-    agents: AgentsOf,
+    neighbours: Neighbours,
+    index: Arc<Index>,
+    /// The agents as they were at a version of the records.
+    people: Mutex<Option<(i64, Arc<People>)>>,
 }
 
 /// Tells a query that nobody waits for it any more.
@@ -55,14 +74,14 @@ impl Drop for CancelOnDrop {
 }
 
 impl Prometheus {
-    /// The room over what the ingest stored, and over the agents that `agents` reads from the records.
-    pub fn new(tsdb: Tsdb, readers: Readers, sqlite: Sqlite, clock: Clock, agents: AgentsOf) -> Self {
-        Self { tsdb, readers, sqlite, clock, agents }
+    /// The room over what the ingest stored, and over the agents in the records.
+    pub fn new(tsdb: Tsdb, readers: Readers, sqlite: Sqlite, clock: Clock, neighbours: Neighbours) -> Self {
+        Self { tsdb, readers, sqlite, clock, neighbours, index: Arc::default(), people: Mutex::default() }
     }
 
     /// The moment that a query is about which names none, in milliseconds.
     fn now_ms(&self) -> i64 {
-        self.clock.now().as_micros().div_euclid(1_000)
+        millis(self.clock.now().as_micros())
     }
 
     /// Where long answers take room.
@@ -84,15 +103,31 @@ impl Prometheus {
         T: Send + 'static,
         E: From<StorageError> + Send + 'static,
     {
-        let agents = self.agents;
-        let people = self.sqlite.read(move |connection| Ok::<_, StorageError>(agents(connection)?)).await?;
-        let people = Arc::new(People::new(people));
-        let view = self.tsdb.view();
+        let people = self.people().await?;
+        let (view, index, now_ms) = (self.tsdb.view(), Arc::clone(&self.index), self.now_ms());
         let cancel = Cancel::default();
-        let told = CancelOnDrop(cancel.clone());
-        let ask = move |wanted: &Wanted| work(&Source::new(view, people, wanted.clone()), &cancel, wanted);
-        let answer = self.readers.run(ask).await;
-        drop(told);
-        answer
+        let _told = CancelOnDrop(cancel.clone());
+        let asked = move |wanted: &Wanted| {
+            let source = Source::new(view, people, index, wanted.clone(), now_ms);
+            work(&source, &cancel, wanted)
+        };
+        self.readers.run(asked).await
+    }
+
+    /// Everybody, read anew where the records changed since.
+    async fn people(&self) -> Result<Arc<People>, StorageError> {
+        let known = self.people.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Neighbours { version, agents } = self.neighbours;
+        let read = move |connection: &Connection| {
+            // The version first: who comes between the two is read again next time.
+            let version = version(connection)?;
+            Ok::<_, StorageError>(match known {
+                Some(known) if known.0 == version => known,
+                _ => (version, Arc::new(People::new(agents(connection)?))),
+            })
+        };
+        let (version, people) = self.sqlite.read(read).await?;
+        *self.people.lock().unwrap_or_else(PoisonError::into_inner) = Some((version, Arc::clone(&people)));
+        Ok(people)
     }
 }

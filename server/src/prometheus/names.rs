@@ -5,7 +5,9 @@
 //! would be called like a metric of the hub's own is `pingup_further_x`, and so is one that begins with `further_`:
 //! no two are called the same, and each name leads back to one measurement.
 
-use std::borrow::Cow;
+use crate::tsdb::schema::{OWN_COLUMNS, SAMPLES};
+use foldhash::HashMap;
+use std::{borrow::Cow, sync::Arc};
 
 /// What all names begin with.
 const PREFIX: &str = "pingup_";
@@ -111,6 +113,72 @@ impl Metric {
     /// The hub's own, in the order of their names.
     pub fn own() -> impl Iterator<Item = Self> {
         OWN.iter().map(|(_, metric, ..)| metric.clone())
+    }
+}
+
+/// A metric's number, given as it is met.
+pub(super) type MetricId = u32;
+
+/// Metrics that are met at most; those beyond are answered when they are named, and told by no list.
+pub const METRICS_MAX: usize = 65_536;
+
+/// Metrics and their numbers: first the hub's own, in this order, then measurements.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Metrics {
+    further: Arc<Further>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Further {
+    numbers: HashMap<Box<str>, MetricId>,
+    names: Vec<Box<str>>,
+}
+
+impl Metrics {
+    pub(super) const UP: MetricId = 4;
+    pub(super) const INFO: MetricId = 5;
+    pub(super) const SCAN_HOSTS: MetricId = 6;
+    pub(super) const SCAN_SECONDS: MetricId = 7;
+    const FURTHER: MetricId = 8;
+
+    /// The number of a measurement as the history names it; of [`SAMPLES`], which every sample has, that of
+    /// [`Metric::Up`]. Nothing for one beyond [`METRICS_MAX`].
+    pub(super) fn of_measurement(&mut self, name: &str) -> Option<MetricId> {
+        if name == SAMPLES {
+            return Some(Self::UP);
+        }
+        if let Some(own) = OWN_COLUMNS.iter().position(|own| *own == name) {
+            return MetricId::try_from(own).ok();
+        }
+        if let Some(number) = self.further.numbers.get(name) {
+            return Some(*number);
+        }
+        if self.further.names.len() >= METRICS_MAX {
+            return None;
+        }
+        let further = Arc::make_mut(&mut self.further);
+        let number = Self::FURTHER + MetricId::try_from(further.names.len()).ok()?;
+        further.names.push(name.into());
+        further.numbers.insert(name.into(), number);
+        Some(number)
+    }
+
+    /// The metric of that number.
+    pub(super) fn get(&self, number: MetricId) -> Option<Metric> {
+        Some(match number {
+            Self::UP => Metric::Up,
+            Self::INFO => Metric::Info,
+            Self::SCAN_HOSTS => Metric::ScanHosts,
+            Self::SCAN_SECONDS => Metric::ScanSeconds,
+            own if own < Self::UP => Metric::Own(u8::try_from(own).ok()?),
+            further => Metric::Further(self.further.names.get((further - Self::FURTHER) as usize)?.clone()),
+        })
+    }
+
+    /// All of them, by number.
+    pub(super) fn iter(&self) -> impl Iterator<Item = Metric> {
+        let count = Self::FURTHER as usize + self.further.names.len();
+        (0..).take(count).filter_map(|number| self.get(number))
     }
 }
 

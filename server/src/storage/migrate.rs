@@ -56,6 +56,7 @@ pub const SQLITE: &[Migration] = &[
         name: "left_out",
         sql: include_str!("../../../migrations/sqlite/0008_left_out.sql"),
     },
+    Migration { version: 9, name: "series", sql: include_str!("../../../migrations/sqlite/0009_series.sql") },
 ];
 
 /// A step that a database remembers.

@@ -6,9 +6,11 @@
 
 mod order;
 mod read;
+mod told;
 
 pub use order::{DayRows, RollupRow, Sorted, rollup_batch, rollup_batches};
 pub use read::{HeadSample, HeadScanRow};
+pub use told::{SCANS, Told};
 
 use super::rows::{Kind, Mark, MarkRow, Origin, Rows, SampleRow, ScanRow};
 use foldhash::HashMap;

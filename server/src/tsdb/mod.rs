@@ -30,6 +30,7 @@ pub mod fleet;
 pub mod former;
 pub mod head;
 pub mod keeper;
+pub mod lanes;
 pub mod leftovers;
 pub(crate) mod merge;
 mod open;

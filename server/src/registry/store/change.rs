@@ -56,6 +56,11 @@ pub fn beat(connection: &Connection, beat: &Beat, now: Timestamp) -> Result<Beat
              WHERE id = ?1",
         )?
         .execute((beat.agent_id.as_str(), status, beat.timestamp.as_micros(), now.as_micros(), &beat.info))?;
+    if beat.presence == Presence::Offline {
+        connection
+            .prepare_cached("INSERT OR IGNORE INTO farewells (agent_id, at) VALUES (?1, ?2)")?
+            .execute((beat.agent_id.as_str(), beat.timestamp.as_micros()))?;
+    }
     if let Some(report) = &beat.config {
         note_config(connection, &beat.agent_id, report)?;
     }

@@ -11,7 +11,7 @@ mod select;
 
 pub use change::{Beat, Beaten, Change, beat, newest_word, patch, remove};
 pub use come::{Enrolment, FIRST_GENERATION, JoinTokenRow, NewAgent, enrol, join_token, register};
-pub use everyone::everyone;
+pub use everyone::{everyone, version};
 pub use lapse::mark_offline;
 pub use select::select;
 

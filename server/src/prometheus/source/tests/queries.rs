@@ -1,0 +1,215 @@
+//! Queries, random ones and those that people get wrong.
+
+use super::*;
+use pingup_promql::{
+    Error, ErrorKind, Intake,
+    testing::{Grammar, Random, shrink},
+};
+
+const AGENTS: [&str; 4] = ["a", "b-2", "c", STRANGER];
+const MINUTES: i64 = 40;
+
+fn measurements(random: &mut Random) -> Measurements {
+    let mut own = || random.percent(80).then(|| random.below(400) as f64 / 4.0);
+    let (cpu, ram, disk, latency) = (own(), own(), own(), own());
+    let names = ["load1", "swap", "cpu_percent"];
+    let further = names.iter().filter_map(|name| {
+        let value = random.percent(60).then(|| random.below(100) as f64 / 2.0)?;
+        Some(((*name).to_owned(), value))
+    });
+    Measurements { cpu, ram, disk, latency, further: further.collect() }
+}
+
+/// Some rows, most on whole seconds so that they lie on windows' edges; some side by side within a millisecond, some late.
+fn rows(random: &mut Random, seq: &mut u64) -> OwnedRows {
+    let mut rows = OwnedRows::default();
+    for _ in 0..random.below(120) {
+        *seq += 1;
+        let agent = agent_id(random.pick(&AGENTS));
+        let seconds = random.below(MINUTES as usize * 4) as i64 * 15 - 60;
+        let beside = if random.percent(15) { random.below(2_500) as i64 } else { 0 };
+        let timestamp = Timestamp::from_micros(seconds * SECOND + beside);
+        let stream = random.percent(90).then_some((random.below(2) as u64, *seq));
+        if random.percent(8) {
+            let scan = Scanned { duration: random.below(90_000) as f64, hosts: Vec::new() };
+            rows.scans.push(OwnedScan { agent_id: agent, stream, timestamp, scan });
+        } else {
+            let status = random.pick(&["online", "error", "warm"]).to_owned();
+            let metrics = measurements(random);
+            rows.samples.push(OwnedSample { agent_id: agent, stream, timestamp, status, metrics });
+        }
+    }
+    rows
+}
+
+fn grammar() -> Grammar {
+    let owned = |values: &[&str]| values.iter().map(|value| (*value).to_owned()).collect::<Vec<_>>();
+    Grammar {
+        gauges: owned(&[
+            "pingup_cpu_percent",
+            "pingup_latency_seconds",
+            "pingup_load1",
+            "pingup_agent_up",
+            "pingup_agent_info",
+            "pingup_discovery_scan_seconds",
+            "{__name__=~\"pingup_.*ram.*|pingup_swap\"}",
+        ]),
+        counters: owned(&["pingup_swap", "pingup_further_cpu_percent"]),
+        buckets: owned(&["pingup_nosuch"]),
+        labels: vec![
+            ("agent_id".to_owned(), owned(&["a", "b-2", "stranger", "none"])),
+            ("instance".to_owned(), owned(&["web", "b-2"])),
+            ("job".to_owned(), owned(&["pingup"])),
+        ],
+        key: "agent_id".to_owned(),
+        ..Grammar::of_random_series()
+    }
+}
+
+fn house(random: &mut Random) -> House {
+    let mut removed = agent("c", None);
+    removed.removed_at = Some(at(1_234));
+    let mut left = agent("a", Some("web"));
+    left.farewells = vec![at(0), at(600), at(1_500)];
+    let mut house = House::new(Bench::new(), vec![left, agent("b-2", None), removed]);
+    let mut seq = 0;
+    for _ in 0..12 {
+        house.bench.append(&rows(random, &mut seq)).unwrap();
+        match random.below(5) {
+            0 => house.bench.seal_all(),
+            1 => {
+                house.bench.seal_all();
+                house.bench.compact_all();
+            }
+            _ => {}
+        }
+    }
+    house
+}
+
+/// Wherever rows lie, in memory, in one file or in many, late or in order, the answers are those of the same rows in the
+/// library's own source, to the bit.
+#[test]
+fn random_queries_have_the_answers_of_the_same_rows_in_memory() {
+    let mut answered = 0;
+    for seed in 1..=14 {
+        let mut random = Random::new(seed);
+        let house = house(&mut random);
+        let (model, source) = (house.model(), house.source());
+        for number in 0..60 {
+            let start_ms = random.below(40 * 60) as i64 * 1_000;
+            let step_ms = [0, 15_000, 60_000, 7_000][random.below(4)];
+            let steps = Steps { start_ms, end_ms: start_ms + 20 * step_ms, step_ms };
+            let differ = |query: &str| answer(&source, query, steps) != answer(&model, query, steps);
+            let query = grammar().query(&mut random);
+            let told = query.to_string();
+            if differ(&told) {
+                let least = shrink(query, |query| differ(&query.to_string())).to_string();
+                let (found, expected) = (answer(&source, &least, steps), answer(&model, &least, steps));
+                panic!("seed {seed}, query {number}: {least} at {steps:?}\n{found}\nnot\n{expected}");
+            }
+            answered += usize::from(!answer(&model, &told, steps).contains("([])"));
+        }
+    }
+    assert!(answered > 300, "only {answered} queries found anything");
+}
+
+/// Remembering nothing changes no answer.
+#[test]
+fn answers_are_the_same_when_nothing_can_be_remembered() {
+    let mut random = Random::new(77);
+    let mut house = house(&mut random);
+    let query = "sum by (agent_id, __name__) (sum_over_time({agent_id!=\"\"}[10m]))";
+    let steps = Steps { start_ms: 0, end_ms: 2_400_000, step_ms: 60_000 };
+    let expected = answer(&house.source(), query, steps);
+    assert!(house.index.bytes() > 0);
+    house.index = Arc::new(Index::keeping(0));
+    assert_eq!(answer(&house.source(), query, steps), expected);
+    assert_eq!(house.index.bytes(), 0);
+}
+
+#[test]
+fn a_sample_on_the_edge_is_in_the_window_that_it_ends() {
+    let mut house = House::new(Bench::new(), vec![agent("a", None)]);
+    let samples = (0..=4).map(|n: u64| sample("a", n + 1, at(n.cast_signed() * 60), cpu(n as f64)));
+    house.append(samples.collect());
+    let asked = "sum_over_time(pingup_cpu_percent[2m])";
+    let labels = r#"{agent_id="a", instance="a", job="pingup"}"#;
+    for _ in ["in memory", "on disk"] {
+        assert_eq!(instant(&house.source(), asked, 180), format!("{labels} 5"));
+        assert_eq!(instant(&house.source(), asked, 179), format!("{labels} 3"));
+        house.bench.seal_all();
+    }
+}
+
+#[test]
+fn who_is_renamed_is_renamed_in_the_past_and_who_is_removed_stays() {
+    let mut house = House::new(Bench::new(), vec![agent("a", Some("old"))]);
+    house.append(vec![sample("a", 1, at(60), cpu(7.0))]);
+    let seen = |house: &House| instant(&house.source(), "pingup_cpu_percent", 61);
+    assert!(seen(&house).contains(r#"instance="old""#));
+    house.agents = vec![Agent { removed_at: Some(at(62)), ..agent("a", Some("new")) }];
+    let renamed = r#"{__name__="pingup_cpu_percent", agent_id="a", instance="new", job="pingup"} 7"#;
+    assert_eq!(seen(&house), renamed);
+    let info = |seconds| instant(&house.source(), "count(pingup_agent_info)", seconds);
+    assert_eq!((info(61), info(63)), ("{} 1".to_owned(), String::new()), "gone at once");
+}
+
+#[test]
+fn a_farewell_ends_an_agents_series_at_once() {
+    let mut house = House::new(
+        Bench::new(),
+        vec![Agent { farewells: vec![at(100)], ..agent("a", None) }, agent("b", None)],
+    );
+    house.append(vec![sample("a", 1, at(90), cpu(1.0)), sample("b", 1, at(90), cpu(2.0))]);
+    let count = |seconds| instant(&house.source(), "count(pingup_cpu_percent)", seconds);
+    assert_eq!([count(99), count(101)], ["{} 2", "{} 1"]);
+    assert_eq!(count(90 + 300), "", "who is silent ends after five minutes");
+}
+
+struct Nobody;
+
+impl Intake for Nobody {
+    fn series(&mut self, _: usize, _: &Labels, _: &[i64], _: &[f64]) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_question_that_nobody_waits_for_ends() {
+    let mut house = House::new(Bench::new(), vec![agent("a", None)]);
+    house.append(vec![sample("a", 1, at(60), cpu(7.0))]);
+    house.bench.seal_all();
+    let source = house.source_wanted(Wanted::nobody());
+    let query = Query::parse("pingup_cpu_percent").unwrap();
+    let refused = query.instant(&source, 61_000, &Options::default()).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Source);
+    assert!(source.label_names(&[], 0, 61_000).is_err());
+    assert!(source.select(&[], &mut Nobody).is_ok(), "nothing is asked");
+}
+
+#[test]
+fn a_damaged_file_is_an_error_and_not_a_gap() {
+    let mut house = House::new(Bench::new(), vec![agent("a", None)]);
+    let samples = (1..500).map(|n: u64| sample("a", n, at(n.cast_signed()), cpu(n as f64 / 7.0)));
+    house.append(samples.collect());
+    house.bench.seal_all();
+    let view = house.bench.tsdb.view();
+    let path = view.parts.iter().find(|part| part.row().tier == crate::tsdb::Tier::Raw).unwrap().path();
+    let whole = std::fs::read(path).unwrap();
+    let refused = |house: &House| {
+        let answered = answer(
+            &house.source(),
+            "count_over_time(pingup_cpu_percent[10m])",
+            Steps { start_ms: 500_000, end_ms: 500_000, step_ms: 0 },
+        );
+        answered.starts_with("Source")
+    };
+    for length in [whole.len() / 3, 4] {
+        std::fs::write(path, &whole[..length]).unwrap();
+        house.index = Arc::default();
+        assert!(refused(&house), "{length}");
+    }
+    std::fs::write(path, &whole).unwrap();
+    assert!(!refused(&house));
+}

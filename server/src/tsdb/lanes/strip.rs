@@ -1,0 +1,303 @@
+//! A part, read once from its first agent to its last: whoever is asked for comes no earlier than who was before.
+
+use super::{
+    column::{Column, pages},
+    layout::{Ids, Layout, Runs},
+    unlike,
+    words::{self, Words},
+};
+use crate::{
+    storage::StorageError,
+    tsdb::{Part, TsdbError},
+};
+use parquet::data_type::{ByteArrayType, DoubleType, Int64Type};
+use std::{fs::File, ops::Range, sync::Arc};
+
+/// The column of agents: the first of every part.
+const AGENT: Leaf = Leaf(0);
+
+/// A column of a part, by its place among those that hold values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Leaf(usize);
+
+/// A part that is being read.
+pub struct Strip {
+    part: Arc<Part>,
+    layout: Arc<Layout>,
+    ids: Arc<Ids>,
+    file: File,
+    group: usize,
+    lanes: Vec<(Leaf, Lane)>,
+    levels: Vec<i16>,
+    repeats: Vec<i16>,
+}
+
+/// A column of the group that is being read.
+enum Lane {
+    Integers(Column<Int64Type>),
+    Doubles(Column<DoubleType>),
+    Texts(Column<ByteArrayType>),
+    Words(Words),
+}
+
+impl Strip {
+    /// Begins to read a part whose layout this is.
+    pub fn open(part: &Arc<Part>, layout: Arc<Layout>, ids: Arc<Ids>) -> Result<Self, TsdbError> {
+        let file = File::open(part.path()).map_err(StorageError::file("open", part.path()))?;
+        Ok(Self {
+            part: Arc::clone(part),
+            layout,
+            ids,
+            file,
+            group: 0,
+            lanes: Vec::new(),
+            levels: Vec::new(),
+            repeats: Vec::new(),
+        })
+    }
+
+    /// What is read.
+    pub fn part(&self) -> &Part {
+        &self.part
+    }
+
+    /// The column of that name; of one that is made of others, `further.keys`, by the names' ends.
+    pub fn leaf(&self, name: &str) -> Option<Leaf> {
+        let is_named = |column: &parquet::schema::types::ColumnDescPtr| {
+            let parts = column.path().parts();
+            match name.split_once('.') {
+                Some((first, last)) => {
+                    parts.first().is_some_and(|part| part == first)
+                        && parts.last().is_some_and(|part| part == last)
+                }
+                None => parts == [name],
+            }
+        };
+        self.layout.schema.columns().iter().position(is_named).map(Leaf)
+    }
+
+    /// Row groups.
+    pub fn groups(&self) -> usize {
+        self.layout.groups.len()
+    }
+
+    /// Begins to read a group, from its first row on.
+    pub fn enter(&mut self, group: usize) {
+        if self.group != group {
+            self.group = group;
+            self.lanes.clear();
+        }
+    }
+
+    /// Lets go of what is in memory; what comes next is begun anew.
+    pub fn rest(&mut self) {
+        self.lanes.clear();
+    }
+
+    /// Goes to the agent's next rows, those of the group from `group` on that has any: the group and the rows. Its rows
+    /// may go on in the next one.
+    pub fn seek(&mut self, agent_id: &str, group: usize) -> Result<Option<Range<usize>>, TsdbError> {
+        for group in group.max(self.group)..self.groups() {
+            let (may_hold, goes_on) = self.layout.groups[group].may_hold(agent_id);
+            if may_hold {
+                let rows = self.agent_rows(group, agent_id)?;
+                if rows.is_some() {
+                    self.enter(group);
+                    return Ok(rows);
+                }
+            }
+            if !goes_on {
+                return Ok(None);
+            }
+        }
+        Ok(None)
+    }
+
+    /// The group that is being read.
+    pub const fn group(&self) -> usize {
+        self.group
+    }
+
+    /// Every agent that has rows, in order; one whose rows lie in two groups may be told twice.
+    pub fn agents(&self) -> Result<Vec<Arc<str>>, TsdbError> {
+        let mut agents = Vec::new();
+        for group in 0..self.groups() {
+            agents.extend(self.runs(group)?.agents.iter().cloned());
+        }
+        Ok(agents)
+    }
+
+    /// The agents of the group that is being read, and where the rows of each end.
+    pub fn group_agents(&self) -> Result<impl Iterator<Item = (&Arc<str>, u32)>, TsdbError> {
+        let runs = self.runs(self.group)?;
+        Ok(runs.agents.iter().zip(runs.ends.iter().copied()))
+    }
+
+    /// Rows of the group that is being read.
+    pub fn rows(&self) -> usize {
+        self.layout.groups.get(self.group).map_or(0, |group| group.rows as usize)
+    }
+
+    /// Puts moments or integers of `rows` behind `out`; fails where one is null.
+    pub fn integers(&mut self, leaf: Leaf, rows: Range<usize>, out: &mut Vec<i64>) -> Result<(), TsdbError> {
+        let expected = out.len() + rows.len();
+        let open = |strip: &Self| Ok(Lane::Integers(strip.column(leaf)?));
+        let place = self.lane(leaf, rows.start, open)?;
+        let Lane::Integers(column) = &mut self.lanes[place].1 else { return Err(unlike("integers")) };
+        self.levels.clear();
+        column.read(rows, &mut self.levels, out)?;
+        if out.len() == expected { Ok(()) } else { Err(unlike("a moment is missing")) }
+    }
+
+    /// Puts doubles of `rows` behind `out`, NaN for what is null; whether there was any null.
+    pub fn doubles(&mut self, leaf: Leaf, rows: Range<usize>, out: &mut Vec<f64>) -> Result<bool, TsdbError> {
+        let before = out.len();
+        let count = rows.len();
+        let open = |strip: &Self| Ok(Lane::Doubles(strip.column(leaf)?));
+        let place = self.lane(leaf, rows.start, open)?;
+        let Lane::Doubles(column) = &mut self.lanes[place].1 else { return Err(unlike("doubles")) };
+        self.levels.clear();
+        column.read(rows, &mut self.levels, out)?;
+        let there = out.len() - before;
+        if there == count {
+            return Ok(false);
+        }
+        // From the end, so that each is moved before its place is taken.
+        out.resize(before + count, f64::NAN);
+        let mut next = there;
+        for (place, level) in self.levels.iter().enumerate().rev() {
+            let value = if *level == column.level_max() {
+                next -= 1;
+                out[before + next]
+            } else {
+                f64::NAN
+            };
+            out[before + place] = value;
+        }
+        Ok(true)
+    }
+
+    /// Shows the words of `rows` and how many rows each has, in order.
+    pub fn words(
+        &mut self,
+        leaf: Leaf,
+        rows: Range<usize>,
+        mut show: impl FnMut(&str, usize),
+    ) -> Result<(), TsdbError> {
+        let open = |strip: &Self| Ok(Lane::Words(strip.read_words(strip.group, leaf)?));
+        let place = self.lane(leaf, rows.start, open)?;
+        let Lane::Words(words) = &self.lanes[place].1 else { return Err(unlike("words")) };
+        let mut first = rows.start;
+        let from = u32::try_from(first).map_err(|_| unlike("rows of a group"))?;
+        for (word, end) in words.from_row(from) {
+            let end = (end as usize).min(rows.end);
+            if first >= end {
+                break;
+            }
+            show(word, end - first);
+            first = end;
+        }
+        if first == rows.end { Ok(()) } else { Err(unlike("a column is too short")) }
+    }
+
+    /// Shows names and values in a column of maps, each with its row's place among `rows`.
+    pub fn maps(
+        &mut self,
+        (keys, values): (Leaf, Leaf),
+        rows: Range<usize>,
+        mut show: impl FnMut(usize, &[u8], f64),
+    ) -> Result<(), TsdbError> {
+        let (mut names, mut numbers) = (Vec::new(), Vec::new());
+        let open = |strip: &Self| Ok(Lane::Texts(strip.column(keys)?));
+        let place = self.lane(keys, rows.start, open)?;
+        let Lane::Texts(column) = &mut self.lanes[place].1 else { return Err(unlike("names")) };
+        self.levels.clear();
+        self.repeats.clear();
+        column.read_lists(rows.clone(), &mut self.levels, &mut self.repeats, &mut names)?;
+        let is_there = column.level_max();
+        let open = |strip: &Self| Ok(Lane::Doubles(strip.column(values)?));
+        let place = self.lane(values, rows.start, open)?;
+        let Lane::Doubles(column) = &mut self.lanes[place].1 else { return Err(unlike("values")) };
+        let (mut defined, mut repeats) = (Vec::new(), Vec::new());
+        column.read_lists(rows, &mut defined, &mut repeats, &mut numbers)?;
+        let full = column.level_max();
+        if defined.len() != self.levels.len() {
+            return Err(unlike("names and values"));
+        }
+        let (mut names, mut numbers, mut row) = (names.iter(), numbers.iter(), 0_usize);
+        for (place, (level, defined)) in self.levels.iter().zip(&defined).enumerate() {
+            row += usize::from(place > 0 && self.repeats.get(place) == Some(&0));
+            let name = if *level == is_there { names.next() } else { None };
+            let number = if *defined == full { numbers.next() } else { None };
+            if let (Some(name), Some(number)) = (name, number) {
+                show(row, name.data(), *number);
+            }
+        }
+        Ok(())
+    }
+
+    fn agent_rows(&self, group: usize, agent_id: &str) -> Result<Option<Range<usize>>, TsdbError> {
+        let runs = self.runs(group)?;
+        let Ok(place) = runs.agents.binary_search_by(|known| (**known).cmp(agent_id)) else {
+            return Ok(None);
+        };
+        let first = place.checked_sub(1).map_or(0, |before| runs.ends[before]);
+        Ok(Some(first as usize..runs.ends[place] as usize))
+    }
+
+    fn runs(&self, group: usize) -> Result<&Runs, TsdbError> {
+        let known = self.layout.groups.get(group).ok_or_else(|| unlike("a row group is missing"))?;
+        known.runs(&self.ids, || self.read_words(group, AGENT))
+    }
+
+    fn read_words(&self, group: usize, leaf: Leaf) -> Result<Words, TsdbError> {
+        let rows = self.layout.groups.get(group).map_or(0, |group| group.rows);
+        if let Some(words) = words::by_dictionary(pages(&self.file, &self.layout, group, leaf.0)?)? {
+            return Ok(words);
+        }
+        words::one_by_one(Column::open(&self.file, &self.layout, group, leaf.0)?, rows)
+    }
+
+    fn column<T: parquet::data_type::DataType>(&self, leaf: Leaf) -> Result<Column<T>, TsdbError> {
+        Column::open(&self.file, &self.layout, self.group, leaf.0)
+    }
+
+    /// Where the open column is, opened if it is not, or if it was read beyond `row`.
+    fn lane(
+        &mut self,
+        leaf: Leaf,
+        row: usize,
+        open: impl FnOnce(&Self) -> Result<Lane, TsdbError>,
+    ) -> Result<usize, TsdbError> {
+        let known = self.lanes.iter().position(|(known, _)| *known == leaf);
+        if let Some(place) = known
+            && self.lanes[place].1.is_before(row)
+        {
+            return Ok(place);
+        }
+        let lane = open(self)?;
+        let place = known.unwrap_or(self.lanes.len());
+        match self.lanes.get_mut(place) {
+            Some(known) => known.1 = lane,
+            None => self.lanes.push((leaf, lane)),
+        }
+        Ok(place)
+    }
+}
+
+impl Lane {
+    fn is_before(&self, row: usize) -> bool {
+        match self {
+            Self::Integers(column) => column.is_before(row),
+            Self::Doubles(column) => column.is_before(row),
+            Self::Texts(column) => column.is_before(row),
+            Self::Words(_) => true,
+        }
+    }
+}
+
+impl std::fmt::Debug for Strip {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Strip({})", self.part.path().display())
+    }
+}
