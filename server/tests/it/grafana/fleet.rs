@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 /// Seconds between an agent's samples.
 pub const EVERY_SECONDS: i64 = 60;
 /// How long the fleet has been at work, seconds.
-const SINCE_SECONDS: i64 = 6 * 3_600 + 1_800;
+pub const SINCE_SECONDS: i64 = 6 * 3_600 + 1_800;
 /// When the one agent that fell silent did so, seconds ago.
 const SILENT_SECONDS: i64 = 1_200;
 /// Its scans, by how many seconds ago they were made, and how many hosts they found.
