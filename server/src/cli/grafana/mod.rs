@@ -35,6 +35,10 @@ pub(super) enum GrafanaCommand {
 }
 
 #[derive(clap::Args)]
+#[command(
+    after_help = "For example:\n  pingup-server grafana export /etc/grafana --url http://hub.example:8080 \
+                        --token-file viewer.token\nWhat each file is for: docs/grafana.md"
+)]
 pub(super) struct ExportArguments {
     /// The folder, made if need be: /etc/grafana where Grafana runs on this machine
     #[arg(value_name = "DIR")]
@@ -95,7 +99,7 @@ fn export(arguments: &ExportArguments) -> Result<String, CliError> {
             .to_owned(),
     };
     Ok(format!(
-        "{folder}: {written} files written, {unchanged} were as they should be\n\
+        "{folder}: {written} files written, {unchanged} unchanged\n\
          the data source asks {address}/prometheus, and counts on a sample every {interval} s\n\
          {token}\n\
          then start Grafana anew; its provisioning folder is {folder}/provisioning"
