@@ -9,6 +9,11 @@
 //! heartbeat, so a clock that is set right later needs nothing from us. One that is set back in between is noticed at
 //! once; one that is set on looks as if the machine had been paused by its host, and the hub tells which it was.
 
+mod apart;
+
+pub use apart::CLOCK_OFFSET;
+
+use apart::Apart;
 use pingup_protocol::{limits::FUTURE_SECONDS_MAX, time::Timestamp};
 use rustix::time::{ClockId, clock_gettime};
 use std::{
@@ -133,6 +138,7 @@ impl Told {
 pub struct Clock {
     /// Nothing yet: the machine's may be right.
     told: Cell<Option<Told>>,
+    apart: Apart,
 }
 
 impl Clock {
@@ -157,6 +163,17 @@ impl Clock {
     /// Takes note of the hub's clock, read just now.
     pub fn learn(&self, hub: Timestamp) {
         self.told.set(Some(Told::just_now(hub)));
+    }
+
+    /// Compares the machine's clock with the hub's, which said `hub` in an answer that took `round_trip` and is there
+    /// just now.
+    pub fn compare(&self, hub: Timestamp, round_trip: Duration) {
+        self.apart.learn(hub, round_trip, Reading::now());
+    }
+
+    /// Seconds that the machine's clock is ahead of the hub's; `None` while that is not known.
+    pub fn ahead_seconds(&self) -> Option<f64> {
+        self.apart.ahead_seconds(steady())
     }
 }
 

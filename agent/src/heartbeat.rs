@@ -71,6 +71,9 @@ impl Pulse {
         }
         let answer: HeartbeatAnswer = session.link().verified(&answered?)?;
         self.clock.learn(answer.server_time);
+        if let Some(round_trip) = session.link().latency() {
+            self.clock.compare(answer.server_time, round_trip);
+        }
         Ok(answer)
     }
 

@@ -1,7 +1,7 @@
 //! From measuring to the spool: what the sampler, `collect_now` and scans share.
 
 use crate::{
-    clock::{Clock, machine_time},
+    clock::{CLOCK_OFFSET, Clock, machine_time},
     collect::{Collector, rounded},
     spool::{Kind, Spool, SpoolError},
     transport::Link,
@@ -79,6 +79,10 @@ impl Recorder {
         let timestamp = self.clock.now();
         let mut metrics = collector.measure().await;
         metrics.latency = self.link.latency().map(|latency| rounded(latency.as_secs_f64() * 1_000.0));
+        if let Some(ahead) = self.clock.ahead_seconds() {
+            // Adding 0 makes 0 of what was rounded to -0.
+            metrics.further.push((CLOCK_OFFSET.to_owned(), rounded(ahead) + 0.0));
+        }
         let dropped = self.spool.spool.borrow().dropped();
         if dropped > 0 {
             metrics.further.push((DROPPED.to_owned(), dropped as f64));

@@ -245,6 +245,23 @@ fn a_clock_that_runs_ahead_costs_no_sample() {
 }
 
 #[test]
+fn how_far_the_clock_is_off_is_measured() {
+    let hub = Hub::start();
+    let home = tempfile::tempdir().unwrap();
+    hub.state.change(|hub| hub.clock_ahead_seconds = 100);
+    let agent = Agent::start(&hub, home.path());
+    let offset = |sample: &Sample| {
+        let found = sample.metrics.further.iter().find(|(name, _)| name == "clock_offset_seconds");
+        found.map(|&(_, seconds)| seconds)
+    };
+    hub.until("a sample that tells", |hub| hub.samples.iter().any(|(_, sample)| offset(sample).is_some()));
+    agent.terminate();
+    let hub = hub.state.lock();
+    let told: Vec<f64> = hub.samples.iter().filter_map(|(_, sample)| offset(sample)).collect();
+    assert!(told.iter().all(|seconds| (-110.0..-90.0).contains(seconds)), "behind the hub's: {told:?}");
+}
+
+#[test]
 fn a_revoked_agent_ends() {
     for route in ["metrics", "heartbeat", "pending"] {
         let hub = Hub::start();

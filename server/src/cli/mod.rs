@@ -1,4 +1,4 @@
-//! The command line: `serve`, `token`, `join-token`, `migrate`, `check`, `backup`, `restore`, `export`.
+//! The command line: `serve`, `token`, `join-token`, `migrate`, `check`, `backup`, `restore`, `export`, `grafana`.
 //!
 //! What a command makes goes to standard output, everything else to standard error. Exit codes are a
 //! contract: 0 done; 1 it could not be done; 64 it was asked for wrongly, which is said in one plain line
@@ -7,6 +7,7 @@
 mod backup;
 mod check;
 mod export;
+mod grafana;
 mod join_token;
 mod migrate;
 mod progress;
@@ -61,6 +62,9 @@ enum Command {
     Restore(backup::RestoreArguments),
     /// Write an agent's samples as CSV or Parquet, beside a running hub or without one
     Export(export::ExportArguments),
+    /// What a Grafana needs to show this hub
+    #[command(subcommand)]
+    Grafana(grafana::GrafanaCommand),
 }
 
 /// Everything that can be set.
@@ -144,6 +148,7 @@ fn run(command: Command) -> Result<(), CliError> {
         Command::Backup(arguments) => backup::backup(&arguments, &clock),
         Command::Restore(arguments) => backup::restore(&arguments),
         Command::Export(arguments) => export::export(arguments, &clock),
+        Command::Grafana(command) => grafana::run(command),
     }
 }
 
@@ -251,6 +256,10 @@ mod tests {
             (&["export", "--format", "csv"], "--agent"),
             (&["export", "--agent", "A", "--format", "xls"], "xls"),
             (&["export", "--agent", "A", "--format", "csv", "--from", "then"], "then"),
+            (&["grafana"], "subcommand"),
+            (&["grafana", "export", "D"], "--url"),
+            (&["grafana", "export", "--url", "http://hub"], "DIR"),
+            (&["grafana", "export", "D", "--url", "http://hub", "--interval", "0s"], "whole seconds"),
         ] {
             let line = usage(arguments);
             assert!(

@@ -22,6 +22,7 @@ mod crash;
 mod discovery;
 mod end_to_end;
 mod events;
+mod grafana;
 mod hostile;
 mod killed;
 mod metrics;

@@ -64,6 +64,7 @@ fn bad_settings_are_one_plain_line_before_anything_is_opened() {
         &["backup"],
         &["export", "--agent", "A", "--format", "parquet"],
         &["export", "--agent", "A", "--format", "csv", "--from", "1d", "--to", "2d"],
+        &["grafana", "export", "grafana", "--url", "hub"],
         &["dance"],
     ] {
         let output = program().args(arguments).env("PINGUP_DATA_DIR", &folder).output().unwrap();
