@@ -40,7 +40,7 @@ const QUEUE_JOBS: RangeInclusive<u64> = 1..=1_000_000;
 /// What they may take in memory; below this a single full batch would have the queue to itself.
 const QUEUE_BYTES: RangeInclusive<u64> = 4 * MIB..=16 * 1024 * MIB;
 /// Connections unless said otherwise: each of ten thousand agents keeps two, one that waits and one for all that it
-/// them a fourth for a while.
+/// says, and agents in other languages keep more.
 pub const CONNECTIONS_MAX_DEFAULT: u64 = 49_152;
 /// How many connections may be open; each needs a file descriptor, and where the system grants fewer there are fewer.
 const CONNECTIONS: RangeInclusive<u64> = 1..=1_000_000;

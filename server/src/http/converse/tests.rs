@@ -21,7 +21,7 @@ use tokio::{
 /// Longer than any deadline: what lasts so long is not ended by one.
 const LONG: Duration = Duration::from_secs(3600);
 
-/// A table of its own, by path: `/now` is answered, `/long` with 40 bytes, `/slow` after [`LONG`], `/held` when the bell
+/// A table of its own, by path: `/now` is answered, `/long` with 400 bytes, `/slow` after [`LONG`], `/held` when the bell
 /// rings, `/events` with a line every 15 s that is said to go on for ever, `/lines` with the same as an answer that ends.
 struct Table {
     bell: Arc<Notify>,
@@ -43,7 +43,7 @@ impl Answerer for Table {
                     tokio::time::sleep(LONG).await;
                     Response::new(Body::from("slow"))
                 }
-                "/long" => Response::new(Body::from("x".repeat(40))),
+                "/long" => Response::new(Body::from("x".repeat(400))),
                 "/events" => event_stream(heartbeats()),
                 "/lines" => Response::new(heartbeats()),
                 _ => Response::new(Body::from(path)),

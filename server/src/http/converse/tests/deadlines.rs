@@ -57,7 +57,7 @@ async fn an_answer_that_nobody_takes_ends_the_line_and_a_slow_reader_does_not() 
     let mut client = Client::over(64);
     client.get("/long").await;
     let (mut taken, mut byte) = (0, [0; 8]);
-    // Some 200 bytes of head and body, through a line that holds 64.
+    // Some 500 bytes of head and body, through a line that holds 64.
     while taken < 150 {
         client.pause(Duration::from_secs(29)).await;
         taken += client.line.read(&mut byte).await.unwrap();
