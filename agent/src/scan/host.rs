@@ -5,7 +5,7 @@
 //! 2. Whoever may be there is tried on every port: a host that answers on one port alone is found. Beyond a router that
 //!    is every address.
 //! 3. Who answered anything is tried once more where he was silent, with twice the patience: an answer may have been
-//!    late, or lost.
+//!    late, or lost. So is an echo from somebody who is there and answered nothing.
 //! 4. Who answered nothing but ARP is there too, if the kernel has heard of him just now, and no router answers for all.
 
 use super::{
@@ -87,6 +87,9 @@ pub(super) async fn examine(search: Arc<Search>, target: Target) -> Option<Found
     if let Some(Ok(answer)) = echo.join_next().await {
         seen.hear(answer);
     }
+    if seen.fastest.is_none() && is_near {
+        seen.hear(search.echo(target, 2).await);
+    }
     if seen.fastest.is_some() {
         let silent = std::mem::take(&mut seen.silent);
         try_ports(&search, target, silent, 2, &mut seen).await;
@@ -103,7 +106,7 @@ pub(super) async fn examine(search: Arc<Search>, target: Target) -> Option<Found
 }
 
 async fn ask_for_echo(search: Arc<Search>, target: Target) -> Option<Duration> {
-    search.echo(target).await
+    search.echo(target, 1).await
 }
 
 /// Tries `ports`, a few at a time.

@@ -102,11 +102,12 @@ impl Search {
         Attempt { outcome, made }
     }
 
-    /// Asks for an echo, where this machine may; how long the answer took.
-    pub(super) async fn echo(&self, target: Target) -> Option<Duration> {
+    /// Asks for an echo, where this machine may, and waits `stretch` times as long as answers usually take; how long this
+    /// one took.
+    pub(super) async fn echo(&self, target: Target, stretch: u32) -> Option<Duration> {
         let echo = self.echo.as_ref()?;
         self.slot().await;
-        let took = echo.ask(target.address, self.patience(target)).await?;
+        let took = echo.ask(target.address, self.patience(target) * stretch).await?;
         self.learn(target, took);
         Some(took)
     }

@@ -9,7 +9,7 @@ use ipnet::Ipv4Net;
 use std::net::Ipv4Addr;
 
 /// What the kernel calls links that lead elsewhere, whatever their names are.
-const TUNNELS: [&str; 13] = [
+const TUNNELS: [&str; 12] = [
     "tun",
     "wireguard",
     "gre",
@@ -22,7 +22,6 @@ const TUNNELS: [&str; 13] = [
     "geneve",
     "erspan",
     "xfrm",
-    "ipvlan",
 ];
 /// How the names of such links start, where the kernel does not say.
 const TUNNEL_PREFIXES: [&str; 8] = ["tun", "tap", "wg", "utun", "tailscale", "zt", "ppp", "nordlynx"];
