@@ -19,8 +19,8 @@ pub type Waits = [(u64, u64)];
 
 /// The hub is there, and says not now: any moment below a ceiling that doubles.
 pub const REFUSED: &Waits = &[(0, 1), (0, 2), (0, 4), (0, 8), (0, 16), (0, 20)];
-/// The hub is away: never at once, and never in step with others.
-pub const AWAY: &Waits = &[(1, 9), (4, AWAY_SECONDS_MAX)];
+/// The hub is away: never in step with others, and not before one that is just restarted is there again.
+pub const AWAY: &Waits = &[(2, 10), (4, AWAY_SECONDS_MAX)];
 /// A machine that would enrol: a hub takes few a minute from one address.
 pub const ENROLLING: &Waits = &[(0, 2), (0, 4), (0, 8), (0, 16), (0, 32), (0, 60)];
 
