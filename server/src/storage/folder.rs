@@ -6,7 +6,7 @@
 use super::{StorageError, master};
 use pingup_protocol::keys::Secret;
 use std::{
-    fs::{DirBuilder, File, TryLockError},
+    fs::{self, DirBuilder, File, TryLockError},
     io::{self, Read, Seek, Write},
     os::unix::fs::{DirBuilderExt, PermissionsExt},
     path::{Path, PathBuf},
@@ -160,6 +160,13 @@ impl DataFolder {
         write_own_pid(&mut file).map_err(StorageError::file("write", &path))?;
         Ok(FolderLock { _file: file })
     }
+}
+
+/// What lies in a folder.
+pub fn list(folder: &Path) -> Result<Vec<PathBuf>, StorageError> {
+    let entries = fs::read_dir(folder).map_err(StorageError::file("list", folder))?;
+    let paths = entries.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>();
+    paths.map_err(StorageError::file("list", folder))
 }
 
 /// Files of the history stay, or may go, until this is dropped.

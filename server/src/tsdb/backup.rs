@@ -26,7 +26,7 @@ use files::Content;
 use wanted::{Wanted, bring, wanted};
 
 use super::checksum::CHANGED;
-use crate::storage::{DataFolder, MigrationError, StorageError};
+use crate::storage::{DataFolder, MigrationError, StorageError, list};
 use pingup_protocol::time::Timestamp;
 use std::{
     collections::HashSet,
@@ -180,7 +180,7 @@ fn look_at_source(folder: &DataFolder) -> Result<(), BackupError> {
 
 /// Takes out of a backup that was cut off what is not the same next time.
 fn remove_changing(partial: &Path) -> Result<(), StorageError> {
-    for entry in files::list(partial)? {
+    for entry in list(partial)? {
         if entry.is_dir() && entry.file_name().is_none_or(|name| name != "history") {
             fs::remove_dir_all(&entry).map_err(StorageError::file("delete", &entry))?;
         } else if !entry.is_dir() {
@@ -197,8 +197,8 @@ fn remove_unwanted(partial: &Path, wanted: &[Wanted]) -> Result<(), StorageError
     if !history.exists() {
         return Ok(());
     }
-    for tier in files::list(&history)?.into_iter().filter(|path| path.is_dir()) {
-        for file in files::list(&tier)?.into_iter().filter(|path| !wanted.contains(path)) {
+    for tier in list(&history)?.into_iter().filter(|path| path.is_dir()) {
+        for file in list(&tier)?.into_iter().filter(|path| !wanted.contains(path)) {
             fs::remove_file(&file).map_err(StorageError::file("delete", &file))?;
         }
     }

@@ -14,13 +14,8 @@
 //!
 //! A folder among the parts is nobody's of the hub: it is left alone, and no reason not to start.
 
-use super::{
-    Places, Tier,
-    catalogue::Catalogue,
-    former,
-    open::{list, part_id},
-};
-use crate::storage::{Journal, StorageError};
+use super::{Places, Tier, catalogue::Catalogue, former, open::part_id};
+use crate::storage::{Journal, StorageError, list};
 use std::{collections::HashSet, path::PathBuf};
 
 /// What is in no use any more, as the catalogue tells.

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    storage::{DataFolder, DiskSpace, Duck, Faults, Journal, Sqlite, StorageError},
+    storage::{DataFolder, DiskSpace, Duck, Faults, Journal, Sqlite, StorageError, list},
 };
 use std::{
     fs, io,
@@ -175,13 +175,6 @@ fn empty(scratch: &Path) -> Result<(), StorageError> {
         }
     }
     Ok(())
-}
-
-/// What lies in a folder.
-pub(super) fn list(folder: &Path) -> Result<Vec<PathBuf>, StorageError> {
-    let entries = fs::read_dir(folder).map_err(StorageError::file("list", folder))?;
-    let paths = entries.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>();
-    paths.map_err(StorageError::file("list", folder))
 }
 
 /// The number in a part's file name.

@@ -5,7 +5,7 @@ use super::{
     parts::{self, Trouble},
 };
 use crate::{
-    storage::{Journal, StorageError, inspect},
+    storage::{Journal, StorageError, inspect, list},
     tsdb::{
         PartRow, Places, Tier,
         catalogue::{self, Catalogue},
@@ -16,10 +16,7 @@ use crate::{
     },
 };
 use pingup_protocol::time::Timestamp;
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-};
+use std::path::Path;
 
 pub(super) const WHAT: &str = "history";
 
@@ -81,7 +78,7 @@ fn look_at_parts(known: &[PartRow], places: &Places, findings: &mut Findings) ->
 fn look_at_others(known: &Catalogue, places: &Places, findings: &mut Findings) -> Result<(), StorageError> {
     let leftovers = Leftovers::find(places, known)?;
     let objection = leftovers.objection();
-    let unfinished = if places.scratch.is_dir() { files(&places.scratch)? } else { Vec::new() };
+    let unfinished = if places.scratch.is_dir() { list(&places.scratch)? } else { Vec::new() };
     let fate = if objection.is_some() { "the hub does not start" } else { "the hub deletes it" };
     for path in leftovers.parts.iter().chain(&unfinished) {
         findings.well(WHAT, format_args!("{} is not listed; {fate}", path.display()));
@@ -102,12 +99,6 @@ fn look_at_others(known: &Catalogue, places: &Places, findings: &mut Findings) -
         findings.trouble(WHAT, objection);
     }
     Ok(())
-}
-
-fn files(folder: &Path) -> Result<Vec<PathBuf>, StorageError> {
-    let entries = fs::read_dir(folder).map_err(StorageError::file("list", folder))?;
-    let paths = entries.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>();
-    paths.map_err(StorageError::file("list", folder))
 }
 
 fn look_at_journal(places: &Places, sealed: u64, findings: &mut Findings) -> Result<(), StorageError> {

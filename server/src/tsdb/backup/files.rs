@@ -9,7 +9,7 @@ use std::{
     fs::{self, DirBuilder, File},
     io::{self, Read, Write},
     os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 /// For the owner alone: the master key is among the files.
@@ -120,13 +120,6 @@ pub(super) fn is_same(a: &Path, b: &Path) -> Result<bool, StorageError> {
         Ok::<_, StorageError>((found.dev(), found.ino()))
     };
     Ok(id(a)? == id(b)?)
-}
-
-/// What lies in a folder.
-pub(super) fn list(folder: &Path) -> Result<Vec<PathBuf>, StorageError> {
-    let entries = fs::read_dir(folder).map_err(StorageError::file("list", folder))?;
-    let paths = entries.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>();
-    paths.map_err(StorageError::file("list", folder))
 }
 
 /// Makes the names in a folder last.

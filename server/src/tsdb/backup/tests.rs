@@ -157,7 +157,7 @@ fn a_backup_that_was_cut_off_is_continued() {
     let mut files = Vec::new();
     let mut folders = vec![backup];
     while let Some(folder) = folders.pop() {
-        for path in files::list(&folder).unwrap() {
+        for path in list(&folder).unwrap() {
             if path.is_dir() { folders.push(path) } else { files.push(path) }
         }
     }
