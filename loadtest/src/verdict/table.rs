@@ -33,6 +33,14 @@ pub(crate) enum Must {
     Top,
     /// One agent's scans, each with how many hosts it found.
     Scans,
+    /// PromQL: one agent, a month by the hour.
+    PromMonth,
+    /// One agent's last hour at 15 s.
+    PromHour,
+    /// The top ten of the last hour.
+    PromTop,
+    /// The mean of all over a day.
+    PromMean,
     /// Disk space.
     Disk,
     /// Start after a clean stop.
@@ -97,7 +105,7 @@ const FLEET: &str = "commands and a fleet";
 
 /// The table.
 #[rustfmt::skip]
-pub(super) const TABLE: [Line; 32] = [
+pub(super) const TABLE: [Line; 36] = [
     at_least(Must::Singles1000,  "one sample a POST, 1 000 connections, share of the bare handler", 0.60, "x"),
     at_least(Must::Singles256,   "the same over 256 connections",                            0.45, "x"),
     at_least(Must::Singles64,    "the same over 64 connections",                             0.25, "x"),
@@ -113,6 +121,10 @@ pub(super) const TABLE: [Line; 32] = [
     at_most(Must::Fleet,         "fleet average by the hour over 30 days, p50",              50.0, "ms"),
     at_most(Must::Top,           "top ten of the last hour, p50",                            20.0, "ms"),
     at_most(Must::Scans,         "one agent's scans of 30 days, p50",                        50.0, "ms"),
+    at_most(Must::PromMonth,     "PromQL: one agent, 30 days by the hour, p50",              20.0, "ms"),
+    at_most(Must::PromHour,      "PromQL: one agent's last hour at 15 s, p50",               5.0, "ms"),
+    at_most(Must::PromTop,       "PromQL: top ten of all over the last hour, p50",           100.0, "ms"),
+    at_most(Must::PromMean,      "PromQL: mean of all over a day, p50",                      60.0, "ms"),
     at_most(Must::Disk,          "disk for 86.4 million rows",                               351.0, "MB"),
     at_most(Must::StartClean,    "start with that store, after a clean stop",                100.0, "ms"),
     at_most(Must::StartKilled,   "start with that store, after kill -9 under load",          300.0, "ms"),

@@ -9,6 +9,7 @@ use pingup_protocol::time::Timestamp;
 /// How far back questions reach, seconds.
 const MONTH_SECONDS: i64 = 30 * 86_400;
 const DAY_SECONDS: i64 = 86_400;
+const HOUR_SECONDS: i64 = 3_600;
 
 /// Scans on a page that someone looks at.
 const PAGE_SCANS_SHOWN: usize = 100;
@@ -26,7 +27,7 @@ pub(super) struct Kind {
 }
 
 /// The kinds, in the table's order.
-pub(super) const KINDS: [Kind; 6] = [
+pub(super) const KINDS: [Kind; 11] = [
     Kind {
         name: "month by hour",
         of_scans: false,
@@ -68,6 +69,42 @@ pub(super) const KINDS: [Kind; 6] = [
         must: None,
         path: |span, id| span.scans(id, PAGE_SCANS_SHOWN),
     },
+    Kind {
+        name: "PromQL: month by hour",
+        of_scans: false,
+        must: Some(Must::PromMonth),
+        path: |span, id| {
+            let query = format!("avg_over_time(pingup_cpu_percent{{agent_id=\"{id}\"}}[1h])");
+            span.promql(&query, MONTH_SECONDS, HOUR_SECONDS)
+        },
+    },
+    Kind {
+        name: "PromQL: an hour",
+        of_scans: false,
+        must: Some(Must::PromHour),
+        path: |span, id| span.promql(&format!("pingup_cpu_percent{{agent_id=\"{id}\"}}"), HOUR_SECONDS, 15),
+    },
+    Kind {
+        name: "PromQL: top ten",
+        of_scans: false,
+        must: Some(Must::PromTop),
+        path: |span, _| span.promql("topk(10, avg_over_time(pingup_cpu_percent[5m]))", HOUR_SECONDS, 60),
+    },
+    Kind {
+        name: "PromQL: mean of a day",
+        of_scans: false,
+        must: Some(Must::PromMean),
+        path: |span, _| span.promql("avg(avg_over_time(pingup_cpu_percent[5m]))", DAY_SECONDS, 300),
+    },
+    Kind {
+        name: "PromQL: label values",
+        of_scans: false,
+        must: None,
+        path: |span, _| {
+            let (start, end) = (span.seconds() - DAY_SECONDS, span.seconds());
+            format!("/prometheus/api/v1/label/agent_id/values?start={start}&end={end}")
+        },
+    },
 ];
 
 /// The time that the store covers.
@@ -88,9 +125,46 @@ impl Span {
         format!("/api/v1/discovery/{id}?from={}&to={}&limit={limit}", self.month_ago(), self.end)
     }
 
+    /// The path of a query of the last `back` seconds, by steps of `step`.
+    fn promql(self, query: &str, back: i64, step: i64) -> String {
+        let end = self.seconds().div_euclid(step) * step;
+        format!(
+            "/prometheus/api/v1/query_range?query={}&start={}&end={end}&step={step}",
+            encoded(query),
+            end - back
+        )
+    }
+
+    /// The second that it ends in.
+    const fn seconds(self) -> i64 {
+        self.end.as_micros().div_euclid(1_000_000)
+    }
+
     /// The path of a heavy question: an agent's month by the minute.
     pub(super) fn heavy(&self, id: &str) -> String {
         let (from, to) = (self.month_ago(), self.end);
         format!("/api/v1/metrics/{id}?from={from}&to={to}&step=1m&limit={PAGE_ROWS_MAX}")
+    }
+}
+
+/// A text as the value of a query parameter.
+fn encoded(text: &str) -> String {
+    let byte = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'-' | b'.' => char::from(byte).to_string(),
+        other => format!("%{other:02X}"),
+    };
+    text.bytes().map(byte).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn queries_end_on_a_step_and_travel_encoded() {
+        let span = Span { end: Timestamp::from_micros(7_205_999_999) };
+        let path = span.promql("topk(1, a{b=\"c\"})", 3_600, 60);
+        let query = "topk%281%2C%20a%7Bb%3D%22c%22%7D%29";
+        assert_eq!(path, format!("/prometheus/api/v1/query_range?query={query}&start=3600&end=7200&step=60"));
     }
 }

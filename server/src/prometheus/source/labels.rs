@@ -109,7 +109,7 @@ impl Source {
         Ok(values)
     }
 
-    /// Labels of such series, up to `limit` of them; those of one agent together, agents in the order of their ids.
+    /// Labels of such series, sorted; if there are more than `limit`, those of the first agents by id.
     ///
     /// # Errors
     /// As [`Self::label_names`].
@@ -125,6 +125,7 @@ impl Source {
             let room = limit - series.len();
             series.extend(meant.series(metrics).take(room));
         })?;
+        series.sort_unstable();
         Ok(series)
     }
 

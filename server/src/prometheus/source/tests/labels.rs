@@ -61,9 +61,9 @@ fn names_of_metrics_and_labels_are_those_of_the_series_that_are_meant() {
     assert_eq!(labels(&["nosuch"]), [""; 0]);
     let series = source.series(&selectors(&["{agent_id=\"a\"}"]), 0, house.now_ms, 9).unwrap();
     let expected = [
-        r#"{__name__="pingup_cpu_percent", agent_id="a", instance="web", job="pingup"}"#,
-        r#"{__name__="pingup_agent_up", agent_id="a", instance="web", job="pingup"}"#,
         r#"{__name__="pingup_agent_info", agent_id="a", instance="web", job="pingup", os="os of a"}"#,
+        r#"{__name__="pingup_agent_up", agent_id="a", instance="web", job="pingup"}"#,
+        r#"{__name__="pingup_cpu_percent", agent_id="a", instance="web", job="pingup"}"#,
     ];
     assert_eq!(series.iter().map(Labels::to_string).collect::<Vec<_>>(), expected);
     assert_eq!(source.series(&[], 0, house.now_ms, 4).unwrap().len(), 4);

@@ -92,7 +92,7 @@ fn house(random: &mut Random) -> House {
 #[test]
 fn random_queries_have_the_answers_of_the_same_rows_in_memory() {
     let mut answered = 0;
-    for seed in 1..=14 {
+    for seed in 1..=8 {
         let mut random = Random::new(seed);
         let house = house(&mut random);
         let (model, source) = (house.model(), house.source());
@@ -111,7 +111,7 @@ fn random_queries_have_the_answers_of_the_same_rows_in_memory() {
             answered += usize::from(!answer(&model, &told, steps).contains("([])"));
         }
     }
-    assert!(answered > 300, "only {answered} queries found anything");
+    assert!(answered > 200, "only {answered} queries found anything");
 }
 
 /// Remembering nothing changes no answer.
