@@ -20,6 +20,7 @@ use pingup_protocol::{
     signing::{self, Key},
 };
 use serde_json::json;
+use std::num::NonZeroU32;
 
 const HOUR: i64 = 3_600;
 
@@ -43,8 +44,10 @@ async fn hand(home: &std::path::Path) -> (Hand, StateDir) {
         interval: Duration::from_secs(30),
         allow: AllowList::default(),
         scan_every: None,
-        networks: None,
+        places: None,
+        force: false,
         ports: vec![22],
+        rate: NonZeroU32::MIN,
     };
     let clock = Rc::new(Clock::default());
     let bounds = Bounds { bytes_max: 1 << 30, age_max: Duration::from_secs(86_400) };

@@ -1,6 +1,6 @@
 //! When scans are made by themselves: the rhythm goes on, whatever else changes.
 
-use crate::harness::{Agent, Hub, HubState, until};
+use crate::harness::{Agent, Hub, HubState};
 use serde_json::{Value, json};
 use std::{net::TcpListener, path::Path};
 
@@ -75,7 +75,7 @@ fn a_rhythm_that_is_ahead_of_the_clock_begins_now() {
     std::fs::write(home.path().join("scan.json"), ahead.to_string()).unwrap();
     hub.state.change(|hub| hub.config = (1, discovery(3_600, 1)));
     let agent = Agent::start(&hub, home.path());
-    until("it to begin anew", || kept(home.path())["from"] != ahead["from"]);
+    agent.until("it to begin anew", || kept(home.path())["from"] != ahead["from"]);
     assert!(agent.terminate().0.success());
     assert!(hub.state.lock().scans.is_empty());
 }

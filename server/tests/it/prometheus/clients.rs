@@ -178,3 +178,38 @@ fn the_editors_client_finds_what_it_completes_with() {
         assert_eq!(told["flags"], json!({}));
     }
 }
+
+/// Scripts that ask with PyPI's `prometheus-api-client`, found by `PYTHONPATH`.
+#[test]
+fn scripts_read_what_they_ask_for() {
+    let package = "import prometheus_api_client";
+    if !Command::new("python3").args(["-c", package]).output().is_ok_and(|output| output.status.success()) {
+        eprintln!("prometheus-api-client is not installed: not asked");
+        return;
+    }
+    let scene = Scene::set();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/prometheus/client.py");
+    let output = Command::new("python3")
+        .arg("-B")
+        .arg(script)
+        .env("HUB", format!("http://{}", scene.hub.wire.address))
+        .env("TOKEN", scene.viewer.token())
+        .env("BEGIN", scene.begin.to_string())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let at = |after: i64, value: &str| json!([scene.begin + after, value]);
+    for method in ["GET", "POST"] {
+        let told = &answer[method];
+        assert!(told["metrics"].as_array().unwrap().contains(&json!("pingup_cpu_percent")), "{told}");
+        assert_eq!(told["labels"], json!(["__name__", "agent_id", "instance", "job"]));
+        assert_eq!(told["agents"], json!(["A", "B"]));
+        assert_eq!(told["series"].as_array().unwrap().len(), 4, "{told}");
+        assert_eq!(told["value"], json!([{"metric": {}, "value": at(60, "100")}]));
+        let steps = json!([{"metric": {}, "values": [at(0, "100"), at(30, "99"), at(60, "98")]}]);
+        assert_eq!(told["steps"], steps);
+        assert_eq!(told["samples"][0]["values"], json!([at(30, "1"), at(60, "2")]));
+        assert_eq!(told["metadata"][0]["unit"], "percent");
+    }
+}
