@@ -11,10 +11,11 @@ use super::{
     Peer, Porch,
     desk::Answer,
     envelope,
-    gate::{Auth, Dialect, Gate},
+    gate::Gate,
     held,
     problem::Refusal,
     router::{BoxedHandler, House},
+    rules::{Auth, Dialect},
 };
 use crate::{clock::Clock, figures::Figures};
 use axum::{

@@ -21,6 +21,7 @@ pub mod problem;
 pub mod query;
 pub mod respond;
 pub mod router;
+pub mod rules;
 pub mod serve;
 mod turn;
 mod verify;

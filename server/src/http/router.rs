@@ -10,9 +10,10 @@ use super::{
     Porch,
     body::Kind,
     dispatch::Dispatch,
-    gate::{self, Auth, Dialect, Gate, Rules},
+    gate::{self, Gate},
     no_such_method, no_such_path, openapi,
     respond::Representation::{self, Arrow, Csv, EventStream, Json, NdJson, Parquet, Protobuf, Text},
+    rules::{Auth, Dialect, Rules},
 };
 use crate::{
     auth::{Keyring, Role},

@@ -8,9 +8,9 @@ mod routes;
 
 use super::{
     envelope::ErrorType,
-    gate::{Auth, Dialect, Rules},
     respond::{self, Representation},
     router::{Route, table},
+    rules::{Auth, Dialect, Rules},
 };
 use axum::response::Response;
 use http::StatusCode;

@@ -5,7 +5,7 @@ use super::routes::{Doc, Schemas, ok};
 use crate::http::{
     body::Kind,
     envelope::{ErrorType, PREFIX},
-    gate::Rules,
+    rules::Rules,
 };
 use serde::Serialize;
 use utoipa::openapi::{

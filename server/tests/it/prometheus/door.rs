@@ -5,7 +5,7 @@ use crate::harness::{Hub, refused, wire::Wire};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use pingup_server::{
     auth::Role,
-    http::{body::Kind, envelope, gate::Auth, router},
+    http::{body::Kind, envelope, router, rules::Auth},
 };
 use serde_json::{Value, json};
 
