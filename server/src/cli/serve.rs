@@ -1,7 +1,10 @@
 //! `serve`: logging, the runtime, the signals that end it; the hub itself is [`crate::app`].
 
 use super::CliError;
-use crate::{app, settings::Settings};
+use crate::{
+    app,
+    settings::{CONNECTIONS_MAX_DEFAULT, Settings},
+};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io;
 use tokio::{
@@ -46,13 +49,22 @@ fn granted_connections(connections_max: usize) -> usize {
     }
     let Some(open_files_max) = getrlimit(Resource::Nofile).current else { return connections_max };
     let connections = connections_within(open_files_max, connections_max);
-    if connections < connections_max {
-        tracing::warn!(
+    match connections < connections_max {
+        false => {}
+        // Nobody asked for so many: a small hub has enough.
+        true if connections_max as u64 == CONNECTIONS_MAX_DEFAULT => {
+            tracing::info!(
+                open_files_max,
+                connections,
+                "fewer connections than by default: raise the limit of open files for a large fleet"
+            );
+        }
+        true => tracing::warn!(
             open_files_max,
             connections,
             connections_max,
-            "the system grants too few open files for connections_max: there will be fewer connections; raise its limit"
-        );
+            "the system grants too few open files for connections_max: there will be fewer; raise its limit"
+        ),
     }
     connections
 }
