@@ -141,9 +141,9 @@ impl OperatorBody {
     }
 }
 
-/// The form that an operator's request brought, as it came.
+/// The body of an operator's request that is no JSON, as it came.
 #[derive(Clone, Debug)]
-pub struct FormBody(pub(crate) Bytes);
+pub struct PlainBody(pub(crate) Bytes);
 
 /// A body that nobody vouches for yet: strict JSON, and that is all. Only registration takes one.
 #[derive(Clone, Debug)]

@@ -16,6 +16,6 @@ pub mod role;
 pub mod token;
 
 pub use keyring::{AgentKeys, Fresh, Keyring, Standing};
-pub use message::{Addressed, AgentCaller, AgentMessage, Caller, FormBody, OperatorBody, RawBody};
+pub use message::{Addressed, AgentCaller, AgentMessage, Caller, OperatorBody, PlainBody, RawBody};
 pub use passes::Pass;
 pub use role::{Operator, Role};

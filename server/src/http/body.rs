@@ -5,7 +5,7 @@
 
 use super::{problem::Refusal, single};
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderValue, header};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Frame};
 use pingup_protocol::problem::ProblemType;
@@ -33,13 +33,25 @@ pub enum Kind {
     Json,
     /// `application/x-www-form-urlencoded`.
     Form,
+    /// `application/x-protobuf` as a block of snappy: what Prometheus's remote protocols are made of.
+    Snappy,
 }
 
 impl Kind {
-    const fn media_type(self) -> &'static str {
+    /// Its media type, without parameters.
+    pub const fn media_type(self) -> &'static str {
         match self {
             Self::Json => "application/json",
             Self::Form => "application/x-www-form-urlencoded",
+            Self::Snappy => "application/x-protobuf",
+        }
+    }
+
+    /// Its content encoding.
+    const fn coding(self) -> Option<&'static str> {
+        match self {
+            Self::Json | Self::Form => None,
+            Self::Snappy => Some("snappy"),
         }
     }
 
@@ -59,11 +71,12 @@ pub fn check_headers(headers: &HeaderMap, kind: Kind, bytes_max: usize) -> Resul
         let detail = format!("send Content-Type: {}", kind.media_type());
         return Err(Refusal::new(ProblemType::UnsupportedMediaType, detail));
     }
-    if headers.contains_key(header::CONTENT_ENCODING) {
-        return Err(Refusal::new(
-            ProblemType::UnsupportedMediaType,
-            "send the body without a content encoding",
-        ));
+    if headers.get(header::CONTENT_ENCODING).map(HeaderValue::as_bytes) != kind.coding().map(str::as_bytes) {
+        let detail = match kind.coding() {
+            Some(coding) => format!("send the body with Content-Encoding: {coding}"),
+            None => "send the body without a content encoding".to_owned(),
+        };
+        return Err(Refusal::new(ProblemType::UnsupportedMediaType, detail));
     }
     let announced = single(headers, &header::CONTENT_LENGTH).and_then(|text| text.parse::<usize>().ok());
     if announced.is_some_and(|length| length > bytes_max) {

@@ -8,9 +8,10 @@
 
 use super::{
     Peer, Porch, envelope,
-    gate::{Auth, Dialect, Gate},
+    gate::Gate,
     problem::Refusal,
     router::{BoxedHandler, House},
+    rules::{Auth, Dialect},
 };
 use crate::clock::Clock;
 use axum::{

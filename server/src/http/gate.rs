@@ -12,15 +12,16 @@
 use super::{
     Porch,
     body::{self, Kind, Share},
-    envelope, no_such_method,
+    no_such_method,
     problem::Refusal,
     query::Params,
     respond::Representation,
+    rules::{Auth, Dialect, Rules},
     single,
     verify::{signable_json, strict_json, verify},
 };
 use crate::auth::{
-    AgentCaller, AgentKeys, AgentMessage, Caller, FormBody, Keyring, Operator, OperatorBody, Pass, RawBody,
+    AgentCaller, AgentKeys, AgentMessage, Caller, Keyring, Operator, OperatorBody, Pass, PlainBody, RawBody,
     Role, Standing,
     keyring::revoked,
     message::mismatch,
@@ -37,56 +38,6 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, header};
 use pingup_protocol::{ids::AgentId, problem::ProblemType};
 use std::sync::Arc;
-
-/// Who may come in at a route.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Auth {
-    /// Anyone.
-    Open,
-    /// An operator of this role or higher.
-    Operator(Role),
-    /// The same, whose token may also be the password of Basic authentication: what dashboards can send.
-    Dashboard(Role),
-    /// Registration: an operator of this role or higher, or whoever signs with a join token's key.
-    Enrol(Role),
-    /// An agent; the path parameter, if there is one, names it.
-    Agent(Option<&'static str>),
-    /// An agent that the path parameter names, or an operator of this role or higher.
-    AgentOr(&'static str, Role),
-}
-
-/// How a route takes its parameters, and tells what it refuses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dialect {
-    /// Known parameters in the URL, each once; bodies are JSON; problem documents.
-    Pingup,
-    /// Any parameters, in the URL and in a form, as often as wanted; its [`envelope`].
-    Prometheus,
-}
-
-impl Dialect {
-    /// Which one is spoken at a path, whether there is such a route or not.
-    pub fn at(path: &str) -> Self {
-        if path.starts_with(envelope::PREFIX) { Self::Prometheus } else { Self::Pingup }
-    }
-}
-
-/// What a row of the route table asks of a request.
-#[derive(Clone, Copy, Debug)]
-pub struct Rules {
-    /// Who may come in.
-    pub auth: Auth,
-    /// The body it takes, in bytes; `None` for a route that takes none.
-    pub body_bytes_max: Option<usize>,
-    /// How it is spoken to.
-    pub dialect: Dialect,
-    /// Parameters it knows.
-    pub query: &'static [&'static str],
-    /// What it can answer with.
-    pub offers: &'static [Representation],
-    /// The handler runs to its end, also when its client hangs up.
-    pub to_the_end: bool,
-}
 
 /// What the gate works with.
 #[derive(Debug)]
@@ -155,16 +106,6 @@ impl Known {
             Self::Agent(_, None) => return Err(invalid(TokenError::Invalid)),
         }
         Ok(())
-    }
-}
-
-impl Auth {
-    const fn path_parameter(self) -> Option<&'static str> {
-        match self {
-            Self::Agent(name) => name,
-            Self::AgentOr(name, _) => Some(name),
-            Self::Open | Self::Operator(_) | Self::Dashboard(_) | Self::Enrol(_) => None,
-        }
     }
 }
 
@@ -237,11 +178,9 @@ impl Gate {
             }
         }?;
         if let Some(bytes_max) = self.rules.body_bytes_max {
-            match self.rules.dialect {
-                Dialect::Pingup => body::check_headers(headers, Kind::Json, bytes_max)?,
-                // Everything may stand in the URL.
-                Dialect::Prometheus if request.body().is_end_stream() => {}
-                Dialect::Prometheus => body::check_headers(headers, Kind::Form, bytes_max)?,
+            // What a form has may all stand in the URL.
+            if self.rules.body_kind != Kind::Form || !request.body().is_end_stream() {
+                body::check_headers(headers, self.rules.body_kind, bytes_max)?;
             }
         }
         Ok(offer)
@@ -293,9 +232,9 @@ impl Gate {
                 strict_json(&bytes)?;
                 request.extensions_mut().insert(RawBody(bytes));
             }
-            Known::Operator(operator, _) if self.rules.dialect == Dialect::Prometheus => {
+            Known::Operator(operator, _) if self.rules.body_kind != Kind::Json => {
                 request.extensions_mut().insert(operator);
-                request.extensions_mut().insert(FormBody(bytes));
+                request.extensions_mut().insert(PlainBody(bytes));
             }
             Known::Operator(operator, _) => {
                 let body = signable_json(&bytes)?;

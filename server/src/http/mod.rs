@@ -17,6 +17,7 @@ pub mod problem;
 pub mod query;
 pub mod respond;
 pub mod router;
+pub mod rules;
 pub mod serve;
 mod verify;
 

@@ -57,6 +57,11 @@ impl<'a> Packing<'a> {
         Self { text: String::new(), packed: None, gzip, bytes_max: ANSWER_BYTES_MAX, wanted }
     }
 
+    /// The word with the thread that writes.
+    pub const fn wanted(&self) -> &Wanted {
+        self.wanted
+    }
+
     /// Where to write on.
     pub fn text(&mut self) -> &mut String {
         &mut self.text

@@ -104,6 +104,8 @@ pub enum Representation {
     Parquet,
     /// `text/event-stream`: server-sent events.
     EventStream,
+    /// `application/x-protobuf`: a message of Prometheus's remote protocols.
+    Protobuf,
 }
 
 impl Representation {
@@ -117,6 +119,7 @@ impl Representation {
             Self::Arrow => "application/vnd.apache.arrow.stream",
             Self::Parquet => "application/vnd.apache.parquet",
             Self::EventStream => "text/event-stream",
+            Self::Protobuf => "application/x-protobuf",
         }
     }
 

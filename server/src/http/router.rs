@@ -8,10 +8,12 @@
 
 use super::{
     Porch,
+    body::Kind,
     dispatch::Dispatch,
-    gate::{self, Auth, Dialect, Gate, Rules},
+    gate::{self, Gate},
     no_such_method, no_such_path, openapi,
-    respond::Representation::{self, Arrow, Csv, EventStream, Json, NdJson, Parquet, Text},
+    respond::Representation::{self, Arrow, Csv, EventStream, Json, NdJson, Parquet, Protobuf, Text},
+    rules::{Auth, Dialect, Rules},
 };
 use crate::{
     auth::{Keyring, Role},
@@ -61,6 +63,12 @@ impl Route {
     /// Nothing that matters follows in the handler once its client has hung up: it needs no task of its own.
     const fn nothing_follows(mut self) -> Self {
         self.rules.to_the_end = false;
+        self
+    }
+
+    /// It takes another kind of body than its dialect's.
+    const fn takes(mut self, kind: Kind) -> Self {
+        self.rules.body_kind = kind;
         self
     }
 }
@@ -120,7 +128,9 @@ pub fn table() -> Vec<Route> {
         row(M::GET,    "/prometheus/api/v1/rules",           Dashboard(Viewer),    NONE,  &[],                                      JSON,    prometheus::handler::rules),
         row(M::GET,    "/prometheus/api/v1/alerts",          Dashboard(Viewer),    NONE,  &[],                                      JSON,    prometheus::handler::alerts),
         row(M::GET,    "/prometheus/api/v1/status/buildinfo", Dashboard(Viewer),   NONE,  &[],                                      JSON,    prometheus::handler::buildinfo),
+        row(M::GET,    "/prometheus/api/v1/status/flags",    Dashboard(Viewer),    NONE,  &[],                                      JSON,    prometheus::handler::flags),
         row(M::GET,    "/prometheus/api/v1/status/tsdb",     Dashboard(Viewer),    NONE,  &["limit"],                               JSON,    prometheus::handler::tsdb),
+        row(M::POST,   "/prometheus/api/v1/read",            Dashboard(Viewer),    BODY,  &[],                                      &[Protobuf], prometheus::handler::read).takes(Kind::Snappy).nothing_follows(),
     ];
     rows.extend(asked("/prometheus/api/v1/query",            INSTANT,   prometheus::handler::query));
     rows.extend(asked("/prometheus/api/v1/query_range",      RANGE,     prometheus::handler::query_range));
@@ -159,7 +169,12 @@ fn row<H: Handler<T, House> + Sync, T: 'static>(
         _ => MethodFilter::GET,
     };
     let to_the_end = method != Method::GET;
-    let rules = Rules { auth, body_bytes_max, dialect: Dialect::at(path), query, offers, to_the_end };
+    let dialect = Dialect::at(path);
+    let body_kind = match dialect {
+        Dialect::Pingup => Kind::Json,
+        Dialect::Prometheus => Kind::Form,
+    };
+    let rules = Rules { auth, body_bytes_max, body_kind, dialect, query, offers, to_the_end };
     let routed = on(filter, handler.clone());
     let handler: BoxedHandler =
         Box::new(move |request, house| Box::pin(handler.clone().call(request, house)));

@@ -1,7 +1,7 @@
 //! /api/v1/metrics: what 200 promises, exactly once, and what history answers.
 
 mod forms;
-pub mod hang_up;
+mod hang_up;
 
 use crate::harness::{Hub, agent::now, refused};
 use pingup_protocol::time::Timestamp;

@@ -14,7 +14,7 @@ fn every_route_is_described_with_its_refusals() {
         assert!(operation["summary"].is_string(), "{method} {} is described", route.path);
         let answers = operation["responses"].as_object().unwrap();
         assert!(answers.keys().any(|status| status.starts_with('2')), "{method} {}", route.path);
-        if route.rules.auth != pingup_server::http::gate::Auth::Open {
+        if route.rules.auth != pingup_server::http::rules::Auth::Open {
             assert!(
                 answers.contains_key("401") && answers.contains_key("403"),
                 "{method} {}: {answers:?}",

@@ -3,6 +3,8 @@
 mod clients;
 mod door;
 mod limits;
+mod oracle;
+mod read;
 mod shapes;
 
 use crate::harness::{

@@ -80,7 +80,10 @@ pub(super) fn write<T: Item>(
     let Listing { items, next, tiers } = listing;
     let next_cursor = next.map(|place| cursor::encode(&place));
     let (media_type, bytes) = match form {
-        Representation::Json | Representation::Text | Representation::EventStream => {
+        Representation::Json
+        | Representation::Text
+        | Representation::EventStream
+        | Representation::Protobuf => {
             let page = TieredPage { items, next_cursor, tiers: &tiers };
             return Ok(with_tiers(respond::long_json(page, outbox, wanted)?, &tiers));
         }

@@ -8,9 +8,9 @@ mod routes;
 
 use super::{
     envelope::ErrorType,
-    gate::{Auth, Dialect, Rules},
     respond::{self, Representation},
     router::{Route, table},
+    rules::{Auth, Dialect, Rules},
 };
 use axum::response::Response;
 use http::StatusCode;
@@ -92,7 +92,7 @@ fn operation(route: &Route, doc: Doc, schemas: &mut Schemas) -> Operation {
     if let Some(request) = doc.request {
         operation = operation.request_body(Some(request_body(&request(schemas), &route.rules)));
     } else if route.rules.dialect == Dialect::Prometheus && route.rules.body_bytes_max.is_some() {
-        operation = operation.request_body(Some(prometheus::form(&route.rules)));
+        operation = operation.request_body(Some(prometheus::request(&route.rules)));
     }
     for answer in doc.answers {
         let status = answer.status.to_string();

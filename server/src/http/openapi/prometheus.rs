@@ -3,8 +3,9 @@
 
 use super::routes::{Doc, Schemas, ok};
 use crate::http::{
+    body::Kind,
     envelope::{ErrorType, PREFIX},
-    gate::Rules,
+    rules::Rules,
 };
 use serde::Serialize;
 use utoipa::openapi::{
@@ -41,10 +42,12 @@ pub(super) fn doc(path: &str) -> Option<Doc> {
         "labels" => told!("Names of labels", "They, sorted", list),
         "label/{name}/values" => told!("Values of a label", "They, sorted", list),
         "series" => told!("Series that fulfil any of the selectors", "Their labels", list),
+        "read" => told!("Series as they are, in Prometheus's remote read protocol", "Samples", object),
         "metadata" => told!("Type, help and unit of each metric", "By the metric's name", object),
         "rules" => told!("Rules: there are none", "No groups", object),
         "alerts" => told!("Alerts: there are none", "No alerts", object),
         "status/buildinfo" => told!("The version of Prometheus whose API this is", "The version", object),
+        "status/flags" => told!("Flags that Prometheus was started with: there are none", "None", object),
         "status/tsdb" => told!("How many series and labels there are", "Counts", object),
         _ => None,
     }
@@ -55,7 +58,7 @@ pub(super) fn doc(path: &str) -> Option<Doc> {
 pub(super) fn failures(path: &str, rules: &Rules) -> &'static [ErrorType] {
     match path.rsplit('/').next() {
         Some("query" | "query_range") => &[ErrorType::BadData, ErrorType::Execution, ErrorType::Timeout],
-        Some("series") => &[ErrorType::BadData, ErrorType::Execution, ErrorType::Timeout],
+        Some("series" | "read") => &[ErrorType::BadData, ErrorType::Execution, ErrorType::Timeout],
         _ if rules.query.is_empty() => &[],
         _ => &[ErrorType::BadData, ErrorType::Timeout],
     }
@@ -83,8 +86,18 @@ pub(super) fn parameter(name: &str) -> &'static str {
     }
 }
 
-/// The parameters as a form.
-pub(super) fn form(rules: &Rules) -> RequestBody {
+/// What a POST takes: its parameters as a form, or a message that Prometheus's own documentation describes.
+pub(super) fn request(rules: &Rules) -> RequestBody {
+    let most = rules.body_bytes_max.unwrap_or_default();
+    let media_type = rules.body_kind.media_type();
+    if rules.body_kind == Kind::Snappy {
+        let message = ObjectBuilder::new().schema_type(Type::String);
+        return RequestBodyBuilder::new()
+            .description(Some(format!("A message, packed by snappy. At most {most} bytes.")))
+            .required(Some(Required::True))
+            .content(media_type, Content::new(Some(message)))
+            .build();
+    }
     let fields = rules.query.iter().fold(ObjectBuilder::new(), |fields, name| {
         let field = ObjectBuilder::new().schema_type(Type::String).description(Some(parameter(name)));
         match name.ends_with("[]") {
@@ -92,13 +105,12 @@ pub(super) fn form(rules: &Rules) -> RequestBody {
             false => fields.property(*name, field),
         }
     });
-    let most = rules.body_bytes_max.unwrap_or_default();
     RequestBodyBuilder::new()
         .description(Some(format!(
             "The same parameters; they come before those of the URL. At most {most} bytes."
         )))
         .required(Some(Required::False))
-        .content("application/x-www-form-urlencoded", Content::new(Some(fields)))
+        .content(media_type, Content::new(Some(fields)))
         .build()
 }
 

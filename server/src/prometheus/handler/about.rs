@@ -1,4 +1,4 @@
-//! What there is to know beside series: `metadata`, `rules`, `alerts`, `status/buildinfo`, `status/tsdb`.
+//! What there is to know beside series: `metadata`, `rules`, `alerts`, `status/…`.
 
 use super::{
     Asked, ask, complaint, success,
@@ -27,6 +27,11 @@ pub async fn rules() -> Response {
 /// `GET /prometheus/api/v1/alerts`: there are none.
 pub async fn alerts() -> Response {
     success(&json!({ "alerts": [] }))
+}
+
+/// `GET /prometheus/api/v1/status/flags`: none. Editors look there for experimental syntax.
+pub async fn flags() -> Response {
+    success(&json!({}))
 }
 
 /// `GET /prometheus/api/v1/status/buildinfo`. It lists no features: Grafana would take a server that does for Mimir.

@@ -8,13 +8,16 @@ mod about;
 mod escape;
 mod find;
 mod params;
+mod proto;
 mod query;
+mod read;
 mod write;
 
-pub use about::{alerts, buildinfo, metadata, rules, tsdb};
+pub use about::{alerts, buildinfo, flags, metadata, rules, tsdb};
 pub use find::{label_values, labels, series};
 pub use params::{Asked, SELECTORS_MAX};
 pub use query::{format_query, query, query_exemplars, query_range};
+pub use read::read;
 
 use super::{Prometheus, Source};
 use crate::{

@@ -2,7 +2,7 @@
 //! reads it, and refused in its words. What it does not know, it leaves alone.
 
 use crate::{
-    auth::FormBody,
+    auth::PlainBody,
     http::{envelope::Complaint, form::Form, pack},
 };
 use axum::extract::FromRequestParts;
@@ -31,7 +31,7 @@ impl<S: Sync> FromRequestParts<S> for Asked {
     type Rejection = Complaint;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Complaint> {
-        let body = parts.extensions.remove::<FormBody>();
+        let body = parts.extensions.remove::<PlainBody>();
         let body = body.as_ref().map_or(&[][..], |body| &body.0);
         Self::read(body, parts.uri.query().unwrap_or_default(), pack::takes_gzip(&parts.headers))
     }

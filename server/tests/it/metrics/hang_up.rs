@@ -2,10 +2,7 @@
 
 use crate::harness::{Hub, agent::now, eventually};
 use arrow::{
-    array::{
-        ArrayRef, Float64Array, Float64Builder, MapBuilder, MapFieldNames, RecordBatch, StringArray,
-        StringBuilder, TimestampMicrosecondArray,
-    },
+    array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMicrosecondArray},
     datatypes::{DataType, Field, Schema, TimeUnit},
 };
 use parquet::{
@@ -21,7 +18,7 @@ use pingup_protocol::time::Timestamp;
 use std::{fs, fs::File, path::Path, sync::Arc};
 
 /// Questions that are read at once.
-pub const TURNS: usize = 2;
+const TURNS: usize = 2;
 const GROUP_ROWS: usize = 1 << 20;
 /// Some twenty thousand million rows, all alike, so that a few megabytes hold them: reading them takes a multiple of the time
 /// that a question waits for its turn.
@@ -41,11 +38,6 @@ fn endless(path: &Path, at: Timestamp) {
         fields.push(Field::new(name, DataType::Float64, true));
         columns.push(Arc::clone(&values));
     }
-    fields.push(Field::new("status", DataType::Utf8, true));
-    columns.push(Arc::new(StringArray::from_iter_values(std::iter::repeat_n("online", GROUP_ROWS))));
-    let further = no_further();
-    fields.push(Field::new("further", further.data_type().clone(), true));
-    columns.push(further);
     let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap();
     let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), None).unwrap();
     writer.write(&batch).unwrap();
@@ -74,17 +66,8 @@ fn endless(path: &Path, at: Timestamp) {
     writer.close().unwrap();
 }
 
-/// No further measurements.
-fn no_further() -> ArrayRef {
-    let names =
-        MapFieldNames { entry: "entries".to_owned(), key: "keys".to_owned(), value: "values".to_owned() };
-    let mut map = MapBuilder::new(Some(names), StringBuilder::new(), Float64Builder::new());
-    (0..GROUP_ROWS).for_each(|_| map.append(false).unwrap());
-    Arc::new(map.finish())
-}
-
 /// A hub that has such a part, though its catalogue was told of it by hand.
-pub fn hub_with_endless(at: Timestamp) -> Hub {
+fn hub_with_endless(at: Timestamp) -> Hub {
     let mut hub = Hub::start();
     hub.register("A");
     hub.stop();

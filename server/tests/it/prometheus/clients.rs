@@ -2,14 +2,16 @@
 
 use super::Scene;
 use crate::harness::{eventually, wire::Wire};
+use serde_json::{Value, json};
 use std::{
     fs,
     net::{SocketAddr, TcpListener},
+    path::Path,
     process::{Child, Command, Stdio},
 };
 
 /// A program that may be missing: its tests are then not run, and say so.
-fn installed(program: &str) -> bool {
+pub fn installed(program: &str) -> bool {
     let found = Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success());
     if !found {
         eprintln!("{program} is not installed: not asked");
@@ -93,7 +95,7 @@ fn promtool_shows_what_was_wrong() {
 }
 
 /// A program that is ended with its test.
-struct Running(Child);
+pub struct Running(pub Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -103,7 +105,7 @@ impl Drop for Running {
 }
 
 /// An address that nobody listens on yet.
-fn free_address() -> SocketAddr {
+pub fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
@@ -141,4 +143,73 @@ fn vmalert_finds_the_agent_that_is_busy() {
     });
     assert_eq!((&alert["state"], &alert["labels"]["agent_id"]), (&"firing".into(), &"B".into()), "{alert}");
     assert_eq!(alert["value"], "80");
+}
+
+/// The editor of Prometheus's own web page, by its own client (npm's `@prometheus-io/codemirror-promql`, found by
+/// `NODE_PATH`).
+#[test]
+fn the_editors_client_finds_what_it_completes_with() {
+    let package = "require('@prometheus-io/codemirror-promql')";
+    if !Command::new("node").args(["-e", package]).output().is_ok_and(|output| output.status.success()) {
+        eprintln!("@prometheus-io/codemirror-promql is not installed: not asked");
+        return;
+    }
+    let scene = Scene::set();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/prometheus/editor.cjs");
+    let output = Command::new("node")
+        .arg(script)
+        .env("HUB", format!("http://{}", scene.hub.wire.address))
+        .env("TOKEN", scene.viewer.token())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(answer["failures"], json!([]));
+    for method in ["POST", "GET"] {
+        let told = &answer["told"][method];
+        let metrics = told["metrics"].as_array().unwrap();
+        assert!(metrics.contains(&json!("pingup_cpu_percent")), "{metrics:?}");
+        assert_eq!(told["labels"], json!(["__name__", "agent_id", "instance", "job"]));
+        assert_eq!(told["agents"], json!(["A", "B"]));
+        let of_a =
+            json!({"__name__": "pingup_cpu_percent", "agent_id": "A", "instance": "A", "job": "pingup"});
+        assert!(told["series"].as_array().unwrap().contains(&of_a), "{told}");
+        assert_eq!(told["metadata"][0]["type"], "gauge");
+        assert_eq!(told["flags"], json!({}));
+    }
+}
+
+/// Scripts that ask with PyPI's `prometheus-api-client`, found by `PYTHONPATH`.
+#[test]
+fn scripts_read_what_they_ask_for() {
+    let package = "import prometheus_api_client";
+    if !Command::new("python3").args(["-c", package]).output().is_ok_and(|output| output.status.success()) {
+        eprintln!("prometheus-api-client is not installed: not asked");
+        return;
+    }
+    let scene = Scene::set();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/prometheus/client.py");
+    let output = Command::new("python3")
+        .arg("-B")
+        .arg(script)
+        .env("HUB", format!("http://{}", scene.hub.wire.address))
+        .env("TOKEN", scene.viewer.token())
+        .env("BEGIN", scene.begin.to_string())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let at = |after: i64, value: &str| json!([scene.begin + after, value]);
+    for method in ["GET", "POST"] {
+        let told = &answer[method];
+        assert!(told["metrics"].as_array().unwrap().contains(&json!("pingup_cpu_percent")), "{told}");
+        assert_eq!(told["labels"], json!(["__name__", "agent_id", "instance", "job"]));
+        assert_eq!(told["agents"], json!(["A", "B"]));
+        assert_eq!(told["series"].as_array().unwrap().len(), 4, "{told}");
+        assert_eq!(told["value"], json!([{"metric": {}, "value": at(60, "100")}]));
+        let steps = json!([{"metric": {}, "values": [at(0, "100"), at(30, "99"), at(60, "98")]}]);
+        assert_eq!(told["steps"], steps);
+        assert_eq!(told["samples"][0]["values"], json!([at(30, "1"), at(60, "2")]));
+        assert_eq!(told["metadata"][0]["unit"], "percent");
+    }
 }

@@ -1,10 +1,7 @@
 //! What one question may cost, and that it ends with whoever asked.
 
 use super::{FORM, Scene, data, encode, failed};
-use crate::{
-    harness::{agent::now, eventually},
-    metrics::hang_up::{TURNS, hub_with_endless},
-};
+use crate::harness::{Hub, eventually};
 use pingup_protocol::limits::BODY_BYTES_MAX;
 use pingup_server::prometheus::handler::SELECTORS_MAX;
 use serde_json::json;
@@ -69,17 +66,25 @@ fn what_a_query_cost_is_told_when_asked() {
     assert!(stats["timings"]["evalTotalTime"].is_f64(), "{stats}");
 }
 
+/// Questions that are answered at once.
+const TURNS: usize = 2;
+
+/// A query that reads nothing and computes for longer than another waits for its turn: medians of long windows, again
+/// and again, within every limit but that of time.
+fn endless() -> String {
+    let median = "quantile_over_time(0.5, vector(time())[2h:1s])";
+    format!("query={}&start=0&end=36000&step=3.3", encode(&vec![median; 30].join("+")))
+}
+
 /// Queries that last longer than another waits for its turn take all turns, so that one more is refused. When those
 /// who asked hang up, it is answered.
 #[test]
 fn a_query_ends_when_its_client_hangs_up() {
-    let at = now().plus_seconds(-3_600);
-    let hub = hub_with_endless(at);
+    let hub = Hub::start();
     let viewer = hub.operator("viewer");
-    let form =
-        format!("query=sum_over_time(pingup_cpu_percent[1m])&time={}", at.as_micros() as f64 / 1e6 + 1.0);
+    let form = endless();
     let head = format!(
-        "POST /prometheus/api/v1/query HTTP/1.1\r\nhost: hub\r\nauthorization: Bearer {}\r\n{}: {}\r\n\
+        "POST /prometheus/api/v1/query_range HTTP/1.1\r\nhost: hub\r\nauthorization: Bearer {}\r\n{}: {}\r\n\
          content-length: {}\r\n\r\n{form}",
         viewer.token(),
         FORM.0,
@@ -87,10 +92,10 @@ fn a_query_ends_when_its_client_hangs_up() {
         form.len()
     );
     let asking: Vec<_> = (0..TURNS).map(|_| viewer.half_sent(head.as_bytes())).collect();
-    let ask = || viewer.get("/prometheus/api/v1/query?query=pingup_agent_up&time=1000");
+    let ask = || viewer.get("/prometheus/api/v1/query?query=1&time=4");
     let refused = eventually("all turns are taken", || Some(ask()).filter(|answer| answer.status == 503));
     failed(&refused, 503, "unavailable");
     assert_eq!(refused.header("retry-after"), Some("1"));
     drop(asking);
-    assert_eq!(data(&ask())["result"], json!([]));
+    assert_eq!(data(&ask())["result"], json!([4, "1"]));
 }

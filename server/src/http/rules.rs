@@ -1,0 +1,67 @@
+//! What a row of the route table asks of a request, in words that the gate understands.
+
+use super::{body::Kind, envelope, respond::Representation};
+use crate::auth::Role;
+
+/// Who may come in at a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Auth {
+    /// Anyone.
+    Open,
+    /// An operator of this role or higher.
+    Operator(Role),
+    /// The same, whose token may also be the password of Basic authentication: what dashboards can send.
+    Dashboard(Role),
+    /// Registration: an operator of this role or higher, or whoever signs with a join token's key.
+    Enrol(Role),
+    /// An agent; the path parameter, if there is one, names it.
+    Agent(Option<&'static str>),
+    /// An agent that the path parameter names, or an operator of this role or higher.
+    AgentOr(&'static str, Role),
+}
+
+impl Auth {
+    /// The path parameter that names the agent who asks.
+    pub(super) const fn path_parameter(self) -> Option<&'static str> {
+        match self {
+            Self::Agent(name) => name,
+            Self::AgentOr(name, _) => Some(name),
+            Self::Open | Self::Operator(_) | Self::Dashboard(_) | Self::Enrol(_) => None,
+        }
+    }
+}
+
+/// How a route takes its parameters, and tells what it refuses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// Known parameters in the URL, each once; bodies are JSON; problem documents.
+    Pingup,
+    /// Any parameters, in the URL and in a form, as often as wanted; its [`envelope`].
+    Prometheus,
+}
+
+impl Dialect {
+    /// Which one is spoken at a path, whether there is such a route or not.
+    pub fn at(path: &str) -> Self {
+        if path.starts_with(envelope::PREFIX) { Self::Prometheus } else { Self::Pingup }
+    }
+}
+
+/// What a row of the route table asks of a request.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules {
+    /// Who may come in.
+    pub auth: Auth,
+    /// The body it takes, in bytes; `None` for a route that takes none.
+    pub body_bytes_max: Option<usize>,
+    /// What kind of body that is.
+    pub body_kind: Kind,
+    /// How it is spoken to.
+    pub dialect: Dialect,
+    /// Parameters it knows.
+    pub query: &'static [&'static str],
+    /// What it can answer with.
+    pub offers: &'static [Representation],
+    /// The handler runs to its end, also when its client hangs up.
+    pub to_the_end: bool,
+}
