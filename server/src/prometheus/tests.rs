@@ -4,6 +4,7 @@ use super::*;
 use crate::tsdb::testing::Bench;
 use pingup_protocol::{ids::AgentId, time::Timestamp};
 use std::{future::Future, pin::pin, task};
+use tokio::runtime::Runtime;
 
 fn version(connection: &Connection) -> rusqlite::Result<i64> {
     connection.query_row("SELECT version FROM agents_version", [], |row| row.get(0))
@@ -43,24 +44,32 @@ async fn instances(room: &Prometheus) -> Vec<String> {
     room.ask(asked).await.unwrap()
 }
 
-#[tokio::test]
-async fn agents_are_known_by_what_they_are_called_now() {
+#[test]
+fn agents_are_known_by_what_they_are_called_now() {
     let bench = Bench::new();
-    let room = room(&bench);
+    Runtime::new().unwrap().block_on(renaming(&bench));
+}
+
+async fn renaming(bench: &Bench) {
+    let room = room(bench);
     assert_eq!(instances(&room).await, [""; 0]);
-    write(&bench, "INSERT INTO agents (id, created_at) VALUES ('a', 0)").await;
+    write(bench, "INSERT INTO agents (id, created_at) VALUES ('a', 0)").await;
     assert_eq!(instances(&room).await, ["a"]);
     let before = room.people().await.unwrap();
-    write(&bench, "UPDATE agents SET last_seen_at = 7").await;
+    write(bench, "UPDATE agents SET last_seen_at = 7").await;
     assert!(Arc::ptr_eq(&before, &room.people().await.unwrap()), "nothing is read anew for a heartbeat");
-    write(&bench, "UPDATE agents SET name = 'web'").await;
+    write(bench, "UPDATE agents SET name = 'web'").await;
     assert_eq!(instances(&room).await, ["web"]);
 }
 
-#[tokio::test]
-async fn who_hangs_up_cancels() {
+#[test]
+fn who_hangs_up_cancels() {
     let bench = Bench::new();
-    let room = room(&bench);
+    Runtime::new().unwrap().block_on(hanging_up(&bench));
+}
+
+async fn hanging_up(bench: &Bench) {
+    let room = room(bench);
     let (told, heard) = std::sync::mpsc::channel();
     let (begun, begins) = tokio::sync::oneshot::channel();
     let asked = move |_: &Source, cancel: &Cancel, _: &Wanted| {
