@@ -131,3 +131,6 @@ impl Prometheus {
         Ok(people)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@
 
 mod presence;
 
-pub(super) use presence::Presence;
+pub(super) use presence::{Presence, Stretch};
 
 use super::names::{MetricId, Metrics};
 use crate::{

@@ -7,7 +7,7 @@ use super::{Source, chosen::split, failed, info};
 use crate::{
     prometheus::{
         agents::Person,
-        index::Presence,
+        index::{Presence, Stretch},
         names::{Metadata, Metric, MetricId, Metrics},
     },
     tsdb::{Tier, TsdbError, rollup},
@@ -134,6 +134,8 @@ impl Source {
     /// # Errors
     /// As [`Self::label_names`].
     pub fn metadata(&self) -> Result<Vec<Metadata>, Error> {
+        // Their names are met while they are looked at.
+        self.index.in_memory(&self.view);
         self.presences(i64::MIN, i64::MAX).map_err(|error| failed(&error))?;
         let mut metadata: Vec<_> = self.index.metrics().iter().map(|metric| metric.metadata()).collect();
         metadata.sort_by(|a, b| a.name.cmp(&b.name));
@@ -166,14 +168,10 @@ impl Source {
         for counted in [&mut heads.metrics, &mut heads.labels] {
             counted.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
         }
-        heads.times = self.times_in_memory();
+        let in_memory = self.index.in_memory(&self.view);
+        let stretches = in_memory.iter().flat_map(Presence::iter).flat_map(|(_, stretches)| stretches);
+        heads.times = stretches.map(Stretch::moments).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
         Ok(heads)
-    }
-
-    fn times_in_memory(&self) -> Option<(i64, i64)> {
-        let stretches = self.in_memory.iter().flat_map(|presence| presence.iter());
-        let hours = stretches.flat_map(|(_, stretches)| stretches.iter().map(|stretch| stretch.moments()));
-        hours.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
     }
 
     /// Shows every agent of which a series is meant that has samples in that time, agents in the order of their ids; says
@@ -184,6 +182,7 @@ impl Source {
         (first_ms, last_ms): (i64, i64),
         mut show: impl FnMut(&Meant, &Metrics),
     ) -> Result<Metrics, Error> {
+        let in_memory = self.index.in_memory(&self.view);
         let presences = self.presences(first_ms, last_ms).map_err(|error| failed(&error))?;
         let metrics = self.index.metrics();
         let wanted: Vec<_> = match selectors {
@@ -194,7 +193,7 @@ impl Source {
         let known =
             self.people.iter().filter(|person| info::meets(person, first_ms, last_ms.min(self.now_ms)));
         measured.extend(known.map(|person| (&*person.id, Vec::new())));
-        let all = presences.iter().map(|presence| &**presence).chain(&self.in_memory);
+        let all = presences.iter().map(|presence| &**presence).chain(&in_memory);
         for (agent, stretches) in all.flat_map(Presence::iter) {
             let there = stretches.iter().filter(|stretch| stretch.meets(first_ms, last_ms));
             let there = there.map(|stretch| stretch.metric);

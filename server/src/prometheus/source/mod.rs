@@ -15,10 +15,7 @@ mod tests;
 
 pub use labels::Heads;
 
-use super::{
-    agents::People,
-    index::{Index, Presence},
-};
+use super::{agents::People, index::Index};
 use crate::{
     storage::Wanted,
     tsdb::{TsdbError, View},
@@ -35,8 +32,6 @@ pub struct Source {
     view: Arc<View>,
     people: Arc<People>,
     index: Arc<Index>,
-    /// Who measured what when, of what is in memory.
-    in_memory: Vec<Presence>,
     wanted: Wanted,
     now_ms: i64,
     /// Whether rollups stood in for samples that were let go.
@@ -44,7 +39,7 @@ pub struct Source {
 }
 
 impl Source {
-    /// Takes note of what is in memory; the question has not given way yet.
+    /// For a question that has not given way yet.
     pub(super) fn new(
         view: Arc<View>,
         people: Arc<People>,
@@ -52,8 +47,7 @@ impl Source {
         wanted: Wanted,
         now_ms: i64,
     ) -> Self {
-        let in_memory = index.in_memory(&view);
-        Self { view, people, index, in_memory, wanted, now_ms, stood_in: Cell::new(false) }
+        Self { view, people, index, wanted, now_ms, stood_in: Cell::new(false) }
     }
 
     /// What to tell with the answer of the queries that were asked so far, for people: whether rollups stood in for
@@ -68,6 +62,8 @@ impl SeriesSource for Source {
         let metrics = || {
             let first = selections.iter().map(|selection| selection.first_ms).min().unwrap_or_default();
             let last = selections.iter().map(|selection| selection.last_ms).max().unwrap_or_default();
+            // Whose names are met while they are looked at.
+            self.index.in_memory(&self.view);
             self.presences(first, last).map(|_| self.index.metrics())
         };
         let chosen: Vec<_> = selections

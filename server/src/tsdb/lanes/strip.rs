@@ -189,7 +189,7 @@ impl Strip {
         let Lane::Words(words) = &self.lanes[place].1 else { return Err(unlike("words")) };
         let mut first = rows.start;
         let from = u32::try_from(first).map_err(|_| unlike("rows of a group"))?;
-        for (word, end) in words.from_row(from) {
+        for (word, end) in words.behind(from) {
             let end = (end as usize).min(rows.end);
             if first >= end {
                 break;

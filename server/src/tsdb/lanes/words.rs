@@ -30,7 +30,7 @@ impl Words {
     }
 
     /// The runs from the one on that `row` lies in.
-    pub(super) fn from_row(&self, row: u32) -> impl Iterator<Item = (&str, u32)> {
+    pub(super) fn behind(&self, row: u32) -> impl Iterator<Item = (&str, u32)> {
         let first = self.runs.partition_point(|(_, end)| *end <= row);
         self.runs[first..].iter().map(|(word, end)| (self.word(*word), *end))
     }
@@ -149,7 +149,9 @@ fn numbers_of(bytes: &[u8], count: u32, mut show: impl FnMut(u32, u32)) -> Optio
             let packed = (eights as usize).checked_mul(width)?.min(bytes.len());
             let (packed, rest) = bytes.split_at(packed);
             let run = eights.checked_mul(8)?.min(left);
-            (0..run as usize).try_for_each(|place| Some(show(bits(packed, place * width, width)?, 1)))?;
+            for place in 0..run as usize {
+                show(bits(packed, place * width, width)?, 1);
+            }
             (bytes, left) = (rest, left - run);
             if run == 0 {
                 return None;
@@ -221,7 +223,7 @@ mod tests {
         let mut words = Words { dictionary: vec!["a".into(), "b".into()], runs: Vec::new() };
         [(0, 3), (0, 2), (1, 1)].into_iter().for_each(|(word, count)| words.push(word, count));
         assert_eq!(words.iter().collect::<Vec<_>>(), [("a", 5), ("b", 6)]);
-        assert_eq!(words.from_row(4).next(), Some(("a", 5)));
-        assert_eq!(words.from_row(5).collect::<Vec<_>>(), [("b", 6)]);
+        assert_eq!(words.behind(4).next(), Some(("a", 5)));
+        assert_eq!(words.behind(5).collect::<Vec<_>>(), [("b", 6)]);
     }
 }
