@@ -131,7 +131,8 @@ async fn answer(
     let path = request.uri().path().to_owned();
     let query = request.uri().query().unwrap_or_default().to_owned();
     let id = bearer.strip_prefix("Bearer token-of-").unwrap_or_default().to_owned();
-    let steps: Vec<_> = path.strip_prefix("/api/v1/").unwrap().split('/').collect();
+    // What lies elsewhere it does not have, as a hub of former times.
+    let steps: Vec<_> = path.strip_prefix("/api/v1/").unwrap_or("elsewhere").split('/').collect();
     if request.method() == Method::GET {
         return match steps[..] {
             ["commands", "pending", _] => Ok(commands::pending(&state, fault, &id, &query).await),
