@@ -189,22 +189,29 @@ impl Source {
             [] => vec![Wanted::new(&[], &metrics)],
             selectors => selectors.iter().map(|selector| Wanted::new(selector, &metrics)).collect(),
         };
-        let mut measured: BTreeMap<&str, Vec<MetricId>> = BTreeMap::new();
-        let known =
-            self.people.iter().filter(|person| info::meets(person, first_ms, last_ms.min(self.now_ms)));
-        measured.extend(known.map(|person| (&*person.id, Vec::new())));
+        // Files tell in the order of ids, so that sorting is little more than merging.
         let all = presences.iter().map(|presence| &**presence).chain(&in_memory);
-        for (agent, stretches) in all.flat_map(Presence::iter) {
-            let there = stretches.iter().filter(|stretch| stretch.meets(first_ms, last_ms));
-            let there = there.map(|stretch| stretch.metric);
-            measured.entry(agent).or_default().extend(there);
-        }
-        for (agent, mut of_agent) in measured {
+        let mut told: Vec<(&str, &[Stretch])> =
+            all.flat_map(Presence::iter).map(|(agent, stretches)| (&**agent, stretches)).collect();
+        told.sort_by_key(|(agent, _)| *agent);
+        let mut told = &told[..];
+        let mut known = self.people.iter().peekable();
+        let until = last_ms.min(self.now_ms);
+        while let Some(agent) = least(known.peek().map(|person| &*person.id), told.first().map(|of| of.0)) {
+            let (of_agent, rest) =
+                told.split_at(told.iter().take_while(|(other, _)| *other == agent).count());
+            told = rest;
+            let there = of_agent.iter().flat_map(|(_, stretches)| *stretches);
+            let there = there.filter(|stretch| stretch.meets(first_ms, last_ms));
+            let mut of_agent: Vec<_> = there.map(|stretch| stretch.metric).collect();
             of_agent.sort_unstable();
             of_agent.dedup();
-            let person = self.people.get(agent);
-            let known = info::meets(&person, first_ms, last_ms.min(self.now_ms));
-            let meant = Meant::new(person, of_agent, known, &wanted);
+            let person = match known.next_if(|person| *person.id == *agent) {
+                Some(person) => Arc::clone(person),
+                None => self.people.get(agent),
+            };
+            let is_known = info::meets(&person, first_ms, until);
+            let meant = Meant::new(person, of_agent, is_known, &wanted);
             if meant.info || !meant.metrics.is_empty() {
                 show(&meant, &metrics);
             }
@@ -224,6 +231,11 @@ impl Source {
         });
         parts.map(|part| self.index.presence(&self.view, part, &self.wanted)).collect()
     }
+}
+
+/// The lesser of two ids, if there is any.
+fn least<'a>(a: Option<&'a str>, b: Option<&'a str>) -> Option<&'a str> {
+    a.into_iter().chain(b).min()
 }
 
 impl Wanted {
