@@ -13,9 +13,9 @@ use tokio::{
 };
 use tracing_subscriber::EnvFilter;
 
-/// Threads for what blocks: reading large bodies, questions to the records. When hundreds of agents deliver their
-/// spools at once, more threads would only take memory.
-const BLOCKING_THREADS_MAX: usize = 32;
+/// Threads for what blocks: reading large bodies, and four for questions to the records. When hundreds of agents deliver
+/// their spools at once, more threads would only take memory.
+const BLOCKING_THREADS_MAX: usize = 8;
 
 /// Files that the hub opens for itself: the records and their readers, the journal, files of the history that are
 /// written, merged and asked.

@@ -118,7 +118,7 @@ pub struct Layer {
     /// Requests that may wait to be stored [default: 16384]
     #[arg(long, env = "PINGUP_QUEUE_JOBS", value_name = "N")]
     pub queue_jobs: Option<u64>,
-    /// Memory that waiting requests may take [default: 16MiB]
+    /// Memory that waiting requests may take [default: 8MiB]
     #[arg(long, env = "PINGUP_QUEUE_BYTES", value_name = "SIZE")]
     pub queue_bytes: Option<Bytes>,
     /// Memory that DuckDB may use [default: 64MB]

@@ -26,7 +26,7 @@ impl Settings {
             retention_hour: retention("retention_hour", said.retention_hour, 2 * 365)?,
             retention_commands: retention("retention_commands", said.retention_commands, 90)?,
             queue_jobs: within("queue_jobs", said.queue_jobs.unwrap_or(16_384), QUEUE_JOBS)?,
-            queue_bytes: within("queue_bytes", said.queue_bytes.map_or(16 * MIB, Bytes::get), QUEUE_BYTES)?,
+            queue_bytes: within("queue_bytes", said.queue_bytes.map_or(8 * MIB, Bytes::get), QUEUE_BYTES)?,
             duckdb_memory: said.duckdb_memory.unwrap_or_default().into_text(),
             disk_reserve_bytes: said.disk_reserve_bytes.map_or(64 * MIB, Bytes::get),
             connections_max: within(
