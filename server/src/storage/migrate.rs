@@ -61,7 +61,11 @@ pub const SQLITE: &[Migration] = &[
         name: "forgotten",
         sql: include_str!("../../../migrations/sqlite/0009_forgotten.sql"),
     },
-    Migration { version: 10, name: "series", sql: include_str!("../../../migrations/sqlite/0010_series.sql") },
+    Migration {
+        version: 10,
+        name: "series",
+        sql: include_str!("../../../migrations/sqlite/0010_series.sql"),
+    },
 ];
 
 /// A step that a database remembers.
