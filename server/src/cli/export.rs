@@ -1,8 +1,8 @@
 //! `export`: an agent's samples as CSV or Parquet, to a file or to standard output.
 //!
 //! A file has its name only when all of it is written and synced; until then it is `<name>.partial`. Ctrl-C
-//! leaves nothing behind. Refuses: to overwrite without `--force`, and Parquet on standard output, which could
-//! not be written in one go.
+//! leaves nothing behind. Refuses: to overwrite either without `--force`, and Parquet on standard output, which
+//! could not be written in one go.
 
 mod csv;
 
@@ -57,7 +57,7 @@ pub(super) struct ExportArguments {
     /// The file to be made [default: standard output, for CSV]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Overwrite the file
+    /// Overwrite the file, and what a cut-off export left beside it
     #[arg(long)]
     force: bool,
     #[command(flatten)]
@@ -117,20 +117,46 @@ pub(super) fn export(arguments: ExportArguments, clock: &Clock) -> Result<(), Cl
         return Err(CliError::Failed(format!("there are no records in {}", folder.path().display())));
     }
     let export = Export::open(&folder, Question { agent_id: agent, from, to })?;
-    run(Arc::new(export), format, out)
+    run(Arc::new(export), format, out.map(|out| (out, force)))
 }
 
-/// Does the work on a thread of its own and listens for signals meanwhile.
-fn run(export: Arc<Export>, format: Format, out: Option<PathBuf>) -> Result<(), CliError> {
+/// A file that is not whole yet; nobody else writes it, unless told so.
+struct Unfinished {
+    file: File,
+    path: PathBuf,
+    out: PathBuf,
+}
+
+impl Unfinished {
+    fn create(out: PathBuf, force: bool) -> Result<Self, CliError> {
+        let mut path = out.as_os_str().to_owned();
+        path.push(PARTIAL);
+        let path = PathBuf::from(path);
+        let created = if force { File::create(&path) } else { File::create_new(&path) };
+        let file = created.map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => CliError::Failed(format!(
+                "{} exists: another export is making it, or was cut off; overwrite it with --force",
+                path.display()
+            )),
+            _ => StorageError::file("create", &path)(error).into(),
+        })?;
+        Ok(Self { file, path, out })
+    }
+}
+
+/// Does the work on a thread of its own and listens for signals meanwhile. `target`: the file, and whether what is there
+/// is overwritten.
+fn run(export: Arc<Export>, format: Format, target: Option<(PathBuf, bool)>) -> Result<(), CliError> {
     let failed = |error: io::Error| CliError::Failed(format!("cannot start: {error}"));
     let runtime = Builder::new_current_thread().enable_all().build().map_err(failed)?;
     runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+        let file = target.map(|(out, force)| Unfinished::create(out, force)).transpose()?;
         let (done, mut ended) = oneshot::channel();
-        let (working, target) = (Arc::clone(&export), out.clone());
+        let (working, unfinished) = (Arc::clone(&export), file.as_ref().map(|file| file.path.clone()));
         let work = move || {
-            let written = write(&working, format, target.as_deref());
+            let written = write(&working, format, file);
             // Nobody waits any more when a signal came first.
             let _ = done.send(written);
         };
@@ -143,19 +169,19 @@ fn run(export: Arc<Export>, format: Format, out: Option<PathBuf>) -> Result<(), 
             _ = interrupt.recv() => {}
         }
         export.stop();
-        if let Some(out) = out {
+        if let Some(unfinished) = unfinished {
             // It tidies up itself as soon as it can.
             let _ = timeout(END_WAIT, ended).await;
-            let _ = fs::remove_file(partial(&out));
+            let _ = fs::remove_file(unfinished);
         }
         Err(CliError::Failed("stopped before the end".to_owned()))
     })
 }
 
-fn write(export: &Export, format: Format, out: Option<&Path>) -> Result<(), CliError> {
+fn write(export: &Export, format: Format, file: Option<Unfinished>) -> Result<(), CliError> {
     let bar = progress::of_days("export", export.days());
-    let written = match out {
-        Some(out) => to_file(export, format, out, &bar),
+    let written = match file {
+        Some(file) => to_file(export, format, file, &bar),
         None => csv::write(export, &mut BufWriter::with_capacity(BUFFER_BYTES, io::stdout().lock()), || {
             bar.inc(1);
         }),
@@ -164,23 +190,27 @@ fn write(export: &Export, format: Format, out: Option<&Path>) -> Result<(), CliE
     written
 }
 
-fn to_file(export: &Export, format: Format, out: &Path, bar: &ProgressBar) -> Result<(), CliError> {
-    let unfinished = partial(out);
-    let written = fill(export, format, &unfinished, bar).and_then(|()| {
-        fs::rename(&unfinished, out).map_err(StorageError::file("rename", &unfinished))?;
+fn to_file(
+    export: &Export,
+    format: Format,
+    unfinished: Unfinished,
+    bar: &ProgressBar,
+) -> Result<(), CliError> {
+    let Unfinished { file, path, out } = unfinished;
+    let written = fill(export, format, file, &path, bar).and_then(|()| {
+        fs::rename(&path, &out).map_err(StorageError::file("rename", &path))?;
         let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let synced = File::open(folder).and_then(|folder| folder.sync_all());
         Ok(synced.map_err(StorageError::file("sync", folder))?)
     });
     if written.is_err() {
         // The first error is the one to tell.
-        let _ = fs::remove_file(&unfinished);
+        let _ = fs::remove_file(&path);
     }
     written
 }
 
-fn fill(export: &Export, format: Format, path: &Path, bar: &ProgressBar) -> Result<(), CliError> {
-    let file = File::create(path).map_err(StorageError::file("create", path))?;
+fn fill(export: &Export, format: Format, file: File, path: &Path, bar: &ProgressBar) -> Result<(), CliError> {
     let mut file = BufWriter::with_capacity(BUFFER_BYTES, file);
     match format {
         Format::Csv => csv::write(export, &mut file, || bar.inc(1)),
@@ -188,12 +218,6 @@ fn fill(export: &Export, format: Format, path: &Path, bar: &ProgressBar) -> Resu
     }?;
     file.flush().map_err(StorageError::file("write", path))?;
     Ok(file.get_ref().sync_all().map_err(StorageError::file("sync", path))?)
-}
-
-fn partial(out: &Path) -> PathBuf {
-    let mut name = out.as_os_str().to_owned();
-    name.push(PARTIAL);
-    PathBuf::from(name)
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! The data folder: where everything lies, and the lock that gives it to one hub alone.
 //!
 //! It is made for its owner only (0700). The lock is the operating system's, on `hub.lock`: it ends with the
-//! process, however that ends, so nothing is ever left to clean up.
+//! process, however that ends, so nothing is ever left to clean up. Whoever reads the history beside a hub locks the
+//! folder itself: a file for that would be whoever's came first, and root's backup must not shut the hub's user out.
 
 use super::{StorageError, master};
 use pingup_protocol::keys::Secret;
@@ -117,25 +118,23 @@ impl DataFolder {
     /// Keeps the running hub from deleting files of the history until the answer is dropped; waits for it to
     /// finish what it is deleting. For backups and exports beside it.
     pub fn hold(&self) -> Result<Hold, StorageError> {
-        let (file, path) = self.hold_file()?;
-        file.lock_shared().map_err(StorageError::file("lock", path))?;
-        Ok(Hold { _file: file })
+        let folder = self.to_hold()?;
+        folder.lock_shared().map_err(StorageError::file("lock", &self.path))?;
+        Ok(Hold { _folder: folder })
     }
 
     /// The right to delete files of the history, unless somebody holds them.
     pub fn try_hold_alone(&self) -> Result<Option<Hold>, StorageError> {
-        let (file, path) = self.hold_file()?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(Hold { _file: file })),
+        let folder = self.to_hold()?;
+        match folder.try_lock() {
+            Ok(()) => Ok(Some(Hold { _folder: folder })),
             Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => Err(StorageError::file("lock", path)(error)),
+            Err(TryLockError::Error(error)) => Err(StorageError::file("lock", &self.path)(error)),
         }
     }
 
-    fn hold_file(&self) -> Result<(File, PathBuf), StorageError> {
-        let path = self.path.join("history.hold");
-        let opened = File::options().read(true).write(true).create(true).truncate(false).open(&path);
-        Ok((opened.map_err(StorageError::file("open", &path))?, path))
+    fn to_hold(&self) -> Result<File, StorageError> {
+        File::open(&self.path).map_err(StorageError::file("open", &self.path))
     }
 
     fn lock_path(&self) -> PathBuf {
@@ -172,7 +171,7 @@ pub fn list(folder: &Path) -> Result<Vec<PathBuf>, StorageError> {
 /// Files of the history stay, or may go, until this is dropped.
 #[derive(Debug)]
 pub struct Hold {
-    _file: File,
+    _folder: File,
 }
 
 fn write_own_pid(file: &mut File) -> io::Result<()> {
@@ -223,6 +222,23 @@ mod tests {
         assert!(refusal.contains(&format!("another hub (pid {})", std::process::id())), "{refusal}");
         drop(held);
         folder.lock()?;
+        Ok(())
+    }
+
+    #[test]
+    fn who_holds_the_history_needs_no_file() -> Result<(), Box<dyn std::error::Error>> {
+        let place = tempfile::tempdir()?;
+        let (hub, export) = (DataFolder::open(place.path())?, DataFolder::open(place.path())?);
+        let held = (export.hold()?, export.hold()?);
+        assert!(hub.try_hold_alone()?.is_none());
+        drop(held);
+        let alone = hub.try_hold_alone()?;
+        assert!(alone.is_some() && export.try_hold_alone()?.is_none());
+        drop(alone);
+        assert!(list(place.path())?.is_empty(), "nothing that is somebody's");
+        // What an older version left cannot be opened: it may be root's. A folder stands for it, root opens any file.
+        fs::create_dir(place.path().join("history.hold"))?;
+        assert!(hub.try_hold_alone()?.is_some());
         Ok(())
     }
 

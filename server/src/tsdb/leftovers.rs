@@ -113,7 +113,7 @@ impl Leftovers {
                 parts = self.parts.len(),
                 segments = self.segments.len(),
                 bytes = self.bytes(),
-                "files that the hub had done with when it ended are deleted"
+                "files that the hub had done with when it ended are to be deleted"
             );
         }
         Ok([self.parts, self.segments].concat())

@@ -95,7 +95,6 @@ impl Tsdb {
         let segments = read_back(&mut journal, &places.journal, known.sealed)?;
         let open = segments.last().map_or_else(|| Arc::new(Segment::new(0)), Arc::clone);
         garbage.put(leftovers);
-        let folder = DataFolder::open(&places.data)?;
         let writing = Mutex::new(Writing::resume(journal, open, clock.now()));
         let condition = Condition::new(clock.now());
         let tsdb = Self(Arc::new(Inner {
@@ -117,7 +116,11 @@ impl Tsdb {
             condition,
             signal: Signal::default(),
         }));
-        tsdb.collect_garbage(&folder)?;
+        let folder = DataFolder::open(&tsdb.0.places.data);
+        if let Err(error) = folder.and_then(|folder| tsdb.collect_garbage(&folder)) {
+            // They stay, and the keeper tries again: no reason not to start.
+            tracing::warn!(%error, "files that nobody needs could not be deleted; it is tried again");
+        }
         let appender = Appender::new(tsdb.clone());
         Ok(Opened { tsdb, appender })
     }

@@ -224,6 +224,14 @@ fn an_export_is_what_the_api_tells() {
     succeeded(&export(&hub, &["--format", "csv", "--out", name, "--force", "--to", "1d"]));
     assert_eq!(fs::read_to_string(&file).unwrap(), "timestamp,status,cpu,ram,disk,latency\r\n");
 
+    let partial = hub.beside().join("b.csv.partial");
+    let unfinished = hub.beside().join("b.csv");
+    fs::write(&partial, "another export's").unwrap();
+    failed(&export(&hub, &["--format", "csv", "--out", unfinished.to_str().unwrap()]), "--force");
+    assert_eq!(fs::read_to_string(&partial).unwrap(), "another export's");
+    succeeded(&export(&hub, &["--format", "csv", "--out", unfinished.to_str().unwrap(), "--force"]));
+    assert_eq!(fs::read_to_string(&unfinished).unwrap(), csv.text());
+
     let file = hub.beside().join("a.parquet");
     succeeded(&export(&hub, &["--format", "parquet", "--out", file.to_str().unwrap()]));
     let told = viewer.get(&path).expect(200);
@@ -235,7 +243,7 @@ fn an_export_is_what_the_api_tells() {
     let mut left: Vec<_> =
         fs::read_dir(hub.beside()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     left.sort();
-    assert_eq!(left, ["a.csv", "a.parquet", "data"], "nothing half done stays");
+    assert_eq!(left, ["a.csv", "a.parquet", "b.csv", "data"], "nothing half done stays");
 }
 
 #[test]

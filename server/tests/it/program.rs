@@ -1,6 +1,6 @@
 //! The program itself: its subcommands, its settings, its folder.
 
-use crate::harness::{Hub, program, refused};
+use crate::harness::{Hub, eventually, program, refused};
 use pingup_protocol::enrol::JoinToken;
 use std::{fs, os::unix::fs::PermissionsExt, process::Output};
 
@@ -154,12 +154,34 @@ fn check_says_what_it_finds_and_migrate_is_idempotent() {
     names.sort();
     assert_eq!(
         names,
-        ["history", "history.hold", "hub.lock", "journal", "master.key", "pingup.db"],
+        ["history", "hub.lock", "journal", "master.key", "pingup.db"],
         "check leaves nothing behind"
     );
     assert!(hub.run(&["migrate"]).status.success());
     fs::write(hub.folder().join("pingup.db"), b"not a database, though long enough to be one").unwrap();
     assert_eq!(hub.run(&["check"]).status.code(), Some(1));
+}
+
+/// Root's backup made `history.hold`, which the hub's user could not open any more. A folder stands for it: root opens any
+/// file.
+#[test]
+fn who_reads_the_history_beside_a_hub_does_not_shut_it_out() {
+    let mut hub = Hub::start();
+    hub.stop();
+    fs::create_dir(hub.folder().join("history.hold")).unwrap();
+    let unlisted = hub.folder().join("history/raw/2026-01-01-0000000099.parquet");
+    fs::write(&unlisted, "half a part").unwrap();
+    let reader = fs::File::open(hub.folder()).unwrap();
+    reader.lock_shared().unwrap();
+    hub.restart();
+    assert!(unlisted.exists(), "somebody reads");
+    drop(reader);
+    eventually("it is deleted", || (!unlisted.exists()).then_some(()));
+    hub.stop();
+    assert!(hub.run(&["check"]).status.success());
+    fs::write(&unlisted, "half a part").unwrap();
+    hub.restart();
+    assert!(!unlisted.exists());
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use super::model::{Model, check_files};
 use crate::{
-    storage::{Faults, StorageError},
+    storage::{DataFolder, Faults, StorageError},
     tsdb::{
         Retention, TsdbError,
         attempts::PAUSE_MIN,
@@ -195,11 +195,11 @@ fn garbage_waits_until_it_can_be_deleted() {
     bench.collect_garbage();
     assert_eq!(bench.files(), files, "a backup holds them");
     drop(held);
-    let lock = bench.scratch.folder.path().join("history.hold");
-    fs::remove_file(&lock).unwrap();
-    fs::create_dir(&lock).unwrap();
-    assert!(bench.tsdb.collect_garbage(&bench.scratch.folder).is_err());
-    fs::remove_dir(&lock).unwrap();
+    let gone = tempfile::tempdir().unwrap();
+    let no_folder = DataFolder::open(gone.path()).unwrap();
+    gone.close().unwrap();
+    assert!(bench.tsdb.collect_garbage(&no_folder).is_err());
+    assert_eq!(bench.files(), files);
     check_files(&bench, "the right can be had again");
 }
 

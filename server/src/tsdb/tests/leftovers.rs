@@ -37,10 +37,13 @@ fn copy_of_records(bench: &Bench) -> PathBuf {
 
 /// Opens the history beside the bench's own, by the records at `path`, which are made where they are missing.
 fn open_with(bench: &Bench, path: &Path) -> Result<Opened, TsdbError> {
+    open_at(bench, path, Places::below(bench.scratch.folder.path()))
+}
+
+fn open_at(bench: &Bench, path: &Path, places: Places) -> Result<Opened, TsdbError> {
     let disk = bench.scratch.disk.clone();
     let sqlite = Sqlite::open(path, disk.clone(), NOW).unwrap();
-    let (places, engine) = (Places::below(bench.scratch.folder.path()), bench.engine.clone());
-    Tsdb::open(places, sqlite, engine, bench.clock.clone(), RETENTION, disk, Faults::none())
+    Tsdb::open(places, sqlite, bench.engine.clone(), bench.clock.clone(), RETENTION, disk, Faults::none())
 }
 
 fn everything(bench: &Bench) -> Vec<PathBuf> {
@@ -178,6 +181,19 @@ fn what_a_killed_hub_leaves_is_swept() {
     bench.reopen();
     check_files(&bench, "let go");
     assert!(bench.files().is_empty());
+}
+
+#[test]
+fn a_lock_that_cannot_be_had_stops_no_start() {
+    let bench = used();
+    let folder = bench.scratch.folder.path();
+    let unlisted = folder.join("history/raw/2027-01-14-0000000099.parquet");
+    fs::write(&unlisted, "half a part").unwrap();
+    let places = Places { data: folder.join("nowhere"), ..Places::below(folder) };
+    let Opened { tsdb, .. } = open_at(&bench, &bench.scratch.folder.sqlite_path(), places).unwrap();
+    assert!(unlisted.exists() && tsdb.keeping().files == 1, "it waits");
+    tsdb.collect_garbage(&bench.scratch.folder).unwrap();
+    assert!(!unlisted.exists());
 }
 
 /// Somebody's folder among the parts, with something in it.
