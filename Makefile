@@ -7,7 +7,7 @@ CARGO ?= cargo
 FLAGS ?= --locked
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run loadtest check test bench fmt lint deny clean
+.PHONY: help setup build run loadtest check test kills bench fmt lint deny clean
 
 help: ## List the targets, one line each
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -29,6 +29,9 @@ check: setup ## Type-check everything, the quickest feedback
 
 test: setup ## Run all tests in one go, as CI does, doc tests included
 	$(CARGO) test --workspace $(FLAGS)
+
+kills: setup ## Kill the agent 200 times at random moments, beside a hub of a test and beside the real one
+	PINGUP_KILLS=200 $(CARGO) test --workspace $(FLAGS) --test it killed::
 
 bench: setup ## Measure the parts by themselves, a few minutes; sizes: PINGUP_BENCH_AGENTS, _DAYS, _SEED, _DIR
 	$(CARGO) bench -p pingup-benches $(FLAGS)

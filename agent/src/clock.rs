@@ -39,7 +39,18 @@ pub fn machine_time() -> Timestamp {
 
 /// What the clock says that nobody sets: since some moment before this program began.
 fn steady() -> Duration {
-    let now = clock_gettime(STEADY);
+    read(STEADY)
+}
+
+/// How long the machine has slept since it was started, as far as its system tells; what counts is how it grows.
+pub fn slept() -> Duration {
+    // In this order: a pause between the two makes it less, never more.
+    let with_sleep = steady();
+    with_sleep.saturating_sub(read(ClockId::Monotonic))
+}
+
+fn read(clock: ClockId) -> Duration {
+    let now = clock_gettime(clock);
     let seconds = u64::try_from(now.tv_sec).unwrap_or_default();
     Duration::new(seconds, u32::try_from(now.tv_nsec).unwrap_or_default())
 }

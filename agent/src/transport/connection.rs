@@ -1,7 +1,10 @@
 //! One HTTP/1.1 connection to the hub: opened when it is needed, kept while the hub keeps it, closed when
 //! anything about it is in doubt. Everything has a time limit, and an answer a size.
 
-use super::failure::{Failure, Refusal};
+use super::{
+    doubt,
+    failure::{Failure, Refusal},
+};
 use crate::settings::HubUrl;
 use bytes::Bytes;
 use http::{
@@ -43,17 +46,31 @@ pub struct Connection {
     sender: Option<SendRequest<Full<Bytes>>>,
     /// The other side said with its last answer that it closes.
     is_closing: bool,
+    /// How often open connections had been doubted when this one was opened.
+    doubts: u64,
 }
 
 impl Connection {
     /// A connection to the hub at `url`, not opened yet.
     pub const fn new(url: HubUrl) -> Self {
-        Self { url, sender: None, is_closing: false }
+        Self { url, sender: None, is_closing: false, doubts: 0 }
     }
 
     /// Whether the other side said with its last answer that it closes the connection.
     pub const fn is_closing(&self) -> bool {
         self.is_closing
+    }
+
+    /// How often open connections had been doubted when this one was opened.
+    pub(super) const fn doubts(&self) -> u64 {
+        self.doubts
+    }
+
+    /// Open connections were doubted so many times so far: one that was opened before the last time is closed.
+    pub(super) fn doubted(&mut self, doubts: u64) {
+        if self.doubts != doubts {
+            (self.sender, self.doubts) = (None, doubts);
+        }
     }
 
     /// Opens it where it is not open, and asks.
@@ -79,6 +96,7 @@ impl Connection {
         let connect = async {
             let stream = TcpStream::connect(self.url.address()).await?;
             stream.set_nodelay(true)?;
+            doubt::keep(&stream);
             Ok::<_, std::io::Error>(stream)
         };
         let stream = timeout(CONNECT_WITHIN, connect)

@@ -2,11 +2,13 @@
 //!
 //! A [`Link`] is who we are, where the hub is, and whether it is there ([`absence`]). It has two connections: one for
 //! all that is said, one request after the other, and one that waits for commands, so that a question that is held open
-//! never stands in the way. A [`Session`] speaks over one of them, for one purpose. Bodies are signed as they are sent;
-//! an answer that must be signed is verified before anything typed is made of it.
+//! never stands in the way. When one of them was found dead, the other is not trusted either ([`doubt`]). A [`Session`]
+//! speaks over one of them, for one purpose. Bodies are signed as they are sent; an answer that must be signed is
+//! verified before anything typed is made of it.
 
 mod absence;
 mod connection;
+mod doubt;
 mod failure;
 
 pub use connection::{Connection, Method};
@@ -16,6 +18,7 @@ pub use failure::{Failure, Refusal, Revoked};
 use crate::{identity::Identity, settings::HubUrl};
 use absence::Absence;
 use bytes::Bytes;
+use doubt::Doubt;
 use pingup_protocol::signing::{self, Key};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
@@ -35,6 +38,7 @@ pub struct Link {
     identity: Identity,
     latency: Cell<Option<Duration>>,
     absence: Absence,
+    doubt: Doubt,
     /// What is said, by whom ever: one at a time, in the order in which they came.
     saying: Line,
     /// What is asked and held open.
@@ -49,8 +53,8 @@ impl Link {
     pub fn new(url: HubUrl, identity: Identity) -> Rc<Self> {
         let line = || Rc::new(Mutex::new(Connection::new(url.clone())));
         let (saying, waiting) = (line(), line());
-        let (latency, absence) = (Cell::new(None), Absence::new());
-        Rc::new(Self { url, identity, latency, absence, saying, waiting })
+        let (latency, absence, doubt) = (Cell::new(None), Absence::new(), Doubt::new());
+        Rc::new(Self { url, identity, latency, absence, doubt, saying, waiting })
     }
 
     /// Who we are.
@@ -87,15 +91,24 @@ impl Link {
         self.absence.hurry();
     }
 
+    /// What comes of a question over a connection that is given up, since it may be dead.
+    fn doubtful(&self) -> Failure {
+        let reason = "the connection may have died".to_owned();
+        Failure::Unreachable { hub: self.url.to_string(), reason }
+    }
+
     /// Reads a signed answer: its MAC first.
     pub fn verified<T: DeserializeOwned>(&self, body: &[u8]) -> Result<T, Failure> {
         verified(&self.identity.down, body)
     }
 
-    /// What an exchange says of whether the hub is there.
-    fn note(&self, asked: Instant, result: &Result<(Bytes, Duration), Failure>) {
+    /// What an exchange says of whether the hub is there; over a connection that was opened at so many `doubts`.
+    fn note(&self, asked: Instant, doubts: u64, result: &Result<(Bytes, Duration), Failure>) {
         match result {
-            Err(failure @ Failure::Unreachable { .. }) => self.absence.lost(failure),
+            Err(failure @ Failure::Unreachable { .. }) => {
+                self.absence.lost(failure);
+                self.doubt.found_dead(doubts);
+            }
             Err(Failure::Local(_)) => {}
             Ok(_) | Err(_) => self.absence.answered(asked),
         }
@@ -149,6 +162,7 @@ impl Session {
     async fn reach(&self, connection: &mut Connection) -> Result<(), Failure> {
         let absence = &self.link.absence;
         let search = absence.turn().await;
+        connection.doubted(self.link.doubt.count());
         let opened = connection.open().await;
         match &opened {
             Ok(()) => absence.found(),
@@ -165,10 +179,16 @@ impl Session {
         route: &str,
         held: Duration,
     ) -> Result<Bytes, Failure> {
-        let asked = Instant::now();
+        let (asked, doubts) = (Instant::now(), connection.doubts());
         let bearer = Some(self.link.identity.token.as_str());
-        let exchanged = connection.exchange(method, route, bearer, ANSWER_WITHIN + held).await;
-        self.link.note(asked, &exchanged);
+        let exchange = connection.exchange(method, route, bearer, ANSWER_WITHIN + held);
+        let exchanged = tokio::select! {
+            biased;
+            exchanged = exchange => exchanged,
+            // Says nothing of the hub: it is asked again as soon as that makes sense.
+            () = self.link.doubt.since(doubts), if !held.is_zero() => return Err(self.link.doubtful()),
+        };
+        self.link.note(asked, doubts, &exchanged);
         if exchanged.is_ok() && !held.is_zero() && connection.is_closing() {
             // A hub that stops answers all who wait, and closes: it is gone for all of them at the same moment.
             self.link.absence.lost(&Failure::Unreachable {

@@ -1,4 +1,4 @@
-//! What an answer says of whether the hub stays, from a hub of a few lines.
+//! What an answer says of whether the hub stays, and what its silence says, from hubs of a few lines.
 
 use super::*;
 use pingup_protocol::{
@@ -8,19 +8,20 @@ use pingup_protocol::{
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
+    sync::mpsc,
 };
 
-/// Answers whoever asks with 200 and these headers.
+/// Answers whoever asks with 200, these headers, and the number of the connection, from 10 on.
 async fn hub(headers: &'static str) -> HubUrl {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
-        loop {
+        for connection in 10.. {
             let (mut stream, _) = listener.accept().await.unwrap();
             let mut asked = [0; 4096];
             while stream.read(&mut asked).await.is_ok_and(|count| count > 0) {
-                let answer = format!("HTTP/1.1 200 OK\r\n{headers}content-length: 2\r\n\r\n{{}}");
+                let answer = format!("HTTP/1.1 200 OK\r\n{headers}content-length: 2\r\n\r\n{connection}");
                 stream.write_all(answer.as_bytes()).await.unwrap();
             }
         }
@@ -65,4 +66,57 @@ async fn what_cannot_be_reached_is_away_for_all() {
     assert!(matches!(failure, Failure::Unreachable { .. }) && link.absence.is_away());
     link.hurry();
     assert!(link.waiting_session("test").get("/x", Duration::ZERO).await.is_err(), "tried at once, in vain");
+}
+
+/// Takes connections, hears what is asked, and says nothing, as if something between had swallowed it; each connection
+/// that something was asked over.
+async fn silent_hub() -> (HubUrl, mpsc::UnboundedReceiver<TcpStream>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (asked_over, asked) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            assert!(stream.read(&mut [0; 4096]).await.unwrap() > 0);
+            asked_over.send(stream).unwrap();
+        }
+    });
+    (HubUrl::parse(&format!("http://{address}"), false).unwrap(), asked)
+}
+
+#[tokio::test]
+async fn who_waits_gives_up_with_the_one_whose_connection_was_found_dead() {
+    let (url, mut asked) = silent_hub().await;
+    let link = link(url);
+    let (mut waiting, mut saying) = (link.waiting_session("waits"), link.session("says"));
+    let held = Duration::from_secs(3_600);
+    let waits = waiting.get("/wait", held);
+    let says = saying.get("/say", Duration::ZERO);
+    tokio::pin!(waits, says);
+    let mut lines = Vec::new();
+    while lines.len() < 2 {
+        tokio::select! {
+            stream = asked.recv() => lines.push(stream.unwrap()),
+            _ = &mut waits => panic!("nobody answered who waits"),
+            _ = &mut says => panic!("nobody answered who says something"),
+        }
+    }
+    // Both have asked; from here on nothing happens but that time goes by.
+    tokio::time::pause();
+    let began = tokio::time::Instant::now();
+    let (waited, said) = tokio::join!(waits, says);
+    assert!(matches!(said, Err(Failure::Unreachable { .. })), "{said:?}");
+    assert!(matches!(waited, Err(Failure::Unreachable { .. })), "{waited:?}");
+    assert!(began.elapsed() < held, "it did not wait for its own end");
+}
+
+#[tokio::test]
+async fn what_was_opened_before_a_doubt_is_not_used_again() {
+    let link = link(hub("").await);
+    let mut session = link.session("test");
+    for _ in 0..2 {
+        assert_eq!(session.get("/x", Duration::ZERO).await.unwrap(), "10");
+    }
+    link.doubt.found_dead(link.doubt.count());
+    assert_eq!(session.get("/x", Duration::ZERO).await.unwrap(), "11");
 }

@@ -33,6 +33,8 @@ pub(crate) enum Must {
     Top,
     /// One agent's scans, each with how many hosts it found.
     Scans,
+    /// The same with all hosts, page by page.
+    ScansWhole,
     /// PromQL: one agent, a month by the hour.
     PromMonth,
     /// One agent's last hour at 15 s.
@@ -126,7 +128,7 @@ const AGENT: &str = "the agent itself";
 
 /// The table.
 #[rustfmt::skip]
-pub(super) const TABLE: [Line; 44] = [
+pub(super) const TABLE: [Line; 45] = [
     at_least(Must::Singles1000,  "one sample a POST, 1 000 connections, share of the bare handler", 0.60, "x"),
     at_least(Must::Singles256,   "the same over 256 connections",                            0.45, "x"),
     at_least(Must::Singles64,    "the same over 64 connections",                             0.25, "x"),
@@ -141,7 +143,8 @@ pub(super) const TABLE: [Line; 44] = [
     at_most(Must::DayRaw,        "one agent, raw rows of one day, p50",                      8.0, "ms"),
     at_most(Must::Fleet,         "fleet average by the hour over 30 days, p50",              50.0, "ms"),
     at_most(Must::Top,           "top ten of the last hour, p50",                            20.0, "ms"),
-    at_most(Must::Scans,         "one agent's scans of 30 days, p50",                        50.0, "ms"),
+    at_most(Must::Scans,         "one agent's scans of 30 days, counts of hosts, p50",       50.0, "ms"),
+    at_most(Must::ScansWhole,    "the same with all hosts, all pages together, p50",         50.0, "ms"),
     at_most(Must::PromMonth,     "PromQL: one agent, 30 days by the hour, p50",              20.0, "ms"),
     at_most(Must::PromHour,      "PromQL: one agent's last hour at 15 s, p50",               5.0, "ms"),
     at_most(Must::PromTop,       "PromQL: top ten of all over the last hour, p50",           100.0, "ms"),

@@ -20,6 +20,7 @@ use crate::{
     report::Told,
     settings::{RATE_ROWS_MAX, RUN_SECONDS_MAX, SettingsError, TIMES_MAX, Target, number},
     tally::microseconds,
+    verdict::Must,
 };
 use clap::{Args, value_parser};
 use figures::{Asked, Figures};
@@ -127,7 +128,7 @@ impl QueryMix {
         }
         Ok(Asked {
             name: "scans with all hosts",
-            must: None,
+            must: Some(Must::ScansWhole),
             not_offered: store.with_scans.is_empty().then(|| NO_SCANS.to_owned()),
             answers: micros.len(),
             bytes_max: 0,

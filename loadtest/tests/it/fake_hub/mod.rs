@@ -23,9 +23,8 @@ use serde_json::json;
 use std::{
     collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex},
-    time::Duration,
 };
-use tokio::{net::TcpListener, runtime::Runtime};
+use tokio::{net::TcpListener, runtime::Runtime, sync::Notify};
 
 /// What the hub does beside its duty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,8 +45,8 @@ pub(crate) enum Fault {
     SignsWithAnotherKey,
     /// Hands commands out again that were reported.
     HandsOutTwice,
-    /// Holds the very first request for that long.
-    StallsFirst(Duration),
+    /// Holds the very first request until so many rows of others are stored.
+    HoldsFirst(u64),
 }
 
 /// A hub that runs until it is dropped.
@@ -64,6 +63,8 @@ struct State {
     visited: BTreeSet<String>,
     in_flight: BTreeSet<String>,
     stored: u64,
+    /// Rings when rows were stored.
+    bell: Arc<Notify>,
     beats: u64,
     orders: Orders,
     faults_of_caller: Vec<String>,
@@ -147,17 +148,31 @@ async fn answer(
         ["commands", _, "result"] => Ok(commands::result(&state, &id, &body)),
         ["metrics" | "discovery"] => {
             let first = enter(&state, &id);
-            if let Fault::StallsFirst(pause) = fault
+            if let Fault::HoldsFirst(rows) = fault
                 && first == Visit::FirstOfAll
             {
-                // The fault itself: a hub that stands still does so by the clock, and nothing ends it sooner.
-                tokio::time::sleep(pause).await;
+                hold(&state, rows).await;
             }
             let answer = ingest::metrics(&state, fault, &id, first != Visit::Again, &body);
-            state.lock().unwrap().in_flight.remove(&id);
+            let mut state = state.lock().unwrap();
+            state.in_flight.remove(&id);
+            state.bell.notify_waiters();
             answer
         }
         _ => panic!("no such route: {path}"),
+    }
+}
+
+/// Waits until so many rows are stored.
+async fn hold(state: &Mutex<State>, rows: u64) {
+    let bell = Arc::clone(&state.lock().unwrap().bell);
+    loop {
+        // Before the look, so that what rings after it is heard.
+        let heard = bell.notified();
+        if state.lock().unwrap().stored >= rows {
+            return;
+        }
+        heard.await;
     }
 }
 
