@@ -116,7 +116,8 @@ const fn advice(kind: Option<ProblemType>) -> &'static str {
             ProblemType::JoinTokenInvalid | ProblemType::JoinTokenExhausted | ProblemType::JoinTokenExpired,
         ) => "make a new one with `pingup-server join-token create`",
         Some(ProblemType::MachineAlreadyEnrolled) => {
-            "if this machine lost its state, make a token that replaces the old agent: \
+            "if this machine is a copy of that one (a cloned disk), call `pingup-agent reset` here, and start it again. \
+             If it is that one and lost its state, take a token that removes the old agent and puts this one in its place: \
              `pingup-server join-token create --replace ID`"
         }
         Some(_) => "the hub will not enrol this machine as it is",

@@ -42,11 +42,12 @@ pub async fn info(ssh: &SshAccess, labels: &Labels) -> HostInfo {
 }
 
 /// What tells this machine from others and stays when it restarts: a digest, so that the id itself, which
-/// other programs rely on being confidential, stays here. `None` on machines that have none.
-pub fn machine_id() -> Option<String> {
+/// other programs rely on being confidential, stays here. `salt` tells a cloned disk, which has the id of the original, from
+/// that. `None` on machines that have none.
+pub fn machine_id(salt: Option<&str>) -> Option<String> {
     let read = |path| std::fs::read_to_string(path).ok();
     let id = MACHINE_ID_FILES.into_iter().filter_map(read).find(|text| is_machine_id(text.trim()))?;
-    Some(digest(id.trim()))
+    Some(digest(id.trim(), salt))
 }
 
 /// 32 hexadecimal digits; an image that was not started yet says `uninitialized`.
@@ -54,9 +55,11 @@ fn is_machine_id(text: &str) -> bool {
     text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
-fn digest(id: &str) -> String {
-    let digest = Sha256::new().chain_update(MACHINE_ID_LABEL).chain_update(id).finalize();
-    digest.iter().fold(String::new(), |mut hex, byte| {
+/// An id has one length, so what follows it is salt.
+fn digest(id: &str, salt: Option<&str>) -> String {
+    let digest =
+        Sha256::new().chain_update(MACHINE_ID_LABEL).chain_update(id).chain_update(salt.unwrap_or_default());
+    digest.finalize().iter().fold(String::new(), |mut hex, byte| {
         // Writing to a String cannot fail.
         let _ = write!(hex, "{byte:02x}");
         hex
@@ -70,9 +73,11 @@ mod tests {
     #[test]
     fn a_machines_id_does_not_leave_it() {
         let id = "0123456789abcdef0123456789abcdef";
-        let told = digest(id);
+        let told = digest(id, None);
         assert!(told.len() == 64 && !told.contains(id));
-        assert_eq!(told, digest(id));
+        assert_eq!(told, digest(id, None));
+        let cloned = [digest(id, Some("0a")), digest(id, Some("0b"))];
+        assert!(cloned[0] != cloned[1] && !cloned.contains(&told));
         assert!(is_machine_id(id) && !is_machine_id("uninitialized") && !is_machine_id(""));
     }
 

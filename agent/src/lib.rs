@@ -16,6 +16,7 @@
 //! | [`push`], [`heartbeat`], [`pull`], [`report`], [`config`] | the five things said to the hub |
 //! | [`execute`], [`journal`] | doing what was asked, at most once |
 //! | [`scan`], [`discover`] | the network around; looked at on schedule |
+//! | [`copied`], [`reset`] | a state that is a copy of another machine's: remembered, and made a fresh one |
 //! | [`status`] | how the agent does, written down for whoever asks on this machine |
 //! | [`doctor`] | what an agent needs, examined, with what to do about it |
 //! | [`install`] | becoming a service of the machine, and ceasing to be one |
@@ -28,6 +29,7 @@ pub mod backoff;
 pub mod clock;
 pub mod collect;
 pub mod config;
+pub mod copied;
 pub mod discover;
 pub mod doctor;
 pub mod enrol;
@@ -47,6 +49,7 @@ pub mod pull;
 pub mod push;
 pub mod record;
 pub mod report;
+pub mod reset;
 pub mod run;
 pub mod scan;
 pub mod settings;

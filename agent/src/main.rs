@@ -3,7 +3,7 @@
 use pingup_agent::{
     doctor,
     exit::Exit,
-    install, logging, once, run,
+    install, logging, once, reset, run,
     settings::{self, Call},
     status,
 };
@@ -29,6 +29,10 @@ fn main() -> ExitCode {
         Ok(Call::Status { state_dir, json }) => {
             on_runtime(async move { status::report(&state_dir, json).await })
         }
+        Ok(Call::Reset { state_dir }) => match reset::reset(&state_dir) {
+            Ok(exit) => (exit, None),
+            Err(error) => (Exit::from(&error), Some(error.to_string())),
+        },
         Ok(Call::Doctor { draft, json }) => {
             on_runtime(async move { Box::pin(doctor::examine(&draft, json)).await })
         }

@@ -3,6 +3,8 @@
 //! Start: settings (checked before this) → state directory and its lock → identity, by enrolment where there is
 //! none → configuration, spool, journal → all loops at once.
 //!
+//! A state that was found to be a copy of another machine's at an earlier start begins nothing of all this ([`standby`]).
+//!
 //! Stop, at SIGTERM or SIGINT: everyone is told, and the hub hears at once that this agent goes. A command that
 //! runs is ended and its outcome kept. What waits in spool and journal has a moment to get through; what does
 //! not stays for the next start.
@@ -10,6 +12,7 @@
 mod ending;
 mod enrolling;
 mod error;
+mod standby;
 
 pub use error::RunError;
 
@@ -17,6 +20,7 @@ use crate::{
     clock::{Clock, machine_time},
     collect::{Collector, PRIMING},
     config::{self, ConfigKeeper, Effective},
+    copied,
     discover::{self, Discoverer},
     execute::Executor,
     heartbeat::{self, Pulse},
@@ -26,7 +30,7 @@ use crate::{
     join_token,
     journal::Journal,
     pull::Puller,
-    push::Pusher,
+    push::{Pusher, Witness, Word},
     record::{Recorder, SharedSpool},
     report::{Reporter, Results},
     settings::Settings,
@@ -38,15 +42,17 @@ use crate::{
 };
 use ending::{Signals, bounded};
 use enrolling::become_agent;
-use std::{cell::RefCell, rc::Rc};
+use std::{cell::RefCell, path::PathBuf, rc::Rc};
 use tokio::time::{Instant, MissedTickBehavior, sleep_until};
 
 /// Works until it is told to stop.
 pub async fn run(settings: Settings) -> Result<(), RunError> {
     let mut signals = Signals::listen().map_err(RunError::Signals)?;
     let state = StateDir::open(&settings.state_dir)?;
+    let copy = copied::found(&settings.state_dir)?;
     let identity = match Identity::load(&state)? {
         Some(identity) => identity,
+        None if copy.is_some() => return Err(RunError::HalfReset(settings.state_dir)),
         None => match signals.or(become_agent(&settings, &state)).await {
             Some(enrolled) => enrolled?,
             None => return Ok(()),
@@ -57,7 +63,13 @@ pub async fn run(settings: Settings) -> Result<(), RunError> {
     tracing::info!(agent = %identity.agent_id, hub = %settings.hub, version = env!("CARGO_PKG_VERSION"), "started");
     let agent = Box::pin(Agent::open(&settings, &state, identity)).await?;
     let (stopper, stop) = stop::channel();
-    let ended = Box::pin(agent.work(&mut signals, stopper, &stop)).await;
+    let ended = match copy {
+        None => Box::pin(agent.work(&mut signals, stopper, &stop)).await,
+        Some(why) => {
+            Box::pin(agent.stand_by(&why, &mut signals)).await;
+            Ok(())
+        }
+    };
     agent.status.end(ended.as_ref().map_or_else(ToString::to_string, |&()| "told to stop".to_owned()));
     if ended.is_ok() {
         tracing::info!("stopped");
@@ -67,6 +79,8 @@ pub async fn run(settings: Settings) -> Result<(), RunError> {
 
 /// Everything that an agent at work consists of.
 struct Agent {
+    /// Of its state.
+    folder: PathBuf,
     link: Rc<Link>,
     clock: Rc<Clock>,
     config: Rc<ConfigKeeper>,
@@ -96,6 +110,7 @@ impl Agent {
         let results = Results::new(Journal::open(state, now)?);
         let vitals = Rc::new(Vitals::begun(link.identity().agent_id.as_str(), &settings.hub, now));
         Ok(Self {
+            folder: settings.state_dir.clone(),
             status: StatusKeeper {
                 path: state.join(crate::status::FILE),
                 vitals: Rc::clone(&vitals),
@@ -121,13 +136,13 @@ impl Agent {
     }
 
     async fn work(&self, signals: &mut Signals, stopper: Stopper, stop: &Stop) -> Result<(), Revoked> {
-        let (copy_found, copied) = stop::channel();
+        let (witness, word) = Witness::new(self.folder.clone());
         let mut pusher = Pusher::new(
             self.link.session("push"),
             Rc::clone(&self.spool),
             Rc::clone(&self.clock),
             Rc::clone(&self.vitals),
-            copy_found,
+            witness,
         );
         let results = Rc::clone(&self.results);
         let mut reporter = Reporter::new(self.link.session("report"), results, Rc::clone(&self.clock));
@@ -146,7 +161,7 @@ impl Agent {
                 reporter.run(stop),
                 Box::pin(self.beat(stop)),
                 Box::pin(self.configure(stop)),
-                Box::pin(self.pull(copied, stop)),
+                Box::pin(self.pull(word, stop)),
                 self.sample(stop),
                 Box::pin(self.discover(stop)),
                 self.keep_status(stop),
@@ -172,7 +187,9 @@ impl Agent {
         config::run(&self.config, &mut self.link.session("config"), stop).await
     }
 
-    async fn pull(&self, copied: Stop, stop: &Stop) -> Result<(), Revoked> {
+    /// Pulls, once pushing has shown that this state is no copy: that one is handed what is meant for the original.
+    async fn pull(&self, Word { copied, own }: Word, stop: &Stop) -> Result<(), Revoked> {
+        let Some(Some(())) = stop.or(copied.or(own.wait())).await else { return Ok(()) };
         let executor = Executor::new(Rc::clone(&self.recorder));
         let (results, config) = (Rc::clone(&self.results), Rc::clone(&self.config));
         Puller::new(&self.link, results, config, Rc::clone(&self.clock), executor, copied).run(stop).await

@@ -1,6 +1,7 @@
 //! `pingup-agent doctor`: what an agent needs, examined one thing after the other; what is wrong is said with its
 //! remedy. It changes nothing here, needs no hub that runs, waits for nothing without end, and prints no secret.
 
+mod copy;
 mod hub;
 mod identity;
 mod spool;
@@ -77,6 +78,7 @@ async fn checks(draft: &Draft) -> Vec<Check> {
             let (check, found) = identity::check(path, token);
             checks.push(check);
             identity = found;
+            checks.extend(copy::check(path));
             let bounds = draft.settings.as_ref().ok().map(|settings| settings.spool);
             checks.push(spool::check(&path.join("spool"), bounds));
         }

@@ -7,6 +7,9 @@
 mod body;
 mod outcome;
 mod verdict;
+mod witness;
+
+pub use witness::{Witness, Word};
 
 use crate::{
     backoff::{Backoff, REFUSED},
@@ -14,7 +17,7 @@ use crate::{
     record::SharedSpool,
     spool::Lane,
     status::Vitals,
-    stop::{Stop, Stopper},
+    stop::Stop,
     transport::{Failure, Revoked, Session},
 };
 use body::Outgoing;
@@ -40,8 +43,8 @@ pub struct Pusher {
     /// The lane of the last request: the other one is next.
     lane: Lane,
     batch_max: BatchMax,
-    /// Says that somebody else works under this identity: from then on nothing is pushed, and nothing pulled.
-    copy_found: Stopper,
+    /// Says whether somebody else works under this identity: from then on nothing is pushed, and nothing pulled.
+    witness: Witness,
 }
 
 /// Samples in the next request of a lane at most: less after a refusal, to find the one that is refused.
@@ -70,13 +73,13 @@ enum Step {
 }
 
 impl Pusher {
-    /// A pusher from `spool` over `session`, which says so once it finds that this state is a copy.
+    /// A pusher from `spool` over `session`, which has `witness` say whether this state is a copy.
     pub const fn new(
         session: Session,
         spool: Rc<SharedSpool>,
         clock: Rc<Clock>,
         vitals: Rc<Vitals>,
-        copy_found: Stopper,
+        witness: Witness,
     ) -> Self {
         let batch_max = BatchMax { live: BATCH_SAMPLES_MAX, backlog: BATCH_SAMPLES_MAX };
         Self {
@@ -87,7 +90,7 @@ impl Pusher {
             backoff: Backoff::new(REFUSED),
             lane: Lane::Live,
             batch_max,
-            copy_found,
+            witness,
         }
     }
 
@@ -97,7 +100,7 @@ impl Pusher {
             match self.step().await? {
                 Step::Moved => {}
                 Step::Idle => {
-                    stop.or(self.spool.grown()).await;
+                    stop.or(self.witness.wait_for(self.spool.grown())).await;
                 }
                 Step::Wait(duration) => stop.sleep(duration).await,
             }
@@ -112,7 +115,7 @@ impl Pusher {
     }
 
     async fn step(&mut self) -> Result<Step, Revoked> {
-        if self.copy_found.is_set() {
+        if self.witness.is_copy() {
             return Ok(Step::Idle);
         }
         let Some(lane) = self.next_lane() else { return Ok(Step::Idle) };

@@ -4,6 +4,7 @@ use super::{BATCH_SAMPLES_MAX, Pusher, Step, WAITING_MAX, body::is_ahead, verdic
 use crate::{
     backoff::random,
     clock::{Offset, machine_time},
+    copied,
     spool::{Lane, Record, SpoolError},
     transport::{Revoked, for_log},
 };
@@ -19,6 +20,7 @@ impl Pusher {
         records: &[Record],
         answer: Option<&PushAnswer>,
     ) -> Result<Step, Revoked> {
+        self.witness.hear(&verdict);
         Ok(match verdict {
             Verdict::Committed { high_water } => self.committed(boot, high_water, records, answer),
             Verdict::Ahead { server_time } => self.ahead(server_time, records),
@@ -36,7 +38,7 @@ impl Pusher {
                 Step::Wait(self.backoff.after_failure(retry_after, random()))
             }
             Verdict::Refused { why } => self.refused(&why, records),
-            Verdict::Conflict { why } => self.conflict(why),
+            Verdict::Conflict { why } => self.conflict(&why),
             Verdict::Later { retry_after } => Step::Wait(self.backoff.after_failure(retry_after, random())),
             // Whoever asks next waits until it is back.
             Verdict::Away => Step::Wait(Duration::ZERO),
@@ -94,14 +96,14 @@ impl Pusher {
         self.moved_or(discarded)
     }
 
-    fn conflict(&self, why: String) -> Step {
+    /// It was kept and told already; here it is said.
+    fn conflict(&self, why: &str) -> Step {
         tracing::error!(
             "{why}: another machine uses this agent's identity, or its state was rolled back. Nothing is \
-             pushed and no command is run any more. Give each machine an identity of its own: empty the state directory of the \
-             copy and enrol it with a new join token (for this machine one made with --replace)"
+             pushed and no command is run any more, nor after the next start. On the machine that is the copy stop the \
+             agent, call `pingup-agent reset`, and start it with a new join token"
         );
-        self.vitals.copied(why);
-        self.copy_found.stop();
+        self.vitals.copied(copied::with_remedy(why));
         Step::Idle
     }
 
@@ -171,6 +173,7 @@ impl Pusher {
 
     pub(super) fn cannot(&mut self, error: &SpoolError) -> Step {
         tracing::error!("{error}");
+        self.witness.hear_nothing();
         Step::Wait(self.backoff.after_failure(None, random()))
     }
 }

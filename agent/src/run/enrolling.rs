@@ -5,7 +5,7 @@ use crate::{
     enrol::{Machine, enrol},
     host,
     identity::Identity,
-    join_token,
+    join_token, reset,
     settings::Settings,
     state::{StateDir, StateError},
 };
@@ -19,7 +19,7 @@ pub(super) async fn become_agent(settings: &Settings, state: &StateDir) -> Resul
     };
     let machine = Machine {
         name: settings.name.clone(),
-        machine_id: host::machine_id(),
+        machine_id: host::machine_id(reset::salt(state)?.as_deref()),
         info: host::info(&settings.ssh, &settings.labels).await,
     };
     let credentials = enrol(&settings.hub, &token, &machine).await?;

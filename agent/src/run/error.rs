@@ -24,6 +24,9 @@ pub enum RunError {
          `pingup-server join-token create` and give it with --join-token or PINGUP_JOIN_TOKEN"
     )]
     NoJoinToken(std::path::PathBuf),
+    /// There is none any more, and the mark of a copy is still there.
+    #[error("{0} is what a `pingup-agent reset` left that was cut short; call it again")]
+    HalfReset(std::path::PathBuf),
     /// What was to enrol it is no token.
     #[error(transparent)]
     JoinToken(#[from] JoinTokenFileError),
@@ -42,7 +45,7 @@ impl From<&RunError> for Exit {
         match error {
             RunError::State(_) | RunError::Spool(_) | RunError::Signals(_) => Self::Io,
             RunError::NoJoinToken(_) | RunError::JoinToken(_) => Self::Usage,
-            RunError::NotEnrolled(_) => Self::NotEnrolled,
+            RunError::NotEnrolled(_) | RunError::HalfReset(_) => Self::NotEnrolled,
             RunError::Revoked(_) => Self::Revoked,
         }
     }

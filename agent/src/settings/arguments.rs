@@ -39,6 +39,9 @@ pub(super) enum Subcommand {
         #[arg(long)]
         json: bool,
     },
+    /// Makes this machine an agent of its own where its state is a copy, e.g. of a cloned disk. Moves the state aside,
+    /// deletes nothing, and needs no hub; stop the agent first, and start it with a new join token after
+    Reset(StateArguments),
 }
 
 /// What `scan` may be told.
@@ -110,15 +113,22 @@ pub(super) struct InstallArguments {
     pub(super) actions_as_root: Option<String>,
 }
 
-/// What `status` may be told.
+/// Which agent's state is meant.
 #[derive(Args, Clone, Default)]
-pub(super) struct StatusArguments {
+pub(super) struct StateArguments {
     /// Where the agent keeps its state
     #[arg(long, env = "PINGUP_STATE_DIR", value_name = "DIR")]
     pub(super) state_dir: Option<String>,
     /// The TOML file that the agent was given
     #[arg(long, env = "PINGUP_CONFIG", value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
+}
+
+/// What `status` may be told.
+#[derive(Args, Clone, Default)]
+pub(super) struct StatusArguments {
+    #[command(flatten)]
+    pub(super) folder: StateArguments,
     /// As JSON
     #[arg(long)]
     pub(super) json: bool,

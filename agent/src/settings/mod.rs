@@ -87,6 +87,11 @@ pub enum Call {
         /// As JSON.
         json: bool,
     },
+    /// Make a state that is a copy one that can enrol.
+    Reset {
+        /// The state folder.
+        state_dir: PathBuf,
+    },
     /// Examine what an agent needs.
     Doctor {
         /// The settings, as far as they hold.
@@ -158,6 +163,7 @@ fn call(subcommand: Subcommand) -> Result<Call, SettingsError> {
         Subcommand::Install(flags) => service::install(*flags),
         Subcommand::Uninstall { place, purge } => service::uninstall(place, purge),
         Subcommand::Status(flags) => service::status(flags),
+        Subcommand::Reset(folder) => Ok(Call::Reset { state_dir: service::state_dir(folder)? }),
         Subcommand::Doctor { settings, json } => {
             Ok(Call::Doctor { draft: Box::new(Draft::of(*settings)), json })
         }
@@ -176,7 +182,7 @@ fn run(flags: RunArguments) -> Result<Settings, SettingsError> {
 /// clap's message without its usage block, on one line.
 fn one_line(error: &clap::Error) -> String {
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        return "say what to do: run, sample, scan, install, uninstall, status or doctor (--help says more)"
+        return "say what to do: run, sample, scan, install, uninstall, status, doctor or reset (--help says more)"
             .to_owned();
     }
     let text = error.to_string();

@@ -1,8 +1,8 @@
-//! What the calls about the service are told: `install`, `uninstall`, `status`.
+//! What the calls about the service are told: `install`, `uninstall`, `status`, `reset`.
 
 use super::{
     Amendment, Call, SettingsError,
-    arguments::{InstallArguments, Place, StatusArguments},
+    arguments::{InstallArguments, Place, StateArguments, StatusArguments},
     default_state_dir, file, values,
 };
 use crate::{
@@ -49,6 +49,11 @@ pub(super) fn uninstall(place: Place, purge: bool) -> Result<Call, SettingsError
 }
 
 pub(super) fn status(flags: StatusArguments) -> Result<Call, SettingsError> {
+    Ok(Call::Status { state_dir: state_dir(flags.folder)?, json: flags.json })
+}
+
+/// Where the state is that `flags` speak of: as they say, or the settings of the agent.
+pub(super) fn state_dir(flags: StateArguments) -> Result<PathBuf, SettingsError> {
     let state_dir = match values::given(flags.state_dir) {
         Some(path) => Some(path),
         None => match config_or_installed(flags.config) {
@@ -56,8 +61,7 @@ pub(super) fn status(flags: StatusArguments) -> Result<Call, SettingsError> {
             None => None,
         },
     };
-    let state_dir = state_dir.map_or_else(default_state_dir, |path| Ok(path.into()))?;
-    Ok(Call::Status { state_dir, json: flags.json })
+    state_dir.map_or_else(default_state_dir, |path| Ok(path.into()))
 }
 
 /// The file that was named, or that of the installed agent, where there is one.

@@ -70,6 +70,7 @@ fn a_definite_no_ends_the_program_and_says_what_to_do() {
         (ProblemType::JoinTokenExhausted, "join-token create"),
         (ProblemType::JoinTokenExpired, "join-token create"),
         (ProblemType::MachineAlreadyEnrolled, "--replace"),
+        (ProblemType::MachineAlreadyEnrolled, "pingup-agent reset"),
     ] {
         hub.state.change(|hub| hub.reply("agents", Reply::problem(kind)));
         let (status, log) = Agent::start(&hub, home.path()).ended();

@@ -12,6 +12,7 @@
 
 mod commands;
 mod config;
+mod copied;
 mod deploy;
 mod doctor;
 mod enrolment;
