@@ -198,7 +198,7 @@ impl Plan {
                 let step_micros = step_micros(step)?;
                 let units = Units::kept(kept);
                 units.check_count(from, to, step_micros, now)?;
-                units.check(from, step_micros, now)?;
+                let from = units.begin(from, step_micros, now)?.min(to);
                 let from = match question.after {
                     Some(Place::Bucket(start)) => {
                         from.max(Timestamp::from_micros(start.saturating_add(step_micros)))

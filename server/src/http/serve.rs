@@ -7,6 +7,7 @@ use super::{
     dispatch::Dispatch,
 };
 use hyper::{Request, body::Incoming};
+use socket2::SockRef;
 use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -17,6 +18,9 @@ use tokio::{
 const DRAIN_DEADLINE: Duration = Duration::from_secs(10);
 /// A pause after `accept` failed for want of file descriptors, so that failing costs no processor.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How much of an answer the system holds that is not on its way yet. Left to itself it takes megabytes, and more only
+/// when a third of them is gone: a reader of 30 KB/s would seem to take nothing for longer than an answer may wait.
+const UNSENT_BYTES_MAX: u32 = 64 * 1024;
 
 /// Serves the table on `listener` until `shutdown`, then lets open requests finish. Returns how many
 /// connections had to be left behind.
@@ -62,6 +66,27 @@ async fn accept(
     Ok((place, stream))
 }
 
+/// Has the system send at once and hold little.
+fn prepare(stream: &TcpStream) -> io::Result<()> {
+    // An answer is small and awaited: never hold it back.
+    stream.set_nodelay(true)?;
+    // Where the system will not, slow readers are given up earlier, and that is all.
+    let _ = hold_little(&SockRef::from(stream));
+    Ok(())
+}
+
+/// What is on its way does not count, so a long line is as fast as it was.
+#[cfg(target_os = "linux")]
+fn hold_little(socket: &SockRef<'_>) -> io::Result<()> {
+    socket.set_tcp_notsent_lowat(UNSENT_BYTES_MAX)
+}
+
+/// What is on its way counts too, for want of better.
+#[cfg(not(target_os = "linux"))]
+fn hold_little(socket: &SockRef<'_>) -> io::Result<()> {
+    socket.set_send_buffer_size(2 * UNSENT_BYTES_MAX as usize)
+}
+
 fn attend(
     stream: TcpStream,
     place: OwnedSemaphorePermit,
@@ -69,8 +94,7 @@ fn attend(
     stopping: watch::Receiver<()>,
 ) {
     let Ok(peer) = stream.peer_addr() else { return };
-    // An answer is small and awaited: never hold it back.
-    if stream.set_nodelay(true).is_err() {
+    if prepare(&stream).is_err() {
         return;
     }
     tokio::spawn(async move {
@@ -93,5 +117,38 @@ struct AtTable {
 impl Answerer for AtTable {
     fn answer(self: Arc<Self>, request: Request<Incoming>) -> Making {
         Box::pin(async move { self.dispatch.answer(request, self.peer).await })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::turn::WRITE_DEADLINE, *};
+    use tokio::{io::AsyncReadExt, time::timeout};
+
+    /// The slowest reader that is kept, as the documents say.
+    const READ_BYTES_A_SECOND: u64 = 5_000;
+
+    /// What such a reader takes within the deadline shows at the hub's end.
+    #[tokio::test]
+    async fn a_reader_that_is_slow_is_seen_to_read() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut reader = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        prepare(&stream).unwrap();
+        let answer = vec![7; 1 << 20];
+        // Until the system takes no more, and no longer moves what it has.
+        while timeout(Duration::from_millis(500), stream.writable()).await.is_ok() {
+            match stream.try_write(&answer) {
+                Ok(_) => {}
+                Err(error) => assert_eq!(error.kind(), io::ErrorKind::WouldBlock),
+            }
+        }
+        let taken = READ_BYTES_A_SECOND * WRITE_DEADLINE.as_secs();
+        let read = (&mut reader).take(taken).read_to_end(&mut Vec::new()).await.unwrap();
+        assert_eq!(read as u64, taken);
+        timeout(Duration::from_secs(60), stream.writable())
+            .await
+            .expect("it can be written to again")
+            .unwrap();
     }
 }

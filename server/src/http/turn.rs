@@ -16,8 +16,9 @@ use tokio::time::Instant;
 /// How long a request's header block may take to arrive, from the end of the last answer: also how long a
 /// kept-alive connection may idle.
 const HEADER_DEADLINE: Duration = Duration::from_secs(75);
-/// How long an answer may wait for its reader to take more of it.
-const WRITE_DEADLINE: Duration = Duration::from_secs(30);
+/// How long an answer may wait for its reader to take more of it. What the system holds of an answer is kept small enough
+/// (`serve`) that a reader who takes anything at all is seen to within this time.
+pub(super) const WRITE_DEADLINE: Duration = Duration::from_secs(30);
 
 /// Whose turn it is on a line: the client's since a moment, or ours.
 #[derive(Debug)]

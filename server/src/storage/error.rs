@@ -22,6 +22,9 @@ pub enum StorageError {
     /// Too much work waits already.
     #[error("too much work waits for the database")]
     Busy,
+    /// Answers that their readers have not taken yet leave no room for another.
+    #[error("long answers that are not taken yet leave no room for this one")]
+    Unread,
     /// The database has been closed; the hub is stopping.
     #[error("the database is closed")]
     Closed,
@@ -58,6 +61,9 @@ impl StorageError {
         match self {
             Self::Full => "the hub has no disk space; it goes on by itself when there is some",
             Self::Busy => "too much work waits for the database",
+            Self::Unread => {
+                "long answers that their readers have not taken yet leave no room for this one; ask for less at a time"
+            }
             Self::Closed => "the hub is stopping",
             Self::Timeout => "the query took too long and was stopped; ask for less",
             _ => "the database cannot do this now",
@@ -68,7 +74,7 @@ impl StorageError {
     /// "broken".
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Full | Self::Busy | Self::Closed | Self::Timeout | Self::Injected(_) => true,
+            Self::Full | Self::Busy | Self::Unread | Self::Closed | Self::Timeout | Self::Injected(_) => true,
             Self::Sqlite(error) => sqlite_is_transient(error),
             Self::Commit(error) => sqlite_is_transient(error),
             Self::Duckdb(error) => duckdb_message(error).is_some_and(is_transient_message),

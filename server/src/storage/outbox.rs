@@ -1,10 +1,12 @@
 //! Long answers on their way out: what they may take together until their readers have taken them.
 //!
 //! Promises: short answers pass at once. A long one takes its room before its question ends, so that those who ask
-//! much at once wait for one another, not the memory for them; one is let out whatever its size. Room is given back
-//! when the last byte is with the system, or the connection is gone.
+//! much at once wait for one another, not the memory for them; one is let out whatever its size, and counts as half of
+//! the room at most. Each leaves half as much as it counts free for those after it: the longer an answer, the earlier
+//! it waits, and a slow reader of a long one does not keep short ones from theirs. Room is given back when the last
+//! byte is with the system, or the connection is gone.
 //!
-//! Refuses: with [`StorageError::Busy`] who finds no room within a short wait ([`OUTBOX_WAIT`]): it holds its turn
+//! Refuses: with [`StorageError::Unread`] who finds no room within a short wait ([`OUTBOX_WAIT`]): it holds its turn
 //! meanwhile, and readers that take their answers slowly must not keep those who ask for little from theirs.
 
 use super::{StorageError, Wanted};
@@ -14,7 +16,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// What long answers may take together: a page or two of the longest.
+/// What long answers may count together. The longest, of which one at a time is out, may take more than the half that
+/// it counts as.
 pub const OUTBOX_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// How long an answer waits for room, while whoever asks next waits for its turn.
 pub const OUTBOX_WAIT: Duration = Duration::from_millis(250);
@@ -38,6 +41,7 @@ struct Inner {
 /// An answer, and its room until it is dropped.
 struct Held {
     bytes: Vec<u8>,
+    counts: usize,
     inner: Arc<Inner>,
 }
 
@@ -49,7 +53,7 @@ impl AsRef<[u8]> for Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        *self.inner.held() -= self.bytes.len();
+        *self.inner.held() -= self.counts;
         self.inner.freed.notify_all();
     }
 }
@@ -75,22 +79,23 @@ impl Outbox {
         // It was grown by doubling.
         bytes.shrink_to_fit();
         let inner = &self.0;
+        let counts = bytes.len().min(inner.bytes_max / 2);
         let until = Instant::now() + inner.wait;
         let mut held = inner.held();
-        while *held > 0 && *held + bytes.len() > inner.bytes_max {
+        while *held > 0 && *held + counts + counts / 2 > inner.bytes_max {
             wanted.check()?;
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return Err(StorageError::Busy);
+                return Err(StorageError::Unread);
             }
             held = match inner.freed.wait_timeout(held, left.min(LOOK)) {
                 Ok((held, _)) => held,
                 Err(poisoned) => poisoned.into_inner().0,
             };
         }
-        *held += bytes.len();
+        *held += counts;
         drop(held);
-        Ok(Bytes::from_owner(Held { bytes, inner: Arc::clone(inner) }))
+        Ok(Bytes::from_owner(Held { bytes, counts, inner: Arc::clone(inner) }))
     }
 }
 
@@ -105,15 +110,17 @@ mod tests {
         *outbox.0.held()
     }
 
+    fn long(outbox: &Outbox, bytes: usize) -> Result<Bytes, StorageError> {
+        outbox.hold(vec![0; bytes], &Wanted::default())
+    }
+
     #[test]
     fn what_is_out_is_counted_until_its_last_part_is_gone() {
-        let outbox = Outbox::new(2 * LONG, Duration::ZERO);
-        let short = outbox.hold(vec![1; SHORT_BYTES_MAX], &Wanted::default()).unwrap();
-        assert_eq!((short.len(), held(&outbox)), (SHORT_BYTES_MAX, 0));
+        let outbox = Outbox::new(3 * LONG, Duration::ZERO);
+        assert_eq!((long(&outbox, SHORT_BYTES_MAX).unwrap().len(), held(&outbox)), (SHORT_BYTES_MAX, 0));
         let mut first = outbox.hold(vec![2; LONG], &Wanted::default()).unwrap();
-        let second = outbox.hold(vec![3; LONG], &Wanted::default()).unwrap();
-        let refused = outbox.hold(vec![4; LONG], &Wanted::default());
-        assert!(matches!(refused, Err(StorageError::Busy)));
+        let second = long(&outbox, LONG).unwrap();
+        assert!(matches!(long(&outbox, LONG), Err(StorageError::Unread)));
         let part = first.split_to(10);
         drop(first);
         assert_eq!((held(&outbox), &part[..]), (2 * LONG, &[2; 10][..]));
@@ -123,24 +130,43 @@ mod tests {
 
     #[test]
     fn one_is_let_out_whatever_its_size() {
-        let outbox = Outbox::new(1, Duration::ZERO);
-        let whole = outbox.hold(vec![0; LONG], &Wanted::default()).unwrap();
-        assert!(outbox.hold(vec![0; LONG], &Wanted::default()).is_err());
+        let outbox = Outbox::new(LONG, Duration::ZERO);
+        let whole = long(&outbox, 2 * LONG).unwrap();
+        assert!(long(&outbox, LONG).is_err());
         drop(whole);
-        assert!(outbox.hold(vec![0; LONG], &Wanted::default()).is_ok());
+        assert!(long(&outbox, LONG).is_ok());
+    }
+
+    /// One that is larger than all the room is out, and nobody takes it.
+    #[test]
+    fn beside_the_longest_the_shorter_find_room_and_the_shortest_longest() {
+        const MIB: usize = 1024 * 1024;
+        let outbox = Outbox::new(8 * MIB, Duration::ZERO);
+        let longest = long(&outbox, 12 * MIB).unwrap();
+        assert_eq!(held(&outbox), 4 * MIB);
+        // Half as much as it counts would have to stay free.
+        assert!(long(&outbox, 3 * MIB).is_err());
+        let page = long(&outbox, 2 * MIB).unwrap();
+        assert!(long(&outbox, 2 * MIB).is_err());
+        let pages = [long(&outbox, MIB).unwrap(), long(&outbox, MIB / 2).unwrap()];
+        assert!(long(&outbox, MIB / 2).is_err());
+        let short = long(&outbox, MIB / 4).unwrap();
+        assert!(held(&outbox) <= 8 * MIB);
+        drop((longest, page, pages, short));
+        assert_eq!(held(&outbox), 0);
     }
 
     #[test]
     fn who_waits_goes_on_when_there_is_room_and_ends_when_nobody_wants_it() {
         let outbox = Outbox::new(LONG, Duration::from_secs(600));
-        let first = outbox.hold(vec![0; LONG], &Wanted::default()).unwrap();
+        let first = long(&outbox, LONG).unwrap();
         let waiting = {
             let outbox = outbox.clone();
-            thread::spawn(move || outbox.hold(vec![0; LONG], &Wanted::default()).map(|bytes| bytes.len()))
+            thread::spawn(move || long(&outbox, LONG).map(|bytes| bytes.len()))
         };
         drop(first);
         assert_eq!(waiting.join().unwrap().unwrap(), LONG);
-        let _again = outbox.hold(vec![0; LONG], &Wanted::default()).unwrap();
+        let _again = long(&outbox, LONG).unwrap();
         let gone = outbox.hold(vec![0; LONG], &Wanted::nobody());
         assert!(matches!(gone, Err(StorageError::Timeout)), "{gone:?}");
     }

@@ -2,7 +2,8 @@
 //!
 //! A step made of whole hours is answered from rollups by the hour, one of whole minutes from those by the minute, any
 //! other from samples; each is kept for its own time. A range that begins before what its step is answered from would
-//! be told with a gap where a coarser step has none: such a question is refused, with the step that would do.
+//! be told with a gap where a coarser step has none: such a question is refused, with the step that would do. One that
+//! begins only a little before is answered from the first bucket on that lies within what is kept.
 
 use super::{BUCKETS_MAX, PlanError};
 use crate::tsdb::{
@@ -13,8 +14,9 @@ use crate::tsdb::{
 use pingup_protocol::time::Timestamp;
 use std::time::Duration;
 
-/// A question that was put together a while ago, by a clock that is a little behind, is answered still.
-const GRACE_SECONDS: i64 = 3_600;
+/// A question that was put together a while ago, by a clock that is a little behind, is answered still, if its buckets
+/// are no longer than this: the one that what is kept begins in would be told short, so it is left out.
+const GRACE: i64 = HOUR;
 
 /// What steps are made of, and how long that is kept: from fine to coarse, none shorter than the finer ones.
 #[derive(Clone, Copy, Debug)]
@@ -47,12 +49,18 @@ impl Units {
         Err(PlanError::new("step", detail))
     }
 
-    /// Refuses a step that the range's beginning cannot be answered by, though a coarser one can, or can longer.
-    pub(super) fn check(&self, from: Timestamp, step: i64, now: Timestamp) -> Result<(), PlanError> {
-        let needed = self.needed(from, now);
+    /// From when on a range is answered: its beginning, or the first bucket that is kept as a whole. Refuses a step that
+    /// the range's beginning cannot be answered by, though a coarser one can, or can longer.
+    pub(super) fn begin(&self, from: Timestamp, step: i64, now: Timestamp) -> Result<Timestamp, PlanError> {
+        let needed = self.needed(from, 0, now);
         let own = self.0.iter().rposition(|(unit, _)| step % unit == 0).unwrap_or_default();
         if own >= needed || self.0[own].1 == self.0[needed].1 {
-            return Ok(());
+            return Ok(from);
+        }
+        if reaches_back(self.0[own].1, from, grace(step), now) {
+            let first = first_kept(self.0[own].1, now);
+            // From the next bucket on, unless one begins there.
+            return Ok(Timestamp::from_micros(bucket(first.saturating_add(step - 1), step)));
         }
         let [samples, minutes, hours] = self.0.map(|(_, kept)| humantime::format_duration(kept));
         Err(PlanError::new(
@@ -67,7 +75,7 @@ impl Units {
 
     /// The least step, not shorter than `step`, that the range's beginning can be answered by; as it is asked for.
     pub(super) fn next(&self, from: Timestamp, step: i64, now: Timestamp) -> String {
-        let (unit, _) = self.0[self.needed(from, now)];
+        let (unit, _) = self.0[self.needed(from, grace(step), now)];
         let unit = unit.max(SECOND);
         let next = (step.saturating_add(unit - 1) / unit).saturating_mul(unit);
         match () {
@@ -78,14 +86,25 @@ impl Units {
     }
 
     /// The place of the finest that reaches back to `from`; if none does, of the one that reaches farthest.
-    fn needed(&self, from: Timestamp, now: Timestamp) -> usize {
-        let reaches = |(_, kept): &(i64, Duration)| {
-            // Days go as a whole.
-            let first = bucket(before(now, *kept).as_micros(), DAY);
-            from >= Timestamp::from_micros(first).plus_seconds(-GRACE_SECONDS)
-        };
-        self.0.iter().position(reaches).unwrap_or(self.0.len() - 1)
+    fn needed(&self, from: Timestamp, grace: i64, now: Timestamp) -> usize {
+        let found = self.0.iter().position(|(_, kept)| reaches_back(*kept, from, grace, now));
+        found.unwrap_or(self.0.len() - 1)
     }
+}
+
+/// Whether what is kept for so long reaches back to `from`, or nearly.
+fn reaches_back(kept: Duration, from: Timestamp, grace: i64, now: Timestamp) -> bool {
+    from.as_micros().saturating_add(grace) >= first_kept(kept, now)
+}
+
+/// From when on something is there that is kept for so long: days go as a whole.
+fn first_kept(kept: Duration, now: Timestamp) -> i64 {
+    bucket(before(now, kept).as_micros(), DAY)
+}
+
+/// How long before what is kept a range by this step may begin.
+const fn grace(step: i64) -> i64 {
+    if step <= GRACE { GRACE } else { 0 }
 }
 
 /// What a sample's moment is told in, and a step.
@@ -187,17 +206,43 @@ mod tests {
         }
     }
 
-    /// The edge: the day in which it ends, and an hour before that.
+    /// The edge: the day in which it ends, and an hour before that. By seconds from the edge and of the step: where the
+    /// answer begins.
     #[test]
     fn a_day_is_kept_as_a_whole_and_an_hour_is_given_to_slow_askers() {
-        let first = bucket(before(NOW, KEPT.raw).as_micros(), DAY);
-        let from = |seconds: i64| {
-            let from = Some(Timestamp::from_micros(first).plus_seconds(seconds));
-            let to = Some(Timestamp::from_micros(first).plus_seconds(SECONDS_A_DAY));
-            let step = Some(Duration::from_secs(30));
-            Plan::new(Question { from, to, step, limit: 10, ..Question::default() }, NOW, &KEPT)
+        let edge = Timestamp::from_micros(bucket(before(NOW, KEPT.raw).as_micros(), DAY));
+        let from = |seconds: i64, step: u64| -> Result<i64, PlanError> {
+            let (from, to) = (Some(edge.plus_seconds(seconds)), Some(edge.plus_seconds(SECONDS_A_DAY)));
+            let step = Some(Duration::from_secs(step));
+            match Plan::new(Question { from, to, step, limit: 10, ..Question::default() }, NOW, &KEPT)? {
+                Plan::Buckets(plan) => Ok(plan.from.as_micros() - edge.as_micros()),
+                plan => panic!("{plan:?}"),
+            }
         };
-        assert!(from(0).is_ok() && from(-GRACE_SECONDS).is_ok());
-        assert_eq!(from(-GRACE_SECONDS - 1).unwrap_err().parameter, "step");
+        assert_eq!((from(0, 30), from(5, 30), from(-GRACE / SECOND, 30)), (Ok(0), Ok(5 * SECOND), Ok(0)));
+        assert_eq!(from(-GRACE / SECOND - 1, 30).unwrap_err().parameter, "step");
+        // A bucket that begins before the edge would be told short.
+        let late = from(-1, 3_599).unwrap();
+        assert!((1..3_599 * SECOND).contains(&late), "{late}");
+        assert_eq!((edge.as_micros() + late) % (3_599 * SECOND), 0);
+        // Minutes are kept longer: nothing is left out.
+        assert_eq!(from(-1, 60), Ok(-SECOND));
+        // Too much would be left out of longer ones.
+        for (step, named) in [(3_601, "61m"), (5_401, "91m")] {
+            let refused = from(-1, step).unwrap_err();
+            assert!(refused.detail.contains(&format!("a step of {named},")), "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_range_that_ends_before_what_is_kept_is_empty() {
+        let edge = Timestamp::from_micros(bucket(before(NOW, KEPT.raw).as_micros(), DAY));
+        let (from, to) = (edge.plus_seconds(-60), edge.plus_seconds(-30));
+        let step = Some(Duration::from_secs(7));
+        let question = Question { from: Some(from), to: Some(to), step, limit: 10, ..Question::default() };
+        match Plan::new(question, NOW, &KEPT).unwrap() {
+            Plan::Buckets(plan) => assert_eq!((plan.from, plan.to), (to, to)),
+            plan => panic!("{plan:?}"),
+        }
     }
 }
