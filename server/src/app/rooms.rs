@@ -87,7 +87,7 @@ pub(super) fn build(settings: &Settings, cellar: &Cellar, common: &Common, queue
             Arc::clone(latest),
             standing,
         )),
-        ingest: Arc::new(Ingest::new(Arc::clone(queue), clock.clone(), settings.retention_raw)),
+        ingest: Arc::new(Ingest::new(Arc::clone(queue), tsdb.clone())),
         prometheus: Arc::new(Prometheus::new(
             tsdb.clone(),
             duck.readers().clone(),

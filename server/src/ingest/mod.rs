@@ -34,7 +34,7 @@ pub use queue::Queue;
 pub use store::Store;
 pub use writer::Writer;
 
-use crate::clock::Clock;
+use crate::tsdb::{Judged, Tsdb};
 use accept::Window;
 use pingup_protocol::{
     metrics::{PushAnswer, Rejected},
@@ -115,24 +115,25 @@ pub enum IngestError {
 #[derive(Debug)]
 pub struct Ingest {
     queue: Arc<Queue>,
-    clock: Clock,
-    retention: Duration,
+    tsdb: Tsdb,
 }
 
 impl Ingest {
-    /// The room before `queue`, whose writer runs. Samples older than `retention` are not stored.
-    pub const fn new(queue: Arc<Queue>, clock: Clock, retention: Duration) -> Self {
-        Self { queue, clock, retention }
+    /// The room before `queue`, whose writer writes to `tsdb`. Samples older than that keeps are not stored.
+    pub const fn new(queue: Arc<Queue>, tsdb: Tsdb) -> Self {
+        Self { queue, tsdb }
     }
 
-    /// What is neither too old nor too far ahead now.
+    /// What is neither too old nor too far ahead now. By a clock that is not believed nothing is too old: its agent
+    /// would drop what is not.
     pub fn window(&self) -> Window {
-        Window::new(self.clock.now(), self.retention)
+        let Judged { now, is_believed } = self.tsdb.judge_clock();
+        Window::new(now, if is_believed { self.tsdb.retention().raw } else { Duration::MAX })
     }
 
     /// The hub's clock.
     pub fn now(&self) -> Timestamp {
-        self.clock.now()
+        self.tsdb.judge_clock().now
     }
 
     /// Queues `job` and waits for its commit. `Ok` means that all it counts is on disk.

@@ -3,6 +3,7 @@
 use super::*;
 use crate::{
     auth::{AgentKeys, AgentMessage, Keyring, Standing, token::AgentToken},
+    clock::Clock,
     figures::Figures,
     http::problem::Refusal,
     storage::{Duck, Sqlite, StorageError, scratch::Scratch},
@@ -63,7 +64,7 @@ async fn hub_on(bench: Bench, keys: Arc<AgentKeys>) -> Hub {
         move || Writer::start(queue, appender, Arc::default(), figures).unwrap()
     };
     let writer = spawn_blocking(start).await.unwrap();
-    let room = Arc::new(Ingest::new(Arc::clone(&queue), clock.clone(), RETENTION.raw));
+    let room = Arc::new(Ingest::new(Arc::clone(&queue), tsdb.clone()));
     Hub { room, keys, clock, engine, tsdb, queue, writer: Some(writer), _scratch: scratch }
 }
 
@@ -205,6 +206,26 @@ async fn what_cannot_be_taken_is_refused_by_name_and_not_stored() {
     assert_eq!(hub.metrics(sample(301, &numbers(7, 2))).await.unwrap().accepted, 1);
 }
 
+/// Its agent would drop it, and be right to.
+#[tokio::test]
+async fn while_the_clock_is_not_believed_nothing_has_expired() {
+    const DAY: i64 = 86_400;
+    let hub = hub().await;
+    assert_eq!(hub.metrics(sample(-31 * DAY, &numbers(7, 1))).await.unwrap().expired, 1);
+    assert_eq!(hub.metrics(sample(0, &numbers(7, 2))).await.unwrap().accepted, 1);
+    hub.clock.set_on(40 * DAY);
+    let answer = hub.metrics(sample(1, &numbers(7, 3))).await.unwrap();
+    assert_eq!((answer.accepted, answer.expired), (1, 0), "what is new is told as 40 days old");
+    assert_eq!(hub.discovery(scan(1, "")).await.unwrap().accepted, 1);
+    hub.clock.set_on(-40 * DAY);
+    assert_eq!(hub.metrics(sample(2, &numbers(7, 4))).await.unwrap().accepted, 1);
+    let late = hub.metrics(sample(-31 * DAY, &numbers(7, 5))).await.unwrap();
+    assert_eq!((late.accepted, late.expired), (1, 0), "letting go waits, so this does");
+    hub.clock.advance(DAY);
+    assert_eq!(hub.metrics(sample(-31 * DAY, &numbers(7, 6))).await.unwrap().expired, 1);
+    assert_eq!((hub.samples().len(), hub.scans()), (4, 1));
+}
+
 #[tokio::test]
 async fn a_large_batch_is_read_off_the_serving_threads_and_stored_whole() {
     let hub = hub().await;
@@ -235,7 +256,7 @@ async fn a_hub_that_is_full_or_stopping_says_come_back() {
     assert_eq!(hub.samples(), []);
 
     let idle = Arc::new(Queue::new(1, 1 << 20, Arc::default()));
-    let room = Arc::new(Ingest::new(Arc::clone(&idle), hub.clock.clone(), RETENTION.raw));
+    let room = Arc::new(Ingest::new(Arc::clone(&idle), hub.tsdb.clone()));
     let _waiting = idle.push(testing::unnumbered("a", 1)).unwrap();
     let full = handler::post_metrics(State(room), hub.message(sample(0, ""))).await.unwrap_err();
     assert_eq!(full.kind(), ProblemType::Overloaded);

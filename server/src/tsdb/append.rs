@@ -84,6 +84,7 @@ impl Appender {
         inner.last_append_failed.store(appended.is_err(), Ordering::Relaxed);
         appended?;
         writing.open.push(rows);
+        inner.witness.rows(rows);
         writing.since.get_or_insert_with(|| inner.clock.now());
         // A group of large scans may have taken much; the next one will not need it.
         self.record.shrink_to(RECORD_KEPT_BYTES);

@@ -97,6 +97,7 @@ impl Tsdb {
             connection.execute("INSERT INTO former (one, taken_over_at) VALUES (1, ?)", [now.as_micros()])?;
             Ok::<_, StorageError>(())
         })?;
+        self.0.witness.parts(&change.add);
         self.publish(|view| view.parts.extend(change.add.iter().map(|row| self.part(row))));
         Ok(())
     }

@@ -79,6 +79,13 @@ impl Segment {
         firsts.into_iter().flatten().min().map(Timestamp::from_micros)
     }
 
+    /// When the newest of its samples and scans was measured.
+    pub fn last_at(&self) -> Option<Timestamp> {
+        let columns = self.read();
+        let scans = columns.scans.iter().map(|scan| scan.at);
+        columns.at.iter().copied().chain(scans).max().map(Timestamp::from_micros)
+    }
+
     /// The newest mark of each stream in it.
     pub fn marks(&self) -> Vec<MarkRow> {
         let columns = self.read();

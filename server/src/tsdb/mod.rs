@@ -21,6 +21,7 @@
 pub mod append;
 mod attempts;
 pub mod backup;
+mod belief;
 pub mod catalogue;
 pub mod checksum;
 pub mod compact;
@@ -54,6 +55,7 @@ pub mod total;
 mod write;
 
 pub use append::Appender;
+pub use belief::Judged;
 pub use condition::Keeping;
 pub use open::{Opened, Places};
 pub use parts::{Part, PartRow, Tier};
@@ -65,6 +67,7 @@ use crate::{
 use append::Writing;
 use arrow::error::ArrowError;
 use attempts::Attempts;
+use belief::Witness;
 use condition::Condition;
 use head::Segment;
 use parquet::errors::ParquetError;
@@ -178,6 +181,7 @@ struct Inner {
     merging: Attempts,
     letting_go: Attempts,
     condition: Condition,
+    witness: Witness,
     signal: Signal,
 }
 

@@ -3,7 +3,7 @@
 
 use super::{
     Appender, Inner, Part, Retention, Signal, Tier, Tsdb, TsdbError, View, append::Writing,
-    attempts::Attempts, backup::sync_folder, catalogue, condition::Condition, head::Segment,
+    attempts::Attempts, backup::sync_folder, belief::Witness, catalogue, condition::Condition, head::Segment,
     leftovers::Leftovers, parts::Garbage, record,
 };
 use crate::{
@@ -97,6 +97,12 @@ impl Tsdb {
         garbage.put(leftovers);
         let writing = Mutex::new(Writing::resume(journal, open, clock.now()));
         let condition = Condition::new(clock.now());
+        let witness = Witness::new(clock.read());
+        witness.parts(parts.iter().map(|part| part.row()));
+        segments
+            .iter()
+            .filter_map(|segment| segment.last_at())
+            .for_each(|last| witness.row(last.as_micros()));
         let tsdb = Self(Arc::new(Inner {
             places,
             sqlite,
@@ -114,6 +120,7 @@ impl Tsdb {
             merging: Attempts::default(),
             letting_go: Attempts::default(),
             condition,
+            witness,
             signal: Signal::default(),
         }));
         let folder = DataFolder::open(&tsdb.0.places.data);

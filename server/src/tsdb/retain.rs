@@ -3,7 +3,8 @@
 //! Samples leave rollups by the minute behind, in the transaction that lets them go: until then the samples
 //! themselves say all that a minute could. Rollups by the hour are there from the day of the samples on. A part
 //! goes as a whole, once the whole of its period is past its time. A period that cannot be let go, say of a damaged
-//! file, does not keep the others, and is left alone for a while ([`super::attempts`]).
+//! file, does not keep the others, and is left alone for a while ([`super::attempts`]). Nothing goes by a clock that is
+//! not believed ([`super::belief`]): one wrong reading would be the end of all history.
 
 use super::{
     Part, Tier, Tsdb, TsdbError, View,
@@ -15,7 +16,7 @@ use super::{
     open,
     parts::PartRow,
     rolled::Rolled,
-    rollup::MINUTE,
+    rollup::{DAY, MINUTE},
     write::Draft,
 };
 use crate::storage::{DataFolder, StorageError};
@@ -23,13 +24,19 @@ use pingup_protocol::time::Timestamp;
 use std::{collections::BTreeSet, path::PathBuf, sync::Arc, time::Duration};
 
 impl Tsdb {
-    /// Lets go of one period that is past its time; `false` if there is none, or only such as failed a while ago.
+    /// Lets go of one period that is past its time; `false` if there is none, or only such as failed a while ago, or
+    /// while the clock is not believed.
     pub fn retain_once(&self) -> Result<bool, TsdbError> {
-        let (view, now) = (self.view(), self.0.clock.now());
+        let (view, clock) = (self.view(), self.judge_clock());
+        let now = clock.now;
         let is_over =
             |row: &&PartRow| row.tier.end(row.period) <= before(now, self.kept(row.tier)).as_micros();
         let over = view.parts.iter().map(|part| part.row()).filter(is_over);
-        let over: BTreeSet<Period> = over.map(|row| (row.tier, row.period)).collect();
+        let mut over: BTreeSet<Period> = over.map(|row| (row.tier, row.period)).collect();
+        self.0.witness.tell(clock, !over.is_empty());
+        if !clock.is_believed {
+            over.clear();
+        }
         let Some(period) = self.0.letting_go.next(over.into_iter().collect(), |period| *period, now) else {
             return Ok(false);
         };
@@ -45,7 +52,10 @@ impl Tsdb {
         let minutes =
             if tier == Tier::Raw && minutes_are_kept { self.roll_up(period, &old)? } else { Vec::new() };
         let remove = old.iter().map(|part| part.row().id).collect();
-        self.change(Change { add: minutes, remove, ..Change::default() })
+        self.change(Change { add: minutes, remove, ..Change::default() })?;
+        let (rows, period) = (rows_of(&old), Timestamp::from_micros(period.saturating_mul(DAY)));
+        tracing::info!(%tier, %period, rows, "a period that is past its time was let go");
+        Ok(())
     }
 
     fn kept(&self, tier: Tier) -> Duration {
@@ -56,6 +66,10 @@ impl Tsdb {
             Tier::Hour => retention.hour,
         }
     }
+}
+
+fn rows_of(parts: &[Arc<Part>]) -> u64 {
+    parts.iter().map(|part| part.row().rows).sum()
 }
 
 /// The moment before which nothing is kept.

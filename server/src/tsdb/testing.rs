@@ -1,5 +1,5 @@
 //! For tests: a history in a folder of its own, with a clock that stands still, faults on purpose, and a plain
-//! look at all of its rows. Nothing runs beside: sealing, merging and letting go happen when they are asked for.
+//! look at all of its rows. The clock is believed, also after a restart, unless a test sets it. Nothing runs beside: sealing, merging and letting go happen when they are asked for.
 
 mod random;
 mod rows;
@@ -32,6 +32,9 @@ pub(crate) const RETENTION: Retention = Retention { raw: days(30), minute: days(
 
 /// Every moment but the last.
 pub(crate) const EVER: Range<Timestamp> = Timestamp::from_micros(i64::MIN)..Timestamp::from_micros(i64::MAX);
+
+/// A hub that started so long ago believes its clock, unless that is set.
+const LONG_SECONDS: i64 = 7 * 86_400;
 
 const fn days(days: u64) -> Duration {
     Duration::from_secs(days * 86_400)
@@ -67,6 +70,7 @@ impl Bench {
         let (sqlite, engine) = (scratch.sqlite(), scratch.duck());
         let opened = open(&scratch, &sqlite, &engine, &clock, retention, Faults::none()).unwrap();
         let Opened { tsdb, appender } = opened;
+        tsdb.started_seconds_ago(LONG_SECONDS);
         Self { clock, sqlite, engine, tsdb, appender, retention, scratch }
     }
 
@@ -85,6 +89,7 @@ impl Bench {
     pub(crate) fn reopen_with(&mut self, faults: Faults) -> Result<(), TsdbError> {
         let Opened { tsdb, appender } =
             open(&self.scratch, &self.sqlite, &self.engine, &self.clock, self.retention, faults)?;
+        tsdb.started_seconds_ago(LONG_SECONDS);
         (self.tsdb, self.appender) = (tsdb, appender);
         Ok(())
     }

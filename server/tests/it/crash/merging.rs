@@ -30,7 +30,8 @@ fn batch(agent: &Agent, number: u64) -> Vec<u8> {
     agent.sign(&json!({"agentId": agent.id, "boot": 1, "samples": samples}))
 }
 
-/// A stopped hub with two parts of a day that is over, which nothing was added to for an hour.
+/// A stopped hub with two parts of a day that is over, which nothing was added to for an hour; and a sample of now,
+/// which bears its clock out.
 fn prepared() -> Hub {
     let mut hub = Hub::start();
     let agent = hub.register("A");
@@ -38,6 +39,7 @@ fn prepared() -> Hub {
         agent.wire.post_bytes("/api/v1/metrics", &batch(&agent, number)).expect(200);
     }
     eventually("both segments are sealed", || (is_sealed(&hub) && files(&hub, "raw") == 2).then_some(()));
+    agent.post("/api/v1/metrics", &agent.sample(now(), 1.0)).expect(200);
     hub.stop();
     let records = rusqlite::Connection::open(hub.folder().join("pingup.db")).unwrap();
     records.execute("UPDATE parts SET created_at = created_at - 3600000000", []).unwrap();
