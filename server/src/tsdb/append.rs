@@ -4,8 +4,8 @@
 //! leaves a segment that does not fill ([`Tsdb::leave_aged`]). The keeper never waits for it.
 
 use super::{
-    Inner, Part, SEGMENTS_MAX, Tier, Tsdb, TsdbError,
-    head::Segment,
+    Inner, Part, SEGMENTS_MAX, Tier, Tsdb, TsdbError, View,
+    head::{SEGMENT_BYTES_MAX, Segment},
     pick, record,
     rows::{Kind, Look, MarkRow, Rows, Sought},
     schema::{integer_at, time_at},
@@ -25,6 +25,10 @@ const SEAL_WAIT: Duration = Duration::from_secs(2);
 /// How long rows lie in a segment that does not fill. Only what is in parts is let go by retention, so a small
 /// fleet's rows stay so much longer than they should at most; parts of a day are few enough to be merged at its end.
 pub const SEGMENT_AGE_MAX: Duration = Duration::from_secs(24 * 3_600);
+
+/// What segments take at most when one more is begun while one waits. A segment takes much more than its bound when
+/// a group brings some hundred thousand new names; so large ones wait for each other.
+const SEGMENTS_BYTES_MAX: usize = SEGMENTS_MAX * SEGMENT_BYTES_MAX;
 
 /// The one writer of the history.
 pub struct Appender {
@@ -53,7 +57,7 @@ impl Writing {
 
     /// Leaves the segment to be sealed and goes on in a new one; `false` if too many wait already.
     fn begin_segment(&mut self, tsdb: &Tsdb) -> Result<bool, TsdbError> {
-        if tsdb.view().segments.len() >= SEGMENTS_MAX {
+        if !has_room(&tsdb.view()) {
             return Ok(false);
         }
         let number = self.open.number() + 1;
@@ -63,6 +67,15 @@ impl Writing {
         tsdb.publish(|view| view.segments.push(open));
         tsdb.0.signal.tell();
         Ok(true)
+    }
+}
+
+/// Whether one more segment may be begun. Only what is left is sealed: with a single one, however large, it may.
+fn has_room(view: &View) -> bool {
+    let bytes = || view.segments.iter().map(|segment| segment.bytes()).sum::<usize>();
+    match view.segments.len() {
+        0 | 1 => true,
+        segments => segments < SEGMENTS_MAX && bytes() < SEGMENTS_BYTES_MAX,
     }
 }
 
@@ -140,7 +153,7 @@ impl Appender {
 
     fn wait_for_room(&mut self) -> Result<(), TsdbError> {
         let tsdb = &self.tsdb;
-        tsdb.0.signal.wait_for(self.seal_wait, || tsdb.view().segments.len() < SEGMENTS_MAX);
+        tsdb.0.signal.wait_for(self.seal_wait, || has_room(&tsdb.view()));
         if self.begin_segment()? { Ok(()) } else { Err(StorageError::Busy.into()) }
     }
 }

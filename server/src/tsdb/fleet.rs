@@ -4,8 +4,8 @@
 //! that they add up, so nothing can part the two: they come, are merged, are let go and are copied with it. Each
 //! file's are made from its own agents' rows while those are written, in one pass and never from another file's.
 //!
-//! A file whose agents have more than [`FLEET_ROWS_MAX`] buckets together has none, and neither has one that was
-//! written before there were any; the catalogue tells by the file's last agent. Those are added up when asked.
+//! A file whose agents have more than [`FLEET_ROWS_MAX`] buckets together, or [`FLEET_NAMES_MAX`] names, has none, and
+//! neither has one that was written before there were any; the catalogue tells by the file's last agent. Those are added up when asked.
 
 use super::{
     TsdbError,
@@ -15,10 +15,7 @@ use super::{
     schema::{BATCH_ROWS_MAX, text_at, time_at},
 };
 use arrow::array::RecordBatch;
-use std::{
-    collections::{BTreeMap, HashMap},
-    vec,
-};
+use std::{collections::HashMap, vec};
 
 /// Whose rows those of all agents are. No agent can have this id, and it sorts behind all that one can have.
 pub const FLEET: &str = "~";
@@ -26,6 +23,8 @@ pub const FLEET: &str = "~";
 /// The fleet's rows in one file at most, some 100 bytes of memory each until they are written. A month by the
 /// hour of a hundred measurements, a day by the minute of fifty.
 pub(super) const FLEET_ROWS_MAX: usize = 75_000;
+/// Their names at most, some 200 bytes of memory each: whatever a fleet measures, there are not so many.
+const FLEET_NAMES_MAX: usize = 8_192;
 
 /// Ordered rollup rows of agents, the fleet's behind them.
 pub(super) struct WithFleet<I> {
@@ -37,24 +36,28 @@ pub(super) struct WithFleet<I> {
 /// Name, start and aggregate.
 type FleetRow = (Box<str>, i64, Aggregate);
 
+/// Buckets of one name, in the order of time.
+type Buckets = Vec<(i64, Aggregate)>;
+
 /// What all agents add up to so far.
 struct Sums {
     places: HashMap<Box<str>, usize>,
-    names: Vec<(Box<str>, BTreeMap<i64, Aggregate>)>,
+    names: Vec<(Box<str>, Buckets)>,
     /// The place of the name that came last: rows of one name come together.
     last: usize,
     rows: usize,
     rows_max: usize,
+    names_max: usize,
 }
 
 impl<I: Iterator<Item = Result<RecordBatch, TsdbError>>> WithFleet<I> {
     /// Rows of `agents`, none of them the fleet's.
     pub(super) fn new(agents: I) -> Self {
-        Self::within(agents, FLEET_ROWS_MAX)
+        Self::within(agents, FLEET_ROWS_MAX, FLEET_NAMES_MAX)
     }
 
-    fn within(agents: I, rows_max: usize) -> Self {
-        Self { agents, sums: Some(Sums::new(rows_max)), fleet: Vec::new().into_iter() }
+    fn within(agents: I, rows_max: usize, names_max: usize) -> Self {
+        Self { agents, sums: Some(Sums::new(rows_max, names_max)), fleet: Vec::new().into_iter() }
     }
 
     fn next_rows(&mut self) -> Result<Option<RecordBatch>, TsdbError> {
@@ -84,8 +87,8 @@ impl<I: Iterator<Item = Result<RecordBatch, TsdbError>>> Iterator for WithFleet<
 }
 
 impl Sums {
-    fn new(rows_max: usize) -> Self {
-        Self { places: HashMap::new(), names: Vec::new(), last: 0, rows: 0, rows_max }
+    fn new(rows_max: usize, names_max: usize) -> Self {
+        Self { places: HashMap::new(), names: Vec::new(), last: 0, rows: 0, rows_max, names_max }
     }
 
     /// Whether all of it is within the bound.
@@ -94,10 +97,15 @@ impl Sums {
             let Some(aggregate) = aggregate_at(batch, row) else { continue };
             let place = self.place(text_at(batch, 1, row));
             let buckets = &mut self.names[place].1;
-            let before = buckets.len();
-            buckets.entry(time_at(batch, 2, row)).and_modify(|sum| sum.add(&aggregate)).or_insert(aggregate);
-            self.rows += buckets.len() - before;
-            if self.rows > self.rows_max {
+            let start = time_at(batch, 2, row);
+            match buckets.binary_search_by_key(&start, |(start, _)| *start) {
+                Ok(place) => buckets[place].1.add(&aggregate),
+                Err(place) => {
+                    buckets.insert(place, (start, aggregate));
+                    self.rows += 1;
+                }
+            }
+            if self.rows > self.rows_max || self.names.len() > self.names_max {
                 return false;
             }
         }
@@ -112,7 +120,7 @@ impl Sums {
             Some(place) => *place,
             None => {
                 self.places.insert(name.into(), self.names.len());
-                self.names.push((name.into(), BTreeMap::new()));
+                self.names.push((name.into(), Buckets::with_capacity(1)));
                 self.names.len() - 1
             }
         };
@@ -155,8 +163,12 @@ mod tests {
     }
 
     fn fleet_rows(rows_max: usize) -> Vec<(String, i64, f64, u64)> {
+        fleet_rows_within(rows_max, FLEET_NAMES_MAX)
+    }
+
+    fn fleet_rows_within(rows_max: usize, names_max: usize) -> Vec<(String, i64, f64, u64)> {
         let mut found = Vec::new();
-        for batch in WithFleet::within(batches().into_iter(), rows_max) {
+        for batch in WithFleet::within(batches().into_iter(), rows_max, names_max) {
             let batch = batch.unwrap();
             for row in (0..batch.num_rows()).filter(|row| text_at(&batch, 0, *row) == FLEET) {
                 let sum = aggregate_at(&batch, row).unwrap();
@@ -186,8 +198,11 @@ mod tests {
     #[test]
     fn beyond_the_bound_there_are_none() {
         assert_eq!(fleet_rows(3), []);
-        let rows =
-            WithFleet::within(batches().into_iter(), 3).map(|batch| batch.unwrap().num_rows()).sum::<usize>();
+        assert_eq!(fleet_rows_within(FLEET_ROWS_MAX, 3).len(), 4);
+        assert_eq!(fleet_rows_within(FLEET_ROWS_MAX, 2), []);
+        let rows = WithFleet::within(batches().into_iter(), 3, 3)
+            .map(|batch| batch.unwrap().num_rows())
+            .sum::<usize>();
         assert_eq!(rows, 5, "the agents' own stay");
     }
 

@@ -5,11 +5,13 @@
 //! short lock, an agent's rows by way of an index; the writer appends a group under the same lock.
 
 mod columns;
+mod hours;
 mod order;
 mod read;
 mod told;
 
-pub use order::{DayRows, RollupRow, Sorted, rollup_batch, rollup_batches};
+pub use hours::Hours;
+pub use order::{DayRows, RollupRow, Sorted, rollup_batch};
 pub use read::{HeadSample, HeadScanRow};
 pub use told::{SCANS, Told};
 
@@ -59,6 +61,11 @@ impl Segment {
     pub fn is_full(&self) -> bool {
         let columns = self.read();
         columns.at.len() + columns.scans.len() >= SEGMENT_ROWS_MAX || columns.bytes() >= SEGMENT_BYTES_MAX
+    }
+
+    /// What it takes in memory, about.
+    pub fn bytes(&self) -> usize {
+        self.read().bytes()
     }
 
     /// Whether nothing is in it, not even a mark.

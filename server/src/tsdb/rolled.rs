@@ -13,8 +13,8 @@ use pingup_protocol::{ids::AgentId, time::Timestamp};
 const OWN: usize = 2;
 const FURTHER: usize = 9;
 
-/// Rows of one agent that are held at most: more than a day by the minute makes of 68 measurements. Beyond it, for
-/// an agent may name other measurements in every sample, its rows go on in another part.
+/// Rows of one agent that are held at most, as [`Roller::rows`] counts them: more than a day by the minute makes of 68
+/// measurements. Beyond it, for an agent may name other measurements in every sample, its rows go on in another part.
 const AGENT_ROWS_MAX: usize = 131_072;
 
 /// What samples, ordered by agent and time, add up to; ordered as a part is. It ends with the samples, or before,

@@ -7,14 +7,14 @@
 use super::{
     Tier, Tsdb, TsdbError,
     catalogue::Change,
-    head::{DayRows, RollupRow, Segment, Sorted, rollup_batches},
+    head::{DayRows, Segment, Sorted},
     parts::PartRow,
     rollup::HOUR,
     schema::{RAW, SCANS},
     write::Draft,
 };
 use crate::storage::Journal;
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
 impl Tsdb {
     /// Whether a segment waits to be sealed.
@@ -43,15 +43,14 @@ impl Tsdb {
     fn write_segment(&self, segment: &Arc<Segment>, add: &mut Vec<PartRow>) -> Result<(), TsdbError> {
         let sorted = Arc::new(Sorted::new(Arc::clone(segment)));
         let draft = |tier, period| Draft { tier, period, level: 0 };
-        let mut hours: BTreeMap<i64, Vec<RollupRow>> = BTreeMap::new();
+        let mut months: BTreeMap<i64, Vec<Range<usize>>> = BTreeMap::new();
         for DayRows { day, rows } in sorted.sample_days() {
-            hours.entry(Tier::Hour.period(day)).or_default().extend(sorted.rollup(rows.clone(), HOUR));
+            months.entry(Tier::Hour.period(day)).or_default().push(rows.clone());
             let batches = sorted.sample_batches(rows).map(|batch| Ok(batch?));
             add.extend(self.write_part(draft(Tier::Raw, day), &RAW, batches)?);
         }
-        for (month, mut rows) in hours {
-            rows.sort_by(|a, b| (&a.agent_id, &a.name, a.start).cmp(&(&b.agent_id, &b.name, b.start)));
-            let batches = rollup_batches(&rows).map(|batch| Ok(batch?));
+        for (month, days) in months {
+            let batches = sorted.rollup(&days, HOUR).map(|batch| Ok(batch?));
             add.extend(self.write_rollups(draft(Tier::Hour, month), batches)?);
         }
         for DayRows { day, rows } in sorted.scan_days() {

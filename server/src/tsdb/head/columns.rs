@@ -17,8 +17,9 @@ const SAMPLE_BYTES: usize =
 const FURTHER_BYTES: usize = size_of::<Further>();
 /// What a scan takes beside its hosts: itself, and its place among its agent's.
 const SCAN_BYTES: usize = size_of::<HeadScan>() + size_of::<u32>();
-/// What a name takes beside its text, which is kept twice.
-const NAME_BYTES: usize = 64;
+/// What a name takes beside its text, which is kept twice: 40 bytes, and what table and list have room for when they
+/// have just grown, which is as much again.
+const NAME_BYTES: usize = 96;
 /// What an agent, its index and one stream take, about.
 const AGENT_BYTES: usize = 256;
 
@@ -36,7 +37,7 @@ pub(super) struct Names {
 }
 
 impl Names {
-    fn number(&mut self, text: &str) -> u32 {
+    pub(super) fn number(&mut self, text: &str) -> u32 {
         if let Some(number) = self.numbers.get(text) {
             return *number;
         }

@@ -1,11 +1,11 @@
 //! A segment in the order of the disk: by day, then agent, then time; and its hours as rollups.
 //!
-//! Only row numbers are sorted. Batches are made one at a time while they are written, so that sealing takes a
-//! few megabytes beside the segment itself. The segment must not grow any more.
+//! Only row numbers are sorted. Batches are made one at a time while they are written, rollups a bounded run of names at
+//! a time ([`Hours`](super::Hours)), so that sealing takes a few megabytes beside the segment itself. The segment must
+//! not grow any more.
 
 use super::{HeadSample, HeadScanRow, Segment};
 use crate::tsdb::{
-    roller::Roller,
     rollup::{Aggregate, day},
     schema::{self, BATCH_ROWS_MAX, OWN_COLUMNS, RAW, ROLLUP, SCANS},
 };
@@ -19,9 +19,11 @@ use std::{ops::Range, sync::Arc};
 /// Row numbers of a segment in the order of the disk.
 #[derive(Debug)]
 pub struct Sorted {
-    segment: Arc<Segment>,
-    samples: Vec<u32>,
+    pub(super) segment: Arc<Segment>,
+    pub(super) samples: Vec<u32>,
     scans: Vec<u32>,
+    /// The places of agents in the order of their ids.
+    pub(super) ranks: Vec<u32>,
 }
 
 /// What lies in one file: rows of one day.
@@ -76,7 +78,7 @@ impl Sorted {
             key(scan.stream, scan.at, scan.seq)
         });
         drop(columns);
-        Self { segment, samples, scans }
+        Self { segment, samples, scans, ranks }
     }
 
     /// The days that samples lie in, each with its rows.
@@ -107,22 +109,6 @@ impl Sorted {
     ) -> impl Iterator<Item = Result<RecordBatch, ArrowError>> + Send + use<> {
         let sorted = Arc::clone(self);
         chunks(rows).map(move |rows| sorted.scans(&sorted.scans[rows]))
-    }
-
-    /// What the samples of `rows`, of one day, add up to by the bucket of `step` microseconds, ordered by agent,
-    /// name and time.
-    pub fn rollup(&self, rows: Range<usize>, step: i64) -> Vec<RollupRow> {
-        let columns = self.segment.read();
-        let agent = |row: u32| columns.streams[columns.stream[row as usize] as usize].agent;
-        let (mut roller, mut rolled) = (Roller::new(step), Vec::new());
-        for rows in self.samples[rows].chunk_by(|a, b| agent(*a) == agent(*b)) {
-            for sample in rows.iter().map(|&row| HeadSample::new(&columns, row)) {
-                let own = std::array::from_fn(|place| sample.own(place));
-                roller.add(sample.timestamp(), own, sample.further());
-            }
-            rolled.extend(roller.finish(&columns.agents[agent(rows[0]) as usize].id));
-        }
-        rolled
     }
 
     fn samples(&self, rows: &[u32]) -> Result<RecordBatch, ArrowError> {
@@ -160,11 +146,6 @@ impl Sorted {
         ];
         schema::batch(&SCANS, all)
     }
-}
-
-/// Rollup rows as batches, made one by one.
-pub fn rollup_batches(rows: &[RollupRow]) -> impl Iterator<Item = Result<RecordBatch, ArrowError>> {
-    rows.chunks(BATCH_ROWS_MAX).map(|rows| rollup_batch(rows.iter().map(RollupRow::cells)))
 }
 
 /// A rollup row as it is written: whose, name, start and aggregate.

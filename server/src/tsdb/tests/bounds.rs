@@ -7,11 +7,12 @@ use crate::{
         Retention, SEGMENTS_MAX, TsdbError,
         append::SEGMENT_AGE_MAX,
         head::SEGMENT_ROWS_MAX,
-        record::OwnedRows,
+        record::{OwnedRows, OwnedSample},
         rows::{BOOTS_PER_AGENT_MAX, Mark, MarkRow},
         testing::{Bench, NOW, RETENTION, agent_id, sample},
     },
 };
+use pingup_protocol::metrics::Measurements;
 use std::{collections::BTreeSet, thread, time::Duration};
 
 /// Groups until the segment that is written to is full.
@@ -55,6 +56,32 @@ fn when_too_many_segments_wait_groups_are_refused_and_nothing_is_lost() {
     bench.reopen();
     assert_eq!(bench.tsdb.view().segments.len(), SEGMENTS_MAX);
     assert_eq!(bench.rows().len() as u64, next);
+}
+
+/// A group is never parted, so one of many new names makes a segment far larger than its bound.
+#[test]
+fn segments_of_many_names_wait_for_each_other() {
+    let (mut bench, mut next) = (Bench::new(), 1);
+    bench.appender.seal_wait = Duration::from_millis(1);
+    let mut group = || {
+        let samples = (next..next + 3_000).map(|seq| {
+            let further = (0..64).map(|n| (format!("m{:x}", seq * 64 + n), 1.0)).collect();
+            let metrics = Measurements { further, ..Measurements::default() };
+            OwnedSample { metrics, ..sample("a", (1, seq), NOW.plus_seconds(-(seq / 100).cast_signed())) }
+        });
+        let samples = samples.collect();
+        next += 3_000;
+        OwnedRows { samples, ..OwnedRows::default() }
+    };
+    bench.append(&group()).unwrap();
+    bench.append(&group()).unwrap();
+    assert_eq!(bench.tsdb.view().segments.len(), 2, "together they are larger than three should be");
+    let refused = bench.append(&group()).unwrap_err();
+    assert!(matches!(refused, TsdbError::Storage(StorageError::Busy)), "{refused}");
+    assert!(bench.tsdb.seal_oldest().unwrap());
+    bench.append(&group()).unwrap();
+    bench.seal_all();
+    assert_eq!(bench.rows().len(), 9_000);
 }
 
 #[test]

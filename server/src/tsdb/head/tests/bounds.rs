@@ -135,6 +135,24 @@ fn allocated(columns: &Columns) -> usize {
         + columns.scans.iter().map(scan).sum::<usize>()
 }
 
+/// Short names, of which most is what comes with the text: with the room that is there when table and list have grown.
+#[test]
+fn a_name_is_counted_with_the_room_that_comes_with_it() {
+    const SLOT: usize = size_of::<(Box<str>, u32)>() + 1;
+    let mut names = Names::default();
+    for number in 0..70_000 {
+        let before = (names.numbers.capacity(), names.texts.capacity());
+        names.number(&format!("m{number:x}"));
+        let (slots, room) = (names.numbers.capacity(), names.texts.capacity());
+        // Where nothing grew, more of it is counted than before. A few names take little, whatever their room is.
+        if (slots, room) != before && number > 64 {
+            let texts = names.texts.iter().map(|text| 2 * text.len().next_multiple_of(8)).sum::<usize>();
+            let allocated = slots * 8 / 7 * SLOT + room * size_of::<Box<str>>() + texts;
+            assert!(names.bytes >= allocated, "{number}: {} bytes are counted of {allocated}", names.bytes);
+        }
+    }
+}
+
 /// What is counted is what is allocated, and some for what comes with it; of marks, which take the journal's room, more.
 #[test]
 fn what_is_counted_is_what_is_allocated() {

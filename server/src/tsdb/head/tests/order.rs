@@ -2,12 +2,14 @@
 
 use super::random;
 use crate::tsdb::{
-    head::{RollupRow, Segment, Sorted},
+    head::{Hours, Segment, Sorted},
+    merge::aggregate_at,
     record::{OwnedRows, OwnedSample},
     rollup::{Aggregate, DAY, HOUR, MINUTE, bucket, day},
-    schema::{BATCH_ROWS_MAX, SAMPLES},
+    schema::{BATCH_ROWS_MAX, SAMPLES, text_at, time_at},
     testing::Dice,
 };
+use arrow::array::RecordBatch;
 use pingup_protocol::{ids::AgentId, time::Timestamp};
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -33,8 +35,8 @@ fn days_are_cut_and_ordered_as_on_disk() {
             assert_eq!(batches.iter().map(|batch| batch.num_rows()).sum::<usize>(), rows.len());
             let told = batches.iter().flat_map(|batch| {
                 (0..batch.num_rows()).map(|row| {
-                    let text = crate::tsdb::schema::text_at(batch, 0, row).to_owned();
-                    (text, crate::tsdb::schema::time_at(batch, 1, row))
+                    let text = text_at(batch, 0, row).to_owned();
+                    (text, time_at(batch, 1, row))
                 })
             });
             let wanted = rows.iter().map(|row| (row.agent_id.as_str().to_owned(), row.timestamp.as_micros()));
@@ -48,11 +50,26 @@ fn days_are_cut_and_ordered_as_on_disk() {
     }
 }
 
+/// Agent, name and start.
+type Key = (String, String, i64);
+
+fn rows_of(hours: Hours) -> Vec<(Key, Aggregate)> {
+    let rows = |batch: RecordBatch| {
+        assert!(batch.num_rows() <= BATCH_ROWS_MAX);
+        let row = |row| {
+            let text = |column| text_at(&batch, column, row).to_owned();
+            ((text(0), text(1), time_at(&batch, 2, row)), aggregate_at(&batch, row).unwrap())
+        };
+        (0..batch.num_rows()).map(row).collect::<Vec<_>>()
+    };
+    hours.map(Result::unwrap).flat_map(rows).collect()
+}
+
 #[test]
 fn rollups_equal_brute_force() {
     for seed in 1..=20 {
         let (segment, mut dice) = (Arc::new(Segment::new(1)), Dice::seeded(seed));
-        let mut expected: BTreeMap<(String, String, i64), Aggregate> = BTreeMap::new();
+        let mut expected: BTreeMap<Key, Aggregate> = BTreeMap::new();
         let step = [MINUTE, HOUR, DAY][dice.below(3) as usize];
         for row in 0..400 {
             // Of one moment each: which of two newest counts is not promised.
@@ -69,17 +86,19 @@ fn rollups_equal_brute_force() {
             }
             segment.push(&OwnedRows { samples: vec![row], ..OwnedRows::default() }.borrow());
         }
-        let sorted = Sorted::new(segment);
-        let mut told: BTreeMap<(String, String, i64), Aggregate> = BTreeMap::new();
-        for found in sorted.sample_days() {
-            let rows = sorted.rollup(found.rows, step);
-            let key = |row: &RollupRow| (row.agent_id.clone(), row.name.clone(), row.start);
-            assert!(rows.is_sorted_by_key(key), "seed {seed}");
-            for row in rows {
-                let key = (row.agent_id.as_str().to_owned(), row.name.into_string(), row.start);
-                assert_eq!(told.insert(key, row.aggregate), None, "seed {seed}: one row a bucket");
-            }
+        let sorted = Arc::new(Sorted::new(segment));
+        let days: Vec<_> = sorted.sample_days().into_iter().map(|day| day.rows).collect();
+        // However few names are held at a time, and whether the days are of one file or of several.
+        for rows_max in [1, 50, usize::MAX] {
+            let told = rows_of(sorted.rollup_within(&days, step, rows_max));
+            assert!(told.is_sorted_by_key(|(key, _)| key), "seed {seed}, {rows_max} rows");
+            assert!(told.into_iter().eq(expected.clone()), "seed {seed}, {rows_max} rows");
+            let by_day = days
+                .iter()
+                .flat_map(|day| rows_of(sorted.rollup_within(std::slice::from_ref(day), step, rows_max)));
+            let mut by_day: Vec<_> = by_day.collect();
+            by_day.sort_by(|(a, _), (b, _)| a.cmp(b));
+            assert!(by_day.into_iter().eq(expected.clone()), "seed {seed}, {rows_max} rows");
         }
-        assert_eq!(told, expected, "seed {seed}");
     }
 }
