@@ -3,6 +3,7 @@
 
 mod hub;
 mod identity;
+mod kept;
 mod spool;
 mod state;
 
@@ -77,6 +78,7 @@ async fn checks(draft: &Draft) -> Vec<Check> {
             let (check, found) = identity::check(path, token);
             checks.push(check);
             identity = found;
+            checks.push(kept::check(path));
             let bounds = draft.settings.as_ref().ok().map(|settings| settings.spool);
             checks.push(spool::check(&path.join("spool"), bounds));
         }

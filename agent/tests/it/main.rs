@@ -10,8 +10,10 @@
     reason = "a test that cannot go on should end"
 )]
 
+mod bare;
 mod commands;
 mod config;
+mod damaged;
 mod deploy;
 mod doctor;
 mod enrolment;
