@@ -166,6 +166,17 @@ impl Clock {
         self.told.get().map_or(here.machine, |told| told.hub_at(here))
     }
 
+    /// The moment by which what was stamped is judged too old: the hub's time, or the machine's where that is behind,
+    /// since records of a slow clock look older than they are. `None` unless the hub said what time it is, and the
+    /// machine's clocks agree how long ago that was: nothing is old by a clock that somebody set.
+    pub fn ageing(&self) -> Option<Timestamp> {
+        self.ageing_at(Reading::now())
+    }
+
+    fn ageing_at(&self, here: Reading) -> Option<Timestamp> {
+        self.told.get()?.certain_at(here).map(|hub| hub.min(here.machine))
+    }
+
     /// Whether the hub has said what time it has.
     pub fn knows_hub(&self) -> bool {
         self.told.get().is_some()

@@ -5,124 +5,84 @@
 //! refused as a whole, and the one before stays. One that was kept and cannot be read any more leaves only what
 //! does nothing, until another was fetched: what the hub took away does not come back by a restart.
 
-use crate::{
-    backoff::{Backoff, REFUSED, random},
-    execute::AllowList,
-    scan::{Place, Plan, PlanError, parse_network},
-    settings::Settings,
-    state::{StateError, read_json, write_json},
-    stop::Stop,
-    transport::{Failure, Revoked, Session, nonce},
-};
+mod effective;
+mod fetch;
+
+pub use effective::{ConfigError, Effective};
+pub use fetch::run;
+
+use crate::state::{StateError, read_json, write_json};
+use effective::HARMLESS;
 use pingup_protocol::{
     config::{AgentConfig, ConfigAnswer},
     heartbeat::{ConfigReport, RefusedConfig},
-    schema::SchemaError,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::{
     cell::{Cell, RefCell},
-    num::NonZeroU32,
-    path::PathBuf,
+    path::{Path, PathBuf},
     rc::Rc,
-    time::Duration,
 };
 use tokio::sync::{Notify, watch};
-
-/// What may run while it is not known what the hub took away.
-const HARMLESS: &str = "ping";
-
-/// Why a configuration is not applied.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// A lower version than one that was applied before.
-    #[error("version {offered} is lower than {applied}, which was applied before")]
-    Older {
-        /// What came.
-        offered: u64,
-        /// What is in force.
-        applied: u64,
-    },
-    /// It does not have the right form.
-    #[error(transparent)]
-    Schema(#[from] SchemaError),
-    /// It asks for scans that are not made.
-    #[error("/config/discovery/cidrs: {0}")]
-    Plan(#[from] PlanError),
-    /// It cannot be kept, so it is not applied either.
-    #[error(transparent)]
-    State(#[from] StateError),
-}
-
-/// What is in force: the machine's settings, narrowed and timed by the hub.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Effective {
-    /// Between two samples.
-    pub interval: Duration,
-    /// The actions that may run.
-    pub allow: AllowList,
-    /// Between two scans; none are made on their own without it.
-    pub scan_every: Option<Duration>,
-    /// What to scan; the machine's own subnets without it.
-    pub places: Option<Vec<Place>>,
-    /// Whether these may be many addresses.
-    pub force: bool,
-    /// The ports that a scan tries.
-    pub ports: Vec<u16>,
-    /// Attempts that a scan makes each second.
-    pub rate: NonZeroU32,
-}
-
-impl Effective {
-    /// The machine's own settings.
-    pub fn of(settings: &Settings) -> Self {
-        Self {
-            interval: settings.interval,
-            allow: settings.allow.clone(),
-            scan_every: None,
-            places: settings.scan.places.clone(),
-            force: false,
-            ports: settings.scan.ports.clone(),
-            rate: settings.scan.rate,
-        }
-    }
-
-    /// These while the hub's configuration is not known.
-    fn closed(&self) -> Self {
-        Self { allow: self.allow.narrowed(&[HARMLESS.to_owned()]), ..self.clone() }
-    }
-
-    /// These under `config`.
-    fn under(&self, config: &AgentConfig) -> Result<Self, ConfigError> {
-        let mut narrowed = self.clone();
-        if let Some(seconds) = config.interval_seconds {
-            narrowed.interval = Duration::from_secs(seconds);
-        }
-        if let Some(actions) = &config.allow {
-            narrowed.allow = narrowed.allow.narrowed(actions);
-        }
-        if let Some(discovery) = &config.discovery {
-            narrowed.scan_every = discovery.every_seconds.map(Duration::from_secs);
-            if let Some(ports) = &discovery.ports {
-                narrowed.ports.clone_from(ports);
-            }
-            narrowed.force = discovery.force.unwrap_or(false);
-            if let Some(cidrs) = &discovery.cidrs {
-                let networks = cidrs.iter().map(|cidr| parse_network(cidr)).collect::<Result<Vec<_>, _>>()?;
-                Plan::new(networks.clone(), narrowed.ports.clone(), narrowed.force)?;
-                narrowed.places = Some(networks.into_iter().map(Place::Network).collect());
-            }
-        }
-        Ok(narrowed)
-    }
-}
 
 /// A version as it is kept.
 #[derive(Default, Serialize, Deserialize)]
 struct Kept {
     version: u64,
     config: Map<String, Value>,
+}
+
+impl Kept {
+    /// What is kept at `path`; the very first, where nothing is.
+    fn load(path: &Path) -> Result<Self, StateError> {
+        Ok(read_json(path)?.unwrap_or_default())
+    }
+}
+
+/// What is wrong with the file at `path`, if it is there and the agent will not go by it.
+pub fn fault(path: &Path) -> Result<Option<String>, StateError> {
+    match Kept::load(path) {
+        Ok(kept) => Ok(AgentConfig::read(&kept.config).err().map(|error| error.to_string())),
+        Err(StateError::Damaged { reason, .. }) => Ok(Some(reason)),
+        Err(error) => Err(error),
+    }
+}
+
+/// What to begin with.
+struct Found {
+    floor: u64,
+    in_force: Option<u64>,
+    effective: Effective,
+    trouble: Option<RefusedConfig>,
+}
+
+/// The machine's `own` settings under what is kept at `path`. What cannot be read, or does not fit any more, leaves only
+/// what does nothing; a file that is damaged does not even say which version it was.
+fn find(path: &Path, own: &Effective) -> Result<Found, StateError> {
+    let closed = |floor, trouble: Option<RefusedConfig>, error: &dyn std::fmt::Display| {
+        tracing::error!(
+            version = trouble.as_ref().map(|trouble| trouble.version),
+            "the kept configuration cannot be used: {error}. Until it was fetched again, nothing but {HARMLESS} may run"
+        );
+        Found { floor, in_force: None, effective: own.closed(), trouble }
+    };
+    let kept = match Kept::load(path) {
+        Ok(kept) => kept,
+        Err(StateError::Damaged { reason, .. }) => return Ok(closed(0, None, &reason)),
+        Err(error) => return Err(error),
+    };
+    let applied =
+        AgentConfig::read(&kept.config).map_err(ConfigError::from).and_then(|read| own.under(&read));
+    Ok(match applied {
+        Ok(effective) => {
+            Found { floor: kept.version, in_force: Some(kept.version), effective, trouble: None }
+        }
+        Err(error) => {
+            let trouble = RefusedConfig::new(kept.version, &error.to_string());
+            closed(kept.version, Some(trouble), &error)
+        }
+    })
 }
 
 /// Keeps the configuration, and tells everyone when it changes.
@@ -148,28 +108,15 @@ pub struct ConfigKeeper {
 impl ConfigKeeper {
     /// Begins with the machine's `own` settings under what is kept at `path`.
     pub fn open(path: PathBuf, own: Effective) -> Result<Self, StateError> {
-        let kept: Kept = read_json(&path)?.unwrap_or_default();
-        let applied =
-            AgentConfig::read(&kept.config).map_err(ConfigError::from).and_then(|read| own.under(&read));
-        let (in_force, effective, trouble) = match applied {
-            Ok(effective) => (Some(kept.version), effective, None),
-            Err(error) => {
-                tracing::error!(
-                    version = kept.version,
-                    "the kept configuration does not fit any more: {error}. Until it was fetched again, nothing \
-                     but {HARMLESS} may run"
-                );
-                (None, own.closed(), Some(RefusedConfig::new(kept.version, &error.to_string())))
-            }
-        };
+        let Found { floor, in_force, effective, trouble } = find(&path, &own)?;
         let newer = Notify::new();
         newer.notify_one();
         Ok(Self {
             path,
             own,
-            floor: Cell::new(kept.version),
+            floor: Cell::new(floor),
             applied: Cell::new(in_force),
-            heard: Cell::new(kept.version),
+            heard: Cell::new(floor),
             refused: Cell::new(None),
             trouble: RefCell::new(trouble),
             newer,
@@ -282,40 +229,6 @@ impl ConfigKeeper {
         self.decided.notify_waiters();
         is_decided
     }
-}
-
-/// Fetches what the hub says is newer, until told to stop.
-pub async fn run(keeper: &ConfigKeeper, session: &mut Session, stop: &Stop) -> Result<(), Revoked> {
-    let mut backoff = Backoff::new(REFUSED);
-    while stop.or(keeper.newer.notified()).await.is_some() {
-        while keeper.is_wanting() && !stop.is_set() {
-            let wait = match fetch(session).await.map(|answer| keeper.decide(answer)) {
-                Ok(true) => {
-                    backoff.reset();
-                    continue;
-                }
-                Ok(false) => backoff.after_failure(None, random()),
-                Err(failure) if failure.is_revoked() => return Err(Revoked::because(&failure)),
-                Err(failure) => {
-                    failure.log_unexpected("config");
-                    failure.wait(&mut backoff)
-                }
-            };
-            stop.sleep(wait).await;
-        }
-    }
-    Ok(())
-}
-
-async fn fetch(session: &mut Session) -> Result<ConfigAnswer, Failure> {
-    let nonce = nonce()?;
-    let agent_id = session.link().identity().agent_id.clone();
-    let body = session.get(&format!("/api/v1/config/{agent_id}?nonce={nonce}"), Duration::ZERO).await?;
-    let answer: ConfigAnswer = session.link().verified(&body)?;
-    if answer.nonce != nonce || answer.agent_id != agent_id {
-        return Err(Failure::Unverified("it answers another request".to_owned()));
-    }
-    Ok(answer)
 }
 
 #[cfg(test)]

@@ -10,7 +10,11 @@ use pingup_protocol::{
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeSet, path::PathBuf};
+use std::{
+    collections::BTreeSet,
+    io,
+    path::{Path, PathBuf},
+};
 
 /// Results that wait for the hub at most: the oldest goes when there are more.
 pub const RESULTS_MAX: usize = 256;
@@ -48,6 +52,29 @@ pub struct Finished {
     pub started_at: Timestamp,
     /// When it ended.
     pub finished_at: Timestamp,
+}
+
+/// What is in a journal, seen without opening it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// Results that wait for the hub.
+    pub waiting: usize,
+    /// Those of them that cannot be read.
+    pub damaged: usize,
+}
+
+/// Looks at the journal in the folder `state`, beside an agent that works with it or without one; changes nothing.
+pub fn examine(state: &Path) -> Result<Summary, StateError> {
+    read_json::<Ledger>(&state.join("journal.json"))?;
+    let directory = state.join("results");
+    let found = match list(&directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => BTreeSet::new(),
+        found => found.map_err(StateError::io(&directory))?,
+    };
+    // One that is gone by now was sent.
+    let damaged = found.iter().map(|&seq| read_json::<Finished>(&result_path(&directory, seq)));
+    let damaged = damaged.filter(|read| matches!(read, Err(StateError::Damaged { .. }))).count();
+    Ok(Summary { waiting: found.len(), damaged })
 }
 
 /// The journal.
@@ -131,7 +158,7 @@ impl Journal {
     pub fn remove(&mut self, seq: u64) -> Result<(), StateError> {
         let path = self.result_path(seq);
         match std::fs::remove_file(&path).and_then(|()| sync_directory(&self.directory)) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(StateError::io(&path)(error)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StateError::io(&path)(error)),
             _ => {
                 self.waiting.remove(&seq);
                 Ok(())
@@ -170,11 +197,15 @@ impl Journal {
     }
 
     fn result_path(&self, seq: u64) -> PathBuf {
-        self.directory.join(format!("{seq:020}.json"))
+        result_path(&self.directory, seq)
     }
 }
 
-fn list(directory: &std::path::Path) -> std::io::Result<BTreeSet<u64>> {
+fn result_path(directory: &Path, seq: u64) -> PathBuf {
+    directory.join(format!("{seq:020}.json"))
+}
+
+fn list(directory: &Path) -> io::Result<BTreeSet<u64>> {
     let mut found = BTreeSet::new();
     for entry in std::fs::read_dir(directory)? {
         let path = entry?.path();

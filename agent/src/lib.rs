@@ -8,7 +8,7 @@
 //! | room | what it does |
 //! |---|---|
 //! | [`settings`] | flags, environment, file → one checked [`settings::Settings`] |
-//! | [`state`] | the directory, its lock, writing a file so that it survives a crash |
+//! | [`state`], [`free`] | the directory, its lock, writing a file so that it survives a crash; whether there is room |
 //! | [`identity`], [`enrol`], [`join_token`], [`host`], [`introduction`] | who this is; how it became so; what it says of itself, and when |
 //! | [`collect`] | one file a source, one sample out |
 //! | [`spool`] | samples and scans on disk until the hub has committed them |
@@ -35,6 +35,7 @@ pub mod doctor;
 pub mod enrol;
 pub mod execute;
 pub mod exit;
+pub mod free;
 pub mod heartbeat;
 pub mod host;
 pub mod identity;

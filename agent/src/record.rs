@@ -1,7 +1,7 @@
 //! From measuring to the spool: what the sampler, `collect_now` and scans share.
 
 use crate::{
-    clock::{CLOCK_OFFSET, Clock, machine_time},
+    clock::{CLOCK_OFFSET, Clock},
     collect::{Collector, rounded},
     spool::{Kind, Spool, SpoolError},
     transport::Link,
@@ -49,7 +49,7 @@ impl SharedSpool {
     /// Appends, and says so to whoever pushes. What cannot be appended is counted as lost.
     pub fn append(&self, kind: Kind, timestamp: Timestamp, json: Vec<u8>) -> Result<u64, SpoolError> {
         let mut spool = self.spool.borrow_mut();
-        let appended = spool.append(kind, timestamp, json, machine_time());
+        let appended = spool.append(kind, timestamp, json);
         if appended.is_err() {
             spool.count_lost();
         }
@@ -88,6 +88,7 @@ impl Recorder {
             metrics.further.push((DROPPED.to_owned(), dropped as f64));
         }
         let sample = SpooledSample { metrics, status: STATUS.to_owned() };
+        self.drop_expired();
         let seq = self.spool.append(Kind::Sample, timestamp, json(&sample))?;
         tracing::debug!(seq, "a sample is spooled");
         Ok(sample)
@@ -106,8 +107,18 @@ impl Recorder {
         if left_out > 0 {
             tracing::warn!(found, left_out, "a scan is larger than the hub takes");
         }
+        self.drop_expired();
         self.spool.append(Kind::Scan, began, bytes)?;
         Ok(left_out)
+    }
+
+    /// Drops what is too old, as far as it is known what time it is. What cannot be dropped now can be later: that keeps
+    /// no record out.
+    fn drop_expired(&self) {
+        let Some(now) = self.clock.ageing() else { return };
+        if let Err(error) = self.spool.spool.borrow_mut().drop_expired(now) {
+            tracing::error!("what is too old cannot be dropped: {error}");
+        }
     }
 }
 

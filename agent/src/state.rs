@@ -29,7 +29,7 @@ pub enum StateError {
         error: io::Error,
     },
     /// A file of ours that we cannot have written.
-    #[error("{path} is damaged ({reason}); restore it, or empty the directory and enrol again")]
+    #[error("{path} is damaged ({reason}); `pingup-agent doctor` says what to do")]
     Damaged {
         /// Which.
         path: PathBuf,

@@ -122,3 +122,20 @@ fn the_steady_clock_goes_on() {
     let before = steady();
     assert!(steady() >= before && before > Duration::ZERO);
 }
+
+#[test]
+fn nothing_is_old_by_a_clock_that_was_set() {
+    let (clock, mut scene) = (Clock::default(), Scene::RIGHT);
+    let ageing = |scene: &Scene, second| clock.ageing_at(scene.reading(second));
+    assert_eq!(ageing(&scene, 0), None, "the hub has not said what time it is");
+    clock.told.set(Some(scene.told(0)));
+    assert_eq!(ageing(&scene, HOUR), Some(NOON.plus_seconds(HOUR)));
+    for set_on in [40 * 24 * HOUR, HOUR, -HOUR] {
+        scene.set_on = set_on;
+        assert_eq!(ageing(&scene, HOUR), None, "{set_on} s on");
+        clock.told.set(Some(scene.told(HOUR)));
+        let by = NOON.plus_seconds(HOUR + set_on.min(0));
+        assert_eq!(ageing(&scene, HOUR), Some(by), "whichever is behind: {set_on} s on");
+        (scene.set_on, _) = (0, clock.told.set(Some(Scene::RIGHT.told(0))));
+    }
+}

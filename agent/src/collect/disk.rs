@@ -59,9 +59,13 @@ impl Source for Disk {
         // A device that is mounted in two places counts once.
         let devices: BTreeMap<_, _> = self.disks.iter().map(|disk| (disk.name(), disk.usage())).collect();
         let sum = |bytes: fn(&sysinfo::DiskUsage) -> u64| devices.values().map(bytes).sum::<u64>();
+        let (read, written) = (sum(|usage| usage.total_read_bytes), sum(|usage| usage.total_written_bytes));
+        if !is_counted(read, written) {
+            return Err("the system does not count what is read and written".to_owned());
+        }
         let rates = [
-            ("disk_read_bytes_per_second", self.read.read(now, sum(|usage| usage.total_read_bytes))),
-            ("disk_write_bytes_per_second", self.written.read(now, sum(|usage| usage.total_written_bytes))),
+            ("disk_read_bytes_per_second", self.read.read(now, read)),
+            ("disk_write_bytes_per_second", self.written.read(now, written)),
         ];
         for (name, rate) in rates {
             if let Some(rate) = rate {
@@ -72,7 +76,12 @@ impl Source for Disk {
     }
 }
 
-/// Bytes of all real file systems together, each device once.
+/// Whether these are counters: a device from which nothing was ever read is none that a file system could be mounted from.
+const fn is_counted(read: u64, written: u64) -> bool {
+    read > 0 || written > 0
+}
+
+/// Bytes of all real file systems together, each device once; `None` where there are none.
 pub fn total_bytes() -> Option<u64> {
     let disks = Disks::new_with_refreshed_list_specifics(DiskRefreshKind::nothing().with_storage()).ok()?;
     let sizes: BTreeMap<_, _> = disks
@@ -80,7 +89,7 @@ pub fn total_bytes() -> Option<u64> {
         .filter(|disk| disk.file_system().to_str().is_some_and(|kind| !UNREAL.contains(&kind)))
         .map(|disk| (disk.name(), disk.total_space()))
         .collect();
-    Some(sizes.values().sum())
+    Some(sizes.values().sum()).filter(|&bytes| bytes > 0)
 }
 
 fn file_systems(disks: &Disks) -> Vec<FileSystem<'_>> {
@@ -118,6 +127,11 @@ mod tests {
         let all =
             [with_use("ext4", 40), with_use("xfs", 70), with_use("squashfs", 100), with_use("overlay", 90)];
         assert_eq!(fullest(&all), Some(70.0));
+    }
+
+    #[test]
+    fn what_is_not_counted_is_no_nought() {
+        assert!(!is_counted(0, 0) && is_counted(1, 0) && is_counted(0, 1));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Measuring: one file a source, one sample out.
 //!
-//! A source that the machine does not have (sensors, swap) leaves its measurement out; it never invents one.
+//! A source that the machine does not have (sensors, swap) leaves its measurement out; it never invents one. What a
+//! system does not show (a `/proc` that is empty) is no nought either: it is missing, and said once to be.
 //! Rates and the processor's use are over the time since the sample before, so a collector is primed once
 //! and then kept.
 //!
@@ -8,6 +9,7 @@
 //! own ([`worker`]); one that does not come back in time is left there, alone, and costs its own measurements
 //! until it does. Threads are bounded by the sources: each is in one place at a time.
 
+mod cgroup;
 pub mod disk;
 mod load;
 mod memory;

@@ -24,11 +24,11 @@ impl Source for Network {
     fn measure(&mut self, sample: &mut Measurements) -> Result<(), String> {
         let now = Instant::now();
         self.networks.refresh(true);
-        let (mut received, mut sent) = (0_u64, 0_u64);
-        for (_, counters) in self.networks.iter().filter(|(name, _)| name.to_str().is_some_and(is_own)) {
-            received = received.wrapping_add(counters.total_received());
-            sent = sent.wrapping_add(counters.total_transmitted());
-        }
+        let own = self.networks.iter().filter(|(name, _)| name.to_str().is_some_and(is_own));
+        let counters = own.map(|(_, counters)| (counters.total_received(), counters.total_transmitted()));
+        let Some((received, sent)) = sum(counters) else {
+            return Err("the system shows no interfaces of its own".to_owned());
+        };
         for (name, rate) in [
             ("net_rx_bytes_per_second", self.received.read(now, received)),
             ("net_tx_bytes_per_second", self.sent.read(now, sent)),
@@ -41,7 +41,24 @@ impl Source for Network {
     }
 }
 
+/// Both counters, over all interfaces; `None` of none.
+fn sum(counters: impl Iterator<Item = (u64, u64)>) -> Option<(u64, u64)> {
+    counters.reduce(|all, one| (all.0.wrapping_add(one.0), all.1.wrapping_add(one.1)))
+}
+
 /// Loopback is `lo` on Linux, `lo0` on macOS and the BSDs.
 fn is_own(name: &str) -> bool {
     !matches!(name, "lo" | "lo0") && !is_bridge(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_interfaces_are_no_noughts() {
+        assert_eq!(sum([].into_iter()), None);
+        assert_eq!(sum([(0, 0)].into_iter()), Some((0, 0)));
+        assert_eq!(sum([(1, 2), (u64::MAX, 3)].into_iter()), Some((0, 5)));
+    }
 }

@@ -10,7 +10,9 @@ pub(super) struct Processes;
 
 impl Source for Processes {
     fn measure(&mut self, sample: &mut Measurements) -> Result<(), String> {
-        add(sample, "processes", count()? as f64);
+        // This is one.
+        let count = Some(count()?).filter(|&count| count > 0);
+        add(sample, "processes", count.ok_or("the system shows no processes")? as f64);
         Ok(())
     }
 }

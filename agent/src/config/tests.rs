@@ -1,9 +1,13 @@
 //! What is applied, what is refused, and what is told of both.
 
 use super::*;
-use crate::scan::Wish;
+use crate::{
+    execute::AllowList,
+    scan::{Plan, PlanError, Wish},
+};
 use pingup_protocol::{ids::AgentId, time::Timestamp};
 use serde_json::json;
+use std::time::Duration;
 
 fn own() -> Effective {
     Effective {
@@ -65,6 +69,34 @@ fn what_was_kept_and_cannot_be_read_any_more_does_not_open_the_machine() {
     keeper.apply(answer(4, json!({"allow": ["collect_now"]}))).unwrap();
     assert_eq!(keeper.current().allow.to_string(), "collect_now");
     assert!(!keeper.is_wanting());
+}
+
+/// Empty, cut off, or full of zeros: as files are after a power cut.
+#[test]
+fn what_is_damaged_neither_opens_the_machine_nor_ends_the_agent() {
+    for damaged in [&b""[..], b"{\"version\":", &[0; 40]] {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("config.json");
+        std::fs::write(&path, damaged).unwrap();
+        assert!(fault(&path).unwrap().is_some());
+        let keeper = ConfigKeeper::open(path.clone(), own()).unwrap();
+        assert_eq!((keeper.current().allow.to_string().as_str(), keeper.version()), ("ping", None));
+        assert_eq!(
+            keeper.report(),
+            ConfigReport { applied: None, refused: None },
+            "which it was is not known"
+        );
+        assert!(keeper.is_wanting(), "it is fetched without being spoken of");
+        assert!(keeper.decide(answer(4, json!({"allow": ["collect_now"]}))));
+        assert_eq!(
+            (keeper.current().allow.to_string().as_str(), keeper.is_wanting()),
+            ("collect_now", false)
+        );
+        assert_eq!(
+            (fault(&path).unwrap(), ConfigKeeper::open(path, own()).unwrap().version()),
+            (None, Some(4))
+        );
+    }
 }
 
 #[test]

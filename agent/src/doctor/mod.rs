@@ -4,6 +4,7 @@
 mod copy;
 mod hub;
 mod identity;
+mod kept;
 mod spool;
 mod state;
 
@@ -79,6 +80,7 @@ async fn checks(draft: &Draft) -> Vec<Check> {
             checks.push(check);
             identity = found;
             checks.extend(copy::check(path));
+            checks.push(kept::check(path));
             let bounds = draft.settings.as_ref().ok().map(|settings| settings.spool);
             checks.push(spool::check(&path.join("spool"), bounds));
         }

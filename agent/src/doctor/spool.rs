@@ -1,8 +1,11 @@
 //! The spool: whether more can be put into it, and whether anything was lost.
 
 use super::Check;
-use crate::spool::{Bounds, examine};
-use rustix::fs::{Access, StatVfsMountFlags, access, statvfs};
+use crate::{
+    free::Room,
+    spool::{Bounds, examine},
+};
+use rustix::fs::{Access, access};
 use std::{fs, io, os::unix::fs::MetadataExt, path::Path};
 
 const NAME: &str = "spool";
@@ -32,10 +35,10 @@ fn find(folder: &Path, bounds: Option<Bounds>) -> io::Result<Check> {
     }
     let mode = metadata.mode() & 0o7777;
     let is_closed = mode & OWNER != OWNER || access(folder, Access::WRITE_OK | Access::EXEC_OK).is_err();
-    let disk = statvfs(folder)?;
-    if disk.f_flag.contains(StatVfsMountFlags::RDONLY) {
-        let remedy = "mount the disk for writing, or name a state folder elsewhere";
-        return Ok(Check::fail(NAME, format!("{shown} lies on a disk that is read-only"), remedy));
+    let Room { free, fault } = Room::of(folder)?;
+    if let Some(fault) = fault {
+        let remedy = "make room, or mount the disk for writing; or name a state folder elsewhere";
+        return Ok(Check::fail(NAME, format!("nothing can be put into {shown}: {fault}"), remedy));
     }
     if is_closed {
         let remedy = format!("`chmod 700 {shown}`, and see that it is of the user that the agent runs as");
@@ -48,7 +51,6 @@ fn find(folder: &Path, bounds: Option<Bounds>) -> io::Result<Check> {
             return Ok(Check::fail(NAME, error.to_string(), remedy));
         }
     };
-    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
     let wanted = bounds.map_or(0, |bounds| bounds.bytes_max.saturating_sub(summary.bytes));
     let found = format!("{} bytes of records, {} records dropped ever", summary.bytes, summary.dropped);
     if free < wanted {

@@ -36,7 +36,7 @@ fn witnessed_pusher(home: &tempfile::TempDir, waiting: u64) -> (Pusher, Word) {
     // However late these tests are run.
     let bounds = Bounds { bytes_max: 1 << 30, age_max: Duration::from_secs(100 * 366 * 86_400) };
     let mut spool = Spool::open(home.path(), bounds, NOON).unwrap();
-    (0..waiting).for_each(|_| _ = spool.append(Kind::Sample, NOON, b"{}".to_vec(), NOON).unwrap());
+    (0..waiting).for_each(|_| _ = spool.append(Kind::Sample, NOON, b"{}".to_vec()).unwrap());
     let (witness, word) = Witness::new(home.path().to_owned());
     let pusher = Pusher::new(
         link.session("push"),

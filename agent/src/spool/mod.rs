@@ -13,10 +13,13 @@ mod mend;
 mod record;
 mod room;
 mod segment;
+mod sent;
 mod stream;
+mod summary;
 
 pub use record::{Kind, RECORD_BYTES_MAX, Record};
 pub use stream::Lane;
+pub use summary::{Summary, examine};
 
 use crate::state::StateError;
 use pingup_protocol::time::Timestamp;
@@ -62,26 +65,6 @@ pub enum SpoolError {
     TooLarge(usize),
 }
 
-/// What is in a spool, seen without opening it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Summary {
-    /// Bytes of its segments.
-    pub bytes: u64,
-    /// Records that went without the hub having had them, ever.
-    pub dropped: u64,
-}
-
-/// Looks into the spool in `directory`, beside an agent that works with it or without one; changes nothing.
-pub fn examine(directory: &Path) -> Result<Summary, SpoolError> {
-    let stream = Stream::load(&directory.join("stream.json"))?;
-    let io = |error| SpoolError::Io { directory: directory.to_owned(), error };
-    let listed = Segment::list(directory).map_err(io)?;
-    // One that is gone by now was sent.
-    let bytes =
-        listed.iter().filter_map(|(_, path)| std::fs::metadata(path).ok()).map(|file| file.len()).sum();
-    Ok(Summary { bytes, dropped: stream.map_or(0, |stream| stream.dropped) })
-}
-
 /// The spool.
 #[derive(Debug)]
 pub struct Spool {
@@ -94,7 +77,7 @@ pub struct Spool {
 }
 
 impl Spool {
-    /// Opens the spool in `directory`, cutting off what a crash left unfinished.
+    /// Opens the spool in `directory`, cutting off what a crash left unfinished. A new one has a boot of `now`.
     pub fn open(directory: &Path, bounds: Bounds, now: Timestamp) -> Result<Self, SpoolError> {
         let (stream, is_new) = match Stream::load(&directory.join("stream.json"))? {
             Some(stream) => (stream, false),
@@ -130,21 +113,13 @@ impl Spool {
             spool.save()?;
         }
         spool.remove_acknowledged()?;
-        spool.drop_expired(now)?;
         Ok(spool)
     }
 
     /// Appends a record and returns its sequence number; it is on disk when this returns. Makes room first.
-    pub fn append(
-        &mut self,
-        kind: Kind,
-        timestamp: Timestamp,
-        json: Vec<u8>,
-        now: Timestamp,
-    ) -> Result<u64, SpoolError> {
+    pub fn append(&mut self, kind: Kind, timestamp: Timestamp, json: Vec<u8>) -> Result<u64, SpoolError> {
         let record = Record { number: self.last_number() + 1, kind, timestamp, json };
         let bytes = record.encode().ok_or(SpoolError::TooLarge(record.json.len()))?;
-        self.drop_expired(now)?;
         self.make_room(bytes.len() as u64)?;
         self.forget_broken();
         if self.segments.back().is_none_or(|segment| self.is_full(segment, timestamp)) {
@@ -185,82 +160,6 @@ impl Spool {
             }
         }
         Ok(found)
-    }
-
-    /// The hub has committed everything up to `seq` of `boot`. An acknowledgement of another boot says nothing.
-    pub fn acknowledge(&mut self, boot: u64, seq: u64) -> Result<(), SpoolError> {
-        let Some(lane) = self.stream.lane_of_boot(boot) else { return Ok(()) };
-        let base = self.stream.course(lane).map_or(0, |(course, _)| course.base);
-        self.gone(lane, base.saturating_add(seq))
-    }
-
-    /// The record `number` and all before it in its lane need not be sent any more.
-    pub fn acknowledge_number(&mut self, number: u64) -> Result<(), SpoolError> {
-        self.gone(self.stream.lane_of(number), number)
-    }
-
-    fn gone(&mut self, lane: Lane, number: u64) -> Result<(), SpoolError> {
-        let number = number.min(self.last_number());
-        if self.stream.course(lane).is_none_or(|(course, _)| number <= course.floor) {
-            return Ok(());
-        }
-        self.stream.advance(lane, number);
-        self.let_go()
-    }
-
-    /// Drops the record `number` and all before it in its lane: the hub will never take it. It is counted.
-    pub fn discard_through(&mut self, number: u64) -> Result<(), SpoolError> {
-        let lane = self.stream.lane_of(number);
-        let number = number.min(self.last_number());
-        let lost = self.stream.course(lane).map_or(0, |(course, _)| number.saturating_sub(course.floor));
-        self.stream.advance(lane, number);
-        self.stream.dropped += lost;
-        self.let_go()
-    }
-
-    /// Begins a new boot in `lane`, not before `min_boot`: what waits there is numbered anew, from 1, in its order.
-    pub fn begin_boot(&mut self, lane: Lane, min_boot: u64, now: Timestamp) -> Result<(), SpoolError> {
-        self.stream.begin_boot(lane, min_boot, now);
-        self.save()
-    }
-
-    /// Sets aside what waits, if it is more than `count_max` records: what is appended from now on is sent beside it,
-    /// under a boot of its own. Not while something is set aside already. Whether it did.
-    pub fn set_aside(&mut self, count_max: u64, now: Timestamp) -> Result<bool, SpoolError> {
-        let last = self.last_number();
-        let is_much = last.saturating_sub(self.stream.live.floor) > count_max;
-        if !is_much || !self.stream.set_aside(last, now) {
-            return Ok(false);
-        }
-        self.save().map(|()| true)
-    }
-
-    /// Whether something waits in `lane`.
-    pub fn waits_in(&self, lane: Lane) -> bool {
-        let end = self.last_number();
-        self.stream.course(lane).is_some_and(|(course, most)| course.floor < most.min(end))
-    }
-
-    /// Ends what is set aside: nothing of it can be found any more.
-    pub fn end_backlog(&mut self) -> Result<(), SpoolError> {
-        self.gone(Lane::Backlog, u64::MAX)
-    }
-
-    /// The boot that sequence numbers of `lane` count in.
-    pub fn boot(&self, lane: Lane) -> u64 {
-        self.stream.course(lane).map_or(self.stream.live.boot, |(course, _)| course.boot)
-    }
-
-    /// The sequence number that `record` is sent under.
-    pub fn seq_of(&self, record: &Record) -> u64 {
-        let course = self.stream.course(self.stream.lane_of(record.number));
-        record.number.saturating_sub(course.map_or(0, |(course, _)| course.base))
-    }
-
-    /// The last sequence number that was given out in the boot of `lane`; 0 when none was.
-    pub fn last_seq(&self, lane: Lane) -> u64 {
-        let end = self.last_number();
-        self.stream.course(lane).map_or(0, |(course, most)| most.min(end).saturating_sub(course.base))
     }
 
     /// Whether nothing waits.

@@ -12,6 +12,11 @@ pub(super) const AGE_PARTS: u32 = 16;
 /// And at least this long: files are not made for single records.
 const SPAN_LEAST: Duration = Duration::from_secs(1);
 
+/// Why a segment goes: there is no room for what is new.
+const TOO_MUCH: &str = "too much waits";
+/// Why a segment goes: nothing in it is young enough.
+const TOO_OLD: &str = "too old";
+
 impl Spool {
     /// Whether a record of `timestamp` goes into another segment than `segment`.
     pub(super) fn is_full(&self, segment: &Segment, timestamp: Timestamp) -> bool {
@@ -26,12 +31,14 @@ impl Spool {
 
     pub(super) fn make_room(&mut self, bytes: u64) -> Result<(), SpoolError> {
         while self.segments.len() > 1 && self.bytes() + bytes > self.bounds.bytes_max {
-            self.drop_front()?;
+            self.drop_front(TOO_MUCH)?;
         }
         Ok(())
     }
 
-    pub(super) fn drop_expired(&mut self, now: Timestamp) -> Result<(), SpoolError> {
+    /// Drops what is older than it may be at `now`, which is for the hub to say: by the machine's clock alone nothing goes,
+    /// since that clock may be wrong.
+    pub fn drop_expired(&mut self, now: Timestamp) -> Result<(), SpoolError> {
         let age_seconds = i64::try_from(self.bounds.age_max.as_secs()).unwrap_or(i64::MAX);
         let limit = now.plus_seconds(age_seconds.saturating_neg());
         while self
@@ -39,14 +46,18 @@ impl Spool {
             .front()
             .is_some_and(|segment| segment.last > segment.before && segment.newest < limit)
         {
-            self.drop_front()?;
+            self.drop_front(TOO_OLD)?;
         }
         Ok(())
     }
 
-    fn drop_front(&mut self) -> Result<(), SpoolError> {
+    fn drop_front(&mut self, reason: &str) -> Result<(), SpoolError> {
         if let Some(segment) = self.segments.front() {
-            self.stream.dropped += self.stream.unsent(segment.before, segment.last);
+            let records = self.stream.unsent(segment.before, segment.last);
+            if records > 0 {
+                tracing::warn!(records, reason, "dropped from the spool, unsent");
+            }
+            self.stream.dropped += records;
             self.stream.pass(segment.last);
         }
         // What is gone is written down before it goes: a crash in between loses nothing that is not counted. But a full

@@ -17,7 +17,7 @@ fn open(home: &tempfile::TempDir, bounds: Bounds) -> Spool {
 }
 
 fn append(spool: &mut Spool, json: &str) -> u64 {
-    spool.append(Kind::Sample, NOON, json.into(), NOON).unwrap()
+    spool.append(Kind::Sample, NOON, json.into()).unwrap()
 }
 
 fn waiting(spool: &Spool) -> Vec<(u64, String)> {
@@ -106,9 +106,14 @@ fn what_is_too_old_goes_and_numbers_go_on() {
     let mut spool = open(&home, AMPLE);
     append(&mut spool, "old");
     let later = NOON.plus_seconds(3601);
-    assert_eq!(spool.append(Kind::Sample, later, b"new".to_vec(), later).unwrap(), 2);
+    spool.drop_expired(NOON.plus_seconds(3600)).unwrap();
+    assert_eq!((waiting(&spool).len(), spool.dropped()), (1, 0));
+    spool.drop_expired(later).unwrap();
+    assert_eq!(spool.append(Kind::Sample, later, b"new".to_vec()).unwrap(), 2);
     assert_eq!((waiting(&spool), spool.dropped()), (vec![(2, "new".into())], 1));
-    let spool = Spool::open(home.path(), AMPLE, later.plus_seconds(3601)).unwrap();
+    let mut spool = Spool::open(home.path(), AMPLE, later.plus_seconds(3601)).unwrap();
+    assert_eq!(waiting(&spool).len(), 1, "at the start it is not known what time it is");
+    spool.drop_expired(later.plus_seconds(3601)).unwrap();
     assert!(spool.is_empty() && spool.dropped() == 2 && spool.last_seq(Lane::Live) == 2);
 }
 
@@ -119,7 +124,8 @@ fn a_spool_that_never_fills_a_segment_still_forgets_what_is_too_old() {
     let mut spool = open(&home, bounds);
     for second in 0..1_000 {
         let now = NOON.plus_seconds(second);
-        spool.append(Kind::Sample, now, b"x".to_vec(), now).unwrap();
+        spool.drop_expired(now).unwrap();
+        spool.append(Kind::Sample, now, b"x".to_vec()).unwrap();
         let oldest = spool.oldest(Lane::Live, 1, usize::MAX).unwrap()[0].timestamp;
         assert!(now <= oldest.plus_seconds(160 + 12), "{oldest} still waits at {now}");
         assert!(spool.segments.len() <= AGE_PARTS as usize + 2);
@@ -127,7 +133,8 @@ fn a_spool_that_never_fills_a_segment_still_forgets_what_is_too_old() {
     assert_eq!(waiting(&spool).len() as u64 + spool.dropped(), 1_000, "each is either there or counted");
     assert!(waiting(&spool).len() >= 160, "only what is too old goes");
     drop(spool);
-    let spool = Spool::open(home.path(), bounds, NOON.plus_seconds(999)).unwrap();
+    let mut spool = Spool::open(home.path(), bounds, NOON.plus_seconds(999)).unwrap();
+    spool.drop_expired(NOON.plus_seconds(999)).unwrap();
     assert!(waiting(&spool).len() >= 160, "the same after a restart");
 }
 
@@ -172,7 +179,7 @@ fn scans_go_alone_and_batches_have_bounds() {
     let home = tempfile::tempdir().unwrap();
     let mut spool = open(&home, AMPLE);
     for kind in [Kind::Sample, Kind::Sample, Kind::Scan, Kind::Sample, Kind::Sample, Kind::Sample] {
-        spool.append(kind, NOON, b"0123456789".to_vec(), NOON).unwrap();
+        spool.append(kind, NOON, b"0123456789".to_vec()).unwrap();
     }
     let sizes =
         |spool: &Spool| spool.oldest(Lane::Live, 2, 25).unwrap().iter().map(|r| r.number).collect::<Vec<_>>();

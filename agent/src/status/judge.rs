@@ -44,8 +44,8 @@ pub(super) fn is_alive(pid: u32) -> bool {
     pid.is_some_and(|pid| !matches!(test_kill_process(pid), Err(rustix::io::Errno::SRCH)))
 }
 
-/// What the file means `now`, given whether its process is there.
-pub(super) fn judge(agent: &Snapshot, now: Timestamp, alive: bool) -> Condition {
+/// What the file means `now`, given whether its process is there, and why nothing can be written, if so.
+pub(super) fn judge(agent: &Snapshot, now: Timestamp, alive: bool, no_room: Option<&str>) -> Condition {
     let heard = &agent.heard;
     if let Some(why) = &heard.ended {
         return Condition::NotRunning(format!("it ended: {why}"));
@@ -54,6 +54,10 @@ pub(super) fn judge(agent: &Snapshot, now: Timestamp, alive: bool) -> Condition 
         return Condition::NotRunning("it died without a word".to_owned());
     }
     let trouble = Condition::Trouble;
+    // Before all others: whatever the file says, it may be the last that could be written.
+    if let Some(why) = no_room {
+        return trouble(format!("it cannot write: {why}"));
+    }
     if seconds(agent.written_at, now) > STALE_AFTER.as_secs() {
         return trouble(format!("it was last heard of {} s ago", seconds(agent.written_at, now)));
     }
@@ -118,7 +122,7 @@ mod tests {
         let code = |change: fn(&mut Snapshot), alive| {
             let mut agent = well();
             change(&mut agent);
-            judge(&agent, NOW, alive).exit().code()
+            judge(&agent, NOW, alive, None).exit().code()
         };
         assert_eq!(code(|_| (), true), 0);
         assert_eq!(code(|_| (), false), 3, "its process is gone");
@@ -135,6 +139,9 @@ mod tests {
         assert_eq!(code(refused, true), 1);
         let silent = |agent: &mut Snapshot| (agent.heard.last_push, agent.heard.heartbeat_at) = (None, None);
         assert_eq!(code(silent, true), 1);
+        let full = |alive| judge(&well(), NOW, alive, Some("the disk is full"));
+        assert_eq!(full(true), Condition::Trouble("it cannot write: the disk is full".into()));
+        assert_eq!(full(false).exit().code(), 3);
         assert_eq!(Condition::Unknown(String::new()).exit().code(), 4);
     }
 

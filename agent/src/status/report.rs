@@ -7,6 +7,7 @@ use super::{
 use crate::{
     clock::machine_time,
     exit::Exit,
+    free::Room,
     install::{Init, Root, installed_init, service_state},
     once::PrintError,
     state::is_held,
@@ -41,7 +42,10 @@ struct Report {
 pub async fn report(state_dir: &Path, json: bool) -> Result<Exit, PrintError> {
     let now = machine_time();
     let (condition, agent) = match read(&state_dir.join(FILE)) {
-        Ok(Some(agent)) => (judge(&agent, now, is_alive(agent.heard.pid)), Some(agent)),
+        Ok(Some(agent)) => {
+            let no_room = Room::of(state_dir).ok().and_then(|room| room.fault);
+            (judge(&agent, now, is_alive(agent.heard.pid), no_room), Some(agent))
+        }
         Ok(None) => (absent(state_dir), None),
         Err(error) => {
             let why = format!("{}: {error}; call it as root, or as the agent's user", state_dir.display());

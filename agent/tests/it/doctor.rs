@@ -58,9 +58,19 @@ fn a_healthy_agent_is_called_that_a_line_a_check() {
     let last = hub.state.lock().beats.len();
     let found = examined(&hub.url(), &state, &[]);
     assert_well(&found);
-    for name in
-        ["settings", "permissions", "key", "spool", "hub", "tls", "name", "connection", "clock", "key at hub"]
-    {
+    for name in [
+        "settings",
+        "permissions",
+        "key",
+        "kept",
+        "spool",
+        "hub",
+        "tls",
+        "name",
+        "connection",
+        "clock",
+        "key at hub",
+    ] {
         assert_eq!(check(&found.1, name)["outcome"], "ok", "{:#}", found.1);
     }
     let asked = hub.state.change(|hub| hub.beats.split_off(last));
@@ -72,7 +82,7 @@ fn a_healthy_agent_is_called_that_a_line_a_check() {
 
     let output = program().args(["doctor", "--hub", &hub.url(), "--state-dir"]).arg(&state).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(text.lines().filter(|line| line.starts_with("ok ")).count(), 10, "{text}");
+    assert_eq!(text.lines().filter(|line| line.starts_with("ok ")).count(), 11, "{text}");
     let secrets = {
         let hub = hub.state.lock();
         [hub.up.to_base64(), hub.down.to_base64(), "a.bearer".into()]

@@ -10,9 +10,11 @@
     reason = "a test that cannot go on should end"
 )]
 
+mod bare;
 mod commands;
 mod config;
 mod copied;
+mod damaged;
 mod deploy;
 mod doctor;
 mod enrolment;

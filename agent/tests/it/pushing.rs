@@ -88,7 +88,7 @@ fn what_piled_up_in_a_day_goes_in_full_batches_and_what_is_new_goes_beside_it() 
     for number in 1..=DAY {
         let at = now.plus_seconds((number.cast_signed() - DAY.cast_signed()) * 30);
         let sample = br#"{"metrics":{"cpu":1.5},"status":"online"}"#.to_vec();
-        spool.append(Kind::Sample, at, sample, now).unwrap();
+        spool.append(Kind::Sample, at, sample).unwrap();
     }
     let old = spool.boot(Lane::Live);
     drop(spool);
@@ -115,7 +115,7 @@ fn what_was_dropped_is_told_as_a_measurement() {
     assert!(!hub.state.lock().samples.iter().any(|(_, sample)| is_told(sample)), "nothing was");
     let mut spool = spool_of(home.path());
     for _ in 0..3 {
-        spool.append(Kind::Sample, machine_time(), b"{}".to_vec(), machine_time()).unwrap();
+        spool.append(Kind::Sample, machine_time(), b"{}".to_vec()).unwrap();
     }
     let last = spool.oldest(Lane::Live, 3, usize::MAX).unwrap().last().unwrap().number;
     spool.discard_through(last).unwrap();

@@ -95,7 +95,7 @@ fn nothing_is_appended_behind_what_a_failed_write_left() {
     let mut spool = open(&home, AMPLE);
     append(&mut spool, "a");
     spool.active = Some(File::open(&segment_files(&home)[0]).unwrap());
-    assert!(matches!(spool.append(Kind::Sample, NOON, b"lost".to_vec(), NOON), Err(SpoolError::Io { .. })));
+    assert!(matches!(spool.append(Kind::Sample, NOON, b"lost".to_vec()), Err(SpoolError::Io { .. })));
     assert_eq!((append(&mut spool, "b"), segment_files(&home).len()), (2, 2), "in a file of its own");
     assert_eq!(waiting(&spool), [(1, "a".into()), (2, "b".into())]);
     drop(spool);

@@ -49,6 +49,18 @@ impl Agent {
         Self::spawn(Self::command(shell, hub, state, &["--interval", "1s"]))
     }
 
+    /// Starts one on a machine that `unshare` makes with these arguments, and shell code changes.
+    pub(crate) fn start_apart(hub: &Hub, state: &Path, unshare: &[&str], change: &str) -> Self {
+        let program = program();
+        let mut command = Command::new("unshare");
+        command
+            .args(unshare)
+            .args(["sh", "-c", &format!("{change} && exec \"$0\" \"$@\"")])
+            .arg(program.get_program());
+        program.get_envs().for_each(|(name, _)| _ = command.env_remove(name));
+        Self::spawn(Self::command(command, hub, state, &["--interval", "1s"]))
+    }
+
     /// Starts one as a service does: with the settings in `config`, and nothing else but where its state is here.
     pub(crate) fn installed(config: &Path, state: &Path) -> Self {
         let mut command = program();

@@ -116,7 +116,7 @@ pub(crate) fn address(host: u8) -> String {
 }
 
 /// How to make namespaces here, and how to enter them.
-fn namespaces() -> Option<(&'static [&'static str], &'static [&'static str])> {
+pub(crate) fn namespaces() -> Option<(&'static [&'static str], &'static [&'static str])> {
     const WAYS: [(&[&str], &[&str]); 2] = [
         (&["--net", "--mount"], &["--net", "--mount"]),
         (

@@ -1,6 +1,6 @@
 //! Scans of real networks, and when they are made.
 
-mod bed;
+pub(crate) mod bed;
 mod schedule;
 
 use crate::harness::PATIENCE;
