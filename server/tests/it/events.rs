@@ -203,7 +203,8 @@ fn a_reader_that_takes_nothing_holds_up_nobody() {
         "end:behind",
         "it reads what was written, and hears that more was not"
     );
-    assert!(read.len() > 2_000, "buffers were full before the ring had lapped it: {}", read.len());
+    // The system holds a thousand or so on its way to a reader.
+    assert!(read.len() > 500, "buffers were full before the ring had lapped it: {}", read.len());
     let figures = viewer.get("/metrics");
     assert!(figures.text().contains("\npingup_event_streams_behind_total 1\n"), "{}", figures.text());
     // The other has not taken anything yet. A hub that stops does not wait for it.

@@ -2,6 +2,7 @@
 
 mod forms;
 mod hang_up;
+mod slow;
 
 use crate::harness::{Hub, agent::now, refused};
 use pingup_protocol::time::Timestamp;
