@@ -25,7 +25,8 @@ pub enum RegistryError {
     /// One machine, one agent.
     #[error(
         "this machine is enrolled as {agent_id}; run the agent with the state it kept, or, if that is lost, \
-             enrol with a token made by `pingup-server join-token create --replace {agent_id}`"
+             enrol with a token made by `pingup-server join-token create --replace {agent_id}`, which removes \
+             {agent_id}; a machine that was made from a copy of another's disk needs `pingup-agent reset` instead"
     )]
     MachineEnrolled {
         /// Under which id.
