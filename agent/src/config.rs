@@ -232,4 +232,4 @@ impl ConfigKeeper {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -9,7 +9,8 @@ use pingup_protocol::{ids::AgentId, time::Timestamp};
 use serde_json::json;
 use std::time::Duration;
 
-fn own() -> Effective {
+/// What a machine without a file of its own has.
+pub(crate) fn own() -> Effective {
     Effective {
         interval: Duration::from_secs(30),
         allow: AllowList::default(),

@@ -4,8 +4,7 @@ use super::*;
 use crate::{
     clock::Clock,
     collect::Collector,
-    config::Effective,
-    execute::AllowList,
+    config::tests::own,
     identity::Identity,
     journal::Journal,
     record::{Recorder, SharedSpool},
@@ -20,7 +19,6 @@ use pingup_protocol::{
     signing::{self, Key},
 };
 use serde_json::json;
-use std::num::NonZeroU32;
 
 const HOUR: i64 = 3_600;
 
@@ -40,15 +38,6 @@ async fn hand(home: &std::path::Path) -> (Hand, StateDir) {
     };
     let url = HubUrl::parse("http://127.0.0.1:1", false).unwrap();
     let link = Link::new(url, Identity::new(&credentials).unwrap());
-    let own = Effective {
-        interval: Duration::from_secs(30),
-        allow: AllowList::default(),
-        scan_every: None,
-        places: None,
-        force: false,
-        ports: vec![22],
-        rate: NonZeroU32::MIN,
-    };
     let clock = Rc::new(Clock::default());
     let bounds = Bounds { bytes_max: 1 << 30, age_max: Duration::from_secs(86_400) };
     let spool = Spool::open(&state.subdirectory("spool").unwrap(), bounds, machine_time()).unwrap();
@@ -56,7 +45,7 @@ async fn hand(home: &std::path::Path) -> (Hand, StateDir) {
     let recorder = Recorder::new(Collector::primed().await, spool, Rc::clone(&clock), Rc::clone(&link));
     let hand = Hand {
         results: Results::new(Journal::open(&state, machine_time()).unwrap()),
-        config: Rc::new(ConfigKeeper::open(state.join("config.json"), own).unwrap()),
+        config: Rc::new(ConfigKeeper::open(state.join("config.json"), own()).unwrap()),
         executor: Executor::new(Rc::new(recorder)),
         wishes: Rc::new(Wishes::default()),
         teller: Teller::new(link.session("progress"), clock),
