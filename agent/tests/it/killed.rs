@@ -5,6 +5,7 @@
 //! `PINGUP_SEED` repeats a run's moments, as far as the machine does.
 
 use crate::harness::{Agent, Hub};
+use fastrand::Rng;
 use pingup_protocol::command::{ResultBody, ResultStatus};
 use serde_json::{Value, json};
 use std::{
@@ -21,18 +22,6 @@ const KILLS: u64 = 24;
 const A_ROUND: u64 = 3;
 /// One round of so many has a command that is attended, and the agent lives long enough for that.
 const LONG_EVERY: u64 = 8;
-
-/// splitmix64, by Sebastiano Vigna: small, and good enough for moments.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % bound
-    }
-}
 
 fn from_environment(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().expect("a number"))
@@ -70,19 +59,19 @@ fn killed_at_random_moments_it_runs_nothing_twice_and_leaves_nothing_open() {
     let seed = from_environment("PINGUP_SEED").unwrap_or(now.as_secs());
     let kills = from_environment("PINGUP_KILLS").unwrap_or(KILLS);
     println!("seed {seed}, {kills} kills");
-    let (hub, home, mut random) = (Hub::start(), tempfile::tempdir().unwrap(), Random(seed));
+    let (hub, home, mut random) = (Hub::start(), tempfile::tempdir().unwrap(), Rng::with_seed(seed));
     let (state, mut last) = (home.path().join("state"), 0);
     for round in 0..kills {
         let is_long = round % LONG_EVERY == LONG_EVERY - 1;
         hub.state.change(|hub| {
             for _ in 0..A_ROUND {
                 last += 1;
-                let millis = random.below(40) + if is_long { 1_500 } else { 0 };
+                let millis = random.u64(..40) + if is_long { 1_500 } else { 0 };
                 hub.offer(last, "exec", leaves_a_line(home.path(), last, millis));
             }
         });
         let agent = Agent::start_with(&hub, &state, &["--allow", "exec", "--interval", "1h"]);
-        let millis = random.below(if is_long { 2_500 } else { 350 });
+        let millis = random.u64(..if is_long { 2_500 } else { 350 });
         // The moment of death is the point here: there is nothing to wait for.
         thread::park_timeout(Duration::from_millis(millis));
         agent.kill();

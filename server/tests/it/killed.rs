@@ -5,6 +5,7 @@
 //! a random while. `PINGUP_KILLS` says how often; `PINGUP_SEED` repeats a run's moments, as far as the machine does.
 
 use crate::harness::{Hub, PATIENCE, eventually, sibling, signal, wire::Wire};
+use fastrand::Rng;
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
@@ -23,18 +24,6 @@ const A_ROUND: u64 = 3;
 const LONG_EVERY: u64 = 4;
 /// The states that are over.
 const OVER: [&str; 6] = ["succeeded", "failed", "rejected", "unknown", "expired", "cancelled"];
-
-/// splitmix64, by Sebastiano Vigna: small, and good enough for moments.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % bound
-    }
-}
 
 /// The agent program, dead when this is dropped.
 struct Agent(Child);
@@ -109,7 +98,7 @@ fn an_agent_that_is_killed_at_random_moments_runs_nothing_twice_and_leaves_nothi
     let seed = from_environment("PINGUP_SEED").unwrap_or(now.as_secs());
     let kills = from_environment("PINGUP_KILLS").unwrap_or(KILLS);
     println!("seed {seed}, {kills} kills");
-    let (hub, mut random) = (Hub::start(), Random(seed));
+    let (hub, mut random) = (Hub::start(), Rng::with_seed(seed));
     let operator = hub.operator("operator");
     let (state, home) = (hub.beside().join("agent"), hub.beside().join("ran"));
     fs::create_dir(&home).unwrap();
@@ -119,13 +108,13 @@ fn an_agent_that_is_killed_at_random_moments_runs_nothing_twice_and_leaves_nothi
         let is_long = round % LONG_EVERY == LONG_EVERY - 1;
         for _ in 0..A_ROUND {
             let file = home.join(files.len().to_string());
-            let millis = random.below(40) + if is_long { 1_500 } else { 0 };
+            let millis = random.u64(..40) + if is_long { 1_500 } else { 0 };
             paths.push(leaves_a_line(&operator, &id, &file, millis));
             files.push(file);
         }
         let agent = Agent::start(&hub, &state, "");
         // The moment of death is the point here: there is nothing to wait for.
-        thread::park_timeout(Duration::from_millis(random.below(if is_long { 2_500 } else { 400 })));
+        thread::park_timeout(Duration::from_millis(random.u64(..if is_long { 2_500 } else { 400 })));
         drop(agent);
     }
     let agent = Agent::start(&hub, &state, "");
