@@ -9,6 +9,7 @@ use hyper::{
     body::{Body, Incoming},
     service::Service,
 };
+use pin_project_lite::pin_project;
 use std::{
     cell::Cell,
     convert::Infallible,
@@ -26,18 +27,31 @@ pub(super) enum Answer {
     Later(Waiting),
 }
 
-/// An answer that is being made.
-pub(super) type Making = Pin<Box<dyn Future<Output = Answer> + Send>>;
-
-/// Whoever answers requests.
+/// Whoever answers requests. What makes an answer stands where hyper keeps it, for as long as hyper stays: a box for each
+/// request would be a few KiB that are taken and given back with each.
 pub(super) trait Answerer: Send + Sync + 'static {
-    /// Answers one. In a box, so that a connection holds the room for an answer only while it makes one.
-    fn answer(self: Arc<Self>, request: Request<Incoming>) -> Making;
+    /// An answer that is being made.
+    type Making: Future<Output = Answer> + Send;
+
+    /// Answers one.
+    fn answer(&self, request: Request<Incoming>) -> Self::Making;
+}
+
+impl<F, M> Answerer for F
+where
+    F: Fn(Request<Incoming>) -> M + Send + Sync + 'static,
+    M: Future<Output = Answer> + Send,
+{
+    type Making = M;
+
+    fn answer(&self, request: Request<Incoming>) -> M {
+        self(request)
+    }
 }
 
 /// What a connection's desk and its conversation share.
 pub(super) struct Counter<A> {
-    answerer: Arc<A>,
+    answerer: A,
     pub(super) turn: Arc<Turn>,
     waits: Mutex<Option<(Waiting, Head)>>,
 }
@@ -54,7 +68,7 @@ const FORMER_LAST: Head = b"GET / HTTP/1.0\r\n\r\n";
 
 impl<A> Counter<A> {
     pub(super) fn new(answerer: A) -> Arc<Self> {
-        Arc::new(Self { answerer: Arc::new(answerer), turn: Turn::new(), waits: Mutex::default() })
+        Arc::new(Self { answerer, turn: Turn::new(), waits: Mutex::default() })
     }
 
     /// Takes the answer that has to wait, if one lies here.
@@ -98,11 +112,11 @@ impl<A: Answerer> Service<Request<Incoming>> for Desk<A> {
         self.counter.turn.ours();
         let counter = Arc::clone(&self.counter);
         if let Some(response) = self.ready.take() {
-            return Answering { counter, head: None, step: Step::Ready(Some(response)) };
+            return Answering { counter, head: None, step: Step::Ready { response: Some(response) } };
         }
         let head = head(&request);
-        let step = Step::Making(Arc::clone(&counter.answerer).answer(request));
-        Answering { counter, head, step }
+        let making = counter.answerer.answer(request);
+        Answering { counter, head, step: Step::Making { making } }
     }
 }
 
@@ -129,54 +143,65 @@ fn has_token(headers: &HeaderMap, token: &str) -> bool {
     values.flat_map(|value| value.split(',')).any(|said| said.trim().eq_ignore_ascii_case(token))
 }
 
-/// The answer to one request, as hyper waits for it.
-pub(super) struct Answering<A> {
-    counter: Arc<Counter<A>>,
-    head: Option<Head>,
-    step: Step,
+pin_project! {
+    /// The answer to one request, as hyper waits for it.
+    pub(super) struct Answering<A: Answerer> {
+        counter: Arc<Counter<A>>,
+        head: Option<Head>,
+        #[pin]
+        step: Step<A::Making>,
+    }
 }
 
-enum Step {
-    Making(Making),
-    /// It has to wait, and hyper has to stay.
-    Waits(Waiting),
-    /// It has to wait, and lies on the counter.
-    Lies,
-    Ready(Option<Response>),
+pin_project! {
+    #[project = StepNow]
+    enum Step<M> {
+        Making {
+            #[pin]
+            making: M,
+        },
+        /// It has to wait, and hyper has to stay.
+        Waits { waiting: Waiting },
+        /// It has to wait, and lies on the counter.
+        Lies,
+        Ready { response: Option<Response> },
+    }
 }
 
 impl<A: Answerer> Future for Answering<A> {
     type Output = Result<Response, Infallible>;
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        let counter = &**this.counter;
         let response = loop {
-            match &mut self.step {
-                Step::Making(making) => match (ready!(making.as_mut().poll(context)), self.head) {
+            match this.step.as_mut().project() {
+                StepNow::Making { making } => match (ready!(making.poll(context)), *this.head) {
                     (Answer::Now(response), _) => break response,
-                    (Answer::Later(waiting), None) => self.step = Step::Waits(waiting),
+                    (Answer::Later(waiting), None) => this.step.set(Step::Waits { waiting }),
                     (Answer::Later(waiting), Some(head)) => {
-                        *self.counter.waits() = Some((waiting, head));
-                        self.counter.turn.held(true);
-                        self.step = Step::Lies;
+                        *counter.waits() = Some((waiting, head));
+                        counter.turn.held(true);
+                        this.step.set(Step::Lies);
                     }
                 },
-                Step::Waits(waiting) => break ready!(waiting.as_mut().poll(context)),
-                Step::Lies => {
-                    let mut waits = self.counter.waits();
+                StepNow::Waits { waiting } => break ready!(waiting.as_mut().poll(context)),
+                StepNow::Lies => {
+                    let mut waits = counter.waits();
                     // Taken: then nobody asks here again.
                     let Some((waiting, _)) = waits.as_mut() else { return Poll::Pending };
                     let response = ready!(waiting.as_mut().poll(context));
                     *waits = None;
-                    self.counter.turn.held(false);
+                    counter.turn.held(false);
                     break response;
                 }
-                Step::Ready(response) => match response.take() {
+                StepNow::Ready { response } => match response.take() {
                     Some(response) => break response,
                     None => return Poll::Pending,
                 },
             }
         };
-        Poll::Ready(Ok(self.counter.answered(response)))
+        Poll::Ready(Ok(counter.answered(response)))
     }
 }
 

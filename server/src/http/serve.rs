@@ -3,12 +3,11 @@
 
 use super::{
     converse::{Counted, converse},
-    desk::{Answerer, Making},
     dispatch::Dispatch,
 };
 use hyper::{Request, body::Incoming};
 use socket2::SockRef;
-use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{future::Future, io, sync::Arc, time::Duration};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore, watch},
@@ -100,24 +99,18 @@ fn attend(
     tokio::spawn(async move {
         let figures = Arc::clone(dispatch.figures());
         let _open = Counted::one(&figures.connections);
+        // Of this connection alone: what all count up and down together is slow.
+        let table = Arc::new(dispatch);
+        let answer = move |request: Request<Incoming>| {
+            let table = Arc::clone(&table);
+            async move { table.answer(request, peer).await }
+        };
         // A client that hangs up or times out is its own affair.
-        if let Err(error) = converse(stream, AtTable { dispatch, peer }, &figures, stopping).await {
+        if let Err(error) = converse(stream, answer, &figures, stopping).await {
             tracing::debug!(%error, "a connection ended early");
         }
         drop(place);
     });
-}
-
-/// The table, as one client's connection asks it.
-struct AtTable {
-    dispatch: Arc<Dispatch>,
-    peer: SocketAddr,
-}
-
-impl Answerer for AtTable {
-    fn answer(self: Arc<Self>, request: Request<Incoming>) -> Making {
-        Box::pin(async move { self.dispatch.answer(request, self.peer).await })
-    }
 }
 
 #[cfg(test)]

@@ -89,6 +89,11 @@ impl Witness {
 }
 
 impl Tsdb {
+    /// What the clock says, for what is only told.
+    pub fn now(&self) -> Timestamp {
+        self.0.clock.now()
+    }
+
     /// What the clock says, and whether anything may be let go by it: no period, and nothing that is sent for being old.
     pub fn judge_clock(&self) -> Judged {
         let witness = &self.0.witness;

@@ -4,10 +4,7 @@ mod deadlines;
 mod rest;
 
 use super::*;
-use crate::http::{
-    desk::{Answer, Making},
-    respond::event_stream,
-};
+use crate::http::{desk::Answer, respond::event_stream};
 use axum::body::Body;
 use futures_util::stream::unfold;
 use hyper::{Request, body::Incoming};
@@ -28,12 +25,13 @@ struct Table {
 }
 
 impl Answerer for Table {
-    fn answer(self: Arc<Self>, request: Request<Incoming>) -> Making {
-        let path = request.uri().path().to_owned();
+    type Making = Pin<Box<dyn Future<Output = Answer> + Send>>;
+
+    fn answer(&self, request: Request<Incoming>) -> Self::Making {
+        let (path, bell) = (request.uri().path().to_owned(), Arc::clone(&self.bell));
         Box::pin(async move {
             Answer::Now(match path.as_str() {
                 "/held" => {
-                    let bell = Arc::clone(&self.bell);
                     return Answer::Later(Box::pin(async move {
                         bell.notified().await;
                         Response::new(Body::from("rung"))
