@@ -55,6 +55,9 @@ impl Query {
                 (None, Tier::Minute | Tier::Hour, Some(names)) => {
                     fleet.add(&view, files, &names, plan.step_micros, &mut sums, wanted)?;
                 }
+                (Some(agent), Tier::Minute | Tier::Hour, _) => {
+                    sources::rollups::add(&view, files, agent, &plan, &mut sums, wanted)?;
+                }
                 _ => sources::files::add(files, agent.as_ref(), &plan, &mut sums, wanted)?,
             }
         }

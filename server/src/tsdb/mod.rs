@@ -70,6 +70,7 @@ use attempts::Attempts;
 use belief::Witness;
 use condition::Condition;
 use head::Segment;
+use lanes::{Layouts, Strip};
 use parquet::errors::ParquetError;
 use parts::Garbage;
 use pingup_protocol::time::Timestamp;
@@ -192,6 +193,8 @@ pub struct View {
     pub segments: Vec<Arc<Segment>>,
     /// Rows in files, in the order they were made.
     pub parts: Vec<Arc<Part>>,
+    /// Where what lies in these, as far as it was asked; of every view the same.
+    pub layouts: Arc<Layouts>,
 }
 
 impl View {
@@ -199,6 +202,11 @@ impl View {
     pub fn parts_for(&self, tier: Tier, agent_id: Option<&str>, range: &Range<Timestamp>) -> Vec<Arc<Part>> {
         let fits = |part: &&Arc<Part>| part.row().tier == tier && part.may_hold(agent_id, range);
         self.parts.iter().filter(fits).cloned().collect()
+    }
+
+    /// Begins to read one of the files by lanes.
+    pub fn strip(&self, part: &Arc<Part>) -> Result<Strip, TsdbError> {
+        self.layouts.strip(self, part)
     }
 }
 

@@ -111,7 +111,7 @@ impl Tsdb {
             disk,
             faults,
             retention: retention.widened(),
-            view: RwLock::new(Arc::new(View { segments, parts })),
+            view: RwLock::new(Arc::new(View { segments, parts, ..View::default() })),
             last_part: AtomicU64::new(last_part.unwrap_or_default()),
             garbage,
             doubtful: Garbage::default(),

@@ -1,11 +1,12 @@
-//! Where answers come from: rows in files, one agent's or all agents' ([`files`]), the fleet's own in rollups
-//! ([`fleet`]), samples in memory ([`head`]).
+//! Where answers come from: rows in files, one agent's or all agents' ([`files`]), an agent's rollups ([`rollups`]), the
+//! fleet's own in rollups ([`fleet`]), samples in memory ([`head`]).
 //!
 //! Each adds what it has to the same [`Sums`](super::buckets::Sums), which hold a page of it.
 
 pub(super) mod files;
 pub(super) mod fleet;
 pub(super) mod head;
+pub(super) mod rollups;
 
 use super::plan::Fields;
 use crate::tsdb::{Part, Tier, View};

@@ -1,5 +1,5 @@
-//! What is remembered from question to question: of files, which never change, where what lies in them
-//! ([`Layout`]) and who measured what when ([`Presence`]); of memory, which only grows, the same as far as it was looked at.
+//! What is remembered from question to question: of files, which never change, who measured what when ([`Presence`]); of
+//! memory, which only grows, the same as far as it was looked at.
 //!
 //! Everything here can be made anew from the history at any time, and is let go when the view has its file no more, or
 //! when all of it would take more than [`INDEX_BYTES_MAX`]. Labels are not kept here: they are the agents', and change.
@@ -14,7 +14,6 @@ use crate::{
     tsdb::{
         Part, TsdbError, View,
         head::{SCANS, Told},
-        lanes::{Ids, Layout, Strip},
     },
 };
 use foldhash::{HashMap, HashSet};
@@ -22,12 +21,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What all that is remembered may take. Ten thousand agents with a month of days and eight measurements take about
 /// half of it.
-pub const INDEX_BYTES_MAX: usize = 24 * 1024 * 1024;
+pub const INDEX_BYTES_MAX: usize = 12 * 1024 * 1024;
 
 /// What is remembered.
 #[derive(Debug)]
 pub(super) struct Index {
-    ids: Arc<Ids>,
     kept: Mutex<Kept>,
     bytes_max: usize,
 }
@@ -36,7 +34,6 @@ pub(super) struct Index {
 struct Kept {
     metrics: Metrics,
     /// By the files' numbers, which are given once.
-    layouts: HashMap<u64, Arc<Layout>>,
     presences: HashMap<u64, Arc<Presence>>,
     /// By the segments' numbers.
     told: HashMap<u64, Told>,
@@ -58,28 +55,7 @@ impl Default for Index {
 impl Index {
     /// One that takes no more than so much.
     pub(super) fn keeping(bytes_max: usize) -> Self {
-        Self { ids: Arc::default(), kept: Mutex::default(), bytes_max }
-    }
-
-    /// Begins to read a part.
-    pub(super) fn strip(&self, view: &View, part: &Arc<Part>) -> Result<Strip, TsdbError> {
-        let id = part.row().id;
-        let known = self.lock().layouts.get(&id).cloned();
-        let layout = match known {
-            Some(layout) => layout,
-            None => {
-                let mut layout = Layout::read(part)?;
-                let mut kept = self.lock();
-                if let Some(other) = kept.layouts.values().next() {
-                    layout.share_schema(other);
-                }
-                let layout = Arc::new(layout);
-                kept.layouts.insert(id, Arc::clone(&layout));
-                self.keep_bound(&mut kept, view);
-                layout
-            }
-        };
-        Strip::open(part, layout, Arc::clone(&self.ids))
+        Self { kept: Mutex::default(), bytes_max }
     }
 
     /// Who measured what when, as a part of rollups by the hour, or of scans, tells.
@@ -93,7 +69,7 @@ impl Index {
         if let Some(known) = self.lock().presences.get(&id) {
             return Ok(Arc::clone(known));
         }
-        let mut strip = self.strip(view, part)?;
+        let mut strip = view.strip(part)?;
         let metric = |name: &str| self.lock().metrics.of_measurement(name);
         let presence = Arc::new(Presence::read(&mut strip, metric, wanted)?);
         let mut kept = self.lock();
@@ -115,7 +91,7 @@ impl Index {
                 SCANS => None,
                 name => metrics.of_measurement(name),
             };
-            Presence::of(told, &self.ids, metric)
+            Presence::of(told, view.layouts.ids(), metric)
         };
         view.segments.iter().map(tell).collect()
     }
@@ -128,7 +104,7 @@ impl Index {
         for segment in &view.segments {
             let told = kept.told.entry(segment.number()).or_default();
             segment.tell(told);
-            agents.extend(told.agents().map(|agent| self.ids.shared(agent.as_str())));
+            agents.extend(told.agents().map(|agent| view.layouts.ids().shared(agent.as_str())));
         }
         agents.sort_unstable();
         agents.dedup();
@@ -151,13 +127,11 @@ impl Index {
             return;
         }
         let there: HashSet<_> = view.parts.iter().map(|part| part.row().id).collect();
-        kept.layouts.retain(|id, _| there.contains(id));
         kept.presences.retain(|id, _| there.contains(id));
         if bytes(kept) > self.bytes_max {
-            kept.layouts.clear();
             kept.presences.clear();
         }
-        self.ids.forget_unused();
+        view.layouts.ids().forget_unused();
     }
 
     /// Each thing is valid by itself.
@@ -167,9 +141,7 @@ impl Index {
 }
 
 fn bytes(kept: &Kept) -> usize {
-    let layouts: usize = kept.layouts.values().map(|layout| layout.bytes()).sum();
-    let presences: usize = kept.presences.values().map(|presence| presence.bytes()).sum();
-    layouts + presences
+    kept.presences.values().map(|presence| presence.bytes()).sum()
 }
 
 /// The number of a metric that is not a measurement's.

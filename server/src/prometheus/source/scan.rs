@@ -151,7 +151,7 @@ impl<'a> Scan<'a> {
 
     /// Opens the files that are asked for, in order of time.
     fn open(&mut self, one: Option<&str>) -> Result<(), TsdbError> {
-        let (view, index) = (&self.source.view, &self.source.index);
+        let view = &self.source.view;
         let ever = Timestamp::from_micros(i64::MIN)..Timestamp::from_micros(i64::MAX);
         let before_fine = before_fine(view);
         let mut parts: Vec<&Arc<Part>> = view.parts.iter().filter(|part| part.may_hold(one, &ever)).collect();
@@ -160,7 +160,7 @@ impl<'a> Scan<'a> {
             let Some(mut range) = self.wanted_of(part) else { continue };
             match (self.table, part.row().tier) {
                 (Table::Samples, Tier::Raw) | (Table::Scans, Tier::Scans) => {
-                    let strip = index.strip(view, part)?;
+                    let strip = view.strip(part)?;
                     self.readers.extend(Reader::new(strip, range, &self.columns));
                 }
                 (Table::Samples, tier @ (Tier::Minute | Tier::Hour)) => {
@@ -169,7 +169,7 @@ impl<'a> Scan<'a> {
                         range.end = range.end.min(before_fine);
                     }
                     if range.start < range.end {
-                        let strip = index.strip(view, part)?;
+                        let strip = view.strip(part)?;
                         self.stand_ins.extend(StandIns::new(strip, range, &self.columns));
                     }
                 }

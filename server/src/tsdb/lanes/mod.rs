@@ -2,7 +2,7 @@
 //!
 //! [`Layout`] is what is worth remembering of a file: where its columns lie and, once asked, which rows are whose. With
 //! it a [`Strip`] goes to an agent's rows without looking at others', and decodes of each column only those, to the end
-//! of the array that the caller fills. Where a [`pick`](super::pick) begins a question in a millisecond a file, this
+//! of the array that the caller fills. [`Layouts`] remembers them. Where a [`pick`](super::pick) begins a question in a millisecond a file, this
 //! takes a tenth; it is for questions that touch every file of a month.
 //!
 //! [`words`] reads columns of texts as runs of one word: ids, names and statuses repeat, and are decoded once a run.
@@ -10,10 +10,12 @@
 mod column;
 mod file;
 mod layout;
+mod layouts;
 mod strip;
 mod words;
 
 pub use layout::{Ids, Layout};
+pub use layouts::{LAYOUTS_BYTES_MAX, Layouts};
 pub use strip::{Leaf, Strip};
 
 use super::TsdbError;

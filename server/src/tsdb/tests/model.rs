@@ -175,7 +175,7 @@ fn check_fleet(bench: &Bench, when: &str) {
             continue;
         }
         assert!(part.row().has_fleet(), "{when}: {part:?}");
-        let alone = View { segments: Vec::new(), parts: vec![Arc::clone(part)] };
+        let alone = View { parts: vec![Arc::clone(part)], ..View::default() };
         let (mut told, mut added_up) = (Rollups::new(), Rollups::new());
         for ((whose, name, start), aggregate) in on_disk(&bench.engine, &alone, tier, rollup_of) {
             let key = (FLEET.to_owned(), name, start);

@@ -1,7 +1,7 @@
 //! Questions about labels.
 
 use super::*;
-use crate::prometheus::INDEX_BYTES_MAX;
+use crate::{prometheus::INDEX_BYTES_MAX, tsdb::lanes::LAYOUTS_BYTES_MAX};
 
 fn selectors(texts: &[&str]) -> Vec<Vec<pingup_promql::Matcher>> {
     texts.iter().map(|text| parse_selector(text).unwrap()).collect()
@@ -110,6 +110,8 @@ fn ten_thousand_agents_fit_into_what_may_be_remembered() {
         instant(&source, "count(max_over_time(pingup_cpu_percent[3d]))", days * 86_400).contains("10000")
     );
     // Days of samples, and a month of hours which the test has in three files.
-    let (layouts, month) = (house.index.bytes(), 30 / usize::try_from(days).unwrap());
-    assert!(layouts * month < INDEX_BYTES_MAX, "{layouts} bytes for {days} days");
+    let month = 30 / usize::try_from(days).unwrap();
+    let (presences, layouts) = (house.index.bytes(), house.bench.tsdb.view().layouts.bytes());
+    assert!(presences * month < INDEX_BYTES_MAX, "{presences} bytes for {days} days");
+    assert!(layouts * month < LAYOUTS_BYTES_MAX, "{layouts} bytes for {days} days");
 }
