@@ -1,6 +1,6 @@
 //! One column of one row group, read forward.
 
-use super::{file::Chunk, layout::Layout, unlike};
+use super::{file::Chunk, layout::Layout, unlike, unpack::Unpacked};
 use crate::tsdb::TsdbError;
 use parquet::{
     column::reader::ColumnReaderImpl, data_type::DataType, file::serialized_reader::SerializedPageReader,
@@ -20,12 +20,13 @@ pub(super) fn pages(
     layout: &Layout,
     group: usize,
     leaf: usize,
-) -> Result<SerializedPageReader<Chunk>, TsdbError> {
+) -> Result<Unpacked<SerializedPageReader<Chunk>>, TsdbError> {
     let group = layout.groups.get(group).ok_or_else(|| unlike("a row group is missing"))?;
     let (start, length) = group.place(leaf).ok_or_else(|| unlike("a column is missing"))?;
     let chunk = Chunk::open(file, start, length).map_err(parquet::errors::ParquetError::from)?;
     let metadata = group.metadata(&layout.schema, leaf)?;
-    Ok(SerializedPageReader::new(Arc::new(chunk), &metadata, group.rows as usize, None)?)
+    let pages = SerializedPageReader::new(Arc::new(chunk), &metadata, group.rows as usize, None)?;
+    Ok(Unpacked::new(pages, group.compression(leaf)))
 }
 
 impl<T: DataType> Column<T> {

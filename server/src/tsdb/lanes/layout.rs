@@ -1,7 +1,7 @@
 //! Where what lies in a part: of each row group the places of its columns and its first and last agent, and once that
 //! was asked, which rows are whose. Some kilobytes a file, where its footer takes a hundred times that.
 
-use super::{unlike, words::Words};
+use super::{unlike, unpack::as_told, words::Words};
 use crate::{
     storage::StorageError,
     tsdb::{Part, TsdbError},
@@ -139,6 +139,11 @@ impl Group {
         self.columns.get(leaf).map(|place| (place.start, place.length))
     }
 
+    /// How a column is packed.
+    pub(super) fn compression(&self, leaf: usize) -> Compression {
+        self.columns.get(leaf).map_or(Compression::UNCOMPRESSED, |place| place.compression)
+    }
+
     /// What the file's footer says of a column, as far as it is needed to read it.
     pub(super) fn metadata(
         &self,
@@ -149,7 +154,7 @@ impl Group {
         let offset = |at: u64| i64::try_from(at).map_err(|_| unlike("where a column lies"));
         let start = offset(place.start)?;
         let made = ColumnChunkMetaData::builder(schema.column(leaf))
-            .set_compression(place.compression)
+            .set_compression(as_told(place.compression))
             .set_num_values(self.rows.into())
             .set_total_compressed_size(offset(place.length)?)
             .set_data_page_offset(start)

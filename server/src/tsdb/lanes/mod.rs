@@ -12,6 +12,7 @@ mod file;
 mod layout;
 mod layouts;
 mod strip;
+mod unpack;
 mod words;
 
 pub use layout::{Ids, Layout};
