@@ -8,15 +8,14 @@ use super::{
 use crate::{
     storage::Wanted,
     tsdb::{
-        Tier, View, pick,
+        Tier, TsdbError, View,
+        lanes::{Leaf, Strip},
         rollup::Aggregate,
-        schema::{double_at, map_at, text_at, time_at},
     },
 };
-use arrow::array::RecordBatch;
 use pingup_protocol::time::Timestamp;
 use serde::Serialize;
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, ops::Range, sync::Arc};
 
 /// Agents that are compared at most, some 150 bytes each.
 pub(super) const TOP_AGENTS_MAX: usize = 200_000;
@@ -84,15 +83,14 @@ impl Query {
     }
 
     fn on_disk(&self, files: &Files, agents: &mut Agents, wanted: &Wanted) -> Result<(), HistoryError> {
-        let field = self.plan.field.as_str();
-        let column = if OWN_COLUMNS.contains(&field) { field } else { "further" };
         for part in files.parts() {
-            let mut run = Run::default();
-            for batch in pick::rows_of_all(part, files.range(), &["agent_id", "timestamp", column])? {
+            let mut strip = self.view.strip(part)?;
+            let Some(mut field) = Field::of(&strip, &self.plan.field) else { continue };
+            for group in 0..strip.groups() {
                 wanted.check()?;
-                run.take(&batch?, field, |agent_id, sum| self.add(agents, agent_id, &sum));
+                strip.enter(group);
+                field.read(&mut strip, files.range(), |agent_id, sum| self.add(agents, agent_id, &sum))?;
             }
-            run.end(|agent_id, sum| self.add(agents, agent_id, &sum));
         }
         Ok(())
     }
@@ -126,42 +124,85 @@ impl Query {
     }
 }
 
-/// The rows of one agent that lie together in a file, added up.
-#[derive(Default)]
-struct Run {
-    agent_id: String,
-    sum: Option<Aggregate>,
+/// The measurement in a file.
+struct Field<'a> {
+    name: &'a str,
+    time: Leaf,
+    values: Values,
+    /// Moments of a row group's rows, and values of one agent's.
+    times: Vec<i64>,
+    numbers: Vec<f64>,
 }
 
-impl Run {
-    /// Goes on with a batch of agents' ids, moments and values; shows each agent that ends in it.
-    fn take(&mut self, batch: &RecordBatch, field: &str, mut show: impl FnMut(&str, Aggregate)) {
-        let is_own = OWN_COLUMNS.contains(&field);
-        // The columns lie in the file's order, in which ids and moments come first.
-        for row in 0..batch.num_rows() {
-            let value = match is_own {
-                true => double_at(batch, 2, row),
-                false => map_at(batch, 2, row).find(|(name, _)| *name == field).map(|(_, value)| value),
-            };
-            let Some(value) = value else { continue };
-            let agent_id = text_at(batch, 0, row);
-            if agent_id != self.agent_id {
-                self.end(&mut show);
-                agent_id.clone_into(&mut self.agent_id);
+/// Where its values lie.
+#[derive(Clone, Copy)]
+enum Values {
+    Own(Leaf),
+    Among(Leaf, Leaf),
+}
+
+impl<'a> Field<'a> {
+    /// `None` if the file has no such column.
+    fn of(strip: &Strip, name: &'a str) -> Option<Self> {
+        let values = match OWN_COLUMNS.contains(&name) {
+            true => Values::Own(strip.leaf(name)?),
+            false => Values::Among(strip.leaf("further.keys")?, strip.leaf("further.values")?),
+        };
+        let time = strip.leaf("timestamp")?;
+        Some(Self { name, time, values, times: Vec::new(), numbers: Vec::new() })
+    }
+
+    /// Shows each agent of the row group that is read, and what its samples within `range` add up to.
+    fn read(
+        &mut self,
+        strip: &mut Strip,
+        range: &Range<i64>,
+        mut show: impl FnMut(&str, Aggregate),
+    ) -> Result<(), TsdbError> {
+        self.times.clear();
+        strip.integers(self.time, 0..strip.rows(), &mut self.times)?;
+        let ends: Vec<_> = strip.group_agents()?.map(|(id, end)| (Arc::clone(id), end as usize)).collect();
+        let mut first = 0;
+        for (agent_id, end) in ends {
+            // An agent's rows are in order of time.
+            let of_agent = self.times.get(first..end).unwrap_or_default();
+            let from = first + of_agent.partition_point(|at| *at < range.start);
+            let to = first + of_agent.partition_point(|at| *at < range.end);
+            first = end;
+            if from < to
+                && let Some(sum) = self.sum(strip, from..to)?
+            {
+                show(&agent_id, sum);
             }
-            let of_one = Aggregate::of(value, Timestamp::from_micros(time_at(batch, 1, row)));
-            match &mut self.sum {
+        }
+        Ok(())
+    }
+
+    /// What the rows that have it add up to.
+    fn sum(&mut self, strip: &mut Strip, rows: Range<usize>) -> Result<Option<Aggregate>, TsdbError> {
+        let times = &self.times[rows.clone()];
+        let mut sum: Option<Aggregate> = None;
+        let mut add = |row: usize, value| {
+            let of_one = Aggregate::of(value, Timestamp::from_micros(times[row]));
+            match &mut sum {
                 Some(sum) => sum.add(&of_one),
                 none => *none = Some(of_one),
             }
+        };
+        match self.values {
+            Values::Own(leaf) => {
+                self.numbers.clear();
+                strip.doubles(leaf, rows, &mut self.numbers)?;
+                let there = self.numbers.iter().enumerate().filter(|(_, value)| !value.is_nan());
+                there.for_each(|(row, value)| add(row, *value));
+            }
+            Values::Among(keys, values) => strip.maps((keys, values), rows, |row, key, value| {
+                if key == self.name.as_bytes() {
+                    add(row, value);
+                }
+            })?,
         }
-    }
-
-    /// Shows the agent it is at, if there is one.
-    fn end(&mut self, mut show: impl FnMut(&str, Aggregate)) {
-        if let Some(sum) = self.sum.take() {
-            show(&self.agent_id, sum);
-        }
+        Ok(sum)
     }
 }
 
