@@ -7,7 +7,8 @@ use crate::{
     latest::LatestSample,
     registry,
     settings::Settings,
-    sweep::{self, Job, Sweep, TICK},
+    sweep::{self, Believed, Job, Sweep, TICK},
+    tsdb::Judged,
 };
 use pingup_protocol::ids::AgentId;
 use std::{convert::Infallible, sync::Arc};
@@ -20,6 +21,11 @@ pub(super) fn sweep(settings: &Settings, cellar: &Cellar, common: &Common, rooms
     let (latest, teller) = (Arc::clone(&common.latest), rooms.commands.teller().clone());
     let told = move |changes| teller.tell(changes);
     let tell = news::agents(&common.events);
+    let tsdb = cellar.tsdb.clone();
+    let believed: Believed = Arc::new(move || {
+        let Judged { now, is_believed } = tsdb.judge_clock();
+        is_believed.then_some(now)
+    });
     let health = Arc::clone(&rooms.health);
     let examine = move || {
         let health = Arc::clone(&health);
@@ -32,10 +38,10 @@ pub(super) fn sweep(settings: &Settings, cellar: &Cellar, common: &Common, rooms
         .with(sweep::disk::job(cellar.disk.clone()))
         .with(Job::new("health", TICK, examine))
         .with(sweep::offline::job(sqlite.clone(), clock.clone(), registry::store::mark_offline, tell))
-        .with(sweep::expire::job(sqlite.clone(), clock.clone(), commands::store::lapse, told))
+        .with(sweep::expire::job(sqlite.clone(), Arc::clone(&believed), commands::store::lapse, told))
         .with(sweep::forget::job(
             sqlite.clone(),
-            clock.clone(),
+            believed,
             settings.retention_commands,
             commands::store::forget,
         ))

@@ -1,10 +1,7 @@
 //! Commands that were kept for long enough.
 
-use super::{Job, TICK};
-use crate::{
-    clock::Clock,
-    storage::{Sqlite, StorageError},
-};
+use super::{Believed, Job, TICK};
+use crate::storage::{Sqlite, StorageError};
 use pingup_protocol::time::Timestamp;
 use rusqlite::Connection;
 use std::{fmt::Debug, time::Duration};
@@ -15,13 +12,14 @@ pub type Forget<T> = fn(&Connection, Timestamp) -> rusqlite::Result<T>;
 /// The job: each second some rows, so that nobody waits for long; what is left waits for the next.
 pub fn job<T: Debug + Default + PartialEq + Send + 'static>(
     sqlite: Sqlite,
-    clock: Clock,
+    believed: Believed,
     kept: Duration,
     forget: Forget<T>,
 ) -> Job {
     Job::new("forget", TICK, move || {
-        let (sqlite, until) = (sqlite.clone(), before(clock.now(), kept));
+        let (sqlite, now) = (sqlite.clone(), believed());
         async move {
+            let Some(until) = now.map(|now| before(now, kept)) else { return Ok(()) };
             let work = move |connection: &Connection| Ok::<_, StorageError>(forget(connection, until)?);
             let forgotten = sqlite.write(work).await?;
             if forgotten != T::default() {
@@ -43,6 +41,10 @@ fn before(now: Timestamp, kept: Duration) -> Timestamp {
 mod tests {
     use super::*;
     use crate::{storage::scratch::Scratch, sweep::Sweep};
+    use std::sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    };
     use tokio::sync::oneshot;
 
     #[test]
@@ -53,9 +55,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn it_asks_for_what_is_older_than_is_kept() {
+    async fn it_asks_for_what_is_older_than_is_kept_once_the_clock_is_believed() {
         let sqlite = Scratch::new().sqlite();
-        let clock = Clock::fixed(Timestamp::from_micros(5_000_000));
+        let looks = Arc::new(AtomicI64::new(0));
+        let believed: Believed = Arc::new(move || match looks.fetch_add(1, Ordering::Relaxed) {
+            0 => None,
+            _ => Some(Timestamp::from_micros(5_000_000)),
+        });
         // Writes down what it was asked for.
         let forget: Forget<usize> = |connection, until| {
             connection.execute(
@@ -63,7 +69,7 @@ mod tests {
                 [until.as_micros()],
             )
         };
-        let sweep = Sweep::new().with(job(sqlite.clone(), clock, Duration::from_secs(2), forget));
+        let sweep = Sweep::new().with(job(sqlite.clone(), believed, Duration::from_secs(2), forget));
         let (stop, stopped) = oneshot::channel::<()>();
         let running = tokio::spawn(sweep.run(async {
             let _ = stopped.await;

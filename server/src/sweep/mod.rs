@@ -14,7 +14,8 @@ pub mod forget;
 pub mod latest;
 pub mod offline;
 
-use std::{error::Error, fmt, future::Future, pin::Pin, time::Duration};
+use pingup_protocol::time::Timestamp;
+use std::{error::Error, fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 use tokio::{
     task::{JoinError, JoinHandle},
     time::{Instant, MissedTickBehavior, interval, timeout},
@@ -24,6 +25,9 @@ use tokio::{
 pub const TICK: Duration = Duration::from_secs(1);
 /// How long jobs get to finish what they are at when the hub stops.
 const FINISH_WAIT: Duration = Duration::from_secs(5);
+
+/// The time, where what goes by it may be ended or deleted for good; none while the clock is not believed.
+pub type Believed = Arc<dyn Fn() -> Option<Timestamp> + Send + Sync>;
 
 /// Why a job did not do what it was to do.
 pub type JobError = Box<dyn Error + Send + Sync>;
