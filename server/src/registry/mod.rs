@@ -33,6 +33,7 @@ pub use handler::{Neighbours, Registered, Registry};
 pub use view::{AgentRecord, AgentView, ConfigState, Newest};
 
 use pingup_protocol::{
+    heartbeat::Presence,
     labels::LabelsPatch,
     limits::FUTURE_SECONDS_MAX,
     schema::{Checked, SchemaError},
@@ -114,10 +115,16 @@ pub fn check_enrolment_time(timestamp: Timestamp, now: Timestamp) -> Result<(), 
 }
 
 /// Whether a heartbeat made at `timestamp` that comes `now` changes anything: only one that is newer than the last
-/// does. A last one of a moment that no beat may have now is of before this hub's clock was set back: it says nothing of
+/// does, and a farewell only after one that was there. A last one of a moment that no beat may have now is of before this hub's clock was set back: it says nothing of
 /// order any more, or all agents would be silent until that moment has come again.
-pub fn is_newer_beat(last: Option<Timestamp>, timestamp: Timestamp, now: Timestamp) -> bool {
-    last.is_none_or(|last| timestamp > last || check_not_future(last, now).is_err())
+pub fn is_newer_beat(last: Option<Timestamp>, beat: (Presence, Timestamp), now: Timestamp) -> bool {
+    match (beat, last) {
+        ((Presence::Offline, timestamp), last) => last.is_some_and(|last| timestamp > last),
+        ((Presence::Online, _), None) => true,
+        ((Presence::Online, timestamp), Some(last)) => {
+            timestamp > last || check_not_future(last, now).is_err()
+        }
+    }
 }
 
 #[cfg(test)]
@@ -163,19 +170,31 @@ mod rules {
 
     #[test]
     fn only_a_newer_heartbeat_counts() {
-        let is_newer = |last, seconds| is_newer_beat(last, NOW.plus_seconds(seconds), NOW);
+        let is_newer =
+            |last, seconds| is_newer_beat(last, (Presence::Online, NOW.plus_seconds(seconds)), NOW);
         assert!(is_newer(None, 0) && is_newer(Some(NOW), 1));
         assert!(!is_newer(Some(NOW), 0) && !is_newer(Some(NOW), -1));
         let ahead = NOW.plus_seconds(FUTURE_SECONDS_MAX);
         assert!(!is_newer(Some(ahead), 0), "made by a clock that is a little ahead");
     }
 
+    /// Whoever asks whether it is known does so by a farewell of long ago.
+    #[test]
+    fn a_farewell_counts_after_one_that_was_there() {
+        let is_newer =
+            |last, seconds| is_newer_beat(last, (Presence::Offline, NOW.plus_seconds(seconds)), NOW);
+        assert!(is_newer(Some(NOW), 1));
+        assert!(!is_newer(Some(NOW), 0) && !is_newer(None, 0) && !is_newer(None, -1_000_000));
+        let ahead = NOW.plus_seconds(3_600);
+        assert!(!is_newer(Some(ahead), 0), "of a clock that was set back since, too");
+    }
+
     #[test]
     fn a_hubs_clock_that_was_set_back_silences_nobody() {
         let last = NOW.plus_seconds(3_600);
-        assert!(is_newer_beat(Some(last), NOW, NOW));
+        assert!(is_newer_beat(Some(last), (Presence::Online, NOW), NOW));
         assert!(
-            !is_newer_beat(Some(NOW), NOW.plus_seconds(-1), NOW),
+            !is_newer_beat(Some(NOW), (Presence::Online, NOW.plus_seconds(-1)), NOW),
             "and from then on they have an order again"
         );
     }

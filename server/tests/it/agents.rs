@@ -32,6 +32,17 @@ fn an_operator_registers_an_agent_and_sees_it() {
 }
 
 #[test]
+fn a_farewell_of_long_ago_is_answered_and_changes_nothing() {
+    let hub = Hub::start();
+    let agent = hub.register("A");
+    let viewer = hub.operator("viewer");
+    let before = viewer.get("/api/v1/agents/A").expect(200);
+    let farewell = json!({"agentId": "A", "timestamp": "1970-01-01T00:00:00Z", "status": "offline"});
+    agent.verified(&agent.post("/api/v1/agents/A/heartbeat", &farewell));
+    assert_eq!(viewer.get("/api/v1/agents/A").expect(200), before);
+}
+
+#[test]
 fn a_heartbeat_sets_online_and_a_farewell_offline_at_once() {
     let hub = Hub::start();
     let agent = hub.register("A");

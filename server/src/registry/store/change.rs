@@ -43,7 +43,7 @@ pub fn beat(connection: &Connection, beat: &Beat, now: Timestamp) -> Result<Beat
     let (last, before): (Option<i64>, String) = connection
         .prepare_cached("SELECT last_beat_at, status FROM agents WHERE id = ?1")?
         .query_row([beat.agent_id.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    if !is_newer_beat(last.map(Timestamp::from_micros), beat.timestamp, now) {
+    if !is_newer_beat(last.map(Timestamp::from_micros), (beat.presence, beat.timestamp), now) {
         return Ok(Beaten::Older);
     }
     let (status, change) = match beat.presence {

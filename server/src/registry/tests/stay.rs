@@ -52,6 +52,7 @@ async fn an_agent_that_comes_back_with_its_clock_behind_is_heard_once_it_goes_by
     let house = House::new();
     house.register(json!({"id": "a"})).await.unwrap();
     let beat = |at: Value, status: &str| json!({"agentId": "a", "timestamp": at, "status": status});
+    house.beat("a", beat(json!(NOW.plus_seconds(-1)), "online")).await.unwrap();
     house.beat("a", beat(json!(NOW), "offline")).await.unwrap();
     house.clock.advance(60);
     let answer = house.beat("a", beat(json!(NOW.plus_seconds(-365 * 86_400)), "online")).await.unwrap();
@@ -67,6 +68,7 @@ async fn a_hubs_clock_that_was_set_back_leaves_nobody_offline() {
     house.register(json!({"id": "a"})).await.unwrap();
     let beat = |seconds: i64, status: &str| json!({"agentId": "a", "timestamp": NOW.plus_seconds(seconds), "status": status});
     house.clock.advance(3_600);
+    house.beat("a", beat(3_599, "online")).await.unwrap();
     house.beat("a", beat(3_600, "offline")).await.unwrap();
     house.clock.advance(-3_600);
     house.beat("a", beat(0, "online")).await.unwrap();
