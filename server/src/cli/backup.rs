@@ -16,6 +16,10 @@ use std::path::PathBuf;
 
 /// Numbers that a restored hub leaves out: more commands than were made since the backup.
 const SKIPPED_COMMANDS: u32 = 10_000;
+/// The same of each agent's configurations.
+const SKIPPED_VERSIONS: u32 = 1_000;
+/// Farther than any version is.
+const FAR_AWAY: u32 = 1 << 31;
 
 #[derive(clap::Args)]
 pub(super) struct BackupArguments {
@@ -69,8 +73,8 @@ pub(super) fn restore(arguments: &RestoreArguments) -> Result<(), CliError> {
     ))
 }
 
-/// Agents run no command whose number is not above that of their last one, and what they know is newer than the
-/// backup. So the hub goes on with numbers that it cannot have given yet.
+/// Agents run no command whose number is not above that of their last one, and take no configuration that is not newer;
+/// what they know is newer than the backup. So the hub goes on with numbers that it cannot have given yet.
 fn skip_numbers(records: &Connection) -> rusqlite::Result<()> {
     records.execute("UPDATE command_numbers SET last = last + ?", [SKIPPED_COMMANDS])?;
     records.execute(
@@ -78,6 +82,10 @@ fn skip_numbers(records: &Connection) -> rusqlite::Result<()> {
          ON CONFLICT (agent_id) DO UPDATE SET last = last + ?1",
         params![SKIPPED_COMMANDS],
     )?;
+    // An agent may have a version of the same number with other words: the hub's are to be in force, so each comes anew.
+    // By way of numbers that none has: two of one agent never have the same.
+    records.execute("UPDATE configs SET version = version + ?1", [FAR_AWAY])?;
+    records.execute("UPDATE configs SET version = version - ?1", [FAR_AWAY - SKIPPED_VERSIONS])?;
     Ok(())
 }
 
@@ -92,12 +100,17 @@ mod tests {
         drop(scratch.sqlite());
         let records = Connection::open(scratch.folder.sqlite_path()).unwrap();
         let before = "INSERT INTO agents (id, created_at) VALUES ('a', 0), ('b', 0);
-                      INSERT INTO command_seqs VALUES ('a', 3); INSERT INTO command_numbers VALUES (2026, 7);";
+                      INSERT INTO command_seqs VALUES ('a', 3); INSERT INTO command_numbers VALUES (2026, 7);
+                      INSERT INTO configs VALUES ('a', 1, '{}', 0, ''), ('a', 1001, '{}', 0, ''),
+                          ('b', 4, '{}', 0, '');";
         records.execute_batch(before).unwrap();
         skip_numbers(&records).unwrap();
         let last = |sql: &str| records.query_row(sql, [], |row| row.get::<_, u32>(0)).unwrap();
         assert_eq!(last("SELECT last FROM command_numbers"), SKIPPED_COMMANDS + 7);
         assert_eq!(last("SELECT last FROM command_seqs WHERE agent_id = 'a'"), SKIPPED_COMMANDS + 3);
         assert_eq!(last("SELECT last FROM command_seqs WHERE agent_id = 'b'"), SKIPPED_COMMANDS);
+        assert_eq!(last("SELECT max(version) FROM configs WHERE agent_id = 'a'"), SKIPPED_VERSIONS + 1_001);
+        assert_eq!(last("SELECT min(version) FROM configs WHERE agent_id = 'a'"), SKIPPED_VERSIONS + 1);
+        assert_eq!(last("SELECT version FROM configs WHERE agent_id = 'b'"), SKIPPED_VERSIONS + 4);
     }
 }

@@ -183,7 +183,10 @@ pub fn status_at(stored: CommandStatus, expires_at: Timestamp, now: Timestamp) -
 /// Why a command that stands so ended, though its agent reported nothing; `delivered`: it was handed out.
 pub const fn reason(status: CommandStatus, delivered: bool) -> Option<&'static str> {
     match (status, delivered) {
-        (CommandStatus::Unknown, _) => Some("nothing was heard of it by the time it must have ended"),
+        (CommandStatus::Unknown, true) => Some("nothing was heard of it by the time it must have ended"),
+        (CommandStatus::Unknown, false) => {
+            Some("the agent had it from this hub before the records were restored; it may have run")
+        }
         (CommandStatus::Expired, true) => Some("the agent got it, but had not begun it in time"),
         (CommandStatus::Expired, false) => Some("the agent did not fetch it in time"),
         (CommandStatus::Cancelled, true) => Some("the agent got it, but had not begun it, or was removed"),
@@ -210,7 +213,7 @@ pub enum Verdict {
 pub fn judge(status: CommandStatus, delivered: bool, kept: Option<&Outcome>, reported: &Outcome) -> Verdict {
     match kept {
         Some(kept) if kept == reported => Verdict::Same,
-        None if delivered => Verdict::Keep,
+        None if delivered || status == CommandStatus::Unknown => Verdict::Keep,
         None if status == CommandStatus::Pending => Verdict::NotIssued,
         _ => Verdict::Conflict,
     }
@@ -249,6 +252,7 @@ mod rules {
         for status in [Delivered, Running, Unknown, Expired, Cancelled] {
             assert_eq!(judge(status, true, None, &outcome("x")), Verdict::Keep, "{status:?}");
         }
+        assert_eq!(judge(Unknown, false, None, &outcome("x")), Verdict::Keep, "had before a restore");
         assert_eq!(judge(Pending, false, None, &outcome("x")), Verdict::NotIssued);
         assert_eq!(judge(Succeeded, true, Some(&outcome("x")), &outcome("x")), Verdict::Same);
         assert_eq!(judge(Succeeded, true, Some(&outcome("x")), &outcome("y")), Verdict::Conflict);

@@ -20,7 +20,8 @@ pub struct Due {
     pub commands: Vec<Deliverable>,
     /// Commands it has, and is to end.
     pub cancel: Vec<String>,
-    /// Whether there are commands that were handed out, and that it has not begun and will not: [`conclude`] ends them.
+    /// Whether there are commands that were handed out and that it has not begun and will not, or that it had before this
+    /// hub knew: [`conclude`] ends them.
     pub forgone: bool,
 }
 
@@ -46,7 +47,9 @@ pub struct Delivery {
 pub fn due(connection: &Connection, agent_id: &AgentId, after: u64, now: Timestamp) -> rusqlite::Result<Due> {
     let at = (agent_id.as_str(), after, now.as_micros());
     let forgone = connection
-        .prepare_cached(&format!("SELECT EXISTS (SELECT 1 FROM commands WHERE {OPEN} AND {FORGONE})"))?
+        .prepare_cached(&format!(
+            "SELECT EXISTS (SELECT 1 FROM commands WHERE {OPEN} AND ({FORGONE} OR {FORGOTTEN}))"
+        ))?
         .query_row(at, |row| row.get(0))?;
     Ok(Due {
         commands: deliverable(connection, agent_id, after, now)?,
@@ -58,6 +61,10 @@ pub fn due(connection: &Connection, agent_id: &AgentId, after: u64, now: Timesta
 /// Handed out, but the agent says that it has not begun it; and it must not any more.
 const FORGONE: &str =
     "seq > ?2 AND +status = 'delivered' AND (cancel_asked_at IS NOT NULL OR +expires_at <= ?3)";
+
+/// The agent says that it has taken it down, and these records do not know that it was handed out: they were restored from
+/// a backup. It may have run, and cannot be handed out again.
+const FORGOTTEN: &str = "seq <= ?2 AND +status = 'pending'";
 
 /// The commands after `after` that are due to the agent, in order: those that wait, and those that were handed
 /// out before and not heard of since. At most [`DELIVERY_MAX`], and [`DELIVERY_BYTES_MAX`] of parameters.
@@ -107,7 +114,7 @@ fn to_cancel(connection: &Connection, agent_id: &AgentId, after: u64) -> rusqlit
 }
 
 /// Ends what was handed out to an agent that has not begun it, by its own word, where an operator or time says that it
-/// must not any more.
+/// must not any more; and what it had from the hub before these records were restored.
 pub fn conclude(
     connection: &Connection,
     agent_id: &AgentId,
@@ -125,6 +132,10 @@ pub fn conclude(
         let rows = end.query((agent_id.as_str(), after, now.as_micros(), status.as_str()))?;
         ended.extend(changes(rows, status, now)?);
     }
+    let mut forget = connection.prepare_cached(&format!(
+        "UPDATE commands SET status = 'unknown' WHERE {OPEN} AND {FORGOTTEN} RETURNING id, agent_id"
+    ))?;
+    ended.extend(changes(forget.query((agent_id.as_str(), after))?, CommandStatus::Unknown, now)?);
     Ok(ended)
 }
 

@@ -130,6 +130,23 @@ fn a_wish_to_end_is_said_to_who_has_it_and_ends_what_was_not_begun() {
 }
 
 #[test]
+fn what_the_agent_had_before_these_records_were_restored_may_have_run() {
+    let records = records();
+    for _ in 0..2 {
+        queue_one(&records, &order("a"), NOW);
+    }
+    assert!(!due(&records, &agent("a"), 0, NOW).unwrap().forgone);
+    assert!(due(&records, &agent("a"), 1, NOW).unwrap().forgone);
+    let ended = conclude(&records, &agent("a"), 1, NOW).unwrap();
+    let ended: Vec<_> = ended.iter().map(|change| (change.command_id.as_str(), change.status)).collect();
+    assert_eq!(ended, [(A, CommandStatus::Unknown)]);
+    let reason = find(&records, A, NOW).unwrap().unwrap().reason.unwrap();
+    assert!(reason.contains("restored"), "{reason}");
+    assert_eq!(due(&records, &agent("a"), 1, NOW).unwrap().commands.len(), 1, "the next is due");
+    assert_eq!(report(&records, ResultStatus::Succeeded).unwrap(), (CommandStatus::Succeeded, true));
+}
+
+#[test]
 fn a_result_that_was_faster_than_the_wish_is_what_counts() {
     let records = records();
     delivered(&records);
