@@ -36,7 +36,12 @@ pub(super) fn build(settings: &Settings, cellar: &Cellar, common: &Common, queue
     let standing = registry::store::standing;
     let config_version = config::store::version;
 
-    let neighbours = commands::Neighbours { standing, select: registry::store::select, config_version };
+    let neighbours = commands::Neighbours {
+        standing,
+        select: registry::store::select,
+        config_version,
+        config_reported: registry::store::config_reported,
+    };
     let teller = news::teller(events);
     let commands = Arc::new(Commands::new(
         sqlite.clone(),

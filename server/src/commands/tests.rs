@@ -67,6 +67,7 @@ impl House {
             },
             select: crate::registry::store::select,
             config_version: |_, _| Ok(CONFIG_VERSION),
+            config_reported: |_, _| Ok(CONFIG_VERSION),
         };
         let told = Arc::new(Mutex::new(Vec::new()));
         let listener = Arc::clone(&told);

@@ -3,6 +3,9 @@
 //!
 //! One waiter an agent: a newer one ends the older, which is then an answer nobody reads any more. A waiter that
 //! is dropped (answered, or its connection gone) leaves nothing behind. The hub's stop ends them all.
+//!
+//! What happens between two requests of one agent calls nobody. Commands are found by the look; of configurations it is
+//! remembered which version each agent was told last, so that a newer one is news, once.
 
 use super::CommandsError;
 use pingup_protocol::ids::AgentId;
@@ -15,6 +18,9 @@ use tokio::sync::{oneshot, watch};
 
 /// Requests held open at once: one for each agent of a large fleet. Each costs a connection and under a kilobyte.
 pub const WAITERS_MAX: usize = 16_384;
+/// Agents of which it is remembered what they were told. Beyond, all of it is forgotten, and what each is told again costs
+/// one answer.
+const TOLD_MAX: usize = 4 * WAITERS_MAX;
 
 /// All waiters of the hub.
 #[derive(Debug)]
@@ -28,6 +34,8 @@ pub struct Waiters {
 struct Places {
     by_agent: HashMap<AgentId, Place>,
     last_ticket: u64,
+    /// The version of its configuration that each agent was told last.
+    told: HashMap<AgentId, u64>,
 }
 
 /// A waiter's end that can be called. Dropping the bell without a call ends the waiter.
@@ -82,6 +90,28 @@ impl Waiters {
             // An error: it is just being dropped.
             let _ = bell.send(());
         }
+    }
+
+    /// Notes that the agent was told of this version of its configuration.
+    pub fn tell(&self, agent_id: &AgentId, version: u64) {
+        let mut places = self.places();
+        // Most agents have none.
+        if version == 0 {
+            return;
+        }
+        if let Some(told) = places.told.get_mut(agent_id) {
+            *told = version;
+            return;
+        }
+        if places.told.len() >= TOLD_MAX {
+            places.told.clear();
+        }
+        places.told.insert(agent_id.clone(), version);
+    }
+
+    /// The version of its configuration that the agent was told last; 0 where that is not known.
+    pub fn told(&self, agent_id: &AgentId) -> u64 {
+        self.places().told.get(agent_id).copied().unwrap_or_default()
     }
 
     /// How many requests are held open.
@@ -165,6 +195,22 @@ mod tests {
         stop.send_replace(true);
         assert_eq!(third.wait(LONG).await, Woken::Over);
         assert_eq!(waiters.count(), 0);
+    }
+
+    #[test]
+    fn what_each_was_told_is_remembered_within_a_bound() {
+        let (_stop, waiters) = waiters();
+        waiters.tell(&agent("nobody"), 0);
+        for n in 0..TOLD_MAX {
+            waiters.tell(&agent(&format!("a{n}")), 7);
+        }
+        waiters.tell(&agent("a0"), 8);
+        assert_eq!(
+            [waiters.told(&agent("a0")), waiters.told(&agent("a1")), waiters.told(&agent("nobody"))],
+            [8, 7, 0]
+        );
+        waiters.tell(&agent("late"), 3);
+        assert_eq!([waiters.told(&agent("a0")), waiters.told(&agent("late"))], [0, 3]);
     }
 
     #[test]

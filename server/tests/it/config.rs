@@ -70,6 +70,32 @@ fn the_hub_shows_what_is_wanted_and_what_was_applied() {
 }
 
 #[test]
+fn a_configuration_between_two_questions_is_told_by_the_next_once() {
+    let hub = Hub::start();
+    let agent = hub.register("A");
+    let operator = hub.operator("operator");
+    let post = || operator.post("/api/v1/config/A", &json!({"config": {"intervalSeconds": 9}})).expect(200);
+    assert_eq!(agent.pending("&wait=1")["configVersion"], 0);
+    post();
+    // Longer than the test's patience.
+    assert_eq!(agent.pending("&wait=60")["configVersion"], 1);
+    // One that never says what it made of it waits all the same: told again at once, it would ask without end.
+    let waiting = std::time::Instant::now();
+    assert_eq!(agent.pending("&wait=1")["configVersion"], 1);
+    assert!(waiting.elapsed().as_secs() >= 1);
+    post();
+    assert_eq!(
+        agent.pending(&format!("&wait=60&after={}", (1_u64 << 53) - 1))["configVersion"],
+        2,
+        "also while it is busy"
+    );
+    let body = json!({"agentId": "A", "timestamp": now(), "status": "online", "config": {"applied": 3}});
+    agent.post("/api/v1/agents/A/heartbeat", &body).expect(200);
+    post();
+    assert_eq!(agent.pending("&wait=1")["configVersion"], 3, "it has that already");
+}
+
+#[test]
 fn a_new_configuration_wakes_the_agent_that_waits() {
     let hub = Hub::start();
     let agent = hub.register("A");

@@ -56,21 +56,32 @@ impl After {
     }
 }
 
+/// Versions of an agent's configuration.
+struct Config {
+    /// The one in force.
+    version: u64,
+    /// The newest that the agent said it has, or will not have.
+    reported: u64,
+}
+
 /// What is said to an agent.
 #[derive(Debug, Default)]
 struct HandedOut {
     commands: Vec<Value>,
     cancel: Vec<String>,
     config_version: u64,
+    /// Whether the agent has neither been told of that version nor said anything of it.
+    is_config_new: bool,
 }
 
 impl HandedOut {
     /// Whether it is worth an answer at once. An agent that asks for commands runs none, and so has none to end.
     fn is_news(&self, after: After) -> bool {
-        match after {
+        let is_order = match after {
             After::Busy => !self.cancel.is_empty(),
             After::Unsaid | After::Taken(_) => !self.commands.is_empty(),
-        }
+        };
+        is_order || self.is_config_new
     }
 }
 
@@ -128,7 +139,8 @@ impl Pull {
     }
 
     fn answer(&self, room: &Commands, out: HandedOut) -> Result<Response, Refusal> {
-        let HandedOut { commands, cancel, config_version } = out;
+        let HandedOut { commands, cancel, config_version, .. } = out;
+        room.waiters.tell(self.agent.agent_id(), config_version);
         let answer = PendingAnswer {
             agent_id: self.agent.agent_id().clone(),
             nonce: self.nonce.clone(),
@@ -146,7 +158,7 @@ impl Commands {
     /// its configuration is in force.
     async fn hand_out(&self, keys: &AgentKeys, after: After) -> Result<HandedOut, Refusal> {
         let _turn = self.turns.acquire().await;
-        let (due, config_version) = self.look(keys.agent_id(), after).await?;
+        let (due, config) = self.look(keys.agent_id(), after).await?;
         if due.forgone && matches!(after, After::Taken(_)) {
             self.conclude(keys.agent_id(), after.seq()).await?;
         }
@@ -162,12 +174,18 @@ impl Commands {
         }
         let withheld = self.mark(keys.agent_id(), unmarked).await?;
         let commands = signed.into_iter().filter(|(id, _)| !withheld.contains(id)).map(|(_, value)| value);
-        Ok(HandedOut { commands: commands.collect(), cancel: due.cancel, config_version })
+        let known = config.reported.max(self.waiters.told(keys.agent_id()));
+        Ok(HandedOut {
+            commands: commands.collect(),
+            cancel: due.cancel,
+            config_version: config.version,
+            is_config_new: config.version > known,
+        })
     }
 
-    async fn look(&self, agent_id: &AgentId, after: After) -> Result<(Due, u64), CommandsError> {
+    async fn look(&self, agent_id: &AgentId, after: After) -> Result<(Due, Config), CommandsError> {
         let (agent_id, now) = (agent_id.clone(), self.clock.now());
-        let Neighbours { standing, config_version, .. } = self.neighbours;
+        let Neighbours { standing, config_version, config_reported, .. } = self.neighbours;
         self.sqlite
             .read(move |connection| {
                 // The key that this is signed with may have died while the request waited.
@@ -175,7 +193,11 @@ impl Commands {
                     return Err(CommandsError::Revoked(agent_id.to_string()));
                 }
                 let due = store::due(connection, &agent_id, after.seq(), now)?;
-                Ok((due, config_version(connection, agent_id.as_str())?))
+                let config = Config {
+                    version: config_version(connection, agent_id.as_str())?,
+                    reported: config_reported(connection, agent_id.as_str())?,
+                };
+                Ok((due, config))
             })
             .await
     }

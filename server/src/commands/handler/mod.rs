@@ -53,6 +53,8 @@ pub struct Neighbours {
     pub select: fn(&Connection, &Selector, usize) -> rusqlite::Result<Vec<AgentId>>,
     /// The version of an agent's configuration; 0 when it has none.
     pub config_version: fn(&Connection, &str) -> rusqlite::Result<u64>,
+    /// The newest version of it that the agent said anything of.
+    pub config_reported: fn(&Connection, &str) -> rusqlite::Result<u64>,
 }
 
 /// The room of commands.

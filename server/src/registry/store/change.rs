@@ -84,6 +84,15 @@ fn note_config(connection: &Connection, agent_id: &AgentId, report: &ConfigRepor
         .map(drop)
 }
 
+/// The newest version of its configuration that the agent said it has, or will not have; 0 where it said nothing.
+pub fn config_reported(connection: &Connection, agent_id: &str) -> rusqlite::Result<u64> {
+    connection
+        .prepare_cached(
+            "SELECT max(coalesce(config_applied, 0), coalesce(config_refused, 0)) FROM agents WHERE id = ?1",
+        )?
+        .query_row([agent_id], |row| row.get(0))
+}
+
 /// The word of the agent's newest sample for how its machine does, as last written down.
 pub fn newest_word(connection: &Connection, agent_id: &str) -> rusqlite::Result<Option<String>> {
     connection

@@ -9,7 +9,7 @@ mod everyone;
 mod lapse;
 mod select;
 
-pub use change::{Beat, Beaten, Change, beat, newest_word, patch, remove};
+pub use change::{Beat, Beaten, Change, beat, config_reported, newest_word, patch, remove};
 pub use come::{Enrolment, FIRST_GENERATION, JoinTokenRow, NewAgent, enrol, join_token, register};
 pub use everyone::{everyone, version};
 pub use lapse::mark_offline;
