@@ -58,7 +58,8 @@ impl Query {
                 (Some(agent), Tier::Minute | Tier::Hour, _) => {
                     sources::rollups::add(&view, files, agent, &plan, &mut sums, wanted)?;
                 }
-                _ => sources::files::add(files, agent.as_ref(), &plan, &mut sums, wanted)?,
+                (Some(agent), ..) => sources::samples::add(&view, files, agent, &plan, &mut sums, wanted)?,
+                (None, ..) => sources::files::add(files, &plan, &mut sums, wanted)?,
             }
         }
         // Of two newest at one moment, the one that came later counts.

@@ -1,4 +1,4 @@
-//! Samples and rollups in files, of one agent or of all, added up by the bucket as they are read.
+//! Samples and rollups of all agents in files, added up by the bucket as they are read.
 
 use super::{Files, rollup_names};
 use crate::{
@@ -13,13 +13,11 @@ use crate::{
     },
 };
 use arrow::array::RecordBatch;
-use pingup_protocol::{ids::AgentId, time::Timestamp};
+use pingup_protocol::time::Timestamp;
 
-/// Adds what the plan wants of the agent's rows in `files`, or of all agents', to `sums`, which never hold much more
-/// than the page.
+/// Adds what the plan wants of the rows in `files` to `sums`, which never hold much more than the page.
 pub(in crate::history) fn add(
     files: &Files,
-    agent: Option<&AgentId>,
     plan: &BucketsPlan,
     sums: &mut Sums,
     wanted: &Wanted,
@@ -32,11 +30,7 @@ pub(in crate::history) fn add(
         _ => ROLLUP.fields().iter().map(|field| field.name().as_str()).collect(),
     };
     for part in files.parts() {
-        let rows = match agent {
-            Some(agent) => pick::rows_of(part, agent.as_str(), &columns)?,
-            None => pick::rows_of_all(part, files.range(), &columns)?,
-        };
-        for batch in rows {
+        for batch in pick::rows_of_all(part, files.range(), &columns)? {
             wanted.check()?;
             let batch = batch?;
             match files.tier {

@@ -1,5 +1,5 @@
-//! Where answers come from: rows in files, one agent's or all agents' ([`files`]), an agent's rollups ([`rollups`]), the
-//! fleet's own in rollups ([`fleet`]), samples in memory ([`head`]).
+//! Where answers come from: an agent's samples ([`samples`]) and rollups ([`rollups`]) in files, those of all agents
+//! ([`files`]), the fleet's own in rollups ([`fleet`]), samples in memory ([`head`]).
 //!
 //! Each adds what it has to the same [`Sums`](super::buckets::Sums), which hold a page of it.
 
@@ -7,6 +7,7 @@ pub(super) mod files;
 pub(super) mod fleet;
 pub(super) mod head;
 pub(super) mod rollups;
+pub(super) mod samples;
 
 use super::plan::Fields;
 use crate::tsdb::{Part, Tier, View};
