@@ -14,6 +14,7 @@ use super::{
     ingest::Ingest,
     ingest_batch::IngestBatch,
     ingest_single::IngestSingle,
+    labels::Labels,
     query_mix::QueryMix,
     scan::{FarSide, Scan},
     stall::Stall,
@@ -44,6 +45,8 @@ pub(crate) enum Command {
     Crash(Crash),
     /// Questions about a filled store, alone or beside ingest
     QueryMix(QueryMix),
+    /// What dashboards ask first, of ten thousand agents: labels, their values, series
+    Labels(Labels),
     /// A bare HTTP handler instead of a hub: what this machine and this generator can do
     Ceiling(Ceiling),
     /// Fill a store with weeks of samples (and scans) through the front door
@@ -85,6 +88,7 @@ macro_rules! whichever {
             Command::Stall($scenario) => $does,
             Command::Crash($scenario) => $does,
             Command::QueryMix($scenario) => $does,
+            Command::Labels($scenario) => $does,
             Command::Ceiling($scenario) => $does,
             Command::Fill($scenario) => $does,
             Command::Start($scenario) => $does,

@@ -17,6 +17,7 @@ mod herd;
 mod ingest;
 mod ingest_batch;
 mod ingest_single;
+mod labels;
 mod order_all;
 mod pushers;
 mod query_mix;

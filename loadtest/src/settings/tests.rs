@@ -54,6 +54,7 @@ fn every_scenario_has_a_default_for_everything() {
         "command-fanout",
         "fleet",
         "herd",
+        "labels",
     ] {
         assert!(given(name).is_ok(), "{name}");
     }
