@@ -8,6 +8,7 @@ use super::{
     command_fanout::CommandFanout,
     command_latency::CommandLatency,
     crash::Crash,
+    demo::Demo,
     fill::Fill,
     fleet_memory::Fleet,
     herd::Herd,
@@ -67,6 +68,8 @@ pub(crate) enum Command {
     Agent(Agent),
     /// A scan by the real agent of a real /24 in network namespaces: its time, what it finds, its memory
     Scan(Scan),
+    /// A hub to look at: a fleet with days behind it that goes on, and all that a Grafana needs to show it
+    Demo(Demo),
     /// Everything in turn, and the table of what must hold
     All(All),
     /// The bare handler itself
@@ -98,6 +101,7 @@ macro_rules! whichever {
             Command::Herd($scenario) => $does,
             Command::Agent($scenario) => $does,
             Command::Scan($scenario) => $does,
+            Command::Demo($scenario) => $does,
             Command::All($scenario) => $does,
             Command::Bare | Command::FarSide(_) => $bare,
         }

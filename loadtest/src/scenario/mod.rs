@@ -10,6 +10,7 @@ mod command;
 mod command_fanout;
 mod command_latency;
 mod crash;
+mod demo;
 mod fill;
 mod fleet_memory;
 mod habits;
