@@ -7,10 +7,10 @@ CARGO ?= cargo
 FLAGS ?= --locked
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run loadtest check test kills bench fmt lint deny clean
+.PHONY: help setup build run loadtest grafana-demo picture check test kills bench fmt lint deny clean
 
 help: ## List the targets, one line each
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: ## Fetch the prebuilt libduckdb, once (checksum pinned)
 	@scripts/setup-duckdb
@@ -23,6 +23,12 @@ run: ## Build, then run a hub and an agent for this machine; Ctrl-C stops both
 
 loadtest: build ## Build, then load a hub in a few minutes and print what must hold beside what does
 	@"$${CARGO_TARGET_DIR:-target}/release/pingup-loadtest" all --short || [ $$? -eq 2 ] # 2: the short set is easier than the table
+
+grafana-demo: build ## Build, then a hub with a fleet and days behind it in ./pingup-demo, and all for a Grafana; Ctrl-C ends it
+	@"$${CARGO_TARGET_DIR:-target}/release/pingup-loadtest" demo
+
+picture: ## Draw the fleet's dashboard anew from the demo that runs (needs chromium)
+	@scripts/picture/draw.py pingup-demo/viewer.token docs/pictures/fleet.png
 
 check: setup ## Type-check everything, the quickest feedback
 	$(CARGO) check --workspace --all-targets $(FLAGS)

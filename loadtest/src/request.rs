@@ -47,6 +47,15 @@ fn head(method: &str, hub: &Hub, path: &str, bearer: Option<&Bearer>) -> String 
     head
 }
 
+/// A text as the value of a query parameter.
+pub(crate) fn encoded(text: &str) -> String {
+    let byte = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'-' | b'.' => char::from(byte).to_string(),
+        other => format!("%{other:02X}"),
+    };
+    text.bytes().map(byte).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,7 +5,7 @@
 
 mod register;
 
-pub(crate) use register::{register, run_name};
+pub(crate) use register::{register, register_one, run_name};
 
 use crate::{
     body::{self, Author},

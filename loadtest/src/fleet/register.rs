@@ -70,7 +70,8 @@ struct Registered {
     credentials: Credentials,
 }
 
-async fn register_one(
+/// Registers one agent with that name; its credentials.
+pub(crate) async fn register_one(
     client: &mut Client,
     hub: &Hub,
     bearer: &Bearer,

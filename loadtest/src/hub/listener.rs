@@ -63,6 +63,19 @@ impl Listener {
         self.child.id()
     }
 
+    /// Waits until it ends by itself; why, as its `log` has it.
+    pub(crate) async fn ended(&mut self, log: &Path) -> LoadError {
+        let status = match self.child.wait().await {
+            Ok(status) => status.to_string(),
+            Err(error) => error.to_string(),
+        };
+        let reason = match last_line(Some(log)) {
+            Some(line) => format!("ended by itself ({status}): {line}"),
+            None => format!("ended by itself ({status})"),
+        };
+        LoadError::Program { program: self.program.clone(), reason }
+    }
+
     /// Asks it to stop and waits until it has.
     pub(crate) async fn stop(mut self) -> Result<(), LoadError> {
         let failed = |reason: String| LoadError::Program { program: self.program.clone(), reason };

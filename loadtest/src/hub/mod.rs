@@ -14,7 +14,7 @@ use crate::{
     settings::{Bearer, Hub, OwnHub, Target},
 };
 use std::{
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     fs,
     path::{Path, PathBuf},
     sync::Arc,
@@ -39,6 +39,8 @@ pub(crate) struct Start {
     pub(crate) environment: Vec<(&'static str, String)>,
     /// The port it listens on; 0: a free one, another each time.
     pub(crate) port: u16,
+    /// Whether it is kept apart from this program's terminal: then Ctrl-C is for this program alone, which stops it.
+    pub(crate) apart: bool,
 }
 
 /// A hub of our own with what belongs to it.
@@ -98,8 +100,24 @@ impl Stage {
     /// A join token of a hub of our own, for one use.
     pub(crate) async fn join_token(&self) -> Result<String, LoadError> {
         match &self.own {
-            Some(own) => said_by(&own.server, &["join-token", "create"], &own.data_dir).await,
+            Some(own) => said_about(&own.server, &["join-token", "create"], &own.data_dir).await,
             None => Err(LoadError::Nothing("only a hub of our own gives join tokens")),
+        }
+    }
+
+    /// What the program of a hub of our own says when it is called so.
+    pub(crate) async fn told_by(&self, arguments: &[&OsStr]) -> Result<String, LoadError> {
+        match &self.own {
+            Some(own) => said_by(&own.server, arguments).await,
+            None => Err(LoadError::Nothing("only the program of a hub of our own can be called")),
+        }
+    }
+
+    /// Waits until a hub of our own ends by itself; why.
+    pub(crate) async fn ended(&mut self) -> LoadError {
+        match self.own.as_mut().and_then(|own| Some((own.running.as_mut()?, &own.log))) {
+            Some(((listener, _), log)) => listener.ended(log).await,
+            None => std::future::pending().await,
         }
     }
 
@@ -167,24 +185,34 @@ fn serve(server: &Path, data_dir: &Path, start: &Start) -> Command {
     let mut command = Command::new(server);
     command.args(["serve", "--listen", &format!("127.0.0.1:{}", start.port), "--data-dir"]).arg(data_dir);
     command.envs(start.environment.iter().map(|(name, value)| (*name, value)));
+    if start.apart {
+        command.process_group(0);
+    }
     command
 }
 
 async fn make_token(server: &Path, data_dir: &Path) -> Result<Bearer, LoadError> {
-    let token = said_by(server, &["token", "create", "--role", "admin"], data_dir).await?;
+    let token = said_about(server, &["token", "create", "--role", "admin"], data_dir).await?;
     let failed =
         || LoadError::Program { program: server.display().to_string(), reason: "made no token".to_owned() };
     Bearer::new(&token).ok_or_else(failed)
 }
 
-/// What a subcommand of the hub's program says: one line.
-async fn said_by(server: &Path, subcommand: &[&str], data_dir: &Path) -> Result<String, LoadError> {
+/// What a subcommand of the hub's program says about a data folder: one line.
+async fn said_about(server: &Path, subcommand: &[&str], data_dir: &Path) -> Result<String, LoadError> {
+    let mut arguments: Vec<_> = subcommand.iter().map(OsStr::new).collect();
+    arguments.extend([OsStr::new("--data-dir"), data_dir.as_os_str()]);
+    said_by(server, &arguments).await
+}
+
+/// What the hub's program says when it is called so.
+async fn said_by(server: &Path, arguments: &[&OsStr]) -> Result<String, LoadError> {
     let program = server.display().to_string();
     let failed = |reason: String| LoadError::Program { program: program.clone(), reason };
-    let mut command = Command::new(server);
-    command.args(subcommand).arg("--data-dir").arg(data_dir);
-    let output = command.output().await.map_err(|error| failed(error.to_string()))?;
+    let output = Command::new(server).args(arguments).output().await;
+    let output = output.map_err(|error| failed(error.to_string()))?;
     if !output.status.success() {
+        let subcommand: Vec<_> = arguments.iter().take(2).map(|word| word.to_string_lossy()).collect();
         let said = String::from_utf8_lossy(&output.stderr);
         return Err(failed(format!("{} failed: {}", subcommand.join(" "), said.trim_end())));
     }

@@ -16,6 +16,7 @@ use super::{
     herd::{Ending, Herd, TABLE_DOWN},
     ingest_batch::IngestBatch,
     ingest_single::IngestSingle,
+    labels::Labels,
     query_mix::QueryMix,
     scan::Scan,
     stall::Stall,
@@ -80,6 +81,7 @@ impl Scenario for All {
         parts.push(("fill", set.fill.run(&filled, seed).await?));
         parts.push(("start", set.start.run(&filled, seed).await?));
         parts.push(("query-mix", set.queries.run(&filled, seed).await?));
+        parts.push(("labels", set.labels.run(target, seed).await?));
         Ok(Told::all("all", parts))
     }
 }
@@ -97,6 +99,7 @@ struct Set {
     fill: Fill,
     start: Start,
     queries: QueryMix,
+    labels: Labels,
 }
 
 impl Set {
@@ -119,6 +122,7 @@ impl Set {
             },
             start: Start { rounds: 3, store: Terms::default() },
             queries: QueryMix { queries: 100, ingest_rate: 20_000, heavy: 10, seconds: 60 },
+            labels: Labels { agents: TABLE_AGENTS, queries: 100 },
         }
     }
 
@@ -137,6 +141,7 @@ impl Set {
             fill,
             start: Start { rounds: 1, store },
             queries: QueryMix { queries: 30, ingest_rate: 20_000, heavy: 10, seconds: 2 * seconds },
+            labels: Labels { agents: TABLE_AGENTS / 10, queries: 30 },
         }
     }
 }

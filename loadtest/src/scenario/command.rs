@@ -8,12 +8,14 @@ use super::{
     command_fanout::CommandFanout,
     command_latency::CommandLatency,
     crash::Crash,
+    demo::Demo,
     fill::Fill,
     fleet_memory::Fleet,
     herd::Herd,
     ingest::Ingest,
     ingest_batch::IngestBatch,
     ingest_single::IngestSingle,
+    labels::Labels,
     query_mix::QueryMix,
     scan::{FarSide, Scan},
     stall::Stall,
@@ -44,6 +46,8 @@ pub(crate) enum Command {
     Crash(Crash),
     /// Questions about a filled store, alone or beside ingest
     QueryMix(QueryMix),
+    /// What dashboards ask first, of ten thousand agents: labels, their values, series
+    Labels(Labels),
     /// A bare HTTP handler instead of a hub: what this machine and this generator can do
     Ceiling(Ceiling),
     /// Fill a store with weeks of samples (and scans) through the front door
@@ -64,6 +68,8 @@ pub(crate) enum Command {
     Agent(Agent),
     /// A scan by the real agent of a real /24 in network namespaces: its time, what it finds, its memory
     Scan(Scan),
+    /// A hub to look at: a fleet with days behind it that goes on, and all that a Grafana needs to show it
+    Demo(Demo),
     /// Everything in turn, and the table of what must hold
     All(All),
     /// The bare handler itself
@@ -85,6 +91,7 @@ macro_rules! whichever {
             Command::Stall($scenario) => $does,
             Command::Crash($scenario) => $does,
             Command::QueryMix($scenario) => $does,
+            Command::Labels($scenario) => $does,
             Command::Ceiling($scenario) => $does,
             Command::Fill($scenario) => $does,
             Command::Start($scenario) => $does,
@@ -94,6 +101,7 @@ macro_rules! whichever {
             Command::Herd($scenario) => $does,
             Command::Agent($scenario) => $does,
             Command::Scan($scenario) => $does,
+            Command::Demo($scenario) => $does,
             Command::All($scenario) => $does,
             Command::Bare | Command::FarSide(_) => $bare,
         }

@@ -78,7 +78,7 @@ fn start(agents: usize, habits: Habits, port: u16) -> Start {
     let connections = files_needed(agents, habits.lines);
     let more = connections > HUB_CONNECTIONS_DEFAULT;
     let environment = more.then(|| ("PINGUP_CONNECTIONS_MAX", connections.to_string())).into_iter().collect();
-    Start { environment, port }
+    Start { environment, port, ..Start::default() }
 }
 
 /// A crew whose agents all wait at the hub, and what their names begin with.

@@ -54,6 +54,8 @@ fn every_scenario_has_a_default_for_everything() {
         "command-fanout",
         "fleet",
         "herd",
+        "labels",
+        "demo",
     ] {
         assert!(given(name).is_ok(), "{name}");
     }
@@ -74,6 +76,10 @@ fn refusals_are_one_line_and_keep_the_token_to_themselves() {
         "crash --hub http://localhost --token secret".to_owned(),
         "stall --hub http://localhost --token secret".to_owned(),
         "herd --hub http://localhost --token secret".to_owned(),
+        "demo --hub http://localhost --token secret".to_owned(),
+        "demo --agents 7".to_owned(),
+        "demo --days 1".to_owned(),
+        "demo --interval 300".to_owned(),
         "fleet --lines 3".to_owned(),
         "command-latency --agents 1,0".to_owned(),
         "command-fanout --by name".to_owned(),

@@ -43,6 +43,10 @@ pub(crate) enum Must {
     PromTop,
     /// The mean of all over a day.
     PromMean,
+    /// PromQL: which labels there are.
+    Labels,
+    /// The values of one that each agent has another of.
+    LabelValues,
     /// Disk space.
     Disk,
     /// Start after a clean stop.
@@ -128,7 +132,7 @@ const AGENT: &str = "the agent itself";
 
 /// The table.
 #[rustfmt::skip]
-pub(super) const TABLE: [Line; 45] = [
+pub(super) const TABLE: [Line; 47] = [
     at_least(Must::Singles1000,  "one sample a POST, 1 000 connections, share of the bare handler", 0.60, "x"),
     at_least(Must::Singles256,   "the same over 256 connections",                            0.45, "x"),
     at_least(Must::Singles64,    "the same over 64 connections",                             0.25, "x"),
@@ -149,6 +153,8 @@ pub(super) const TABLE: [Line; 45] = [
     at_most(Must::PromHour,      "PromQL: one agent's last hour at 15 s, p50",               5.0, "ms"),
     at_most(Must::PromTop,       "PromQL: top ten of all over the last hour, p50",           100.0, "ms"),
     at_most(Must::PromMean,      "PromQL: mean of all over a day, p50",                      60.0, "ms"),
+    at_most(Must::Labels,        "PromQL: labels of 10 000 agents, p50",                     10.0, "ms"),
+    at_most(Must::LabelValues,   "PromQL: their ids, p50",                                   10.0, "ms"),
     at_most(Must::Disk,          "disk for 86.4 million rows",                               351.0, "MB"),
     at_most(Must::StartClean,    "start with that store, after a clean stop",                100.0, "ms"),
     at_most(Must::StartKilled,   "start with that store, after kill -9 under load",          300.0, "ms"),

@@ -105,6 +105,17 @@ fn questions_that_a_hub_does_not_offer_are_told_and_do_not_hold() {
 }
 
 #[test]
+fn labels_that_a_hub_does_not_offer_are_one_plain_line() {
+    let hub = FakeHub::start(Fault::None);
+    let line = ["labels", "--agents", "3", "--queries", "2", "--hub", &hub.url, "--token", "operator"];
+    let output = program().args(line).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), said.lines().count()), (Some(1), 1), "{said}");
+    assert!(said.contains("labels") && said.contains("on purpose"), "{said}");
+    assert_eq!(hub.stored(), 3 * 20);
+}
+
+#[test]
 fn commands_one_at_a_time_are_begun_and_reported_once() {
     let hub = FakeHub::start(Fault::None);
     let run = play(&hub, &["command-latency", "--agents", "1,4", "--commands", "12", "--interval", "1"]);

@@ -2,10 +2,11 @@
 //!
 //! Dashboards are held to the rules that the field's linter has for those that ask a Prometheus (`lint`), each of
 //! which a broken one must break (`broken`). Every expression must be read, name only series that there are, and have
-//! data where a fleet runs (`expressions`); every alert fires for whom it is meant and for nobody else (`rules`).
+//! data where a fleet runs (`expressions`), also the one that there is to look at (`demo`); every alert fires for whom it is meant and for nobody else (`rules`).
 
 mod broken;
 mod dashboards;
+mod demo;
 mod exported;
 mod expressions;
 mod fleet;

@@ -91,7 +91,7 @@ impl Scenario for Agent {
     }
 
     async fn run(&self, target: &Target, seed: u64) -> Result<Told, LoadError> {
-        let start = Start { environment: Vec::new(), port: free_port(seed)? };
+        let start = Start { port: free_port(seed)?, ..Start::default() };
         let mut stage = Stage::open_with(target, start).await?;
         let folder = tempfile::Builder::new()
             .prefix("pingup-loadtest-")

@@ -2,6 +2,7 @@
 
 use crate::{
     api::{PAGE_ROWS_MAX, PAGE_SCANS_MAX},
+    request::encoded,
     verdict::Must,
 };
 use pingup_protocol::time::Timestamp;
@@ -145,15 +146,6 @@ impl Span {
         let (from, to) = (self.month_ago(), self.end);
         format!("/api/v1/metrics/{id}?from={from}&to={to}&step=1m&limit={PAGE_ROWS_MAX}")
     }
-}
-
-/// A text as the value of a query parameter.
-fn encoded(text: &str) -> String {
-    let byte = |byte: u8| match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'-' | b'.' => char::from(byte).to_string(),
-        other => format!("%{other:02X}"),
-    };
-    text.bytes().map(byte).collect()
 }
 
 #[cfg(test)]

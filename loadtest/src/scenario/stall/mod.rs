@@ -75,7 +75,7 @@ impl Scenario for Stall {
         let fault = format!("after={}s,for={}s", self.after, self.r#for);
         let opened = Instant::now();
         let environment = vec![("PINGUP_INJECT_WRITER_STALL", fault)];
-        let stage = Stage::open_with(target, Start { environment, port: 0 }).await?;
+        let stage = Stage::open_with(target, Start { environment, ..Start::default() }).await?;
         let fleet = register(&stage, self.agents, seed).await?;
         let taking =
             Duration::from_secs(self.after + self.r#for).saturating_sub(opened.elapsed()) + AFTERWARDS;

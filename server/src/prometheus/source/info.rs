@@ -1,5 +1,5 @@
 //! `pingup_agent_info`: what is known of an agent, as a series that is there while the agent is in the records, whether or
-//! not it sends anything. A sample of 1 at each whole minute.
+//! not it sends anything. A sample of 1 when it came, and at each whole minute since.
 
 use super::{
     chosen::Chosen,
@@ -45,7 +45,7 @@ pub(super) fn hand_over(
     Ok(())
 }
 
-/// The moments of samples between `from` and `until` that the selection needs.
+/// The moments of samples that the selection needs: `from`, and each whole minute until `until`.
 fn sample(chosen: &Chosen<'_>, from: i64, until: i64, times: &mut Vec<i64>) -> Result<(), Error> {
     let selection = chosen.selection;
     let (first, last) = (selection.first_ms.max(from), selection.last_ms.min(until));
@@ -56,8 +56,9 @@ fn sample(chosen: &Chosen<'_>, from: i64, until: i64, times: &mut Vec<i64>) -> R
             let Moments { first_ms, step_ms, count } = selection.moments;
             let count = i64::try_from(count).unwrap_or(i64::MAX);
             for step in 0..count {
-                let at = minute_from(first_ms.saturating_add(step.saturating_mul(step_ms)).min(last));
-                if at >= first && times.last().is_none_or(|before| *before < at) {
+                let seen = first_ms.saturating_add(step.saturating_mul(step_ms)).min(last);
+                let at = minute_from(seen).max(from);
+                if (first..=seen).contains(&at) && times.last().is_none_or(|before| *before < at) {
                     times.push(at);
                 }
             }
@@ -68,6 +69,9 @@ fn sample(chosen: &Chosen<'_>, from: i64, until: i64, times: &mut Vec<i64>) -> R
                 return Err(too_many());
             }
             let mut at = minute_from(first.saturating_add(EVERY_MS - 1));
+            if (first..=last.min(at - 1)).contains(&from) {
+                times.push(from);
+            }
             while at <= last {
                 times.push(at);
                 at += EVERY_MS;

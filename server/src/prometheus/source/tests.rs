@@ -95,9 +95,12 @@ impl House {
             let Some((labels, from, until)) = &person.info else { continue };
             let labels = labels.with(METRIC_NAME, "pingup_agent_info");
             let end = (*until).min(self.now_ms).min(100 * 60_000);
-            let mut minutes =
-                (from.div_euclid(60_000)..=end.div_euclid(60_000)).map(|minute| minute * 60_000);
-            minutes.by_ref().filter(|at| at >= from).for_each(|at| model.put(&labels, at, 1.0));
+            let minutes = (from.div_euclid(60_000)..=end.div_euclid(60_000)).map(|minute| minute * 60_000);
+            let since = minutes.filter(|at| at > from);
+            std::iter::once(*from)
+                .chain(since)
+                .filter(|at| *at <= end)
+                .for_each(|at| model.put(&labels, at, 1.0));
             if *until == end && until.rem_euclid(60_000) != 0 {
                 model.put(&labels, *until, STALE);
             }

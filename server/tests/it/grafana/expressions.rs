@@ -46,14 +46,15 @@ fn expressions_and_variables_name_only_series_that_there_are() {
     }
 }
 
-fn has_data(source: &MemorySource, expression: &str, is_instant: bool) -> bool {
+/// Whether a query has an answer of a source at a moment, or over the hour before it.
+pub fn has_data(source: &MemorySource, now_ms: i64, expression: &str, is_instant: bool) -> bool {
     let query = Query::parse(&filled(expression)).unwrap();
     let options = Options::default();
     let answer = if is_instant {
-        query.instant(source, NOW_MS, &options)
+        query.instant(source, now_ms, &options)
     } else {
         let (step_ms, shown_ms) = (STEP_SECONDS * 1_000, SHOWN_SECONDS * 1_000);
-        query.range(source, Steps { start_ms: NOW_MS - shown_ms, end_ms: NOW_MS, step_ms }, &options)
+        query.range(source, Steps { start_ms: now_ms - shown_ms, end_ms: now_ms, step_ms }, &options)
     };
     match answer.unwrap_or_else(|error| panic!("{expression}: {error}")).value {
         Answered::Vector(samples) => !samples.is_empty(),
@@ -69,7 +70,7 @@ fn every_expression_has_data_in_a_fleet() {
     for board in all() {
         let source = if board["uid"] == "pingup-hub" { &hub } else { &fleet };
         for (expression, is_instant) in expressions(&board) {
-            assert!(has_data(source, expression, is_instant), "{}: {expression}", board["uid"]);
+            assert!(has_data(source, NOW_MS, expression, is_instant), "{}: {expression}", board["uid"]);
         }
     }
 }
@@ -118,22 +119,18 @@ fn ask(viewer: &Wire, path: &str, parameters: &[(&str, &str)]) -> Value {
     answer["data"].clone()
 }
 
-#[test]
-fn every_expression_has_data_from_a_hub_with_agents() {
-    let mut hub = Hub::start();
-    send(&hub);
-    be_old(&mut hub);
-    let viewer = hub.operator("viewer");
+/// Every expression and every variable of the dashboards that ask the hub has data there.
+pub fn all_have_data(viewer: &Wire) {
     let seconds = now().as_micros() / 1_000_000;
     let (start, end) = ((seconds - SHOWN_SECONDS).to_string(), seconds.to_string());
     for board in all().iter().filter(|board| board["uid"] != "pingup-hub") {
         for (expression, is_instant) in expressions(board) {
             let query = filled(expression);
             let data = match is_instant {
-                true => ask(&viewer, "query", &[("query", &query), ("time", &end)]),
+                true => ask(viewer, "query", &[("query", &query), ("time", &end)]),
                 false => {
                     let range = [("query", &*query), ("start", &start), ("end", &end), ("step", "60")];
-                    ask(&viewer, "query_range", &range)
+                    ask(viewer, "query_range", &range)
                 }
             };
             assert!(!list(&data["result"]).is_empty(), "{}: {query}: {data}", board["uid"]);
@@ -143,14 +140,26 @@ fn every_expression_has_data_from_a_hub_with_agents() {
                 text(&variable["definition"]).trim_start_matches("label_values(").rsplit_once(", ").unwrap();
             let path = format!("label/{}/values", label.trim_end_matches(')'));
             let data =
-                ask(&viewer, &path, &[("match[]", &filled(selector)), ("start", &start), ("end", &end)]);
+                ask(viewer, &path, &[("match[]", &filled(selector)), ("start", &start), ("end", &end)]);
             assert!(!list(&data).is_empty(), "{}: {}", board["uid"], variable["definition"]);
         }
     }
+}
+
+/// Whom a rule fires for at this moment.
+pub fn fired(viewer: &Wire, expr: &str) -> Vec<String> {
+    let data = ask(viewer, "query", &[("query", expr)]);
+    list(&data["result"]).iter().map(|series| text(&series["metric"]["instance"]).to_owned()).collect()
+}
+
+#[test]
+fn every_expression_has_data_from_a_hub_with_agents() {
+    let mut hub = Hub::start();
+    send(&hub);
+    be_old(&mut hub);
+    let viewer = hub.operator("viewer");
+    all_have_data(&viewer);
     for (rule, expected) in rules::meant_for() {
-        let data = ask(&viewer, "query", &[("query", &rule.expr), ("time", &end)]);
-        let fired: Vec<_> =
-            list(&data["result"]).iter().map(|series| text(&series["metric"]["instance"])).collect();
-        assert_eq!(fired, [expected], "{}", rule.expr);
+        assert_eq!(fired(&viewer, &rule.expr), [expected], "{}", rule.expr);
     }
 }

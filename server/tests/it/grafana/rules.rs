@@ -65,8 +65,12 @@ pub fn expressions() -> Vec<String> {
 
 /// Each rule, and the one agent of the fleet that it is to fire for.
 pub fn meant_for() -> Vec<(Rule, &'static str)> {
+    each_for(["silent", "busy", "late", "filling"])
+}
+
+/// Each rule with one of these, in the order of the rules: silent, busy, late, filling.
+pub fn each_for(agents: [&'static str; 4]) -> Vec<(Rule, &'static str)> {
     let rules = of_prometheus();
-    let agents = ["silent", "busy", "late", "filling"];
     assert_eq!(rules.len(), agents.len());
     rules.into_iter().zip(agents).collect()
 }

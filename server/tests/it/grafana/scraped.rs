@@ -1,6 +1,6 @@
 //! The hub's own figures as a Prometheus has them that scrapes the hub.
 
-use crate::harness::{Hub, agent::now, refused};
+use crate::harness::{Hub, agent::now, refused, wire::Wire};
 use pingup_promql::{Labels, MemorySource};
 use serde_json::json;
 
@@ -13,10 +13,7 @@ const LATE_SCRAPES: i64 = 3;
 /// What a Prometheus knows at `now_ms` of a hub that began to work shortly before.
 pub fn hub_at_work(now_ms: i64) -> MemorySource {
     let hub = Hub::start();
-    let mut source = MemorySource::default();
-    let at = |scrape: i64| now_ms - scrape * EVERY_SECONDS * 1_000;
-    let before = figures(&hub);
-    (LATE_SCRAPES..SCRAPES).for_each(|scrape| put(&mut source, &before, at(scrape)));
+    let before = figures(&hub.operator("scrape"));
     let agent = hub.register("A");
     for seconds in 1..4 {
         agent.post("/api/v1/metrics", &agent.sample(now().plus_seconds(-seconds), 1.0)).expect(200);
@@ -24,13 +21,22 @@ pub fn hub_at_work(now_ms: i64) -> MemorySource {
     let order = json!({"agentId": "A", "action": "ping"});
     hub.operator("operator").post("/api/v1/commands", &order).expect(201);
     refused(&hub.operator("viewer").get("/api/v1/agents/nobody"), 404, "not-found");
-    let after = figures(&hub);
-    (0..LATE_SCRAPES).for_each(|scrape| put(&mut source, &after, at(scrape)));
+    as_scraped(now_ms, &before, &figures(&hub.operator("scrape")))
+}
+
+/// What a Prometheus knows at `now_ms` that scraped a hub for long, and found other figures lately.
+pub fn as_scraped(now_ms: i64, before: &str, lately: &str) -> MemorySource {
+    let mut source = MemorySource::default();
+    for scrape in 0..SCRAPES {
+        let figures = if scrape < LATE_SCRAPES { lately } else { before };
+        put(&mut source, figures, now_ms - scrape * EVERY_SECONDS * 1_000);
+    }
     source
 }
 
-fn figures(hub: &Hub) -> String {
-    String::from_utf8(hub.operator("scrape").get("/metrics").body).unwrap()
+/// A hub's own figures, for who may scrape them.
+pub fn figures(scraper: &Wire) -> String {
+    String::from_utf8(scraper.get("/metrics").body).unwrap()
 }
 
 /// Puts one scrape's figures at their moment, with the labels that a scrape adds.

@@ -46,6 +46,23 @@ pub fn sibling(name: &str) -> PathBuf {
     hub.with_file_name(name)
 }
 
+/// The load generator, which `cargo test --workspace` has built; where only the hub's tests are run, it is built first.
+pub fn loadtest() -> PathBuf {
+    let program = PathBuf::from(env!("CARGO_BIN_EXE_pingup-server")).with_file_name("pingup-loadtest");
+    static BUILT: std::sync::Once = std::sync::Once::new();
+    BUILT.call_once(|| {
+        if !program.is_file() {
+            let mut cargo = Command::new(env!("CARGO"));
+            cargo.args(["build", "--locked", "--package", "pingup-loadtest"]);
+            if program.components().any(|part| part.as_os_str() == "release") {
+                cargo.arg("--release");
+            }
+            assert!(cargo.status().unwrap().success(), "the load generator must build");
+        }
+    });
+    program
+}
+
 /// A data folder, and perhaps a hub that runs on it.
 pub struct Hub {
     folder: Option<TempDir>,

@@ -156,6 +156,19 @@ fn who_is_renamed_is_renamed_in_the_past_and_who_is_removed_stays() {
 }
 
 #[test]
+fn who_comes_is_known_at_once_and_not_before() {
+    let house = House::new(Bench::new(), vec![Agent { created_at: at(70), ..agent("a", None) }]);
+    let source = house.source();
+    let known = |seconds| instant(&source, "count(pingup_agent_info)", seconds);
+    assert_eq!([known(69), known(70), known(71)], ["", "{} 1", "{} 1"], "before the next whole minute");
+    for (window, seconds, count) in [("1m", 119, "1"), ("1m", 131, "1"), ("2m", 131, "2")] {
+        let counted =
+            instant(&source, &format!("sum(count_over_time(pingup_agent_info[{window}]))"), seconds);
+        assert_eq!(counted, format!("{{}} {count}"), "{window} {seconds}");
+    }
+}
+
+#[test]
 fn a_farewell_ends_an_agents_series_at_once() {
     let mut house = House::new(
         Bench::new(),
