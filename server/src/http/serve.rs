@@ -2,10 +2,11 @@
 //! `converse`.
 
 use super::{
-    converse::{Counted, converse},
+    converse::converse,
     desk::{Answerer, Making},
     dispatch::Dispatch,
 };
+use futures_util::TryFutureExt;
 use hyper::{Request, body::Incoming};
 use socket2::SockRef;
 use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
@@ -97,21 +98,30 @@ fn attend(
     if prepare(&stream).is_err() {
         return;
     }
-    tokio::spawn(async move {
-        let figures = Arc::clone(dispatch.figures());
-        let _open = Counted::one(&figures.connections);
-        // A client that hangs up or times out is its own affair.
-        if let Err(error) = converse(stream, AtTable { dispatch, peer }, &figures, stopping).await {
-            tracing::debug!(%error, "a connection ended early");
-        }
-        drop(place);
-    });
+    let figures = Arc::clone(dispatch.figures());
+    let conversation = converse(stream, AtTable::sit(dispatch, peer, place), figures, stopping);
+    // A client that hangs up or times out is its own affair.
+    tokio::spawn(conversation.inspect_err(|error| tracing::debug!(%error, "a connection ended early")));
 }
 
-/// The table, as one client's connection asks it.
+/// The table, as one client's connection asks it; it is counted as open, and has its place, until this is dropped.
 struct AtTable {
     dispatch: Arc<Dispatch>,
     peer: SocketAddr,
+    _place: OwnedSemaphorePermit,
+}
+
+impl AtTable {
+    fn sit(dispatch: Arc<Dispatch>, peer: SocketAddr, place: OwnedSemaphorePermit) -> Self {
+        dispatch.figures().connections.add(1);
+        Self { dispatch, peer, _place: place }
+    }
+}
+
+impl Drop for AtTable {
+    fn drop(&mut self) {
+        self.dispatch.figures().connections.sub(1);
+    }
 }
 
 impl Answerer for AtTable {
