@@ -160,5 +160,5 @@ fn a_conversation_takes_little_room() {
     let (_stop, stopping) = watch::channel(());
     let conversation = converse(stream, Table { bell: Arc::default() }, Arc::default(), stopping);
     let bytes = size_of_val(&conversation);
-    assert!(bytes <= 1536, "{bytes} bytes");
+    assert!(bytes <= 768, "{bytes} bytes");
 }
