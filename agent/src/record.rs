@@ -122,12 +122,14 @@ impl Recorder {
     }
 }
 
-/// A scan as JSON of at most [`SCAN_BYTES_MAX`], and how many hosts, the last ones, had to be left out for that.
+/// A scan as JSON of at most [`SCAN_BYTES_MAX`], and how many hosts, the last ones, had to be left out for that. Then it does
+/// not say where it looked any more: whoever is left out would be taken for gone.
 fn fitted(mut scan: Scan) -> (Vec<u8>, usize) {
     let found = scan.hosts.len();
     let mut bytes = json(&scan);
     while bytes.len() > SCAN_BYTES_MAX {
         // Fewer each time, since there are more bytes than fit.
+        scan.networks.clear();
         scan.hosts.truncate(scan.hosts.len() * SCAN_BYTES_MAX / bytes.len());
         bytes = json(&scan);
     }
@@ -144,7 +146,7 @@ fn json(value: &impl Serialize) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pingup_protocol::{discovery::Host, limits::SCAN_HOSTS_MAX};
+    use pingup_protocol::{discovery::Host, limits::SCAN_HOSTS_MAX, network::Network};
     use std::net::Ipv4Addr;
 
     fn scan(hosts: usize, name: &str) -> Scan {
@@ -155,7 +157,8 @@ mod tests {
             hostname: Some(name.to_owned()),
             mac: None,
         };
-        Scan { hosts: (0..hosts).map(host).collect(), duration: 1.0 }
+        let networks = vec![Network::parse("0.0.0.0/8").unwrap()];
+        Scan { hosts: (0..hosts).map(host).collect(), duration: 1.0, networks }
     }
 
     #[test]
@@ -167,7 +170,9 @@ mod tests {
         );
         for name in ["a", &"x".repeat(200)] {
             let (bytes, left_out) = fitted(scan(SCAN_HOSTS_MAX, name));
-            let kept = serde_json::from_slice::<Scan>(&bytes).unwrap().hosts.len();
+            let cut = serde_json::from_slice::<Scan>(&bytes).unwrap();
+            assert_eq!(cut.networks, [], "who is left out is not gone");
+            let kept = cut.hosts.len();
             assert!(
                 bytes.len() <= SCAN_BYTES_MAX && bytes.len() > SCAN_BYTES_MAX * 9 / 10,
                 "{}",

@@ -67,7 +67,7 @@ impl Fleet {
         let dice = &mut self.dice;
         let scan = |agent_id: &AgentId| {
             let hosts = (1..=SCAN_HOSTS).map(|last| host(dice, last)).collect();
-            let scan = Scan { hosts, duration: dice.hundredths() * 100.0 };
+            let scan = Scan { hosts, duration: dice.hundredths() * 100.0, ..Scan::default() };
             OwnedScan { agent_id: agent_id.clone(), stream: stream(at, 1), timestamp: at, scan }
         };
         self.agents.iter().step_by(10).map(scan).collect()

@@ -2,8 +2,9 @@
 
 use crate::{
     ids::AgentId,
-    limits::{HOST_PORTS_MAX, SCAN_HOSTS_MAX},
+    limits::{HOST_PORTS_MAX, SCAN_HOSTS_MAX, SCAN_NETWORKS_MAX},
     metrics::check_stream,
+    network::Network,
     schema::{Checked, SchemaError},
     time::Timestamp,
 };
@@ -38,6 +39,10 @@ pub struct Scan {
     pub hosts: Vec<Host>,
     /// How long it took, milliseconds.
     pub duration: f64,
+    /// The networks whose every address was looked at. Empty or left out: it is not said.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
+    pub networks: Vec<Network>,
 }
 
 /// A host that answered.
@@ -72,6 +77,10 @@ impl Checked for DiscoveryBody {
                 format!("at most {SCAN_HOSTS_MAX} hosts expected"),
             ));
         }
+        if self.discovery.networks.len() > SCAN_NETWORKS_MAX {
+            let detail = format!("at most {SCAN_NETWORKS_MAX} networks expected");
+            return Err(SchemaError::at("/discovery/networks", detail));
+        }
         for (index, host) in self.discovery.hosts.iter().enumerate() {
             if host.latency.is_some_and(|v| v < 0.0) {
                 let at = format!("/discovery/hosts/{index}/latency");
@@ -83,5 +92,38 @@ impl Checked for DiscoveryBody {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::read;
+
+    fn body(networks: &str) -> Result<DiscoveryBody, SchemaError> {
+        let json = format!(
+            r#"{{"agentId":"a","timestamp":"2026-07-01T00:00:00Z","discovery":{{"hosts":[],"duration":1{networks}}}}}"#
+        );
+        read(json.as_bytes())
+    }
+
+    #[test]
+    fn a_scan_may_say_where_it_looked() {
+        let said = |networks: &str| body(networks).unwrap().discovery.networks;
+        assert_eq!((said(""), said(r#","networks":[]"#)), (Vec::new(), Vec::new()));
+        let network = |text| Network::parse(text).unwrap();
+        let both = said(r#","networks":["10.0.0.7/24","fe80::/64"]"#);
+        assert_eq!(both, [network("10.0.0.0/24"), network("fe80::/64")]);
+        let silent = serde_json::to_string(&Scan::default()).unwrap();
+        assert!(!silent.contains("networks"), "{silent}");
+    }
+
+    #[test]
+    fn what_is_no_network_and_what_are_too_many_is_refused_where_it_stands() {
+        let pointer = |networks: &str| body(networks).unwrap_err().errors[0].pointer.clone();
+        assert_eq!(pointer(r#","networks":["10.0.0.0/24","10.0.0.0/33"]"#), "/discovery/networks/1");
+        let many = |count: usize| format!(r#","networks":[{}]"#, vec![r#""10.0.0.0/24""#; count].join(","));
+        assert!(body(&many(SCAN_NETWORKS_MAX)).is_ok());
+        assert_eq!(pointer(&many(SCAN_NETWORKS_MAX + 1)), "/discovery/networks");
     }
 }

@@ -22,6 +22,7 @@ pub mod labels;
 pub mod limits;
 pub mod measurements;
 pub mod metrics;
+pub mod network;
 pub mod problem;
 pub mod schema;
 pub mod signing;

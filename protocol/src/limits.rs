@@ -12,6 +12,8 @@ pub const BATCH_SAMPLES_MAX: usize = 10_000;
 pub const SCAN_HOSTS_MAX: usize = 65_536;
 /// Addresses of one scan that nobody forced: half a /16, so that a /16 is a decision rather than a slip.
 pub const SCAN_HOSTS_UNFORCED_MAX: usize = SCAN_HOSTS_MAX / 2;
+/// Networks that one scan says it looked at.
+pub const SCAN_NETWORKS_MAX: usize = 64;
 /// Ports listed for one host of a scan.
 pub const HOST_PORTS_MAX: usize = 65_535;
 /// Nested arrays and objects, the outermost counted as one.

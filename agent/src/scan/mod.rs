@@ -86,7 +86,11 @@ pub async fn run(plan: &Plan, mut tell: impl FnMut(News<'_>)) -> Scan {
         tracing::warn!("a scan found nothing: {trouble}");
         tell(News::Trouble(trouble));
     }
-    Scan { hosts: hosts.into_values().collect(), duration: milliseconds(began.elapsed()) }
+    Scan {
+        hosts: hosts.into_values().collect(),
+        duration: milliseconds(began.elapsed()),
+        networks: plan.networks_told(),
+    }
 }
 
 /// Examines every address of `plan`, and names whom it finds meanwhile.

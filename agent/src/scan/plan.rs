@@ -6,7 +6,10 @@ use super::{
 };
 use crate::config::Effective;
 use ipnet::Ipv4Net;
-use pingup_protocol::limits::{SCAN_HOSTS_MAX, SCAN_HOSTS_UNFORCED_MAX};
+use pingup_protocol::{
+    limits::{SCAN_HOSTS_MAX, SCAN_HOSTS_UNFORCED_MAX, SCAN_NETWORKS_MAX},
+    network::Network,
+};
 use std::{net::Ipv4Addr, num::NonZeroU32};
 
 /// The ports that are tried unless told otherwise: what commonly answers on servers, printers and appliances.
@@ -185,6 +188,15 @@ impl Plan {
     /// The networks, none within another.
     pub(super) fn networks(&self) -> &[Ipv4Net] {
         &self.networks
+    }
+
+    /// The networks as the hub is told of them; none where they are more than it takes.
+    pub(super) fn networks_told(&self) -> Vec<Network> {
+        let told = self.networks.iter().map(|net| Network::new(net.network().into(), net.prefix_len()));
+        match self.networks.len() <= SCAN_NETWORKS_MAX {
+            true => told.flatten().collect(),
+            false => Vec::new(),
+        }
     }
 
     /// The ports, in order, at least one.

@@ -39,6 +39,47 @@ fn what_a_machine_does_not_show_is_left_out() {
     }
 }
 
+/// Of the machine `/proc` then shows its processes and nothing else.
+const PROCESSES_ALONE: &str = "mount -t proc -o subset=pid none /proc";
+
+/// Whether a machine of one's own can be changed so; says why where it cannot: only root may mount another `/proc`, and not in
+/// every container.
+fn can_be(change: &str, unshare: &[&str]) -> bool {
+    let tried = Command::new("unshare").args(unshare).args(["sh", "-c", change]).output().unwrap();
+    if !tried.status.success() {
+        eprintln!("left out: {change}: {}", String::from_utf8_lossy(&tried.stderr).trim_end());
+    }
+    tried.status.success()
+}
+
+#[test]
+fn of_a_machine_that_shows_its_processes_alone_they_are_counted() {
+    let Some(unshare) = own_mounts().filter(|unshare| can_be(PROCESSES_ALONE, unshare)) else { return };
+    let hub = Hub::start();
+    let home = tempfile::tempdir().unwrap();
+    let agent = Agent::start_apart(&hub, home.path(), &unshare, PROCESSES_ALONE);
+    hub.until("samples, and a beat", |hub| hub.samples.len() >= 3 && !hub.beats.is_empty());
+    {
+        let hub = hub.state.lock();
+        for (_, sample) in &hub.samples {
+            let found = &sample.metrics;
+            assert!(found.cpu.is_none() && found.ram.is_none() && found.disk.is_none(), "{found:?}");
+            let is_made_up = |name: &str| name.starts_with("disk_") || name.starts_with("load");
+            assert!(!found.further.iter().any(|(name, _)| is_made_up(name)), "{found:?}");
+            let processes = found.further.iter().find(|(name, _)| name == "processes").unwrap();
+            assert!(processes.1 >= 1.0, "{found:?}");
+        }
+        let info = hub.beats.iter().find_map(|beat| beat.info.as_ref()).unwrap();
+        assert_eq!((info.cpu_cores, info.memory_mb, info.disk_gb), (None, None, None));
+    }
+    let (ended, log) = agent.terminate();
+    assert!(ended.success());
+    for source in ["processor", "memory", "disk"] {
+        assert_eq!(log.matches(&format!("source=\"{source}\"")).count(), 1, "said once: {log}");
+    }
+    assert!(!log.contains("source=\"processes\""), "{log}");
+}
+
 /// What `command` says of a copy of `state` on a disk that is full.
 fn asked_on_a_full_disk(unshare: &[&str], home: &Path, command: &[&str]) -> (Option<i32>, Value) {
     const FILL: &str = "mount -t tmpfs -o size=512k none \"$1/full\" && cp -a \"$1/state/.\" \"$1/full\"

@@ -126,7 +126,7 @@ impl Waiters {
 
 impl Waiter {
     /// Waits until called, for at most `patience`. A call since [`Waiters::register`] counts.
-    pub async fn wait(mut self, patience: Duration) -> Woken {
+    pub async fn wait(&mut self, patience: Duration) -> Woken {
         let mut stopping = self.waiters.stopping.clone();
         tokio::select! {
             biased;
@@ -164,6 +164,11 @@ mod tests {
         AgentId::parse(name).unwrap()
     }
 
+    /// How the wait of `waiter` ends, which is then over.
+    async fn end(mut waiter: Waiter, patience: Duration) -> Woken {
+        waiter.wait(patience).await
+    }
+
     #[tokio::test]
     async fn a_call_between_registering_and_waiting_is_not_lost() {
         let (_stop, waiters) = waiters();
@@ -171,14 +176,14 @@ mod tests {
         waiters.wake("b");
         waiters.wake("a");
         waiters.wake("a");
-        assert_eq!(waiter.wait(LONG).await, Woken::Called);
+        assert_eq!(end(waiter, LONG).await, Woken::Called);
     }
 
     #[tokio::test]
     async fn a_waiter_that_waits_is_called() {
         let (_stop, waiters) = waiters();
         let waiter = waiters.register(&agent("a")).unwrap();
-        let (woken, ()) = tokio::join!(waiter.wait(LONG), async { waiters.wake("a") });
+        let (woken, ()) = tokio::join!(end(waiter, LONG), async { waiters.wake("a") });
         assert_eq!(woken, Woken::Called);
     }
 
@@ -186,14 +191,14 @@ mod tests {
     async fn time_a_newer_request_and_the_stop_end_a_wait() {
         let (stop, waiters) = waiters();
         let first = waiters.register(&agent("a")).unwrap();
-        assert_eq!(first.wait(Duration::ZERO).await, Woken::Over);
+        assert_eq!(end(first, Duration::ZERO).await, Woken::Over);
         assert_eq!(waiters.count(), 0);
         let second = waiters.register(&agent("a")).unwrap();
         let third = waiters.register(&agent("a")).unwrap();
-        assert_eq!(second.wait(LONG).await, Woken::Over);
+        assert_eq!(end(second, LONG).await, Woken::Over);
         assert_eq!(waiters.count(), 1, "the older one leaves the newer one's place alone");
         stop.send_replace(true);
-        assert_eq!(third.wait(LONG).await, Woken::Over);
+        assert_eq!(end(third, LONG).await, Woken::Over);
         assert_eq!(waiters.count(), 0);
     }
 

@@ -2,12 +2,14 @@
 //!
 //! Hosts are the same when their address is. Of a host that both found: ports that opened or closed, another name,
 //! another hardware address. A name or a hardware address that only one of the two learned is no change: what a scan
-//! learns of a host differs, though the host does not. A scan does not say where it looked; two that looked at
-//! different networks differ in all of it.
+//! learns of a host differs, though the host does not.
+//!
+//! Only where both looked can a host appear or disappear. One that answers where the scan before did not look is told
+//! apart: it may have been there all along. A scan that does not say where it looked is taken to have looked everywhere.
 
 use super::{DiscoveryError, FoundScan, Listing, Place};
 use crate::storage::Wanted;
-use pingup_protocol::{discovery::Host, time::Timestamp};
+use pingup_protocol::{discovery::Host, network::Network, time::Timestamp};
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 use std::{
@@ -17,14 +19,19 @@ use std::{
 
 /// What changed from one scan to the next. Each list is ordered by address.
 #[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct ScanChanges {
     /// When the scan began, by the agent's clock.
     pub timestamp: Timestamp,
     /// When the scan before began. Null where none is kept: then nothing is said to have changed.
     pub before: Option<Timestamp>,
-    /// Hosts that answer now, and did not before.
+    /// Hosts that answer now, and did not before though that scan looked for them.
     pub appeared: Vec<Host>,
-    /// Hosts that answered before, as they were then.
+    /// Hosts that answer now, and that the scan before did not look for; left out where there is none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub not_looked_for_before: Vec<Host>,
+    /// Hosts that answered before and do not now though this scan looked for them, as they were then.
     pub disappeared: Vec<Host>,
     /// Hosts that answered both times, and differ.
     pub changed: Vec<HostChange>,
@@ -77,37 +84,57 @@ pub(super) fn of(
     let mut earlier = scans.next().map(read).transpose()?;
     for _ in 0..told {
         wanted.check()?;
-        let Some((at, hosts)) = earlier else { break };
+        let Some(now) = earlier else { break };
         earlier = scans.next().map(read).transpose()?;
-        let before = earlier.as_ref().map(|(at, hosts)| (*at, hosts.as_slice()));
-        changes.push(to_raw_value(&ScanChanges::between(before, (at, &hosts)))?);
+        changes.push(to_raw_value(&ScanChanges::between(earlier.as_ref(), &now))?);
     }
     Ok((changes, next))
 }
 
-fn read(scan: FoundScan) -> Result<(Timestamp, Vec<Host>), DiscoveryError> {
-    let hosts = scan.hosts.as_deref().map_or("[]", RawValue::get);
-    Ok((scan.timestamp, serde_json::from_str(hosts)?))
+/// A scan as it is compared.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Seen {
+    at: Timestamp,
+    /// Where it looked; empty where it does not say.
+    networks: Vec<Network>,
+    hosts: Vec<Host>,
+}
+
+impl Seen {
+    /// Whether the scan looked for a host at this address, for all that is known.
+    fn looked_for(&self, address: IpAddr) -> bool {
+        self.networks.is_empty() || self.networks.iter().any(|network| network.contains(address))
+    }
+}
+
+fn read(scan: FoundScan) -> Result<Seen, DiscoveryError> {
+    let list = |text: Option<&RawValue>| text.map_or("[]", RawValue::get).to_owned();
+    Ok(Seen {
+        at: scan.timestamp,
+        networks: serde_json::from_str(&list(scan.networks.as_deref()))?,
+        hosts: serde_json::from_str(&list(scan.hosts.as_deref()))?,
+    })
 }
 
 impl ScanChanges {
-    /// What `now` found that differs from what `before` did; each with when its scan began.
-    pub fn between(before: Option<(Timestamp, &[Host])>, now: (Timestamp, &[Host])) -> Self {
-        let (timestamp, hosts) = now;
+    /// What `now` found that differs from what `before` did.
+    pub(super) fn between(before: Option<&Seen>, now: &Seen) -> Self {
         let mut changes = Self {
-            timestamp,
-            before: before.map(|(at, _)| at),
+            timestamp: now.at,
+            before: before.map(|before| before.at),
             appeared: Vec::new(),
+            not_looked_for_before: Vec::new(),
             disappeared: Vec::new(),
             changed: Vec::new(),
         };
-        let Some((_, hosts_before)) = before else { return changes };
-        let (was, is) = (by_address(hosts_before), by_address(hosts));
-        changes.disappeared =
-            was.values().filter(|host| !is.contains_key(&host.ip)).map(|&host| host.clone()).collect();
+        let Some(before) = before else { return changes };
+        let (was, is) = (by_address(&before.hosts), by_address(&now.hosts));
+        let is_gone = |host: &&&Host| !is.contains_key(&host.ip) && now.looked_for(host.ip);
+        changes.disappeared = was.values().filter(is_gone).map(|&host| host.clone()).collect();
         for (ip, &host) in &is {
             match was.get(ip) {
-                None => changes.appeared.push(host.clone()),
+                None if before.looked_for(*ip) => changes.appeared.push(host.clone()),
+                None => changes.not_looked_for_before.push(host.clone()),
                 Some(before) => changes.changed.extend(HostChange::between(before, host)),
             }
         }
@@ -166,8 +193,13 @@ mod tests {
         Host { hostname: text(hostname), mac: text(mac), ..host(ip, &[22]) }
     }
 
+    fn seen(at: Timestamp, hosts: &[Host], networks: &[&str]) -> Seen {
+        let networks = networks.iter().map(|network| Network::parse(network).unwrap()).collect();
+        Seen { at, networks, hosts: hosts.to_vec() }
+    }
+
     fn between(before: &[Host], now: &[Host]) -> ScanChanges {
-        ScanChanges::between(Some((THEN, before)), (NOW, now))
+        ScanChanges::between(Some(&seen(THEN, before, &[])), &seen(NOW, now, &[]))
     }
 
     #[test]
@@ -203,7 +235,7 @@ mod tests {
 
     #[test]
     fn where_there_is_no_scan_before_nothing_has_changed() {
-        let first = ScanChanges::between(None, (NOW, &[host("::1", &[])]));
+        let first = ScanChanges::between(None, &seen(NOW, &[host("::1", &[])], &[]));
         assert_eq!((first.before, first.appeared.len()), (None, 0));
     }
 
@@ -212,5 +244,43 @@ mod tests {
         let twice = [host("::1", &[1]), host("::1", &[2])];
         assert_eq!(between(&twice, &[host("::1", &[2])]).changed, []);
         assert_eq!(between(&[], &twice).appeared, [host("::1", &[2])]);
+    }
+
+    const NOBODY: &[u8] = &[];
+
+    /// What is told of hosts by the last numbers of their addresses: appeared, not looked for before, disappeared.
+    fn told(before: (&[u8], &[&str]), now: (&[u8], &[&str])) -> [Vec<u8>; 3] {
+        let of = |at, (hosts, networks): (&[u8], &[&str])| {
+            let hosts: Vec<_> = hosts.iter().map(|last| host(&format!("10.0.0.{last}"), &[])).collect();
+            seen(at, &hosts, networks)
+        };
+        let last = |host: &Host| host.ip.to_string().rsplit('.').next().unwrap().parse().unwrap();
+        let changes = ScanChanges::between(Some(&of(THEN, before)), &of(NOW, now));
+        assert_eq!(changes.changed, []);
+        [changes.appeared, changes.not_looked_for_before, changes.disappeared]
+            .map(|hosts| hosts.iter().map(last).collect())
+    }
+
+    #[test]
+    fn a_scan_of_one_host_lets_no_other_disappear() {
+        let (network, one) = (&["10.0.0.0/27"][..], &["10.0.0.1/32"][..]);
+        assert_eq!(told((&[1, 2, 3], network), (&[1], one)), [NOBODY, NOBODY, NOBODY]);
+        assert_eq!(told((&[1, 2], network), (&[], one)), [NOBODY, NOBODY, &[1]]);
+        assert_eq!(told((&[1], one), (&[1, 2, 3], network)), [NOBODY, &[2, 3], NOBODY]);
+        assert_eq!(told((&[], one), (&[1], network)), [&[1][..], NOBODY, NOBODY]);
+    }
+
+    #[test]
+    fn of_networks_that_overlap_only_what_both_looked_at_is_compared() {
+        let (low, high) = (&["10.0.0.0/26", "10.9.0.0/24"][..], &["10.0.0.32/27", "10.0.0.64/26"][..]);
+        assert_eq!(told((&[1, 40, 41], low), (&[41, 42, 70], high)), [&[42_u8][..], &[70], &[40]]);
+    }
+
+    #[test]
+    fn a_scan_that_does_not_say_where_it_looked_is_compared_as_a_whole() {
+        let one = &["10.0.0.1/32"][..];
+        assert_eq!(told((&[1], one), (&[2], &[])), [NOBODY, &[2], &[1]]);
+        assert_eq!(told((&[2], &[]), (&[1], one)), [&[1][..], NOBODY, NOBODY]);
+        assert_eq!(told((&[1], &[]), (&[2], &[])), [&[2][..], NOBODY, &[1]]);
     }
 }

@@ -1,4 +1,4 @@
-//! The hosts of chosen scans, as JSON text, from the newest on: as many as a page may take in bytes.
+//! What chosen scans found and where they looked, as JSON text, from the newest on: as many as a page may take in bytes.
 
 use super::{
     DiscoveryError, Place,
@@ -11,20 +11,48 @@ use crate::{
         schema::{integer_at, text_at, time_at},
     },
 };
-use pingup_protocol::{discovery::Host, ids::AgentId, time::Timestamp};
+use arrow::array::{Array, RecordBatch};
+use pingup_protocol::{discovery::Host, ids::AgentId, network::Network, time::Timestamp};
 use serde_json::value::{RawValue, to_raw_value};
 use std::{cmp::Reverse, collections::BTreeMap, sync::Arc};
 
-/// What is read of a scan in a file, in the file's order.
-const COLUMNS: [&str; 4] = ["timestamp", "boot", "seq", "hosts"];
+/// What is read of a scan in a file, in the file's order. An old file lacks the last.
+const COLUMNS: [&str; 5] = ["timestamp", "boot", "seq", "hosts", "networks"];
 
 /// What is copied of memory at once, bytes; of a scan that takes more, all of it.
 const COPIED_BYTES_MAX: usize = 1024 * 1024;
 
+/// What a scan found, and where it looked, as it is told.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) hosts: Box<RawValue>,
+    /// None where the scan does not say.
+    pub(super) networks: Option<Box<RawValue>>,
+}
+
+impl Found {
+    /// What it takes of a page, bytes.
+    pub(super) fn bytes(&self) -> usize {
+        self.hosts.get().len() + self.networks.as_ref().map_or(0, |networks| networks.get().len())
+    }
+
+    fn written(hosts: &[Host], networks: &[Network]) -> Result<Self, DiscoveryError> {
+        let networks = (!networks.is_empty()).then(|| to_raw_value(networks)).transpose()?;
+        Ok(Self { hosts: to_raw_value(hosts)?, networks })
+    }
+
+    fn read(batch: &RecordBatch, row: usize) -> Result<Self, DiscoveryError> {
+        let text = |column| text_at(batch, column, row).to_owned();
+        let said = |column: &usize| *column < batch.num_columns() && !batch.column(*column).is_null(row);
+        let networks = Some(4).filter(said).map(|column| RawValue::from_string(text(column))).transpose()?;
+        Ok(Self { hosts: RawValue::from_string(text(3))?, networks })
+    }
+}
+
 /// Hosts by the place of their scan: of those that were added the newest ones whose newer ones take less than so
 /// many bytes. What is beyond is on no page, and let go as soon as that is known.
 pub(super) struct Hosts {
-    texts: BTreeMap<Place, Box<RawValue>>,
+    texts: BTreeMap<Place, Found>,
     bytes: usize,
     bytes_max: usize,
 }
@@ -34,7 +62,7 @@ impl Hosts {
         Self { texts: BTreeMap::new(), bytes: 0, bytes_max }
     }
 
-    pub(super) fn remove(&mut self, place: &Place) -> Option<Box<RawValue>> {
+    pub(super) fn remove(&mut self, place: &Place) -> Option<Found> {
         self.texts.remove(place)
     }
 
@@ -42,13 +70,13 @@ impl Hosts {
         self.bytes < self.bytes_max || self.texts.first_key_value().is_none_or(|(oldest, _)| place > *oldest)
     }
 
-    fn add(&mut self, place: Place, text: Box<RawValue>) {
-        self.bytes += text.get().len();
-        self.texts.insert(place, text);
+    fn add(&mut self, place: Place, found: Found) {
+        self.bytes += found.bytes();
+        self.texts.insert(place, found);
         while let Some(oldest) = self.texts.first_entry()
-            && self.bytes - oldest.get().get().len() >= self.bytes_max
+            && self.bytes - oldest.get().bytes() >= self.bytes_max
         {
-            self.bytes -= oldest.remove().get().len();
+            self.bytes -= oldest.remove().bytes();
         }
     }
 }
@@ -74,7 +102,7 @@ pub(super) fn on_disk(
                 let number = |column| integer_at(&batch, column, row).unwrap_or(-1);
                 let place = Place(time_at(&batch, 0, row), number(1), number(2));
                 if place >= oldest && place <= newest && hosts.has_room_at(place) {
-                    hosts.add(place, RawValue::from_string(text_at(&batch, 3, row).to_owned())?);
+                    hosts.add(place, Found::read(&batch, row)?);
                 }
             }
         }
@@ -95,8 +123,8 @@ pub(super) fn in_memory(
     while rest.first().is_some_and(|key| hosts.has_room_at(key.place)) {
         wanted.check()?;
         let (few, older) = rest.split_at(few(rest));
-        for (place, found) in copied(view, agent, few) {
-            hosts.add(place, to_raw_value(&found)?);
+        for (place, found, networks) in copied(view, agent, few) {
+            hosts.add(place, Found::written(&found, &networks)?);
         }
         rest = older;
     }
@@ -116,8 +144,8 @@ fn few(keys: &[Key]) -> usize {
     keys.iter().take_while(fits).count().max(1)
 }
 
-/// The hosts of these scans. Others may have come between them since.
-fn copied(view: &View, agent: &AgentId, few: &[Key]) -> Vec<(Place, Vec<Host>)> {
+/// The hosts and networks of these scans. Others may have come between them since.
+fn copied(view: &View, agent: &AgentId, few: &[Key]) -> Vec<(Place, Vec<Host>, Vec<Network>)> {
     let mut copied = Vec::new();
     let (Some(newest), Some(oldest)) = (few.first(), few.last()) else { return copied };
     let at = Timestamp::from_micros;
@@ -126,7 +154,7 @@ fn copied(view: &View, agent: &AgentId, few: &[Key]) -> Vec<(Place, Vec<Host>)> 
         segment.each_scan(agent.as_str(), &range, |scan| {
             let place = keys::place(scan.timestamp(), scan.stream());
             if few.binary_search_by_key(&Reverse(place), |key| Reverse(key.place)).is_ok() {
-                copied.push((place, scan.hosts().to_vec()));
+                copied.push((place, scan.hosts().to_vec(), scan.networks().to_vec()));
             }
         });
     }

@@ -43,6 +43,11 @@ pub struct FoundScan {
     pub duration: f64,
     /// How many hosts answered.
     pub host_count: u64,
+    /// The networks that it looked at; left out where the agent does not say, and where only the number of hosts was asked
+    /// for.
+    #[schema(value_type = Option<Vec<String>>)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub networks: Option<Box<RawValue>>,
     /// They, in the order the agent gave them; left out where only their number was asked for.
     #[schema(value_type = Option<Vec<Host>>)]
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -2,7 +2,7 @@
 
 use super::{
     DiscoveryError, FoundScan, Listing, Range,
-    hosts::{self, Hosts},
+    hosts::{self, Found, Hosts},
     keys::{self, HostsAt, Key},
 };
 use crate::{
@@ -71,14 +71,15 @@ fn listed(chosen: &[Key], mut hosts: Hosts, page_bytes_max: usize) -> Vec<FoundS
             break;
         }
         // What was let go lies beyond the page: the newer ones alone fill it.
-        let Some(hosts) = hosts.remove(&key.place) else { break };
-        bytes += hosts.get().len();
-        items.push(told(key, Some(hosts)));
+        let Some(found) = hosts.remove(&key.place) else { break };
+        bytes += found.bytes();
+        items.push(told(key, Some(found)));
     }
     items
 }
 
-fn told(key: &Key, hosts: Option<Box<serde_json::value::RawValue>>) -> FoundScan {
+fn told(key: &Key, found: Option<Found>) -> FoundScan {
     let Key { place, duration, host_count, .. } = *key;
-    FoundScan { timestamp: Timestamp::from_micros(place.0), duration, host_count, hosts }
+    let (hosts, networks) = found.map_or((None, None), |found| (Some(found.hosts), found.networks));
+    FoundScan { timestamp: Timestamp::from_micros(place.0), duration, host_count, networks, hosts }
 }

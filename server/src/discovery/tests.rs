@@ -14,7 +14,7 @@ use axum::{
     extract::{Path, State},
     response::Response,
 };
-use pingup_protocol::{discovery::Scan, problem::ProblemType};
+use pingup_protocol::{discovery::Scan, network::Network, problem::ProblemType};
 use std::sync::{Arc, LazyLock};
 use tokio::runtime::Runtime;
 
@@ -32,7 +32,7 @@ fn scan(micros: i64, stream: Option<(u64, u64)>, hosts: &[&str]) -> OwnedScan {
         hostname: Some(format!("name of {ip}")),
         mac: None,
     };
-    let scan = Scan { hosts: hosts.iter().map(host).collect(), duration: 1.5 };
+    let scan = Scan { hosts: hosts.iter().map(host).collect(), duration: 1.5, ..Scan::default() };
     OwnedScan { agent_id: agent_id("a"), stream, timestamp: Timestamp::from_micros(micros), scan }
 }
 
@@ -159,6 +159,28 @@ fn who_asks_only_how_many_hosts_is_told_so_page_by_page() {
             }
         }
         assert_eq!(counts, [(30, 1), (20, 1), (20, 1), (20, 0), (-10, 3)], "{sealed} in files");
+    }
+}
+
+#[test]
+fn where_a_scan_looked_is_told_with_its_hosts() {
+    for sealed in [false, true] {
+        let mut bench = Bench::new();
+        let mut knowing = scan(20, Some((5, 2)), &["10.0.0.1"]);
+        knowing.scan.networks = ["10.0.0.0/24", "fe80::/64"].map(|text| Network::parse(text).unwrap()).into();
+        for row in [scan(10, Some((5, 1)), &["10.0.0.1"]), knowing] {
+            bench.append(&OwnedRows { scans: vec![row], ..OwnedRows::default() }).unwrap();
+        }
+        if sealed {
+            bench.seal_all();
+        }
+        let networks = |range| {
+            let items = page(&bench, "a", range, PAGE_BYTES_MAX).items.into_iter();
+            items.map(|scan| scan.networks.map(|told| told.get().to_owned())).collect::<Vec<_>>()
+        };
+        let told = r#"["10.0.0.0/24","fe80::/64"]"#.to_owned();
+        assert_eq!(networks(MANY), [Some(told), None], "{sealed}");
+        assert_eq!(networks(Range { with_hosts: false, ..MANY }), [None, None], "{sealed}");
     }
 }
 

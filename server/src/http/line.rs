@@ -4,7 +4,7 @@
 //! Deadlines are the conversation's; a line has no timer.
 
 use super::turn::Turn;
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, Bytes};
 use std::{
     io::{self, IoSlice},
     pin::Pin,
@@ -32,15 +32,11 @@ impl<S> Line<S> {
         Self { stream, turn, unread: Bytes::new() }
     }
 
-    /// Has `bytes` read before all else.
-    pub(super) fn put_back(&mut self, bytes: Bytes) {
-        if self.unread.is_empty() {
-            self.unread = bytes;
-        } else if !bytes.is_empty() {
-            let mut both = BytesMut::with_capacity(bytes.len() + self.unread.len());
-            both.extend_from_slice(&bytes);
-            both.extend_from_slice(&self.unread);
-            self.unread = both.freeze();
+    /// Has `bytes` read before all else. They are copied: what a reader leaves is a piece of its buffer, an empty one too, and
+    /// would keep all of that for as long as the line rests.
+    pub(super) fn put_back(&mut self, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            self.unread = Bytes::from([bytes, &self.unread].concat());
         }
     }
 
@@ -160,8 +156,8 @@ mod tests {
         let ahead = std::future::poll_fn(|context| line.poll_read_ahead(context)).await.unwrap();
         assert_eq!(ahead, AHEAD_BYTES_MAX);
         assert!(line.has_unread());
-        line.put_back(Bytes::from_static(b"first"));
-        line.put_back(Bytes::new());
+        line.put_back(b"first");
+        line.put_back(b"");
         let mut read = Vec::new();
         // In small pieces, so that pieces end within what was read ahead.
         while let Some(at) = read.len().checked_add(7) {

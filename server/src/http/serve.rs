@@ -1,13 +1,11 @@
 //! The accept loop: connections, no more than there may be, all of them ended in order. What each says to its client is
 //! `converse`.
 
-use super::{
-    converse::{Counted, converse},
-    dispatch::Dispatch,
-};
+use super::{converse::converse, dispatch::Dispatch};
+use futures_util::TryFutureExt;
 use hyper::{Request, body::Incoming};
 use socket2::SockRef;
-use std::{future::Future, io, sync::Arc, time::Duration};
+use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore, watch},
@@ -96,21 +94,36 @@ fn attend(
     if prepare(&stream).is_err() {
         return;
     }
-    tokio::spawn(async move {
-        let figures = Arc::clone(dispatch.figures());
-        let _open = Counted::one(&figures.connections);
-        // Of this connection alone: what all count up and down together is slow.
-        let table = Arc::new(dispatch);
-        let answer = move |request: Request<Incoming>| {
-            let table = Arc::clone(&table);
-            async move { table.answer(request, peer).await }
-        };
-        // A client that hangs up or times out is its own affair.
-        if let Err(error) = converse(stream, answer, &figures, stopping).await {
-            tracing::debug!(%error, "a connection ended early");
-        }
-        drop(place);
-    });
+    let figures = Arc::clone(dispatch.figures());
+    // Of this connection alone: what all count up and down together is slow.
+    let table = Arc::new(AtTable::sit(dispatch, peer, place));
+    let answer = move |request: Request<Incoming>| {
+        let table = Arc::clone(&table);
+        async move { table.dispatch.answer(request, table.peer).await }
+    };
+    let conversation = converse(stream, answer, figures, stopping);
+    // A client that hangs up or times out is its own affair.
+    tokio::spawn(conversation.inspect_err(|error| tracing::debug!(%error, "a connection ended early")));
+}
+
+/// The table, as one client's connection asks it; it is counted as open, and has its place, until this is dropped.
+struct AtTable {
+    dispatch: Arc<Dispatch>,
+    peer: SocketAddr,
+    _place: OwnedSemaphorePermit,
+}
+
+impl AtTable {
+    fn sit(dispatch: Arc<Dispatch>, peer: SocketAddr, place: OwnedSemaphorePermit) -> Self {
+        dispatch.figures().connections.add(1);
+        Self { dispatch, peer, _place: place }
+    }
+}
+
+impl Drop for AtTable {
+    fn drop(&mut self) {
+        self.dispatch.figures().connections.sub(1);
+    }
 }
 
 #[cfg(test)]

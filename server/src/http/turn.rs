@@ -65,9 +65,10 @@ impl Turn {
         self.requests.store(self.requests().wrapping_add(1), Ordering::Relaxed);
     }
 
-    /// The answer to it is on its way; `is_whole`: all of it is.
+    /// The answer to it is about to be written; `is_whole`: all of it is there.
     pub(super) fn answered(&self, is_whole: bool) {
         self.is_whole.store(is_whole, Ordering::Relaxed);
+        self.is_flushed.store(false, Ordering::Relaxed);
         self.clients();
     }
 
@@ -172,6 +173,7 @@ mod tests {
         turn.ours();
         assert!(!turn.is_idle() && turn.due().is_none());
         turn.answered(true);
+        assert!(!turn.is_idle(), "not written");
         turn.wrote(false);
         assert!(!turn.is_idle(), "not flushed");
         turn.flushed();

@@ -4,6 +4,7 @@ use pingup_protocol::{
     discovery::{Host, Scan},
     ids::AgentId,
     metrics::{Measurements, Rejected},
+    network::Network,
     time::Timestamp,
 };
 use std::mem::size_of;
@@ -114,7 +115,8 @@ impl Record {
             }
             Self::Scan(scan) => {
                 let text = |text: &Option<String>| text.as_ref().map_or(0, String::capacity);
-                let own = scan.hosts.capacity() * size_of::<Host>();
+                let networks = scan.networks.capacity() * size_of::<Network>();
+                let own = scan.hosts.capacity() * size_of::<Host>() + networks;
                 let hosts = scan.hosts.iter();
                 own + hosts.map(|h| h.ports.capacity() * 2 + text(&h.hostname) + text(&h.mac)).sum::<usize>()
             }

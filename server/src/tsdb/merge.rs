@@ -12,7 +12,7 @@ pub(crate) use added::aggregate_at;
 use super::{
     TsdbError,
     parts::Part,
-    schema::{BATCH_ROWS_MAX, integer_at, text_at, time_at},
+    schema::{BATCH_ROWS_MAX, SCANS, completed, integer_at, text_at, time_at},
 };
 use crate::storage::StorageError;
 use arrow::{array::RecordBatch, compute::interleave_record_batch};
@@ -63,12 +63,12 @@ struct Input {
 }
 
 impl Input {
-    fn open(part: &Part) -> Result<Option<Self>, TsdbError> {
+    fn open(part: &Part, order: Order) -> Result<Option<Self>, TsdbError> {
         let file = File::open(part.path()).map_err(StorageError::file("open", part.path()))?;
         let builder = ParquetRecordBatchReaderBuilder::try_new(file)?;
         let rows = batch_rows(builder.metadata());
         let mut reader = builder.with_batch_size(rows).build()?;
-        Ok(next_batch(&mut reader)?.map(|batch| Self { reader, batch, row: 0 }))
+        Ok(next_batch(&mut reader, order)?.map(|batch| Self { reader, batch, row: 0 }))
     }
 
     fn at(&self) -> (&RecordBatch, usize) {
@@ -87,11 +87,12 @@ fn batch_rows(metadata: &ParquetMetaData) -> usize {
     usize::try_from(rows).unwrap_or(BATCH_ROWS_MAX).clamp(1, BATCH_ROWS_MAX)
 }
 
-fn next_batch(reader: &mut ParquetRecordBatchReader) -> Result<Option<RecordBatch>, TsdbError> {
+/// The next batch with rows. Of scans it has all columns of today, however old its file is.
+fn next_batch(reader: &mut ParquetRecordBatchReader, order: Order) -> Result<Option<RecordBatch>, TsdbError> {
     for batch in reader {
         let batch = batch?;
         if batch.num_rows() > 0 {
-            return Ok(Some(batch));
+            return Ok(Some(if order == SCANS_ORDER { completed(batch, &SCANS)? } else { batch }));
         }
     }
     Ok(None)
@@ -105,7 +106,7 @@ pub(super) struct Merged {
 
 impl Merged {
     pub(super) fn open(parts: &[Arc<Part>], order: Order) -> Result<Self, TsdbError> {
-        let inputs = parts.iter().filter_map(|part| Input::open(part).transpose());
+        let inputs = parts.iter().filter_map(|part| Input::open(part, order).transpose());
         Ok(Self { order, inputs: inputs.collect::<Result<_, _>>()? })
     }
 
@@ -170,7 +171,7 @@ impl Merged {
     fn refill(&mut self) -> Result<(), TsdbError> {
         for input in &mut self.inputs {
             if input.row == input.batch.num_rows()
-                && let Some(next) = next_batch(&mut input.reader)?
+                && let Some(next) = next_batch(&mut input.reader, self.order)?
             {
                 (input.batch, input.row) = (next, 0);
             }

@@ -3,6 +3,9 @@
 //! Little endian, numbers as LEB128 where they are small as a rule. A row names its stream only where it
 //! differs from the row before: a batch says whose it is once. The journal's checksum guards the bytes, so a
 //! record that cannot be read was written by another version of this program, and is refused as a whole.
+//!
+//! There are two forms, told apart by the first byte: in the second a scan begins with the networks it looked at. It is
+//! written only for a group that has such a scan, so that a hub from before it reads all other groups.
 
 mod read;
 mod write;
@@ -13,8 +16,10 @@ pub use write::write;
 use super::rows::{MarkRow, Origin, Rows, SampleRow, ScanRow};
 use pingup_protocol::{discovery::Scan, ids::AgentId, metrics::Measurements, time::Timestamp};
 
-/// The form that this program writes.
-const VERSION: u8 = 1;
+/// The form without networks.
+const PLAIN: u8 = 1;
+/// The form with networks: the newest.
+const WITH_NETWORKS: u8 = 2;
 
 /// What stands in front of a row.
 const SAME_STREAM: u8 = 0;
@@ -25,7 +30,7 @@ const NO_STREAM: u8 = 2;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RecordError {
     /// Another version's.
-    #[error("a record of version {0}; this program reads {VERSION}")]
+    #[error("a record of version {0}; this program reads up to {WITH_NETWORKS}")]
     Version(u8),
     /// Not what this program writes.
     #[error("a record that ends early or names what cannot be")]

@@ -6,7 +6,7 @@
 use arrow::{
     array::{
         Array, ArrayRef, AsArray, Float64Array, Float64Builder, Int64Array, MapBuilder, MapFieldNames,
-        RecordBatch, StringArray, StringBuilder, TimestampMicrosecondArray,
+        RecordBatch, StringArray, StringBuilder, TimestampMicrosecondArray, new_null_array,
     },
     datatypes::{
         DataType, Field, Fields, Float64Type, Int64Type, Schema, SchemaRef, TimeUnit,
@@ -54,7 +54,8 @@ pub static ROLLUP: LazyLock<SchemaRef> = LazyLock::new(|| {
     ]))
 });
 
-/// Scans: one row each, its hosts as a JSON array in the order they were found.
+/// Scans: one row each, its hosts as a JSON array in the order they were found; the networks that it looked at as a JSON
+/// array too, null where it does not say. Files from before scans said so have no such column ([`completed`]).
 pub static SCANS: LazyLock<SchemaRef> = LazyLock::new(|| {
     Arc::new(Schema::new(vec![
         text("agent_id"),
@@ -64,6 +65,7 @@ pub static SCANS: LazyLock<SchemaRef> = LazyLock::new(|| {
         integer("seq"),
         integer("host_count"),
         text("hosts"),
+        text("networks"),
     ]))
 });
 
@@ -118,9 +120,25 @@ pub fn batch(schema: &SchemaRef, columns: Vec<ArrayRef>) -> Result<RecordBatch, 
     RecordBatch::try_new(Arc::clone(schema), columns)
 }
 
+/// `batch` with all columns of `schema`: the last ones, which its file was written without, are null.
+pub fn completed(batch: RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
+    let Some(lacking) = schema.fields().get(batch.num_columns()..).filter(|lacking| !lacking.is_empty())
+    else {
+        return Ok(batch);
+    };
+    let nulls = lacking.iter().map(|field| new_null_array(field.data_type(), batch.num_rows()));
+    let columns = batch.columns().iter().cloned().chain(nulls).collect();
+    self::batch(schema, columns)
+}
+
 /// Texts as a column.
 pub fn texts<'a>(values: impl Iterator<Item = &'a str>) -> ArrayRef {
     Arc::new(StringArray::from_iter_values(values))
+}
+
+/// Texts as a column, null where there is none.
+pub fn texts_if_any<'a>(values: impl Iterator<Item = Option<&'a str>>) -> ArrayRef {
+    Arc::new(StringArray::from_iter(values))
 }
 
 /// Doubles as a column.

@@ -3,6 +3,7 @@
 
 mod belief;
 mod bounds;
+mod columns;
 mod damaged;
 mod faults;
 mod leftovers;

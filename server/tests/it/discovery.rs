@@ -107,6 +107,34 @@ fn what_appeared_and_disappeared_is_told_scan_by_scan() {
 }
 
 #[test]
+fn a_scan_of_one_host_says_nothing_of_the_others() {
+    let hub = Hub::start();
+    let agent = hub.register("A");
+    let first = now().plus_seconds(-3600);
+    let scan = |minutes: i64, network: &str, hosts: std::ops::RangeInclusive<u8>| {
+        let hosts: Vec<_> = hosts.map(|n| json!({"ip": format!("10.0.0.{n}"), "ports": []})).collect();
+        let discovery = json!({"hosts": hosts, "duration": 1, "networks": [network]});
+        let body =
+            json!({"agentId": "A", "timestamp": first.plus_seconds(minutes * 60), "discovery": discovery});
+        agent.post("/api/v1/discovery", &body).expect(200);
+    };
+    scan(0, "10.0.0.0/27", 1..=30);
+    scan(1, "10.0.0.1/32", 1..=1);
+    scan(2, "10.0.0.0/27", 1..=30);
+    scan(3, "10.0.0.0/27", 1..=29);
+    let viewer = hub.operator("viewer");
+    let told = viewer.get("/api/v1/discovery/A/changes").expect(200);
+    let count = |place: usize, list: &str| told["items"][place][list].as_array().map(Vec::len);
+    let lists = ["appeared", "notLookedForBefore", "disappeared"];
+    let counts: Vec<_> = (0..4).map(|place| lists.map(|list| count(place, list))).collect();
+    let (none, nothing) = (Some(0), [Some(0), None, Some(0)]);
+    assert_eq!(counts, [[none, None, Some(1)], [none, Some(29), none], nothing, nothing], "{told}");
+    let all = viewer.get("/api/v1/discovery/A?limit=4").expect(200);
+    let networks: Vec<_> = (0..4).map(|place| all["items"][place]["networks"][0].as_str().unwrap()).collect();
+    assert_eq!(networks, ["10.0.0.0/27", "10.0.0.0/27", "10.0.0.1/32", "10.0.0.0/27"]);
+}
+
+#[test]
 fn a_scan_that_is_none_is_refused_by_its_place() {
     let hub = Hub::start();
     let agent = hub.register("A");
@@ -122,6 +150,7 @@ fn a_scan_that_is_none_is_refused_by_its_place() {
             json!({"hosts": [{"ip": "::1", "latency": -1, "ports": []}], "duration": 1}),
         ),
         ("/discovery", json!({"hosts": []})),
+        ("/discovery/networks/0", json!({"hosts": [], "duration": 1, "networks": ["10.0.0.0/33"]})),
     ] {
         let body = json!({"agentId": "A", "timestamp": now(), "discovery": discovery});
         let problem = refused(&agent.post("/api/v1/discovery", &body), 422, "schema-invalid");

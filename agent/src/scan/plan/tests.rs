@@ -83,3 +83,16 @@ fn what_is_left_out_is_said() {
         "{told}"
     );
 }
+
+#[test]
+fn the_hub_is_told_of_networks_as_far_as_it_takes_them() {
+    let told = |plan: Plan| plan.networks_told().iter().map(ToString::to_string).collect::<Vec<_>>();
+    let both = plan(&["10.0.9.0/24", "10.0.0.7/25", "10.0.9.1"], &[22]).unwrap();
+    assert_eq!(told(both), ["10.0.0.0/25", "10.0.9.0/24"]);
+    // No two of them side by side, so that none are one.
+    let apart =
+        |count: u32| (0..count).map(|n| Ipv4Net::from(Ipv4Addr::from_bits(0x0a00_0000 + 2 * n))).collect();
+    let many = |count: usize| Plan::new(apart(u32::try_from(count).unwrap()), vec![22], false).unwrap();
+    assert_eq!(told(many(SCAN_NETWORKS_MAX)).len(), SCAN_NETWORKS_MAX);
+    assert_eq!(told(many(SCAN_NETWORKS_MAX + 1)), [""; 0]);
+}

@@ -5,7 +5,10 @@ mod schedule;
 
 use crate::harness::PATIENCE;
 use bed::{Bed, Wanted, address};
-use pingup_protocol::discovery::{Host, Scan};
+use pingup_protocol::{
+    discovery::{Host, Scan},
+    network::Network,
+};
 use std::{collections::BTreeMap, time::Instant};
 
 /// The hosts of a scan by the last number of their address.
@@ -33,6 +36,7 @@ fn every_host_and_every_port_of_a_whole_network_is_found() {
     let listed = ports.iter().map(u16::to_string).collect::<Vec<_>>().join(",");
     // No network is named: it is this machine's own.
     let scan = bed.scan(&["--ports", &listed]);
+    assert_eq!(scan.networks, [Network::parse("198.18.77.0/24").unwrap()], "it says where it looked");
     let found = by_number(&scan);
     let this_machine = 1;
     assert!(found.keys().copied().eq([this_machine].into_iter().chain(hosts.clone())), "{:?}", found.keys());

@@ -125,6 +125,7 @@ mod tests {
         let whole = |hosts: usize| Report {
             hosts: (0..hosts).map(|number| host(network::address(number), open(number))).collect(),
             duration: 1.0,
+            ..Report::default()
         };
         let all = compare(&whole(40), 40, 24);
         assert_eq!((all.hosts_found, all.ports_found, all.missed, all.made_up), (40, 320, 0, 0));

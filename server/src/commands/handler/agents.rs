@@ -100,19 +100,14 @@ pub async fn pending(
     let after = After::read(&params)?;
     let patience = Duration::from_secs(params.number("wait", 0..=WAIT_SECONDS_MAX, 0)?);
     let pull = Pull { agent, nonce: nonce.to_owned(), after };
-    // Registered before the first look: what is queued after it is a call, not a loss.
-    let waiter = match patience.is_zero() {
-        true => None,
-        false => Some(room.waiters.register(pull.agent.agent_id())?),
-    };
-    let out = room.hand_out(pull.agent.keys(), after).await?;
-    match waiter {
-        Some(waiter) if !out.is_news(after) => {
-            let wait = async move { pull.outwait(&room, waiter, patience, out).await };
-            Ok(held(wait.map(IntoResponse::into_response)))
-        }
-        _ => pull.answer(&room, out),
+    if patience.is_zero() {
+        let out = room.hand_out(pull.agent.keys(), after).await?;
+        return pull.answer(&room, out);
     }
+    // Registered before the first look: what is queued after it is a call, not a loss.
+    let waiter = room.waiters.register(pull.agent.agent_id())?;
+    // The first look is a part of the wait: when a whole fleet comes back, it is the looks that take their time.
+    Ok(held(pull.outwait(room, waiter, patience).map(IntoResponse::into_response)))
 }
 
 /// What an agent asked, as much of it as its answer needs.
@@ -123,18 +118,25 @@ struct Pull {
 }
 
 impl Pull {
-    /// Waits until there may be something else to say than `out`, and says it.
-    async fn outwait(
-        &self,
-        room: &Commands,
-        waiter: Waiter,
+    /// Says what there is for the agent; where that is nothing, waits until there may be something.
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "an async fn keeps what it is given twice, and thousands wait at once"
+    )]
+    fn outwait(
+        self,
+        room: Arc<Commands>,
+        mut waiter: Waiter,
         patience: Duration,
-        out: HandedOut,
-    ) -> Result<Response, Refusal> {
-        match waiter.wait(patience).await {
-            // In a box: those who wait need not hold the room for it.
-            Woken::Called => self.answer(room, Box::pin(room.hand_out(self.agent.keys(), self.after)).await?),
-            Woken::Over => self.answer(room, out),
+    ) -> impl Future<Output = Result<Response, Refusal>> {
+        async move {
+            // In a box, each time: those who wait need not hold the room for it.
+            let mut out = Box::pin(room.hand_out(self.agent.keys(), self.after)).await?;
+            if !out.is_news(self.after) && waiter.wait(patience).await == Woken::Called {
+                drop(waiter);
+                out = Box::pin(room.hand_out(self.agent.keys(), self.after)).await?;
+            }
+            self.answer(&room, out)
         }
     }
 

@@ -77,8 +77,8 @@ impl Client {
         let (line, stream) = duplex(bytes);
         let (stop, stopping) = watch::channel(());
         let (bell, figures) = (Arc::<Notify>::default(), Arc::<Figures>::default());
-        let (table, counted) = (Table { bell: Arc::clone(&bell) }, Arc::clone(&figures));
-        let serving = tokio::spawn(async move { converse(stream, table, &counted, stopping).await });
+        let table = Table { bell: Arc::clone(&bell) };
+        let serving = tokio::spawn(converse(stream, table, Arc::clone(&figures), stopping));
         Self { line, serving, bell, figures, stop: Some(stop), begun: Instant::now() }
     }
 

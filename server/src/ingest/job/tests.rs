@@ -39,7 +39,7 @@ fn any_job_takes_no_more_in_a_record_than_in_memory() {
             Record::Sample { status: sample.status, metrics: sample.metrics },
             Record::Scan(scan.scan),
             Record::Sample { status: String::new(), metrics: Measurements::default() },
-            Record::Scan(Scan { duration: 0.0, hosts: Vec::new() }),
+            Record::Scan(Scan::default()),
         ];
         for record in records {
             let unnumbered = Load::Unnumbered(NOW, Some(record.clone()));

@@ -204,7 +204,7 @@ fn a_group_fits_a_record_whatever_the_queue_holds() {
     // Far fewer rows than a group may have, and more bytes than a record.
     let jobs = RECORD_BYTES_MAX / (2 * HOST_PORTS_MAX) + 50;
     for seq in 1..=jobs as u64 {
-        let scan = Record::Scan(Scan { duration: 1.0, hosts: vec![host.clone()] });
+        let scan = Record::Scan(Scan { duration: 1.0, hosts: vec![host.clone()], ..Scan::default() });
         let entries = vec![(seq, Fate::Store(Timestamp::from_micros(1), scan))];
         let job = Job { agent_id: agent("a"), load: Load::Stream { boot: 1, entries } };
         waiting.push(queue.push(job).unwrap());

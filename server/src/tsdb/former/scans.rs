@@ -94,7 +94,7 @@ fn scan(batch: &RecordBatch, row: usize) -> Result<OwnedScan, TsdbError> {
         agent_id: agent_id(text_at(batch, AGENT, row))?,
         stream: number(BOOT).zip(number(SEQ)),
         timestamp: Timestamp::from_micros(time_at(batch, AT, row)),
-        scan: Scan { duration: double_at(batch, DURATION, row).unwrap_or_default(), hosts: Vec::new() },
+        scan: Scan { duration: double_at(batch, DURATION, row).unwrap_or_default(), ..Scan::default() },
     })
 }
 

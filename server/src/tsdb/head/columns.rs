@@ -8,14 +8,14 @@ use crate::tsdb::{
     schema::OWN_COLUMNS,
 };
 use foldhash::HashMap;
-use pingup_protocol::{discovery::Host, ids::AgentId};
+use pingup_protocol::{discovery::Host, ids::AgentId, network::Network};
 
 /// What a sample takes beside its further measurements: a cell of each column, and its place among its agent's.
 const SAMPLE_BYTES: usize =
     4 * size_of::<u32>() + size_of::<u64>() + size_of::<i64>() + OWN_COLUMNS.len() * size_of::<f64>();
 /// What a further measurement takes.
 const FURTHER_BYTES: usize = size_of::<Further>();
-/// What a scan takes beside its hosts: itself, and its place among its agent's.
+/// What a scan takes beside its networks and hosts: itself, and its place among its agent's.
 const SCAN_BYTES: usize = size_of::<HeadScan>() + size_of::<u32>();
 /// What a name takes beside its text, which is kept twice: 40 bytes, and what table and list have room for when they
 /// have just grown, which is as much again.
@@ -75,6 +75,7 @@ pub(super) struct HeadScan {
     pub(super) seq: u64,
     pub(super) at: i64,
     pub(super) duration: f64,
+    pub(super) networks: Box<[Network]>,
     pub(super) hosts: Vec<Host>,
 }
 
@@ -140,7 +141,8 @@ impl Columns {
         self.numbers.insert(agent_id.clone(), number);
         self.agents.push(Agent {
             id: agent_id.clone(),
-            streams: Vec::new(),
+            // One, as a rule.
+            streams: Vec::with_capacity(1),
             samples: Vec::new(),
             scans: Vec::new(),
         });
@@ -201,12 +203,13 @@ impl Columns {
     pub(super) fn scan(&mut self, row: &ScanRow<'_>) {
         let (agent, stream, seq) = self.origin(&row.origin);
         self.agents[agent as usize].scans.push(place(self.scans.len()));
-        self.bytes += SCAN_BYTES + bytes_of(&row.scan.hosts);
+        self.bytes += SCAN_BYTES + size_of_val(&row.scan.networks[..]) + bytes_of(&row.scan.hosts);
         self.scans.push(HeadScan {
             stream,
             seq,
             at: row.origin.timestamp.as_micros(),
             duration: row.scan.duration,
+            networks: row.scan.networks.as_slice().into(),
             hosts: row.scan.hosts.clone(),
         });
     }

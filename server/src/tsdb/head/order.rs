@@ -14,6 +14,7 @@ use arrow::{
     error::ArrowError,
 };
 use pingup_protocol::ids::AgentId;
+use serde::Serialize;
 use std::{ops::Range, sync::Arc};
 
 /// Row numbers of a segment in the order of the disk.
@@ -131,10 +132,12 @@ impl Sorted {
     fn scans(&self, rows: &[u32]) -> Result<RecordBatch, ArrowError> {
         let columns = self.segment.read();
         let scans = || rows.iter().map(|&row| HeadScanRow::new(&columns, &columns.scans[row as usize]));
-        let hosts: Vec<_> = scans()
-            .map(|scan| serde_json::to_string(scan.hosts()))
-            .collect::<Result<_, _>>()
-            .map_err(|error| ArrowError::ExternalError(Box::new(error)))?;
+        let hosts: Vec<_> = scans().map(|scan| json(scan.hosts())).collect::<Result<_, _>>()?;
+        let networks = scans().map(|scan| match scan.networks() {
+            [] => Ok(None),
+            said => json(said).map(Some),
+        });
+        let networks: Vec<_> = networks.collect::<Result<_, _>>()?;
         let all = vec![
             schema::texts(scans().map(|scan| scan.agent_id().as_str())),
             schema::moments(scans().map(|scan| scan.timestamp().as_micros())),
@@ -143,9 +146,14 @@ impl Sorted {
             schema::integers(scans().map(|scan| scan.stream().map(|(_, seq)| seq))),
             schema::integers(scans().map(|scan| Some(scan.hosts().len() as u64))),
             schema::texts(hosts.iter().map(String::as_str)),
+            schema::texts_if_any(networks.iter().map(Option::as_deref)),
         ];
         schema::batch(&SCANS, all)
     }
+}
+
+fn json(list: &(impl Serialize + ?Sized)) -> Result<String, ArrowError> {
+    serde_json::to_string(list).map_err(|error| ArrowError::ExternalError(Box::new(error)))
 }
 
 /// A rollup row as it is written: whose, name, start and aggregate.

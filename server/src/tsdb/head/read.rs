@@ -5,7 +5,9 @@ use super::{
     columns::{Columns, HeadScan, bytes_of},
 };
 use crate::tsdb::schema::OWN_COLUMNS;
-use pingup_protocol::{discovery::Host, ids::AgentId, metrics::Measurements, time::Timestamp};
+use pingup_protocol::{
+    discovery::Host, ids::AgentId, metrics::Measurements, network::Network, time::Timestamp,
+};
 use std::ops::Range;
 
 /// Rows that are looked at while a group has to wait.
@@ -175,6 +177,11 @@ impl<'a> HeadScanRow<'a> {
     /// How long it took, milliseconds.
     pub const fn duration(&self) -> f64 {
         self.scan.duration
+    }
+
+    /// The networks that it looked at; empty where it does not say.
+    pub fn networks(&self) -> &'a [Network] {
+        &self.scan.networks
     }
 
     /// The hosts that answered.

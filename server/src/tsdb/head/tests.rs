@@ -69,7 +69,8 @@ fn samples(segment: &Segment, agent: Option<&str>, range: &Range<Timestamp>) -> 
 fn scans(segment: &Segment, agent: &str, range: &Range<Timestamp>) -> Vec<OwnedScan> {
     let mut shown = Vec::new();
     segment.each_scan(agent, range, |row| {
-        let scan = Scan { duration: row.duration(), hosts: row.hosts().to_vec() };
+        let (networks, hosts) = (row.networks().to_vec(), row.hosts().to_vec());
+        let scan = Scan { duration: row.duration(), networks, hosts };
         let (agent_id, timestamp) = (row.agent_id().clone(), row.timestamp());
         shown.push(OwnedScan { agent_id, stream: row.stream(), timestamp, scan });
     });

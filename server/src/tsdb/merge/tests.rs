@@ -21,11 +21,11 @@ fn scan(seq: u64, hosts: u16) -> OwnedScan {
             mac: None,
         }
     };
-    let scan = Scan { duration: 1.0, hosts: (0..hosts).map(host).collect() };
+    let scan = Scan { duration: 1.0, hosts: (0..hosts).map(host).collect(), ..Scan::default() };
     OwnedScan { agent_id: agent_id("a"), stream: Some((1, seq)), timestamp: NOW.plus_seconds(-300), scan }
 }
 
-/// The largest batch of two merged parts, each of `rows`: its rows, and the bytes of its last column.
+/// The largest batch of two merged parts, each of `rows`: its rows, and the bytes of its largest column.
 fn largest(rows: impl Fn(u64) -> OwnedRows, tier: Tier, order: Order) -> (usize, usize) {
     let mut bench = Bench::new();
     for half in 0..2 {
@@ -40,8 +40,8 @@ fn largest(rows: impl Fn(u64) -> OwnedRows, tier: Tier, order: Order) -> (usize,
         .into_iter()
         .flat_map(|Input { reader, batch, .. }| std::iter::once(Ok(batch)).chain(reader).map(Result::unwrap));
     let sizes = batches.map(|batch| {
-        let last = batch.columns().last().unwrap();
-        (batch.num_rows(), last.get_array_memory_size())
+        let bytes = batch.columns().iter().map(|column| column.get_array_memory_size());
+        (batch.num_rows(), bytes.max().unwrap())
     });
     sizes.fold((0, 0), |(rows, bytes), (r, b)| (rows.max(r), bytes.max(b)))
 }

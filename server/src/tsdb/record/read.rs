@@ -1,22 +1,27 @@
 //! A record becomes a group.
 
-use super::{NEW_STREAM, NO_STREAM, OwnedRows, OwnedSample, OwnedScan, RecordError, SAME_STREAM, VERSION};
+use super::{
+    NEW_STREAM, NO_STREAM, OwnedRows, OwnedSample, OwnedScan, PLAIN, RecordError, SAME_STREAM, WITH_NETWORKS,
+};
 use crate::tsdb::rows::{Mark, MarkRow};
 use pingup_protocol::{
     discovery::{Host, Scan},
     ids::AgentId,
     metrics::Measurements,
+    network::Network,
     time::Timestamp,
 };
 use std::net::IpAddr;
 
 /// Reads a record.
 pub fn read(bytes: &[u8]) -> Result<OwnedRows, RecordError> {
-    let mut reader = Reader { bytes, last: None };
+    let mut reader = Reader { bytes, last: None, with_networks: false };
     match reader.byte().ok_or(RecordError::Malformed)? {
-        VERSION => reader.rows().filter(|_| reader.bytes.is_empty()).ok_or(RecordError::Malformed),
-        other => Err(RecordError::Version(other)),
+        PLAIN => {}
+        WITH_NETWORKS => reader.with_networks = true,
+        other => return Err(RecordError::Version(other)),
     }
+    reader.rows().filter(|_| reader.bytes.is_empty()).ok_or(RecordError::Malformed)
 }
 
 /// The agent, boot and seq if it has them, the moment.
@@ -25,6 +30,7 @@ type OwnedOrigin = (AgentId, Option<(u64, u64)>, Timestamp);
 struct Reader<'a> {
     bytes: &'a [u8],
     last: Option<(AgentId, Option<u64>)>,
+    with_networks: bool,
 }
 
 impl<'a> Reader<'a> {
@@ -131,18 +137,27 @@ impl<'a> Reader<'a> {
 
     fn scan(&mut self) -> Option<OwnedScan> {
         let (agent_id, stream, timestamp) = self.origin()?;
-        let scan = Scan { duration: self.double()?, hosts: self.several(Self::host)? };
+        let networks = if self.with_networks { self.several(Self::network)? } else { Vec::new() };
+        let scan = Scan { networks, duration: self.double()?, hosts: self.several(Self::host)? };
         Some(OwnedScan { agent_id, stream, timestamp, scan })
     }
 
+    fn network(&mut self) -> Option<Network> {
+        let address = self.address()?;
+        Network::new(address, self.byte()?).ok()
+    }
+
+    fn address(&mut self) -> Option<IpAddr> {
+        match self.byte()? {
+            4 => self.fixed::<4>().map(IpAddr::from),
+            6 => self.fixed::<16>().map(IpAddr::from),
+            _ => None,
+        }
+    }
+
     fn host(&mut self) -> Option<Host> {
-        let ip = match self.byte()? {
-            4 => IpAddr::from(self.fixed::<4>()?),
-            6 => IpAddr::from(self.fixed::<16>()?),
-            _ => return None,
-        };
         Some(Host {
-            ip,
+            ip: self.address()?,
             latency: self.option(Self::double)?,
             ports: self.several(|reader| reader.fixed().map(u16::from_le_bytes))?,
             hostname: self.option(Self::owned)?,

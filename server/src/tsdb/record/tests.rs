@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::tsdb::{rows::Mark, testing::Dice};
+use pingup_protocol::network::Network;
 
 fn bytes_of(rows: &OwnedRows) -> Vec<u8> {
     let mut bytes = vec![0xff; 9];
@@ -47,7 +48,7 @@ fn every_truncation_is_refused_and_so_is_what_follows() {
 #[test]
 fn another_version_is_refused_by_its_number() {
     let mut bytes = bytes_of(&Dice::seeded(7).group(8));
-    for version in [0, VERSION + 1, u8::MAX] {
+    for version in [0, WITH_NETWORKS + 1, u8::MAX] {
         bytes[0] = version;
         assert_eq!(read(&bytes), Err(RecordError::Version(version)));
     }
@@ -66,7 +67,7 @@ fn any_changed_byte_is_read_or_refused() {
             }
         }
     }
-    let endless_count = [&[VERSION][..], &[0xff; 9], &[0x01]].concat();
+    let endless_count = [&[WITH_NETWORKS][..], &[0xff; 9], &[0x01]].concat();
     assert_eq!(read(&endless_count), Err(RecordError::Malformed));
 }
 
@@ -87,4 +88,16 @@ fn a_batch_says_whose_it_is_once() {
     many.samples.insert(25, dice.sample("agent-10", None, Timestamp::from_micros(1)));
     assert_eq!(named(&many), 3);
     assert_eq!(read(&bytes_of(&many)), Ok(many));
+}
+
+/// A hub from before scans had networks reads what has none, and what it wrote is read still.
+#[test]
+fn only_a_group_with_networks_has_the_form_for_them() {
+    let mut dice = Dice::seeded(5);
+    let mut rows = OwnedRows::default();
+    rows.scans.extend((1..=2).map(|seq| dice.scan("a", Some((7, seq)), Timestamp::from_micros(1))));
+    rows.scans.iter_mut().for_each(|row| row.scan.networks.clear());
+    assert_eq!((bytes_of(&rows)[0], read(&bytes_of(&rows))), (PLAIN, Ok(rows.clone())));
+    rows.scans[1].scan.networks = vec![Network::parse("10.0.0.0/24").unwrap()];
+    assert_eq!((bytes_of(&rows)[0], read(&bytes_of(&rows))), (WITH_NETWORKS, Ok(rows)));
 }

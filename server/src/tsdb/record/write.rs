@@ -1,8 +1,8 @@
 //! A group becomes a record.
 
-use super::{NEW_STREAM, NO_STREAM, SAME_STREAM, VERSION};
+use super::{NEW_STREAM, NO_STREAM, PLAIN, SAME_STREAM, WITH_NETWORKS};
 use crate::tsdb::rows::{MarkRow, Origin, Rows};
-use pingup_protocol::{discovery::Scan, ids::AgentId, metrics::Measurements};
+use pingup_protocol::{discovery::Scan, ids::AgentId, metrics::Measurements, network::Network};
 use std::net::IpAddr;
 
 /// What a sample takes in a record, about; for reserving.
@@ -13,7 +13,8 @@ pub fn write(rows: &Rows<'_>, out: &mut Vec<u8>) {
     out.clear();
     out.reserve(rows.samples.len() * SAMPLE_BYTES);
     let mut writer = Writer { out, last: None };
-    writer.out.push(VERSION);
+    let with_networks = rows.scans.iter().any(|row| !row.scan.networks.is_empty());
+    writer.out.push(if with_networks { WITH_NETWORKS } else { PLAIN });
     writer.count(rows.samples.len());
     for row in &rows.samples {
         writer.origin(&row.origin);
@@ -23,6 +24,9 @@ pub fn write(rows: &Rows<'_>, out: &mut Vec<u8>) {
     writer.count(rows.scans.len());
     for row in &rows.scans {
         writer.origin(&row.origin);
+        if with_networks {
+            writer.networks(&row.scan.networks);
+        }
         writer.scan(row.scan);
     }
     writer.count(rows.marks.len());
@@ -100,20 +104,32 @@ impl<'r> Writer<'_, 'r> {
         }
     }
 
+    fn networks(&mut self, networks: &[Network]) {
+        self.count(networks.len());
+        for network in networks {
+            self.address(network.address());
+            self.out.push(network.prefix_len());
+        }
+    }
+
+    fn address(&mut self, address: IpAddr) {
+        match address {
+            IpAddr::V4(ip) => {
+                self.out.push(4);
+                self.fixed(ip.octets());
+            }
+            IpAddr::V6(ip) => {
+                self.out.push(6);
+                self.fixed(ip.octets());
+            }
+        }
+    }
+
     fn scan(&mut self, scan: &Scan) {
         self.fixed(scan.duration.to_le_bytes());
         self.count(scan.hosts.len());
         for host in &scan.hosts {
-            match host.ip {
-                IpAddr::V4(ip) => {
-                    self.out.push(4);
-                    self.fixed(ip.octets());
-                }
-                IpAddr::V6(ip) => {
-                    self.out.push(6);
-                    self.fixed(ip.octets());
-                }
-            }
+            self.address(host.ip);
             self.option(host.latency, |writer, latency| writer.fixed(latency.to_le_bytes()));
             self.count(host.ports.len());
             host.ports.iter().for_each(|port| self.fixed(port.to_le_bytes()));

@@ -10,6 +10,7 @@ use crate::tsdb::{
 use pingup_protocol::{
     discovery::{Host, Scan},
     metrics::Measurements,
+    network::Network,
     time::Timestamp,
 };
 use std::net::IpAddr;
@@ -71,17 +72,25 @@ impl Dice {
     /// Any scan of that origin.
     pub(crate) fn scan(&mut self, agent: &str, stream: Option<(u64, u64)>, at: Timestamp) -> OwnedScan {
         let hosts = (0..self.below(4)).map(|_| self.host()).collect();
-        let scan = Scan { duration: self.below(400) as f64 / 4.0, hosts };
+        let networks = (0..self.below(3)).map(|_| self.network()).collect();
+        let scan = Scan { duration: self.below(400) as f64 / 4.0, networks, hosts };
         OwnedScan { agent_id: agent_id(agent), stream, timestamp: at, scan }
     }
 
-    fn host(&mut self) -> Host {
-        let ip = match self.below(2) {
+    fn address(&mut self) -> IpAddr {
+        match self.below(2) {
             0 => IpAddr::from([10, 0, 0, self.below(256) as u8]),
             _ => IpAddr::from([0xfe80, 0, 0, 0, 0, 0, 0, self.below(65_536) as u16]),
-        };
+        }
+    }
+
+    fn network(&mut self) -> Network {
+        Network::new(self.address(), self.below(33) as u8).unwrap()
+    }
+
+    fn host(&mut self) -> Host {
         Host {
-            ip,
+            ip: self.address(),
             latency: self.once_in(2).then(|| self.below(100) as f64 / 4.0),
             ports: (0..self.below(4)).map(|_| self.below(65_536) as u16).collect(),
             hostname: self.once_in(2).then(|| "\"host\" \u{1f602}".to_owned()),

@@ -40,7 +40,8 @@ pub(crate) fn scans(engine: &Duck, view: &View, agents: &[&str]) -> Vec<OwnedSca
     for segment in &view.segments {
         for agent in agents {
             segment.each_scan(agent, &EVER, |row| {
-                let scan = Scan { duration: row.duration(), hosts: row.hosts().to_vec() };
+                let (networks, hosts) = (row.networks().to_vec(), row.hosts().to_vec());
+                let scan = Scan { duration: row.duration(), networks, hosts };
                 let (agent_id, timestamp) = (row.agent_id().clone(), row.timestamp());
                 rows.push(OwnedScan { agent_id, stream: row.stream(), timestamp, scan });
             });
@@ -127,10 +128,14 @@ fn sample_of(row: &[Value]) -> OwnedSample {
 fn scan_of(row: &[Value]) -> OwnedScan {
     let hosts: Vec<pingup_protocol::discovery::Host> = serde_json::from_str(&text(&row[6])).unwrap();
     assert_eq!(number(&row[5]), Some(hosts.len() as u64));
+    let networks = match &row[7] {
+        Value::Null => Vec::new(),
+        said => serde_json::from_str(&text(said)).unwrap(),
+    };
     OwnedScan {
         agent_id: agent_id(&text(&row[0])),
         stream: number(&row[3]).zip(number(&row[4])),
         timestamp: moment(&row[1]),
-        scan: Scan { duration: double(&row[2]).unwrap(), hosts },
+        scan: Scan { duration: double(&row[2]).unwrap(), networks, hosts },
     }
 }

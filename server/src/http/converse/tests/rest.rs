@@ -23,6 +23,23 @@ async fn an_idle_line_is_parked_and_served_again() {
     assert_eq!(figures.connections_parked.get(), 0, "it hung up");
 }
 
+/// Else thousands of answers at one moment would find thousands of hypers made for them.
+#[tokio::test(start_paused = true)]
+async fn a_line_rests_without_a_look_before_its_first_request_and_behind_an_answer_that_waited() {
+    let mut client = Client::new();
+    tokio::task::yield_now().await;
+    assert_eq!(client.figures.connections_parked.get(), 1);
+    client.get("/held").await;
+    assert_eq!(client.rests().await, (0, 1));
+    let asked = Instant::now();
+    client.bell.notify_one();
+    assert_eq!(client.body().await, "rung");
+    tokio::task::yield_now().await;
+    assert_eq!((client.figures.connections_parked.get(), asked.elapsed()), (1, Duration::ZERO));
+    client.get("/now").await;
+    assert_eq!(client.body().await, "/now");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_line_in_use_is_not_parked() {
     let mut client = Client::new();
@@ -141,8 +158,7 @@ async fn the_hubs_stop_ends_parked_lines_and_those_that_wait_after_their_answer(
 fn a_conversation_takes_little_room() {
     let (stream, _) = duplex(1);
     let (_stop, stopping) = watch::channel(());
-    let figures = Figures::default();
-    let conversation = converse(stream, Table { bell: Arc::default() }, &figures, stopping);
+    let conversation = converse(stream, Table { bell: Arc::default() }, Arc::default(), stopping);
     let bytes = size_of_val(&conversation);
-    assert!(bytes <= 1536, "{bytes} bytes");
+    assert!(bytes <= 768, "{bytes} bytes");
 }

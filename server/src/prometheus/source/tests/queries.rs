@@ -31,7 +31,7 @@ fn rows(random: &mut Random, seq: &mut u64) -> OwnedRows {
         let timestamp = Timestamp::from_micros(seconds * SECOND + beside);
         let stream = random.percent(90).then_some((random.below(2) as u64, *seq));
         if random.percent(8) {
-            let scan = Scanned { duration: random.below(90_000) as f64, hosts: Vec::new() };
+            let scan = Scanned { duration: random.below(90_000) as f64, ..Scanned::default() };
             rows.scans.push(OwnedScan { agent_id: agent, stream, timestamp, scan });
         } else {
             let status = random.pick(&["online", "error", "warm"]).to_owned();
