@@ -86,7 +86,7 @@ pub(super) fn of(
 }
 
 fn read(scan: FoundScan) -> Result<(Timestamp, Vec<Host>), DiscoveryError> {
-    let hosts = scan.hosts.as_deref().map_or("[]", RawValue::get);
+    let hosts = scan.hosts.as_deref().unwrap_or("[]");
     Ok((scan.timestamp, serde_json::from_str(hosts)?))
 }
 

@@ -4,82 +4,76 @@ use super::{
     DiscoveryError, Place,
     keys::{self, HostsAt, Key},
 };
-use crate::{
-    storage::Wanted,
-    tsdb::{
-        Part, View, pick,
-        schema::{integer_at, text_at, time_at},
-    },
-};
+use crate::{storage::Wanted, tsdb::View};
 use pingup_protocol::{discovery::Host, ids::AgentId, time::Timestamp};
-use serde_json::value::{RawValue, to_raw_value};
-use std::{cmp::Reverse, collections::BTreeMap, sync::Arc};
-
-/// What is read of a scan in a file, in the file's order.
-const COLUMNS: [&str; 4] = ["timestamp", "boot", "seq", "hosts"];
+use std::{cmp::Reverse, collections::BTreeMap};
 
 /// What is copied of memory at once, bytes; of a scan that takes more, all of it.
 const COPIED_BYTES_MAX: usize = 1024 * 1024;
 
+/// What a host takes as text, as long as none was read.
+const HOST_BYTES_GUESSED: u64 = 80;
+/// Scans that are read of a day at once, at least.
+const READ_AT_ONCE_MIN: usize = 16;
+
 /// Hosts by the place of their scan: of those that were added the newest ones whose newer ones take less than so
 /// many bytes. What is beyond is on no page, and let go as soon as that is known.
 pub(super) struct Hosts {
-    texts: BTreeMap<Place, Box<RawValue>>,
+    texts: BTreeMap<Place, Box<str>>,
     bytes: usize,
     bytes_max: usize,
+    /// Hosts that were added, and what their texts took, also of those that were let go.
+    added: (u64, u64),
 }
 
 impl Hosts {
     pub(super) const fn taking(bytes_max: usize) -> Self {
-        Self { texts: BTreeMap::new(), bytes: 0, bytes_max }
+        Self { texts: BTreeMap::new(), bytes: 0, bytes_max, added: (0, 0) }
     }
 
-    pub(super) fn remove(&mut self, place: &Place) -> Option<Box<RawValue>> {
+    /// Of how many scans.
+    pub(super) fn len(&self) -> usize {
+        self.texts.len()
+    }
+
+    pub(super) fn remove(&mut self, place: &Place) -> Option<Box<str>> {
         self.texts.remove(place)
     }
 
-    fn has_room_at(&self, place: Place) -> bool {
+    /// Whether those of a scan at `place` can be on the page.
+    pub(super) fn has_room_at(&self, place: Place) -> bool {
         self.bytes < self.bytes_max || self.texts.first_key_value().is_none_or(|(oldest, _)| place > *oldest)
     }
 
-    fn add(&mut self, place: Place, text: Box<RawValue>) {
-        self.bytes += text.get().len();
+    /// How many of `keys`, which come the newest first, are worth reading at once: as many as seem to fit, and some.
+    pub(super) fn few(&self, keys: &[Key]) -> usize {
+        let host_bytes = match self.added {
+            (0, _) => HOST_BYTES_GUESSED,
+            (hosts, bytes) => bytes / hosts + 1,
+        };
+        let mut left = self.bytes_max.saturating_sub(self.bytes) as u64;
+        let fits = |key: &&Key| {
+            let bytes = key.host_count.saturating_mul(host_bytes);
+            let fits = bytes <= left;
+            left = left.saturating_sub(bytes);
+            fits
+        };
+        let few = keys.iter().take_while(fits).count();
+        keys.len().min(few + few / 8 + READ_AT_ONCE_MIN)
+    }
+
+    /// Adds a scan's hosts, so many of them.
+    pub(super) fn add(&mut self, place: Place, count: u64, text: Box<str>) {
+        self.added.0 += count;
+        self.added.1 += text.len() as u64;
+        self.bytes += text.len();
         self.texts.insert(place, text);
         while let Some(oldest) = self.texts.first_entry()
-            && self.bytes - oldest.get().get().len() >= self.bytes_max
+            && self.bytes - oldest.get().len() >= self.bytes_max
         {
-            self.bytes -= oldest.remove().get().len();
+            self.bytes -= oldest.remove().len();
         }
     }
-}
-
-/// Adds those of scans between two places, both included, in the files of `days`, the newest day first.
-pub(super) fn on_disk(
-    agent: &AgentId,
-    days: &[Vec<Arc<Part>>],
-    (oldest, newest): (Place, Place),
-    hosts: &mut Hosts,
-    wanted: &Wanted,
-) -> Result<(), DiscoveryError> {
-    let within = oldest.0..newest.0.saturating_add(1);
-    for part in days.iter().flatten() {
-        let (first, last) = part.row().times;
-        if first >= within.end || last < within.start || !hosts.has_room_at(Place(last, i64::MAX, i64::MAX)) {
-            continue;
-        }
-        for batch in pick::rows_within(part, agent.as_str(), &within, &COLUMNS)? {
-            wanted.check()?;
-            let batch = batch?;
-            for row in 0..batch.num_rows() {
-                let number = |column| integer_at(&batch, column, row).unwrap_or(-1);
-                let place = Place(time_at(&batch, 0, row), number(1), number(2));
-                if place >= oldest && place <= newest && hosts.has_room_at(place) {
-                    hosts.add(place, RawValue::from_string(text_at(&batch, 3, row).to_owned())?);
-                }
-            }
-        }
-    }
-    Ok(())
 }
 
 /// Adds those of the scans in memory that `keys` name, the newest first, as far as they may lie on the page. They are
@@ -96,7 +90,7 @@ pub(super) fn in_memory(
         wanted.check()?;
         let (few, older) = rest.split_at(few(rest));
         for (place, found) in copied(view, agent, few) {
-            hosts.add(place, to_raw_value(&found)?);
+            hosts.add(place, found.len() as u64, serde_json::to_string(&found)?.into());
         }
         rest = older;
     }
@@ -109,7 +103,7 @@ fn few(keys: &[Key]) -> usize {
     let fits = |key: &&Key| {
         bytes = bytes.saturating_add(match key.hosts {
             HostsAt::Memory(bytes) => bytes,
-            HostsAt::Disk => 0,
+            HostsAt::File { .. } => 0,
         });
         bytes <= COPIED_BYTES_MAX
     };
@@ -139,6 +133,23 @@ mod tests {
 
     fn key(bytes: usize) -> Key {
         Key { place: Place(0, 0, 0), duration: 0.0, host_count: 1, hosts: HostsAt::Memory(bytes) }
+    }
+
+    #[test]
+    fn of_a_day_as_many_are_read_as_seem_to_fit_and_some() {
+        let scans = |count| vec![Key { host_count: 10, ..key(0) }; count];
+        let mut hosts = Hosts::taking(64_000);
+        // 80 scans of ten hosts, guessed at 80 bytes each.
+        assert_eq!(hosts.few(&scans(1_000)), 80 + 10 + READ_AT_ONCE_MIN);
+        assert_eq!(hosts.few(&scans(50)), 50);
+        hosts.add(Place(1, 0, 0), 10, "x".repeat(16_000).into());
+        // Three more of what the first one took, a little less.
+        assert_eq!(hosts.few(&scans(1_000)), 2 + READ_AT_ONCE_MIN);
+        hosts.add(Place(2, 0, 0), 10, "x".repeat(64_000).into());
+        assert_eq!(hosts.few(&scans(1_000)), READ_AT_ONCE_MIN);
+        assert_eq!((hosts.few(&[]), hosts.len()), (0, 1));
+        let huge = vec![Key { host_count: u64::MAX, ..key(0) }; 100];
+        assert_eq!(Hosts::taking(1).few(&huge), READ_AT_ONCE_MIN);
     }
 
     #[test]

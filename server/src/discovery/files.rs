@@ -1,0 +1,193 @@
+//! Scans in files, a day at a time: of each file first which scans it has, then the hosts of those on the page.
+
+use super::{
+    DiscoveryError, Place, Range,
+    hosts::Hosts,
+    keys::{self, HostsAt, Key},
+};
+use crate::{
+    storage::Wanted,
+    tsdb::{
+        Part, TsdbError,
+        lanes::{Leaf, Strip},
+    },
+};
+use pingup_protocol::ids::AgentId;
+use std::{ops, sync::Arc};
+
+/// Scans that are held before any is let go, some 60 bytes each.
+const HELD_MIN: usize = 8_192;
+
+/// The files of one day, and how many there were of newer days: files are counted from the newest day on.
+pub(super) struct Day {
+    first: usize,
+    strips: Vec<Strip>,
+}
+
+/// What is read of a scan beside its hosts.
+struct Columns {
+    time: Leaf,
+    duration: Leaf,
+    boot: Leaf,
+    seq: Leaf,
+    host_count: Leaf,
+}
+
+/// The same of some rows.
+#[derive(Default)]
+struct Cells {
+    times: Vec<i64>,
+    durations: Vec<f64>,
+    boots: Vec<i64>,
+    seqs: Vec<i64>,
+    host_counts: Vec<i64>,
+}
+
+impl Day {
+    /// Opens the files of a day; `first` is the number of its first one.
+    pub(super) fn open(first: usize, parts: &[Arc<Part>]) -> Result<Self, DiscoveryError> {
+        let strips = parts.iter().map(Strip::begin).collect::<Result<_, _>>()?;
+        Ok(Self { first, strips })
+    }
+
+    /// Adds those scans of the agent that are asked for.
+    pub(super) fn add_keys(
+        &mut self,
+        agent: &AgentId,
+        range: &Range,
+        found: &mut Vec<Key>,
+        wanted: &Wanted,
+    ) -> Result<(), DiscoveryError> {
+        for (file, strip) in (self.first..).zip(&mut self.strips) {
+            add_keys(strip, file, agent, range, found, wanted)?;
+            strip.rest();
+        }
+        Ok(())
+    }
+
+    /// Adds the hosts of those of `chosen`, which come the newest first, that lie in this day's files.
+    pub(super) fn add_hosts(
+        &mut self,
+        chosen: &[Key],
+        hosts: &mut Hosts,
+        wanted: &Wanted,
+    ) -> Result<(), DiscoveryError> {
+        let files = self.first..self.first + self.strips.len();
+        let of_day = |key: &&Key| matches!(key.hosts, HostsAt::File { file, .. } if files.contains(&file));
+        let of_day: Vec<Key> = chosen.iter().filter(of_day).copied().collect();
+        let mut rest = &of_day[..];
+        while rest.first().is_some_and(|key| hosts.has_room_at(key.place)) {
+            wanted.check()?;
+            let (few, older) = rest.split_at(hosts.few(rest));
+            for (file, strip) in files.clone().zip(&mut self.strips) {
+                add_hosts(strip, file, few, hosts)?;
+            }
+            rest = older;
+        }
+        Ok(())
+    }
+}
+
+fn add_keys(
+    strip: &mut Strip,
+    file: usize,
+    agent: &AgentId,
+    range: &Range,
+    found: &mut Vec<Key>,
+    wanted: &Wanted,
+) -> Result<(), DiscoveryError> {
+    let columns = Columns::of(strip)?;
+    let mut group = 0;
+    while let Some(rows) = strip.seek(agent.as_str(), group)? {
+        wanted.check()?;
+        let at = strip.group();
+        group = at + 1;
+        let (first, cells) = columns.read(strip, rows, range)?;
+        let lies = |place| HostsAt::File { file, group: at, row: first + place };
+        let keys = (0..cells.times.len()).map(|place| cells.key(place, lies(place)));
+        found.extend(keys.filter(|key| key.place < range.before));
+        // However many there are in a day, few more than a page are held.
+        if found.len() > 2 * range.limit + HELD_MIN {
+            keys::keep_page(found, range.limit);
+        }
+    }
+    Ok(())
+}
+
+impl Columns {
+    fn of(strip: &Strip) -> Result<Self, TsdbError> {
+        let leaf = |name| strip.required(name);
+        Ok(Self {
+            time: leaf("timestamp")?,
+            duration: leaf("duration")?,
+            boot: leaf("boot")?,
+            seq: leaf("seq")?,
+            host_count: leaf("host_count")?,
+        })
+    }
+
+    /// Reads those of `rows`, which come in the order of time, that are asked for, and where they begin.
+    fn read(
+        &self,
+        strip: &mut Strip,
+        rows: ops::Range<usize>,
+        range: &Range,
+    ) -> Result<(usize, Cells), TsdbError> {
+        let mut cells = Cells::default();
+        strip.integers(self.time, rows.clone(), &mut cells.times)?;
+        let within = keys::within(range);
+        let before = |micros: i64| cells.times.partition_point(|time| *time < micros);
+        let (first, end) = (before(within.start), before(within.end));
+        cells.times.truncate(end);
+        cells.times.drain(..first.min(end));
+        let rows = rows.start + first.min(end)..rows.start + end;
+        if !rows.is_empty() {
+            strip.doubles(self.duration, rows.clone(), &mut cells.durations)?;
+            strip.numbers(self.boot, rows.clone(), -1, &mut cells.boots)?;
+            strip.numbers(self.seq, rows.clone(), -1, &mut cells.seqs)?;
+            strip.numbers(self.host_count, rows.clone(), 0, &mut cells.host_counts)?;
+        }
+        Ok((rows.start, cells))
+    }
+}
+
+impl Cells {
+    fn key(&self, place: usize, hosts: HostsAt) -> Key {
+        let duration = self.durations[place];
+        Key {
+            place: Place(self.times[place], self.boots[place], self.seqs[place]),
+            duration: if duration.is_nan() { 0.0 } else { duration },
+            host_count: self.host_counts[place].unsigned_abs(),
+            hosts,
+        }
+    }
+}
+
+/// Adds the hosts of those of `keys` that lie in this file, in its order.
+fn add_hosts(strip: &mut Strip, file: usize, keys: &[Key], hosts: &mut Hosts) -> Result<(), DiscoveryError> {
+    let mut rows: Vec<_> = keys
+        .iter()
+        .filter_map(|key| match key.hosts {
+            HostsAt::File { file: lies_in, group, row } if lies_in == file => {
+                Some((group, row, key.place, key.host_count))
+            }
+            _ => None,
+        })
+        .collect();
+    rows.sort_unstable();
+    let texts = strip.required("hosts")?;
+    let mut is_sound = true;
+    for run in rows.chunk_by(|one, next| (one.0, one.1 + 1) == (next.0, next.1)) {
+        let (group, first, ..) = run[0];
+        let mut scans = run.iter();
+        strip.enter(group);
+        strip.texts(texts, first..first + run.len(), |text| {
+            is_sound &= text.starts_with('[') && text.ends_with(']');
+            if let Some((.., place, count)) = scans.next() {
+                hosts.add(*place, *count, text.into());
+            }
+        })?;
+    }
+    strip.rest();
+    if is_sound { Ok(()) } else { Err(DiscoveryError::Unlike) }
+}
