@@ -32,6 +32,9 @@ pub(in crate::history) fn add(
         _ => ROLLUP.fields().iter().map(|field| field.name().as_str()).collect(),
     };
     for part in files.parts() {
+        if sums.is_cut_before(bucket(part.row().times.0, plan.step_micros)) {
+            continue;
+        }
         let rows = match agent {
             Some(agent) => pick::rows_of(part, agent.as_str(), &columns)?,
             None => pick::rows_of_all(part, files.range(), &columns)?,
