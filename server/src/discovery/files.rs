@@ -9,7 +9,7 @@ use crate::{
     storage::Wanted,
     tsdb::{
         Part, TsdbError,
-        lanes::{Leaf, Strip},
+        lanes::{Ids, Layout, Leaf, Strip},
     },
 };
 use pingup_protocol::ids::AgentId;
@@ -18,10 +18,12 @@ use std::{ops, sync::Arc};
 /// Scans that are held before any is let go, some 60 bytes each.
 const HELD_MIN: usize = 8_192;
 
-/// The files of one day, and how many there were of newer days: files are counted from the newest day on.
+/// The files of one day and where what lies in them. However many there are, one is open at a time.
 pub(super) struct Day {
+    /// How many files newer days have: they are counted from the newest day on.
     first: usize,
-    strips: Vec<Strip>,
+    files: Vec<(Arc<Part>, Arc<Layout>)>,
+    ids: Arc<Ids>,
 }
 
 /// What is read of a scan beside its hosts.
@@ -44,43 +46,55 @@ struct Cells {
 }
 
 impl Day {
-    /// Opens the files of a day; `first` is the number of its first one.
+    /// Looks into the files of a day; `first` is the number of its first one.
     pub(super) fn open(first: usize, parts: &[Arc<Part>]) -> Result<Self, DiscoveryError> {
-        let strips = parts.iter().map(Strip::begin).collect::<Result<_, _>>()?;
-        Ok(Self { first, strips })
+        let open = |part: &Arc<Part>| Ok((Arc::clone(part), Arc::new(Layout::read(part)?)));
+        let files = parts.iter().map(open).collect::<Result<_, TsdbError>>()?;
+        Ok(Self { first, files, ids: Arc::default() })
+    }
+
+    /// The files, with their numbers.
+    fn numbered(&self) -> impl Iterator<Item = (usize, &(Arc<Part>, Arc<Layout>))> {
+        (self.first..).zip(&self.files)
+    }
+
+    fn strip(&self, (part, layout): &(Arc<Part>, Arc<Layout>)) -> Result<Strip, TsdbError> {
+        Strip::open(part, Arc::clone(layout), Arc::clone(&self.ids))
     }
 
     /// Adds those scans of the agent that are asked for.
     pub(super) fn add_keys(
-        &mut self,
+        &self,
         agent: &AgentId,
         range: &Range,
         found: &mut Vec<Key>,
         wanted: &Wanted,
     ) -> Result<(), DiscoveryError> {
-        for (file, strip) in (self.first..).zip(&mut self.strips) {
-            add_keys(strip, file, agent, range, found, wanted)?;
-            strip.rest();
+        for (number, file) in self.numbered() {
+            add_keys(&mut self.strip(file)?, number, agent, range, found, wanted)?;
         }
         Ok(())
     }
 
     /// Adds the hosts of those of `chosen`, which come the newest first, that lie in this day's files.
     pub(super) fn add_hosts(
-        &mut self,
+        &self,
         chosen: &[Key],
         hosts: &mut Hosts,
         wanted: &Wanted,
     ) -> Result<(), DiscoveryError> {
-        let files = self.first..self.first + self.strips.len();
+        let files = self.first..self.first + self.files.len();
         let of_day = |key: &&Key| matches!(key.hosts, HostsAt::File { file, .. } if files.contains(&file));
         let of_day: Vec<Key> = chosen.iter().filter(of_day).copied().collect();
         let mut rest = &of_day[..];
         while rest.first().is_some_and(|key| hosts.has_room_at(key.place)) {
             wanted.check()?;
             let (few, older) = rest.split_at(hosts.few(rest));
-            for (file, strip) in files.clone().zip(&mut self.strips) {
-                add_hosts(strip, file, few, hosts)?;
+            for (number, file) in self.numbered() {
+                let rows = rows_in(number, few);
+                if !rows.is_empty() {
+                    add_hosts(&mut self.strip(file)?, &rows, hosts)?;
+                }
             }
             rest = older;
         }
@@ -163,18 +177,22 @@ impl Cells {
     }
 }
 
-/// Adds the hosts of those of `keys` that lie in this file, in its order.
-fn add_hosts(strip: &mut Strip, file: usize, keys: &[Key], hosts: &mut Hosts) -> Result<(), DiscoveryError> {
-    let mut rows: Vec<_> = keys
-        .iter()
-        .filter_map(|key| match key.hosts {
-            HostsAt::File { file: lies_in, group, row } if lies_in == file => {
-                Some((group, row, key.place, key.host_count))
-            }
-            _ => None,
-        })
-        .collect();
+/// A scan in a file: the row group, the row there, its place and how many hosts it found.
+type Row = (usize, usize, Place, u64);
+
+/// Those of `keys` that lie in the file of this number, in its order.
+fn rows_in(number: usize, keys: &[Key]) -> Vec<Row> {
+    let row = |key: &Key| match key.hosts {
+        HostsAt::File { file, group, row } if file == number => Some((group, row, key.place, key.host_count)),
+        _ => None,
+    };
+    let mut rows: Vec<_> = keys.iter().filter_map(row).collect();
     rows.sort_unstable();
+    rows
+}
+
+/// Adds the hosts of `rows`, which come in the order of the file.
+fn add_hosts(strip: &mut Strip, rows: &[Row], hosts: &mut Hosts) -> Result<(), DiscoveryError> {
     let texts = strip.required("hosts")?;
     let mut is_sound = true;
     for run in rows.chunk_by(|one, next| (one.0, one.1 + 1) == (next.0, next.1)) {
@@ -188,6 +206,5 @@ fn add_hosts(strip: &mut Strip, file: usize, keys: &[Key], hosts: &mut Hosts) ->
             }
         })?;
     }
-    strip.rest();
     if is_sound { Ok(()) } else { Err(DiscoveryError::Unlike) }
 }

@@ -43,7 +43,7 @@ impl Query {
             if is_settled(&keys, limit, &hosts, parts) {
                 break;
             }
-            let mut day = Day::open(files, parts)?;
+            let day = Day::open(files, parts)?;
             files += parts.len();
             day.add_keys(&self.agent, &self.range, &mut keys, wanted)?;
             keys::keep_page(&mut keys, limit);

@@ -58,11 +58,6 @@ impl Strip {
         })
     }
 
-    /// Begins to read a part of which nothing is remembered.
-    pub fn begin(part: &Arc<Part>) -> Result<Self, TsdbError> {
-        Self::open(part, Arc::new(Layout::read(part)?), Arc::default())
-    }
-
     /// What is read.
     pub fn part(&self) -> &Part {
         &self.part
