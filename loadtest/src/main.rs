@@ -24,6 +24,7 @@ mod fleet;
 mod hub;
 mod lanes;
 mod load_report;
+mod machine;
 mod measured;
 mod memory;
 mod open_files;

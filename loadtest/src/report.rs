@@ -1,6 +1,7 @@
 //! What a scenario tells: text for people, the same figures as JSON for programs, and what it found of the table.
 
 use crate::{
+    machine::Machine,
     memory::Memory,
     verdict::{self, Finding, Must, Outcome, Terms, Verdict},
 };
@@ -66,6 +67,17 @@ impl Told {
     pub(crate) fn with_memory(self, memory: Memory) -> Self {
         let peak = memory.resident_peak_bytes.map(|bytes| bytes as f64 / MEGABYTE);
         self.telling_memory(memory).with(peak.map(|megabytes| Finding::new(Must::Memory, megabytes)))
+    }
+
+    /// Adds what the machine did by itself meanwhile, where that was looked at.
+    pub(crate) fn telling_machine(mut self, machine: Option<Machine>) -> Self {
+        if let Some(machine) = machine {
+            self.text += &machine.text();
+            if let Ok(value) = serde_json::to_value(machine) {
+                self.json.insert("machine".to_owned(), value);
+            }
+        }
+        self
     }
 
     /// Adds what the hub took in memory, for who reads it.

@@ -36,6 +36,7 @@ use crate::{
     hub::Stage,
     lanes::{self, Cargo, Load, Until},
     load_report::LoadReport,
+    machine::Probe,
     progress::{self, Progress},
     report::Told,
     settings::{SettingsError, Target},
@@ -86,10 +87,14 @@ async fn push(
 ) -> Result<Pushed, LoadError> {
     let stage = Stage::open(target).await?;
     let fleet = register(&stage, agents, seed).await?;
+    // Only a load on schedule has pauses.
+    let probe = load.rate.map(|_| Probe::start(stage.data_dir()));
     let ran = lanes::run(&stage.hub, fleet, load, &Progress::new(name, load.until, 0)).await?;
+    let machine = probe.and_then(Probe::finish);
     let report = LoadReport::new(stage.hub.url(), agents, seed, &load, &ran);
     let memory = stage.close().await?;
-    let told = Told::new(name, &report, format!("{name} on {report}"), report.sound()).with_memory(memory);
+    let told = Told::new(name, &report, format!("{name} on {report}"), report.sound());
+    let told = told.telling_machine(machine).with_memory(memory);
     Ok(Pushed { report, told })
 }
 

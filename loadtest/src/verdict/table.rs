@@ -25,6 +25,8 @@ pub(crate) enum Must {
     Memory,
     /// One agent, a month by the hour.
     MonthByHour,
+    /// The same in the store: beyond what a question takes that finds nothing.
+    MonthInStore,
     /// One agent, a day's raw rows.
     DayRaw,
     /// The fleet's mean, a month by the hour.
@@ -132,7 +134,7 @@ const AGENT: &str = "the agent itself";
 
 /// The table.
 #[rustfmt::skip]
-pub(super) const TABLE: [Line; 47] = [
+pub(super) const TABLE: [Line; 48] = [
     at_least(Must::Singles1000,  "one sample a POST, 1 000 connections, share of the bare handler", 0.60, "x"),
     at_least(Must::Singles256,   "the same over 256 connections",                            0.45, "x"),
     at_least(Must::Singles64,    "the same over 64 connections",                             0.25, "x"),
@@ -144,6 +146,7 @@ pub(super) const TABLE: [Line; 47] = [
     at_most(Must::LightP99,      "1 000 rows/s, p99",                                        8.0, "ms"),
     at_most(Must::Memory,        "the hub's resident memory, peak",                          100.0, "MB"),
     at_most(Must::MonthByHour,   "one agent, 30 days by the hour, p50",                      8.0, "ms"),
+    at_most(Must::MonthInStore,  "the same in the store: beyond an empty answer, p50",       5.0, "ms"),
     at_most(Must::DayRaw,        "one agent, raw rows of one day, p50",                      8.0, "ms"),
     at_most(Must::Fleet,         "fleet average by the hour over 30 days, p50",              50.0, "ms"),
     at_most(Must::Top,           "top ten of the last hour, p50",                            20.0, "ms"),

@@ -89,10 +89,10 @@ fn questions_that_a_hub_does_not_offer_are_told_and_do_not_hold() {
     let run = play(&hub, &["query-mix", "--queries", "3"]);
     let asked = run.json["asked"].as_array().unwrap();
     let answers: Vec<_> = asked.iter().map(|kind| kind["answers"].as_u64().unwrap()).collect();
-    assert_eq!(answers, [3, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], "{}", run.json);
+    assert_eq!(answers, [3, 3, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], "{}", run.json);
     let judged = run.json["verdicts"].as_array().unwrap();
     let unknown = judged.iter().filter(|verdict| verdict["verdict"] == "not shown").count();
-    assert_eq!((judged.len(), unknown), (10, 8), "{}", run.stdout());
+    assert_eq!((judged.len(), unknown), (11, 8), "{}", run.stdout());
     let missed = judged.iter().any(|verdict| verdict["verdict"] == "missed");
     assert_eq!(
         run.code(),

@@ -108,11 +108,10 @@ impl Seen {
 }
 
 fn read(scan: FoundScan) -> Result<Seen, DiscoveryError> {
-    let list = |text: Option<&RawValue>| text.map_or("[]", RawValue::get).to_owned();
     Ok(Seen {
         at: scan.timestamp,
-        networks: serde_json::from_str(&list(scan.networks.as_deref()))?,
-        hosts: serde_json::from_str(&list(scan.hosts.as_deref()))?,
+        networks: serde_json::from_str(scan.networks.as_deref().unwrap_or("[]"))?,
+        hosts: serde_json::from_str(scan.hosts.as_deref().unwrap_or("[]"))?,
     })
 }
 

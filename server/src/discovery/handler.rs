@@ -1,6 +1,8 @@
 //! `GET /api/v1/discovery/:agentId`, `…/latest` and `…/changes`.
 
-use super::{Discovery, DiscoveryError, Listing, PAGE_SCANS_DEFAULT, PAGE_SCANS_MAX, Place, Range, changes};
+use super::{
+    Discovery, DiscoveryError, Listing, PAGE_SCANS_DEFAULT, PAGE_SCANS_MAX, Place, Range, changes, told,
+};
 use crate::{
     http::{
         cursor,
@@ -28,7 +30,7 @@ pub async fn get(
     let (agent, outbox) = (room.known(agent_id).await?, room.readers.outbox().clone());
     let tell = move |Listing { items, next }, wanted: &_| {
         let next_cursor = next.map(|place| cursor::encode(&place));
-        respond::long_json(Page { items, next_cursor }, &outbox, wanted)
+        respond::long(told::page(items, next_cursor)?, &outbox, wanted)
     };
     room.tell(agent, range, tell).await
 }
@@ -41,7 +43,8 @@ pub async fn latest(
     let none = Refusal::new(ProblemType::NotFound, format!("no scan of agent {agent_id:?} yet"));
     let (agent, outbox) = (room.known(agent_id).await?, room.readers.outbox().clone());
     let tell = move |mut page: Listing, wanted: &_| {
-        respond::long_json(page.items.pop().ok_or(none)?, &outbox, wanted)
+        let newest = page.items.pop().ok_or(none)?;
+        respond::long(told::one(newest)?, &outbox, wanted)
     };
     room.tell(agent, Range::ALL, tell).await
 }
@@ -104,7 +107,7 @@ impl From<DiscoveryError> for Refusal {
     fn from(error: DiscoveryError) -> Self {
         match error {
             DiscoveryError::Storage(error) => error.into(),
-            DiscoveryError::File(_) | DiscoveryError::Hosts(_) => {
+            DiscoveryError::File(_) | DiscoveryError::Unlike | DiscoveryError::Hosts(_) => {
                 Self::internal("scans could not be read", &error)
             }
         }

@@ -1,51 +1,38 @@
-//! What chosen scans found and where they looked, as JSON text, from the newest on: as many as a page may take in bytes.
+//! The hosts of chosen scans, as JSON text, from the newest on: as many as a page may take in bytes.
 
 use super::{
     DiscoveryError, Place,
     keys::{self, HostsAt, Key},
 };
-use crate::{
-    storage::Wanted,
-    tsdb::{
-        Part, View, pick,
-        schema::{integer_at, text_at, time_at},
-    },
-};
-use arrow::array::{Array, RecordBatch};
+use crate::{storage::Wanted, tsdb::View};
 use pingup_protocol::{discovery::Host, ids::AgentId, network::Network, time::Timestamp};
-use serde_json::value::{RawValue, to_raw_value};
-use std::{cmp::Reverse, collections::BTreeMap, sync::Arc};
-
-/// What is read of a scan in a file, in the file's order. An old file lacks the last.
-const COLUMNS: [&str; 5] = ["timestamp", "boot", "seq", "hosts", "networks"];
+use std::{cmp::Reverse, collections::BTreeMap};
 
 /// What is copied of memory at once, bytes; of a scan that takes more, all of it.
 const COPIED_BYTES_MAX: usize = 1024 * 1024;
 
-/// What a scan found, and where it looked, as it is told.
+/// What a host takes as text, as long as none was read.
+const HOST_BYTES_GUESSED: u64 = 80;
+/// Scans that are read of a day at once, at least.
+const READ_AT_ONCE_MIN: usize = 16;
+
+/// What a scan found, and where it looked, as JSON text.
 #[derive(Debug)]
 pub(super) struct Found {
-    pub(super) hosts: Box<RawValue>,
+    pub(super) hosts: Box<str>,
     /// None where the scan does not say.
-    pub(super) networks: Option<Box<RawValue>>,
+    pub(super) networks: Option<Box<str>>,
 }
 
 impl Found {
     /// What it takes of a page, bytes.
     pub(super) fn bytes(&self) -> usize {
-        self.hosts.get().len() + self.networks.as_ref().map_or(0, |networks| networks.get().len())
+        self.hosts.len() + self.networks.as_ref().map_or(0, |networks| networks.len())
     }
 
     fn written(hosts: &[Host], networks: &[Network]) -> Result<Self, DiscoveryError> {
-        let networks = (!networks.is_empty()).then(|| to_raw_value(networks)).transpose()?;
-        Ok(Self { hosts: to_raw_value(hosts)?, networks })
-    }
-
-    fn read(batch: &RecordBatch, row: usize) -> Result<Self, DiscoveryError> {
-        let text = |column| text_at(batch, column, row).to_owned();
-        let said = |column: &usize| *column < batch.num_columns() && !batch.column(*column).is_null(row);
-        let networks = Some(4).filter(said).map(|column| RawValue::from_string(text(column))).transpose()?;
-        Ok(Self { hosts: RawValue::from_string(text(3))?, networks })
+        let networks = (!networks.is_empty()).then(|| serde_json::to_string(networks)).transpose()?;
+        Ok(Self { hosts: serde_json::to_string(hosts)?.into(), networks: networks.map(Into::into) })
     }
 }
 
@@ -55,22 +42,50 @@ pub(super) struct Hosts {
     texts: BTreeMap<Place, Found>,
     bytes: usize,
     bytes_max: usize,
+    /// Hosts that were added, and what their texts took, also of those that were let go.
+    added: (u64, u64),
 }
 
 impl Hosts {
     pub(super) const fn taking(bytes_max: usize) -> Self {
-        Self { texts: BTreeMap::new(), bytes: 0, bytes_max }
+        Self { texts: BTreeMap::new(), bytes: 0, bytes_max, added: (0, 0) }
+    }
+
+    /// Of how many scans.
+    pub(super) fn len(&self) -> usize {
+        self.texts.len()
     }
 
     pub(super) fn remove(&mut self, place: &Place) -> Option<Found> {
         self.texts.remove(place)
     }
 
-    fn has_room_at(&self, place: Place) -> bool {
+    /// Whether those of a scan at `place` can be on the page.
+    pub(super) fn has_room_at(&self, place: Place) -> bool {
         self.bytes < self.bytes_max || self.texts.first_key_value().is_none_or(|(oldest, _)| place > *oldest)
     }
 
-    fn add(&mut self, place: Place, found: Found) {
+    /// How many of `keys`, which come the newest first, are worth reading at once: as many as seem to fit, and some.
+    pub(super) fn few(&self, keys: &[Key]) -> usize {
+        let host_bytes = match self.added {
+            (0, _) => HOST_BYTES_GUESSED,
+            (hosts, bytes) => bytes / hosts + 1,
+        };
+        let mut left = self.bytes_max.saturating_sub(self.bytes) as u64;
+        let fits = |key: &&Key| {
+            let bytes = key.host_count.saturating_mul(host_bytes);
+            let fits = bytes <= left;
+            left = left.saturating_sub(bytes);
+            fits
+        };
+        let few = keys.iter().take_while(fits).count();
+        keys.len().min(few + few / 8 + READ_AT_ONCE_MIN)
+    }
+
+    /// Adds a scan's hosts, so many of them.
+    pub(super) fn add(&mut self, place: Place, count: u64, found: Found) {
+        self.added.0 += count;
+        self.added.1 += found.bytes() as u64;
         self.bytes += found.bytes();
         self.texts.insert(place, found);
         while let Some(oldest) = self.texts.first_entry()
@@ -79,35 +94,6 @@ impl Hosts {
             self.bytes -= oldest.remove().bytes();
         }
     }
-}
-
-/// Adds those of scans between two places, both included, in the files of `days`, the newest day first.
-pub(super) fn on_disk(
-    agent: &AgentId,
-    days: &[Vec<Arc<Part>>],
-    (oldest, newest): (Place, Place),
-    hosts: &mut Hosts,
-    wanted: &Wanted,
-) -> Result<(), DiscoveryError> {
-    let within = oldest.0..newest.0.saturating_add(1);
-    for part in days.iter().flatten() {
-        let (first, last) = part.row().times;
-        if first >= within.end || last < within.start || !hosts.has_room_at(Place(last, i64::MAX, i64::MAX)) {
-            continue;
-        }
-        for batch in pick::rows_within(part, agent.as_str(), &within, &COLUMNS)? {
-            wanted.check()?;
-            let batch = batch?;
-            for row in 0..batch.num_rows() {
-                let number = |column| integer_at(&batch, column, row).unwrap_or(-1);
-                let place = Place(time_at(&batch, 0, row), number(1), number(2));
-                if place >= oldest && place <= newest && hosts.has_room_at(place) {
-                    hosts.add(place, Found::read(&batch, row)?);
-                }
-            }
-        }
-    }
-    Ok(())
 }
 
 /// Adds those of the scans in memory that `keys` name, the newest first, as far as they may lie on the page. They are
@@ -124,7 +110,7 @@ pub(super) fn in_memory(
         wanted.check()?;
         let (few, older) = rest.split_at(few(rest));
         for (place, found, networks) in copied(view, agent, few) {
-            hosts.add(place, Found::written(&found, &networks)?);
+            hosts.add(place, found.len() as u64, Found::written(&found, &networks)?);
         }
         rest = older;
     }
@@ -137,7 +123,7 @@ fn few(keys: &[Key]) -> usize {
     let fits = |key: &&Key| {
         bytes = bytes.saturating_add(match key.hosts {
             HostsAt::Memory(bytes) => bytes,
-            HostsAt::Disk => 0,
+            HostsAt::File { .. } => 0,
         });
         bytes <= COPIED_BYTES_MAX
     };
@@ -167,6 +153,24 @@ mod tests {
 
     fn key(bytes: usize) -> Key {
         Key { place: Place(0, 0, 0), duration: 0.0, host_count: 1, hosts: HostsAt::Memory(bytes) }
+    }
+
+    #[test]
+    fn of_a_day_as_many_are_read_as_seem_to_fit_and_some() {
+        let scans = |count| vec![Key { host_count: 10, ..key(0) }; count];
+        let mut hosts = Hosts::taking(64_000);
+        // 80 scans of ten hosts, guessed at 80 bytes each.
+        assert_eq!(hosts.few(&scans(1_000)), 80 + 10 + READ_AT_ONCE_MIN);
+        assert_eq!(hosts.few(&scans(50)), 50);
+        let found = |bytes| Found { hosts: "x".repeat(bytes).into(), networks: None };
+        hosts.add(Place(1, 0, 0), 10, found(16_000));
+        // Three more of what the first one took, a little less.
+        assert_eq!(hosts.few(&scans(1_000)), 2 + READ_AT_ONCE_MIN);
+        hosts.add(Place(2, 0, 0), 10, found(64_000));
+        assert_eq!(hosts.few(&scans(1_000)), READ_AT_ONCE_MIN);
+        assert_eq!((hosts.few(&[]), hosts.len()), (0, 1));
+        let huge = vec![Key { host_count: u64::MAX, ..key(0) }; 100];
+        assert_eq!(Hosts::taking(1).few(&huge), READ_AT_ONCE_MIN);
     }
 
     #[test]

@@ -1,16 +1,19 @@
 //! Scans out: what an agent found in its network, newest first, page by page; the newest alone; and what changed from
 //! one to the next ([`changes`]).
 //!
-//! A page is read in two steps from one view of the store. First, which scans ([`keys`]): all but their hosts, from
-//! the newest days back until there are enough. Then the hosts of those ([`hosts`]), as the JSON text they were
-//! stored as; who asks only how many there were is spared that. Agent, timestamp, boot and seq together tell scans
-//! apart. A page is bounded by scans and by what their hosts take ([`PAGE_BYTES_MAX`]); it has at least one scan.
+//! A page is read from one view of the store: what is in memory, then the files ([`files`]) from the newest day back,
+//! until nothing older can be on it. Of each day first which scans there are ([`keys`]), all but their hosts; then the
+//! hosts of those on the page ([`hosts`]), as the JSON text they were stored as, which goes out as it lies ([`told`]);
+//! who asks only how many there were is spared that. Agent, timestamp, boot and seq together tell scans apart. A page
+//! is bounded by scans and by what their hosts take ([`PAGE_BYTES_MAX`]); it has at least one scan.
 
 pub mod changes;
+mod files;
 pub mod handler;
 mod hosts;
 mod keys;
 mod page;
+mod told;
 
 pub use changes::ScanChanges;
 
@@ -19,10 +22,8 @@ use crate::{
     storage::{Readers, Sqlite, StorageError, Wanted},
     tsdb::{Tsdb, TsdbError},
 };
-use arrow::error::ArrowError;
 use pingup_protocol::{discovery::Host, ids::AgentId, time::Timestamp};
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 use std::sync::Arc;
 
 /// Scans on a page, unless the asker says otherwise.
@@ -33,9 +34,9 @@ pub const PAGE_SCANS_MAX: u64 = 10_000;
 /// large as a body, so a page is at most this and a body.
 pub const PAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// A scan as it is told.
-#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
+/// A scan, and how it is told.
+#[derive(Clone, Debug, utoipa::ToSchema)]
+#[schema(rename_all = "camelCase")]
 pub struct FoundScan {
     /// When it began, by the agent's clock.
     pub timestamp: Timestamp,
@@ -46,12 +47,11 @@ pub struct FoundScan {
     /// The networks that it looked at; left out where the agent does not say, and where only the number of hosts was asked
     /// for.
     #[schema(value_type = Option<Vec<String>>)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub networks: Option<Box<RawValue>>,
+    pub networks: Option<Box<str>>,
     /// They, in the order the agent gave them; left out where only their number was asked for.
+    // As JSON text, like it was stored.
     #[schema(value_type = Option<Vec<Host>>)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub hosts: Option<Box<RawValue>>,
+    pub hosts: Option<Box<str>>,
 }
 
 /// A place in an agent's scans: timestamp in microseconds, boot and seq (−1 where it has none). Travels as a
@@ -106,6 +106,9 @@ pub enum DiscoveryError {
     /// A file could not be read.
     #[error("a file of the history could not be read: {0}")]
     File(#[source] TsdbError),
+    /// Hosts in a file that are no JSON array.
+    #[error("the hosts of a scan in a file are not as they were written")]
+    Unlike,
     /// Hosts could not be read or written as JSON.
     #[error("the hosts of a scan: {0}")]
     Hosts(#[from] serde_json::Error),
@@ -117,12 +120,6 @@ impl From<TsdbError> for DiscoveryError {
             TsdbError::Storage(error) => Self::Storage(error),
             other => Self::File(other),
         }
-    }
-}
-
-impl From<ArrowError> for DiscoveryError {
-    fn from(error: ArrowError) -> Self {
-        Self::File(error.into())
     }
 }
 

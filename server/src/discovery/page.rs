@@ -1,9 +1,10 @@
-//! A page of scans: keys from files and memory, merged; then their hosts, as many as a page may take.
+//! A page of scans: which they are and their hosts, of memory and of files, from the newest on as far as a page goes.
 
 use super::{
-    DiscoveryError, FoundScan, Listing, Range,
+    DiscoveryError, FoundScan, Listing, Place, Range,
+    files::Day,
     hosts::{self, Found, Hosts},
-    keys::{self, HostsAt, Key},
+    keys::{self, Key},
 };
 use crate::{
     storage::Wanted,
@@ -28,39 +29,46 @@ impl Query {
         Self { view, agent, range, days }
     }
 
-    /// Reads it: what is in memory first.
+    /// Reads it: what is in memory first, then day by day until nothing older can be on the page.
     pub(super) fn run(self, page_bytes_max: usize, wanted: &Wanted) -> Result<Listing, DiscoveryError> {
+        let (limit, with_hosts) = (self.range.limit, self.range.with_hosts);
         let mut keys = keys::in_memory(&self.view, &self.agent, &self.range);
         let mut hosts = Hosts::taking(page_bytes_max);
-        if self.range.with_hosts {
+        if with_hosts {
             hosts::in_memory(&self.view, &self.agent, &keys, &mut hosts, wanted)?;
         }
         wanted.give_way();
-        keys::on_disk(&self.agent, &self.range, &self.days, &mut keys, wanted)?;
-        let chosen = &keys[..keys.len().min(self.range.limit)];
-        let items = match self.range.with_hosts {
-            true => {
-                self.hosts_on_disk(chosen, &mut hosts, wanted)?;
-                listed(chosen, hosts, page_bytes_max)
+        let mut files = 0;
+        for parts in &self.days {
+            if is_settled(&keys, limit, &hosts, parts) {
+                break;
             }
+            let day = Day::new(files, parts, &self.view);
+            files += parts.len();
+            day.add_keys(&self.agent, &self.range, &mut keys, wanted)?;
+            keys::keep_page(&mut keys, limit);
+            if with_hosts {
+                day.add_hosts(&keys[..keys.len().min(limit)], &mut hosts, wanted)?;
+            }
+        }
+        let chosen = &keys[..keys.len().min(limit)];
+        let items = match with_hosts {
+            true => listed(chosen, hosts, page_bytes_max),
             false => chosen.iter().map(|key| told(key, None)).collect(),
         };
         let last = items.len().checked_sub(1).and_then(|last| keys.get(last));
         let next = last.filter(|_| keys.len() > items.len()).map(|key| key.place);
         Ok(Listing { items, next })
     }
+}
 
-    fn hosts_on_disk(
-        &self,
-        chosen: &[Key],
-        hosts: &mut Hosts,
-        wanted: &Wanted,
-    ) -> Result<(), DiscoveryError> {
-        let mut on_disk = chosen.iter().filter(|key| key.hosts == HostsAt::Disk).map(|key| key.place);
-        let Some(newest) = on_disk.next() else { return Ok(()) };
-        let oldest = on_disk.next_back().unwrap_or(newest);
-        hosts::on_disk(&self.agent, &self.days, (oldest, newest), hosts, wanted)
-    }
+/// Whether the page has all that it can have and it is known that there is more: nothing in files of this day, or of
+/// an older one, can be on it.
+fn is_settled(keys: &[Key], limit: usize, hosts: &Hosts, parts: &[Arc<Part>]) -> bool {
+    let newest = parts.iter().map(|part| part.row().times.1).max().unwrap_or(i64::MIN);
+    let is_full = keys.get(limit).is_some_and(|beyond| beyond.place.0 > newest);
+    let is_filled = keys.len() > hosts.len() && !hosts.has_room_at(Place(newest, i64::MAX, i64::MAX));
+    is_full || is_filled
 }
 
 /// The first of `chosen`, until their hosts take too much.

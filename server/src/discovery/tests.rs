@@ -18,6 +18,8 @@ use pingup_protocol::{discovery::Scan, network::Network, problem::ProblemType};
 use std::sync::{Arc, LazyLock};
 use tokio::runtime::Runtime;
 
+mod behind;
+
 /// Answers come on a runtime; a bench's own work blocks, and so does not.
 fn wait<T>(answer: impl Future<Output = T>) -> T {
     static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
@@ -66,7 +68,7 @@ fn page(bench: &Bench, agent: &str, range: Range, page_bytes_max: usize) -> List
 /// Each scan as its timestamp and its hosts.
 fn told(listing: &Listing) -> Vec<(i64, String)> {
     let hosts = |scan: &FoundScan| {
-        let hosts: Vec<Host> = serde_json::from_str(scan.hosts.as_ref().unwrap().get()).unwrap();
+        let hosts: Vec<Host> = serde_json::from_str(scan.hosts.as_ref().unwrap()).unwrap();
         hosts.iter().map(|host| host.ip.to_string()).collect::<Vec<_>>().join(" ")
     };
     listing.items.iter().map(|scan| (scan.timestamp.as_micros(), hosts(scan))).collect()
@@ -83,7 +85,7 @@ fn the_newest_comes_first_and_scans_of_one_moment_never_mix() {
             [(30, "10.0.0.4"), (20, "10.0.0.3"), (20, "10.0.0.2"), (20, ""), (-10, "::1 10.0.0.9 10.0.0.1")];
         assert_eq!(told(&all), wanted.map(|(micros, hosts)| (micros, hosts.to_owned())), "{sealed}");
         assert_eq!(all.next, None);
-        let hosts: Vec<Host> = serde_json::from_str(all.items[0].hosts.as_ref().unwrap().get()).unwrap();
+        let hosts: Vec<Host> = serde_json::from_str(all.items[0].hosts.as_ref().unwrap()).unwrap();
         assert_eq!((hosts[0].latency, &hosts[0].ports[..]), (Some(0.25), &[22, 443][..]));
         assert_eq!(hosts[0].hostname.as_deref(), Some("name of 10.0.0.4"));
         assert!(page(&bench, "b", Range::ALL, PAGE_BYTES_MAX).items.is_empty());
@@ -127,8 +129,8 @@ fn a_page_of_large_scans_in_memory_is_that_of_files() {
         bench.append(&OwnedRows { scans: vec![large(second)], ..OwnedRows::default() }).unwrap();
     }
     let in_memory = page(&bench, "a", MANY, PAGE_BYTES_MAX);
-    let bytes: usize = in_memory.items.iter().map(|scan| scan.hosts.as_ref().unwrap().get().len()).sum();
-    let last = in_memory.items.last().unwrap().hosts.as_ref().unwrap().get().len();
+    let bytes: usize = in_memory.items.iter().map(|scan| scan.hosts.as_ref().unwrap().len()).sum();
+    let last = in_memory.items.last().unwrap().hosts.as_ref().unwrap().len();
     assert!(bytes >= PAGE_BYTES_MAX && bytes - last < PAGE_BYTES_MAX, "{bytes} bytes");
     bench.seal_all();
     let on_disk = page(&bench, "a", MANY, PAGE_BYTES_MAX);
@@ -176,7 +178,7 @@ fn where_a_scan_looked_is_told_with_its_hosts() {
         }
         let networks = |range| {
             let items = page(&bench, "a", range, PAGE_BYTES_MAX).items.into_iter();
-            items.map(|scan| scan.networks.map(|told| told.get().to_owned())).collect::<Vec<_>>()
+            items.map(|scan| scan.networks.map(String::from)).collect::<Vec<_>>()
         };
         let told = r#"["10.0.0.0/24","fe80::/64"]"#.to_owned();
         assert_eq!(networks(MANY), [Some(told), None], "{sealed}");

@@ -13,7 +13,7 @@ use crate::{
     tsdb::{Tier, View, rollup::Aggregate as Partial, schema::SAMPLES},
 };
 use pingup_protocol::{ids::AgentId, time::Timestamp};
-use std::{collections::BTreeMap, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 /// A page of buckets that is to be read, of an agent or of all.
 #[derive(Debug)]
@@ -71,7 +71,8 @@ impl Query {
 /// What buckets add up to so far.
 #[derive(Debug, Default)]
 pub(super) struct Sums {
-    buckets: BTreeMap<i64, Sum>,
+    /// In boxes: the tree has room for twice of what it holds.
+    buckets: BTreeMap<i64, Box<Sum>>,
     /// Where the first source was cut: before it, everything is here.
     cut: Option<i64>,
 }
@@ -107,8 +108,9 @@ impl Sum {
     }
 
     fn metrics(self) -> Aggregates {
-        let own = OWN_COLUMNS.iter().zip(self.own).filter_map(|(name, sum)| Some(((*name).to_owned(), sum?)));
-        let further = self.further.into_iter().map(|(name, sum)| (name.into(), sum));
+        let own =
+            OWN_COLUMNS.iter().zip(self.own).filter_map(|(name, sum)| Some((Cow::Borrowed(*name), sum?)));
+        let further = self.further.into_iter().map(|(name, sum)| (Cow::Owned(name.into()), sum));
         Aggregates(own.chain(further).map(|(name, sum)| (name, Aggregate::from(&sum))).collect())
     }
 }
@@ -135,7 +137,8 @@ impl Sums {
 
     /// Adds all that another has.
     fn absorb(&mut self, other: Self) {
-        for (start, Sum { samples, own, further }) in other.buckets {
+        for (start, more) in other.buckets {
+            let Sum { samples, own, further } = *more;
             let sum = self.at(start);
             sum.samples += samples;
             for (place, more) in own.iter().enumerate() {
@@ -149,6 +152,11 @@ impl Sums {
     /// Says that a source was cut in the bucket that begins at `start`.
     pub(super) fn cut(&mut self, start: i64) {
         self.cut = Some(self.cut.map_or(start, |cut| cut.min(start)));
+    }
+
+    /// Whether nothing from the bucket that begins at `start` on can be on the page.
+    pub(super) fn is_cut_before(&self, start: i64) -> bool {
+        self.cut.is_some_and(|cut| cut <= start)
     }
 
     /// Lets go of buckets that are on no page of `limit` buckets, so that what is held is bounded; refuses when the

@@ -46,7 +46,7 @@ pub(super) fn buckets(buckets: &[Bucket], fields: &Fields) -> Result<RecordBatch
     columns.add("count", DataType::Int64, schema::integers(buckets.iter().map(|bucket| Some(bucket.count))));
     let values: Vec<HashMap<_, _>> = buckets
         .iter()
-        .map(|bucket| bucket.metrics.0.iter().map(|(name, of)| (name.as_str(), of)).collect())
+        .map(|bucket| bucket.metrics.0.iter().map(|(name, of)| (&**name, of)).collect())
         .collect();
     for name in table::bucket_names(buckets, fields) {
         let of =

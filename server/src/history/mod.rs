@@ -31,7 +31,7 @@ use pingup_protocol::{ids::AgentId, limits::MEASUREMENTS_MAX, metrics::Measureme
 use plan::{BucketsPlan, Place, PlanError, RowsPlan, TopPlan};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use sources::fleet::FleetRollups;
-use std::{collections::BTreeSet, sync::Arc};
+use std::{borrow::Cow, collections::BTreeSet, sync::Arc};
 
 /// Measurements on one page, whatever the rows: an agent may send 68 with each. The page ends early then.
 pub const PAGE_MEASUREMENTS_MAX: usize = 200_000;
@@ -65,7 +65,7 @@ pub struct Bucket {
 
 /// Measurements by name: cpu, ram, disk and latency first, the others sorted.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Aggregates(pub Vec<(String, Aggregate)>);
+pub struct Aggregates(pub Vec<(Cow<'static, str>, Aggregate)>);
 
 /// What became of one measurement in a bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, utoipa::ToSchema)]

@@ -49,8 +49,7 @@ pub(super) fn buckets(buckets: &[Bucket], fields: &Fields) -> String {
     for Bucket { start, count, metrics } in buckets {
         table.cell(&start.to_string());
         table.cell(&count.to_string());
-        let values: HashMap<_, _> =
-            metrics.0.iter().map(|(name, aggregate)| (name.as_str(), *aggregate)).collect();
+        let values: HashMap<_, _> = metrics.0.iter().map(|(name, aggregate)| (&**name, *aggregate)).collect();
         for name in &names {
             let aggregate = values.get(name);
             table.number(aggregate.map(|aggregate| aggregate.min));
@@ -73,7 +72,7 @@ pub(super) fn row_names<'a>(rows: &'a [Row], fields: &'a Fields) -> (Vec<&'a str
 /// The measurements that buckets have columns for.
 pub(super) fn bucket_names<'a>(buckets: &'a [Bucket], fields: &'a Fields) -> Vec<&'a str> {
     let mut names: Vec<_> = fields.own_columns().collect();
-    let told = buckets.iter().flat_map(|bucket| bucket.metrics.0.iter().map(|(name, _)| name.as_str()));
+    let told = buckets.iter().flat_map(|bucket| bucket.metrics.0.iter().map(|(name, _)| &**name));
     let further = further(told.filter(|name| !names.contains(name)), fields);
     names.extend(further);
     names
@@ -199,7 +198,7 @@ mod tests {
     #[test]
     fn buckets_have_five_columns_a_measurement() {
         let aggregate = Aggregate { min: 1.0, max: 3.0, avg: 2.0, last: 2.5, count: 3 };
-        let metrics = Aggregates(vec![("cpu".to_owned(), aggregate)]);
+        let metrics = Aggregates(vec![("cpu".into(), aggregate)]);
         let bucket = Bucket { start: Timestamp::from_micros(0), count: 4, metrics };
         let named = Fields::Named(["cpu", "swap"].map(str::to_owned).into());
         let wanted = "start,count,cpu_min,cpu_max,cpu_avg,cpu_last,cpu_count,\

@@ -13,6 +13,7 @@ use tokio::runtime::Runtime;
 
 mod answers;
 mod arrangements;
+mod behind;
 mod extremes;
 mod fleet;
 

@@ -89,7 +89,7 @@ pub fn check_headers(headers: &HeaderMap, kind: Kind, bytes_max: usize) -> Resul
 }
 
 /// What all bodies of callers with a token, being read or answered, may take together.
-pub const BODIES_BYTES_MAX: usize = 16 * 1024 * 1024;
+pub const BODIES_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// The same for strangers, who may only enrol: a pool of their own, so that filling it silences nobody else.
 pub const STRANGERS_BODIES_BYTES_MAX: usize = 4 * 1024 * 1024;
 

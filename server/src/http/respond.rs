@@ -16,6 +16,9 @@ use std::ops::RangeInclusive;
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
 
+/// Room that is made for a page before it is written.
+const PAGE_ROOM_BYTES_MAX: usize = 16 * 1024 * 1024;
+
 /// How many items a page of a list may be asked to have.
 pub const LIST_LIMIT: RangeInclusive<u64> = 1..=1_000;
 /// How many it has when nobody asks.
@@ -53,7 +56,34 @@ pub fn long_json(body: impl Serialize, outbox: &Outbox, wanted: &Wanted) -> Resu
     let bytes = serde_json::to_vec(&body)
         .map_err(|error| Refusal::internal("an answer could not be written", &error))?;
     drop(body);
-    Ok(of(Representation::Json.media_type(), outbox.hold(bytes, wanted)?))
+    long(bytes, outbox, wanted)
+}
+
+/// Writes `items` as an array behind what is in `into`, and lets go of each: of a long page neither are items and text
+/// whole at once, nor is the text copied into larger and larger room.
+pub fn write_items<T: Serialize>(items: Vec<T>, into: &mut Vec<u8>) -> serde_json::Result<()> {
+    let (begun, count) = (into.len(), items.len());
+    into.push(b'[');
+    for (place, item) in items.into_iter().enumerate() {
+        match place {
+            0 => {}
+            1 => {
+                // The others take about what the first one does, and some. What is not written to takes no memory.
+                let bytes = into.len() - begun;
+                into.reserve((bytes + bytes / 8).saturating_mul(count).min(PAGE_ROOM_BYTES_MAX));
+                into.push(b',');
+            }
+            _ => into.push(b','),
+        }
+        serde_json::to_writer(&mut *into, &item)?;
+    }
+    into.push(b']');
+    Ok(())
+}
+
+/// JSON that was written already, which takes its room in the `outbox` as [`long_json`] does.
+pub fn long(json: Vec<u8>, outbox: &Outbox, wanted: &Wanted) -> Result<Response, Refusal> {
+    Ok(of(Representation::Json.media_type(), outbox.hold(json, wanted)?))
 }
 
 /// An answer of this media type.
@@ -177,6 +207,23 @@ impl<S: Sync> FromRequestParts<S> for Representation {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn items_are_written_as_an_array_whatever_their_sizes() {
+        for items in [vec![], vec!["a".repeat(9)], vec![String::new(), "b".repeat(99), "\"".to_owned()]] {
+            let mut into = b"before ".to_vec();
+            let expected = serde_json::to_string(&items).unwrap();
+            write_items(items, &mut into).unwrap();
+            assert_eq!(String::from_utf8(into).unwrap(), format!("before {expected}"));
+        }
+        let mut into = Vec::new();
+        let huge = "x".repeat(1_000_000);
+        write_items(vec![huge.as_str(); 40], &mut into).unwrap();
+        assert!(into.len() > 40_000_000 && into.starts_with(b"[\"xx") && into.ends_with(b"xx\"]"));
+        let mut few = Vec::new();
+        write_items(vec![huge.as_str(), "", ""], &mut few).unwrap();
+        assert!(few.capacity() <= 2 * PAGE_ROOM_BYTES_MAX);
+    }
 
     #[test]
     fn the_most_liked_offer_is_chosen() {

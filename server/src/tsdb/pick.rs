@@ -30,8 +30,6 @@ use std::{fs::File, ops::Range};
 const AGENT: &str = "agent_id";
 /// Rows read at once.
 const BATCH_ROWS: usize = 4_096;
-/// The same where hosts are among the columns: a scan may have thousands.
-const BATCH_HOSTS: usize = 4;
 
 type Builder = ParquetRecordBatchReaderBuilder<File>;
 type Filters = Vec<Box<dyn ArrowPredicate>>;
@@ -82,12 +80,11 @@ fn read(
     let groups = builder.metadata().row_groups().iter().enumerate();
     let groups = groups.filter(|(_, group)| wanted(group)).map(|(number, _)| number).collect();
     let projection = mask(&builder, columns);
-    let batch_rows = if columns.contains(&"hosts") { BATCH_HOSTS } else { BATCH_ROWS };
     let reader = builder
         .with_row_groups(groups)
         .with_projection(projection)
         .with_row_filter(RowFilter::new(filters))
-        .with_batch_size(batch_rows);
+        .with_batch_size(BATCH_ROWS);
     Ok(reader.build()?)
 }
 

@@ -36,7 +36,7 @@ const GROUP_ROLLUPS_FINISHED: usize = 16_384;
 /// The same for scans, whose rows are large.
 const GROUP_SCANS: usize = 2_048;
 /// What a row group takes at most until it is written out, whatever the size of its rows.
-const GROUP_BYTES_MAX: usize = 8 * 1024 * 1024;
+const GROUP_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// A page of a column, of which a merge holds one for each part, takes about so much, in bytes and in rows; its
 /// size is looked at every so many rows.
 const PAGE_BYTES: usize = 128 * 1024;

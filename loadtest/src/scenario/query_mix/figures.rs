@@ -1,6 +1,6 @@
 //! What the questions came to, told and held to the table.
 
-use super::{QueryMix, TABLE_QUERIES, TABLE_SECONDS, beside::Beside};
+use super::{QueryMix, TABLE_QUERIES, TABLE_SECONDS, beside::Beside, kinds::NOTHING};
 use crate::{
     load_report::Latency,
     verdict::{Finding, Must, Terms},
@@ -41,6 +41,14 @@ pub(super) struct Figures {
     pub(super) beside: Option<Beside>,
 }
 
+/// What an agent's month takes in the store at most, milliseconds.
+fn in_store(asked: &[Asked]) -> Option<f64> {
+    let answered = || asked.iter().filter(|asked| asked.answers > 0);
+    let month = answered().find(|asked| asked.must == Some(Must::MonthByHour))?;
+    let nothing = answered().find(|asked| asked.name == NOTHING)?;
+    Some((month.milliseconds.p50 - nothing.milliseconds.p50).max(0.0))
+}
+
 impl Figures {
     /// What was found of the table.
     pub(super) fn findings(&self, asked: &QueryMix) -> Vec<Finding> {
@@ -54,6 +62,8 @@ impl Figures {
                 Some(why) => Finding::not_shown(must, why.clone()),
             });
         }
+        findings
+            .extend(in_store(&self.asked).map(|value| Finding::new(Must::MonthInStore, value).under(&terms)));
         let terms = small.needs(asked.seconds, TABLE_SECONDS, "s");
         findings.extend(self.beside.as_ref().and_then(|beside| beside.finding(asked.ingest_rate, &terms)));
         findings
@@ -88,5 +98,29 @@ impl Figures {
             );
         }
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tally::microseconds;
+
+    fn asked(name: &'static str, must: Option<Must>, micros: &[u64]) -> Asked {
+        let mut all = microseconds();
+        micros.iter().for_each(|micros| all.saturating_record(*micros));
+        let milliseconds = Latency::of(&all);
+        Asked { name, must, not_offered: None, answers: all.len(), bytes_max: 0, milliseconds }
+    }
+
+    #[test]
+    fn the_store_took_what_an_empty_answer_does_not() {
+        let month = || asked("month by hour", Some(Must::MonthByHour), &[4_000, 5_000, 9_000]);
+        let nothing = |micros: &[u64]| asked(NOTHING, None, micros);
+        let value = in_store(&[month(), nothing(&[900, 1_000, 1_100])]).unwrap();
+        assert!((value - 4.0).abs() < 0.05, "{value}");
+        assert_eq!(in_store(&[month(), nothing(&[8_000])]), Some(0.0), "never less than nothing");
+        assert_eq!(in_store(&[month(), nothing(&[])]), None, "of what was not answered nothing is known");
+        assert_eq!(in_store(&[nothing(&[1_000])]), None);
     }
 }

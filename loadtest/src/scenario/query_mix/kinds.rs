@@ -27,13 +27,27 @@ pub(super) struct Kind {
     pub(super) path: fn(&Span, &str) -> String,
 }
 
+/// The question that nothing is found for: what is left of another beyond it was spent in the store, and on writing
+/// what was found.
+pub(super) const NOTHING: &str = "hours without samples";
+
 /// The kinds, in the table's order.
-pub(super) const KINDS: [Kind; 11] = [
+pub(super) const KINDS: [Kind; 12] = [
     Kind {
         name: "month by hour",
         of_scans: false,
         must: Some(Must::MonthByHour),
         path: |span, id| format!("/api/v1/metrics/{id}?from={}&to={}&step=1h", span.month_ago(), span.end),
+    },
+    Kind {
+        name: NOTHING,
+        of_scans: false,
+        must: None,
+        // Planned, queued and answered as any other; no sample lies behind the newest.
+        path: |span, id| {
+            let (from, to) = (span.end.plus_seconds(HOUR_SECONDS), span.end.plus_seconds(2 * HOUR_SECONDS));
+            format!("/api/v1/metrics/{id}?from={from}&to={to}&step=1h")
+        },
     },
     Kind {
         name: "raw rows of a day",

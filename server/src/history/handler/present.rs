@@ -23,15 +23,6 @@ const TIERS: HeaderName = HeaderName::from_static("x-pingup-tiers");
 
 const CSV: &str = "text/csv; charset=utf-8; header=present";
 
-/// A page of rows or buckets in JSON.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct TieredPage<'a, T> {
-    items: Vec<T>,
-    next_cursor: Option<String>,
-    tiers: &'a Tiers,
-}
-
 /// What a page is made of.
 pub(super) trait Item: Serialize + Send + Sized + 'static {
     /// Items as CSV.
@@ -84,8 +75,8 @@ pub(super) fn write<T: Item>(
         | Representation::Text
         | Representation::EventStream
         | Representation::Protobuf => {
-            let page = TieredPage { items, next_cursor, tiers: &tiers };
-            return Ok(with_tiers(respond::long_json(page, outbox, wanted)?, &tiers));
+            let page = page(items, next_cursor, &tiers).map_err(|error| unwritten(&error))?;
+            return Ok(with_tiers(respond::long(page, outbox, wanted)?, &tiers));
         }
         Representation::NdJson => (form.media_type(), lines(&items)?.into_bytes()),
         Representation::Csv => (CSV, T::to_table(&items, fields).into_bytes()),
@@ -99,6 +90,23 @@ pub(super) fn write<T: Item>(
         response.headers_mut().insert(NEXT_CURSOR, next);
     }
     Ok(with_tiers(response, &tiers))
+}
+
+/// A page of rows or buckets in JSON.
+fn page<T: Serialize>(
+    items: Vec<T>,
+    next_cursor: Option<String>,
+    tiers: &Tiers,
+) -> serde_json::Result<Vec<u8>> {
+    let mut into = Vec::new();
+    into.extend_from_slice(br#"{"items":"#);
+    respond::write_items(items, &mut into)?;
+    into.extend_from_slice(br#","nextCursor":"#);
+    serde_json::to_writer(&mut into, &next_cursor)?;
+    into.extend_from_slice(br#","tiers":"#);
+    serde_json::to_writer(&mut into, tiers)?;
+    into.push(b'}');
+    Ok(into)
 }
 
 fn in_columns<T: Item, E: fmt::Display>(

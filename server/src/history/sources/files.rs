@@ -30,6 +30,9 @@ pub(in crate::history) fn add(
         _ => ROLLUP.fields().iter().map(|field| field.name().as_str()).collect(),
     };
     for part in files.parts() {
+        if sums.is_cut_before(bucket(part.row().times.0, plan.step_micros)) {
+            continue;
+        }
         for batch in pick::rows_of_all(part, files.range(), &columns)? {
             wanted.check()?;
             let batch = batch?;

@@ -30,7 +30,10 @@ impl Files {
         agent: Option<&AgentId>,
         range: &Range<Timestamp>,
     ) -> Option<Self> {
-        let parts = view.parts_for(tier, agent.map(AgentId::as_str), range);
+        let mut parts = view.parts_for(tier, agent.map(AgentId::as_str), range);
+        // The oldest period first, so that a page is full before what lies behind it is read. Those of one period stay
+        // in the order they were made.
+        parts.sort_by_key(|part| part.row().period);
         let first = parts.iter().map(|part| part.row().times.0).min()?;
         let last = parts.iter().map(|part| part.row().times.1).max()?;
         let from = range.start.as_micros().max(first);
@@ -38,7 +41,7 @@ impl Files {
         Some(Self { tier, parts, range: from..to })
     }
 
-    /// The files.
+    /// The files, the oldest period first.
     pub(super) fn parts(&self) -> &[Arc<Part>] {
         &self.parts
     }

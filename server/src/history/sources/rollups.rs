@@ -26,6 +26,9 @@ pub(in crate::history) fn add(
 ) -> Result<(), HistoryError> {
     let names = rollup_names(&plan.fields);
     for part in files.parts() {
+        if sums.is_cut_before(bucket(part.row().times.0, plan.step_micros)) {
+            continue;
+        }
         wanted.check()?;
         let mut strip = view.strip(part)?;
         let Some(mut cells) = Cells::of(&strip) else { continue };

@@ -27,6 +27,9 @@ pub(in crate::history) fn add(
     wanted: &Wanted,
 ) -> Result<(), HistoryError> {
     for part in files.parts() {
+        if sums.is_cut_before(bucket(part.row().times.0, plan.step_micros)) {
+            continue;
+        }
         let mut strip = view.strip(part)?;
         let Some(mut cells) = Cells::of(&strip, plan) else { continue };
         let mut group = 0;

@@ -84,7 +84,10 @@ fn walk(samples: &[OwnedSample], agent: Option<&str>, question: &Question<'_>) -
         start: Timestamp::from_micros(start),
         count,
         metrics: Aggregates(
-            metrics.iter().map(|((_, name), values)| ((*name).to_owned(), aggregate(values))).collect(),
+            metrics
+                .iter()
+                .map(|((_, name), values)| ((*name).to_owned().into(), aggregate(values)))
+                .collect(),
         ),
     };
     found.into_iter().map(bucket).collect()

@@ -40,7 +40,7 @@ fn check(room: &History, first: i64, when: &str) {
             let found = wait(room.buckets(agent.map(agent_id), plan, tell)).unwrap();
             assert_eq!(found.len(), 1, "{when}, {agent:?}, {step:?}");
             let [(name, sum)] = &found[0].metrics.0[..] else { panic!("{found:?}") };
-            assert_eq!((name.as_str(), sum.count), ("load1", values.len() as u64), "{when}, {agent:?}");
+            assert_eq!((&**name, sum.count), ("load1", values.len() as u64), "{when}, {agent:?}");
             assert!(
                 (sum.avg / mean - 1.0).abs() < 1e-12,
                 "{when}, {agent:?}, {step:?}: {sum:?} is not {mean}"

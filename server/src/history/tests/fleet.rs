@@ -78,8 +78,7 @@ fn a_file_without_the_fleets_rows_is_added_up_when_asked() {
             let plan = Plan::fleet(question, at(2_000), &RETENTION).unwrap();
             let page = wait(room.buckets(None, plan, |page, _| Ok::<_, HistoryError>(page))).unwrap();
             let [bucket] = &page.items[..] else { panic!("{page:?}") };
-            let counts: Vec<_> =
-                bucket.metrics.0.iter().map(|(name, sum)| (name.as_str(), sum.count)).collect();
+            let counts: Vec<_> = bucket.metrics.0.iter().map(|(name, sum)| (&**name, sum.count)).collect();
             assert_eq!((bucket.count, counts), (1_208, vec![("cpu", 6), ("m77", 1)]));
         }
         bench.clock.advance(3_600);

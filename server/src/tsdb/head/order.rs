@@ -4,7 +4,7 @@
 //! a time ([`Hours`](super::Hours)), so that sealing takes a few megabytes beside the segment itself. The segment must
 //! not grow any more.
 
-use super::{HeadSample, HeadScanRow, Segment};
+use super::{HeadSample, HeadScanRow, Segment, columns};
 use crate::tsdb::{
     rollup::{Aggregate, day},
     schema::{self, BATCH_ROWS_MAX, OWN_COLUMNS, RAW, ROLLUP, SCANS},
@@ -16,6 +16,10 @@ use arrow::{
 use pingup_protocol::ids::AgentId;
 use serde::Serialize;
 use std::{ops::Range, sync::Arc};
+
+/// What the hosts of a batch of scans take in the segment, at most; of a scan that takes more, all of it. In the batch
+/// they are texts, and while it is made they lie there twice.
+const BATCH_HOSTS_BYTES_MAX: usize = 512 * 1024;
 
 /// Row numbers of a segment in the order of the disk.
 #[derive(Debug)]
@@ -108,8 +112,24 @@ impl Sorted {
         self: &Arc<Self>,
         rows: Range<usize>,
     ) -> impl Iterator<Item = Result<RecordBatch, ArrowError>> + Send + use<> {
-        let sorted = Arc::clone(self);
-        chunks(rows).map(move |rows| sorted.scans(&sorted.scans[rows]))
+        let (sorted, mut rest) = (Arc::clone(self), rows);
+        std::iter::from_fn(move || {
+            let few = sorted.few_scans(&rest);
+            rest.start = few.end;
+            (!few.is_empty()).then(|| sorted.scans(&sorted.scans[few]))
+        })
+    }
+
+    /// The first of these scans, as many as a batch takes.
+    fn few_scans(&self, rows: &Range<usize>) -> Range<usize> {
+        let columns = self.segment.read();
+        let mut bytes = 0;
+        let fits = |row: &&u32| {
+            bytes += columns::bytes_of(&columns.scans[**row as usize].hosts);
+            bytes <= BATCH_HOSTS_BYTES_MAX
+        };
+        let few = self.scans[rows.clone()].iter().take_while(fits).count();
+        rows.start..rows.end.min(rows.start + few.clamp(1, BATCH_ROWS_MAX))
     }
 
     fn samples(&self, rows: &[u32]) -> Result<RecordBatch, ArrowError> {

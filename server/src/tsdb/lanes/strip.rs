@@ -1,5 +1,7 @@
 //! A part, read once from its first agent to its last: whoever is asked for comes no earlier than who was before.
 
+mod cells;
+
 use super::{
     column::{Column, pages},
     layout::{Ids, Layout, Runs},
@@ -136,45 +138,6 @@ impl Strip {
     /// Rows of the group that is being read.
     pub fn rows(&self) -> usize {
         self.layout.groups.get(self.group).map_or(0, |group| group.rows as usize)
-    }
-
-    /// Puts moments or integers of `rows` behind `out`; fails where one is null.
-    pub fn integers(&mut self, leaf: Leaf, rows: Range<usize>, out: &mut Vec<i64>) -> Result<(), TsdbError> {
-        let expected = out.len() + rows.len();
-        let open = |strip: &Self| Ok(Lane::Integers(strip.column(leaf)?));
-        let place = self.lane(leaf, rows.start, open)?;
-        let Lane::Integers(column) = &mut self.lanes[place].1 else { return Err(unlike("integers")) };
-        self.levels.clear();
-        column.read(rows, &mut self.levels, out)?;
-        if out.len() == expected { Ok(()) } else { Err(unlike("a moment is missing")) }
-    }
-
-    /// Puts doubles of `rows` behind `out`, NaN for what is null; whether there was any null.
-    pub fn doubles(&mut self, leaf: Leaf, rows: Range<usize>, out: &mut Vec<f64>) -> Result<bool, TsdbError> {
-        let before = out.len();
-        let count = rows.len();
-        let open = |strip: &Self| Ok(Lane::Doubles(strip.column(leaf)?));
-        let place = self.lane(leaf, rows.start, open)?;
-        let Lane::Doubles(column) = &mut self.lanes[place].1 else { return Err(unlike("doubles")) };
-        self.levels.clear();
-        column.read(rows, &mut self.levels, out)?;
-        let there = out.len() - before;
-        if there == count {
-            return Ok(false);
-        }
-        // From the end, so that each is moved before its place is taken.
-        out.resize(before + count, f64::NAN);
-        let mut next = there;
-        for (place, level) in self.levels.iter().enumerate().rev() {
-            let value = if *level == column.level_max() {
-                next -= 1;
-                out[before + next]
-            } else {
-                f64::NAN
-            };
-            out[before + place] = value;
-        }
-        Ok(true)
     }
 
     /// Shows the words of `rows` and how many rows each has, in order.

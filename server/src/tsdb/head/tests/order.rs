@@ -6,12 +6,16 @@ use crate::tsdb::{
     merge::aggregate_at,
     record::{OwnedRows, OwnedSample},
     rollup::{Aggregate, DAY, HOUR, MINUTE, bucket, day},
-    schema::{BATCH_ROWS_MAX, SAMPLES, text_at, time_at},
+    schema::{BATCH_ROWS_MAX, SAMPLES, integer_at, text_at, time_at},
     testing::Dice,
 };
 use arrow::array::RecordBatch;
-use pingup_protocol::{ids::AgentId, time::Timestamp};
-use std::{collections::BTreeMap, sync::Arc};
+use pingup_protocol::{discovery::Host, ids::AgentId, time::Timestamp};
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+};
 
 /// Rows as they lie in a segment, for comparing in order.
 fn sort_key(row: &OwnedSample) -> (i64, AgentId, Timestamp, Option<(u64, u64)>) {
@@ -48,6 +52,32 @@ fn days_are_cut_and_ordered_as_on_disk() {
         assert_eq!(scans, model.0.scans.len(), "seed {seed}");
         assert!(sorted.scan_days().is_sorted_by_key(|day| day.day));
     }
+}
+
+/// However many scans a segment has, a few megabytes of their hosts are texts at a time.
+#[test]
+fn scans_come_in_batches_bounded_by_what_their_hosts_take() {
+    let segment = Arc::new(Segment::new(1));
+    let counts: Vec<usize> = (0..400).map(|n| if n == 200 { 20_000 } else { n % 100 }).collect();
+    let scans = counts.iter().zip(0..).map(|(&hosts, n)| {
+        let mut scan = Dice::seeded(1).scan("a", Some((1, n)), Timestamp::from_micros(n.cast_signed()));
+        let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let host = Host { ip, latency: None, ports: vec![1; 50], hostname: Some("h".repeat(50)), mac: None };
+        scan.scan.hosts = vec![host; hosts];
+        scan
+    });
+    segment.push(&OwnedRows { scans: scans.collect(), ..OwnedRows::default() }.borrow());
+    let sorted = Arc::new(Sorted::new(segment));
+    let batches: Vec<_> = sorted.scan_batches(0..counts.len()).map(Result::unwrap).collect();
+    let hosts = |batch: &RecordBatch, row| integer_at(batch, 5, row).unwrap().unsigned_abs() as usize;
+    let told = batches.iter().flat_map(|batch| (0..batch.num_rows()).map(|row| hosts(batch, row)));
+    assert_eq!(told.collect::<Vec<_>>(), counts);
+    assert!(batches.len() < 40, "{} batches", batches.len());
+    for batch in &batches {
+        let all: usize = (0..batch.num_rows()).map(|row| hosts(batch, row)).sum();
+        assert!(all <= 4_000 || batch.num_rows() == 1, "{all} hosts in {} scans", batch.num_rows());
+    }
+    assert_eq!(sorted.scan_batches(0..0).count(), 0);
 }
 
 /// Agent, name and start.
