@@ -114,11 +114,13 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
     let writer = spawn_blocking(move || Writer::start(for_writer, store, latest, figures)).await??;
     let keeper = Keeper::start(cellar.tsdb.clone(), cellar.folder.clone()).map_err(AppError::Keeper)?;
 
-    let rooms = rooms::build(&settings, &cellar, &common, &queue);
+    let senders_bodies = Budget::senders();
+    let rooms = rooms::build(&settings, &cellar, &common, &queue, &senders_bodies);
     let porch = Porch {
         clock: common.clock.clone(),
         figures: Arc::clone(&common.figures),
         bodies: Budget::known(),
+        senders_bodies,
         strangers_bodies: Budget::strangers(),
     };
     let router = router::router(rooms.clone(), &cellar.keyring, &porch);

@@ -9,10 +9,11 @@ use crate::{
     figures::{FiguresRoom, KeeperFigures},
     health::{Health, Probe},
     history::History,
-    http::router::Rooms,
+    http::{body::Budget, router::Rooms},
     ingest::{Ingest, Queue},
     prometheus::Prometheus,
     registry::{self, Registry},
+    series::{Doors, Series},
     settings::{CONNECTIONS_MAX_DEFAULT, Settings},
     storage::{Duck, StorageError},
     tsdb::{Keeping, Tsdb},
@@ -30,7 +31,13 @@ fn waiters_max(connections_max: usize) -> usize {
     (connections_max - connections_max / 4).min(commands::WAITERS_MAX)
 }
 
-pub(super) fn build(settings: &Settings, cellar: &Cellar, common: &Common, queue: &Arc<Queue>) -> Rooms {
+pub(super) fn build(
+    settings: &Settings,
+    cellar: &Cellar,
+    common: &Common,
+    queue: &Arc<Queue>,
+    senders_bodies: &Budget,
+) -> Rooms {
     let Cellar { sqlite, duck, tsdb, keyring, .. } = cellar;
     let Common { clock, figures, latest, events, stopping } = common;
     let standing = registry::store::standing;
@@ -76,6 +83,7 @@ pub(super) fn build(settings: &Settings, cellar: &Cellar, common: &Common, queue
         commands,
         configs: Arc::new(configs),
         discovery: Arc::new(Discovery::new(tsdb.clone(), duck.readers().clone(), sqlite.clone(), standing)),
+        doors: Arc::new(Doors::new(Arc::new(Series {}), senders_bodies.clone())),
         events: Arc::clone(events),
         figures: Arc::new(figures),
         health: Arc::new(Health::new(probes(cellar, queue))),

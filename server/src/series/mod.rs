@@ -4,8 +4,10 @@
 //! `Ok` of a push means that all it counts is committed to disk. What is sent again is taken again and seen once. A
 //! value comes back to the bit.
 
+pub mod handler;
 pub mod labels;
 
+pub use handler::Doors;
 pub use labels::{LabelError, Labels};
 
 use crate::storage::StorageError;
