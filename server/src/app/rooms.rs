@@ -1,6 +1,6 @@
 //! Builds the rooms, and hands each what it needs of another.
 
-use super::{Cellar, Common, news, series};
+use super::{Cellar, Common, agents, news, written};
 use crate::{
     commands::{self, Commands},
     config::{self, Configs},
@@ -38,7 +38,7 @@ pub(super) fn build(
     queue: &Arc<Queue>,
     senders_bodies: &Budget,
 ) -> Rooms {
-    let Cellar { sqlite, duck, tsdb, keyring, .. } = cellar;
+    let Cellar { sqlite, duck, tsdb, register, keyring, .. } = cellar;
     let Common { clock, figures, latest, events, stopping } = common;
     let standing = registry::store::standing;
     let config_version = config::store::version;
@@ -79,11 +79,14 @@ pub(super) fn build(
         commands::store::count_by_status,
         Box::new(move || keeper_figures(&kept)),
     );
+    let ingest = Arc::new(Ingest::new(Arc::clone(queue), tsdb.clone()));
+    let series = Arc::new(Series::new(Arc::clone(register), tsdb.clone(), written::commit(&ingest)));
+    let known = written::Known { register: Arc::clone(register), told: Arc::clone(series.told()) };
     Rooms {
         commands,
         configs: Arc::new(configs),
         discovery: Arc::new(Discovery::new(tsdb.clone(), duck.readers().clone(), sqlite.clone(), standing)),
-        doors: Arc::new(Doors::new(Arc::new(Series {}), senders_bodies.clone())),
+        doors: Arc::new(Doors::new(Arc::clone(&series), senders_bodies.clone())),
         events: Arc::clone(events),
         figures: Arc::new(figures),
         health: Arc::new(Health::new(probes(cellar, queue))),
@@ -95,15 +98,17 @@ pub(super) fn build(
             Arc::clone(latest),
             standing,
         )),
-        ingest: Arc::new(Ingest::new(Arc::clone(queue), tsdb.clone())),
+        ingest,
         prometheus: Arc::new(Prometheus::new(
             tsdb.clone(),
             duck.readers().clone(),
             sqlite.clone(),
             clock.clone(),
-            series::NEIGHBOURS,
+            agents::NEIGHBOURS,
+            Arc::new(known),
         )),
         registry: Arc::new(registry),
+        series,
     }
 }
 

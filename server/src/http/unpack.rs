@@ -64,7 +64,7 @@ impl Allowance {
             return Err(RoomError::TooMuch(self.bytes_max));
         }
         let wanted = self.used.saturating_sub(self.share.bytes());
-        let pieces = wanted.div_ceil(PIECE_BYTES) * PIECE_BYTES;
+        let pieces = wanted.div_ceil(PIECE_BYTES).saturating_mul(PIECE_BYTES);
         if pieces > 0 && !self.share.grow(pieces) {
             return Err(RoomError::Taken);
         }
@@ -157,8 +157,10 @@ mod tests {
         let two = [gzip(b"one "), gzip(b"two")].concat();
         assert_eq!(gunzip(&two, 100, &mut allowance()).unwrap(), b"one two");
         assert!(matches!(gunzip(&two[..20], 100, &mut allowance()), Err(UnpackError::Gzip(_))));
-        assert!(matches!(Snappy::new(b"", 100), Err(UnpackError::Snappy(_))));
-        assert!(Snappy::new(b"\x05no", 100).unwrap().unpack().is_err());
+        for broken in [&b""[..], b"\xff", b"\x05no"] {
+            let unpacked = Snappy::new(broken, 100).and_then(Snappy::unpack);
+            assert!(matches!(unpacked, Err(UnpackError::Snappy(_))), "{unpacked:?}");
+        }
     }
 
     #[test]

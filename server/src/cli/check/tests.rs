@@ -55,7 +55,7 @@ fn a_used_folder_is_counted_beside_a_running_hub() {
         "ok       pingup.db: 0 rows in agents",
         "ok       history: raw: 3 rows",
         "ok       history: sealed samples from 2027-01-15T07:59:00Z to 2027-01-15T07:59:02Z",
-        "ok       history: journal: 2 samples in 1 records, 0 torn bytes",
+        "ok       history: journal: 2 samples and 0 points in 1 records, 0 torn bytes",
     ];
     expect(&bench.scratch, false, &expected);
 }

@@ -10,7 +10,7 @@ use crate::{
         index::{Presence, Stretch},
         names::{Metadata, Metric, MetricId, Metrics},
     },
-    tsdb::{Tier, TsdbError, rollup},
+    tsdb::{Tier, TsdbError, rollup, rows::SeriesId},
 };
 use pingup_promql::{Error, Labels, METRIC_NAME, Matcher, accepts_all};
 use std::{
@@ -72,6 +72,11 @@ impl Source {
             }
             meant.person.info.iter().filter(|_| meant.info).for_each(|(labels, ..)| add(labels));
         })?;
+        self.written_labels(selectors, (first_ms, last_ms), |name, _| {
+            if !names.contains(name) {
+                names.insert(name.into());
+            }
+        });
         if !names.is_empty() {
             names.insert(METRIC_NAME.into());
         }
@@ -104,12 +109,18 @@ impl Source {
                 values.extend(found.filter(|value| !value.is_empty()).map(str::to_owned));
             })?;
         }
+        self.written_labels(selectors, (first_ms, last_ms), |of, value| {
+            if of == name {
+                values.push(value.to_owned());
+            }
+        });
         values.sort_unstable();
         values.dedup();
         Ok(values)
     }
 
-    /// Labels of such series, sorted; if there are more than `limit`, those of the first agents by id.
+    /// Labels of such series, sorted; if there are more than `limit`, those of the first agents by id, then those of
+    /// written series.
     ///
     /// # Errors
     /// As [`Self::label_names`].
@@ -125,6 +136,9 @@ impl Source {
             let room = limit - series.len();
             series.extend(meant.series(metrics).take(room));
         })?;
+        let written = self.written(selectors, (first_ms, last_ms));
+        let room = limit - series.len();
+        series.extend(written.into_iter().filter_map(|id| self.points.written.labels(id)).take(room));
         series.sort_unstable();
         Ok(series)
     }
@@ -138,6 +152,7 @@ impl Source {
         self.index.in_memory(&self.view);
         self.presences(i64::MIN, i64::MAX).map_err(|error| failed(&error))?;
         let mut metadata: Vec<_> = self.index.metrics().iter().map(|metric| metric.metadata()).collect();
+        metadata.extend(self.points.written.metadata());
         metadata.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(metadata)
     }
@@ -162,6 +177,12 @@ impl Source {
         let named =
             by_metric.into_iter().filter_map(|(metric, count)| Some((metrics.get(metric)?.name(), count)));
         let mut heads = Heads { series, metrics: named.collect(), ..Heads::default() };
+        self.count_written(&mut heads);
+        self.written_labels(&[], (i64::MIN, i64::MAX), |name, value| {
+            if name != METRIC_NAME {
+                by_label.entry(name.into()).or_default().insert(value.into());
+            }
+        });
         heads.labels = by_label.iter().map(|(name, values)| (name.to_string(), values.len())).collect();
         heads.labels.push((METRIC_NAME.to_owned(), heads.metrics.len()));
         heads.label_pairs = heads.labels.iter().map(|(_, values)| values).sum();
@@ -172,6 +193,47 @@ impl Source {
         let stretches = in_memory.iter().flat_map(Presence::iter).flat_map(|(_, stretches)| stretches);
         heads.times = stretches.map(Stretch::moments).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
         Ok(heads)
+    }
+
+    /// Written series that fulfil any of `selectors` (without one: all) and may have samples in that time, by number.
+    fn written(&self, selectors: &[Vec<Matcher>], (first_ms, last_ms): (i64, i64)) -> Vec<SeriesId> {
+        let select = |matchers: &[Matcher]| self.points.written.select(matchers, first_ms, last_ms);
+        match selectors {
+            [] => select(&[]),
+            [one] => select(one),
+            several => {
+                let mut series: Vec<_> = several.iter().flat_map(|matchers| select(matchers)).collect();
+                series.sort_unstable();
+                series.dedup();
+                series
+            }
+        }
+    }
+
+    /// Shows each label of such series once.
+    fn written_labels(
+        &self,
+        selectors: &[Vec<Matcher>],
+        times: (i64, i64),
+        mut show: impl FnMut(&str, &str),
+    ) {
+        let series = self.written(selectors, times);
+        if !series.is_empty() {
+            self.points.written.each_label(&series, &mut show);
+        }
+    }
+
+    fn count_written(&self, heads: &mut Heads) {
+        let mut by_name: BTreeMap<String, usize> = BTreeMap::new();
+        for id in self.written(&[], (i64::MIN, i64::MAX)) {
+            let Some(labels) = self.points.written.labels(id) else { continue };
+            heads.series += 1;
+            match by_name.get_mut(labels.metric_name()) {
+                Some(count) => *count += 1,
+                None => drop(by_name.insert(labels.metric_name().to_owned(), 1)),
+            }
+        }
+        heads.metrics.extend(by_name);
     }
 
     /// Shows every agent of which a series is meant that has samples in that time, agents in the order of their ids; says

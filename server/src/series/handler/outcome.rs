@@ -132,10 +132,9 @@ impl Outcome {
         let overloaded = |error: PushError| Refusal::new(ProblemType::Overloaded, error.to_string());
         let taken = match pushed {
             Ok(taken) => taken,
-            Err(PushError::SeriesLimit { whose, max, new, taken }) => {
+            Err(PushError::SeriesLimit { reached, taken }) => {
                 let left = samples.saturating_sub(taken.stored + taken.too_old + taken.ahead);
-                let error = PushError::SeriesLimit { whose, max, new, taken };
-                self.refused.add(left, || error.to_string());
+                self.refused.add(left, || reached.to_string());
                 taken
             }
             Err(error @ PushError::TooLarge { .. }) => return Err(Unfit::Bad(error.to_string())),

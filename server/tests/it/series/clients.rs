@@ -54,7 +54,7 @@ fn prometheus_writes_what_is_read_back_equal() {
     let address = free_address();
     let token = file(&hub, "token", &hub.token("writer"));
     let remote = format!(
-        "remote_write:\n- url: http://{}/prometheus/api/v1/write\n  basic_auth:\n    username: prometheus\n    \
+        "remote_write:\n- url: http://{}/prometheus/api/v1/write\n  metadata_config:\n    send_interval: 1s\n  basic_auth:\n    username: prometheus\n    \
          password_file: {}\n",
         hub.wire.address,
         token.display()

@@ -26,7 +26,12 @@ pub(super) fn request<'a>(body: &'a [u8], allowance: &mut Allowance) -> Result<R
     allowance.take(count(b',') * NUMBER_BYTES)?;
     // Texts with escapes are copied.
     allowance.take(body.len())?;
-    serde_json::from_slice(body).map_err(|error| Unfit::Bad(format!("the body is no OTLP in JSON: {error}")))
+    let no_otlp = |why: &dyn fmt::Display| Unfit::Bad(format!("the body is no OTLP in JSON: {why}"));
+    // A list would be read as the members of an object in their order.
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Err(no_otlp(&"it is no object"));
+    }
+    serde_json::from_slice(body).map_err(|error| no_otlp(&error))
 }
 
 /// A number that may be written as a text.
