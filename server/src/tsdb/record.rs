@@ -10,11 +10,13 @@ mod write;
 pub use read::read;
 pub use write::write;
 
-use super::rows::{MarkRow, Origin, Rows, SampleRow, ScanRow};
+use super::rows::{MarkRow, Origin, PointRow, Rows, SampleRow, ScanRow};
 use pingup_protocol::{discovery::Scan, ids::AgentId, metrics::Measurements, time::Timestamp};
 
-/// The form that this program writes.
+/// A group without points; earlier versions of this program know no other.
 const VERSION: u8 = 1;
+/// The same with points behind it.
+const WITH_POINTS: u8 = 2;
 
 /// What stands in front of a row.
 const SAME_STREAM: u8 = 0;
@@ -25,7 +27,7 @@ const NO_STREAM: u8 = 2;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RecordError {
     /// Another version's.
-    #[error("a record of version {0}; this program reads {VERSION}")]
+    #[error("a record of version {0}; this program reads {VERSION} and {WITH_POINTS}")]
     Version(u8),
     /// Not what this program writes.
     #[error("a record that ends early or names what cannot be")]
@@ -69,6 +71,8 @@ pub struct OwnedRows {
     pub scans: Vec<OwnedScan>,
     /// Marks of numbers without a row.
     pub marks: Vec<MarkRow>,
+    /// Points, in the order they came.
+    pub points: Vec<PointRow>,
 }
 
 impl OwnedRows {
@@ -94,6 +98,7 @@ impl OwnedRows {
                 })
                 .collect(),
             marks: self.marks.clone(),
+            points: Some(&self.points[..]).filter(|points| !points.is_empty()).into_iter().collect(),
         }
     }
 }

@@ -1,7 +1,9 @@
 //! A record becomes a group.
 
-use super::{NEW_STREAM, NO_STREAM, OwnedRows, OwnedSample, OwnedScan, RecordError, SAME_STREAM, VERSION};
-use crate::tsdb::rows::{Mark, MarkRow};
+use super::{
+    NEW_STREAM, NO_STREAM, OwnedRows, OwnedSample, OwnedScan, RecordError, SAME_STREAM, VERSION, WITH_POINTS,
+};
+use crate::tsdb::rows::{Mark, MarkRow, PointRow, SeriesId};
 use pingup_protocol::{
     discovery::{Host, Scan},
     ids::AgentId,
@@ -13,10 +15,12 @@ use std::net::IpAddr;
 /// Reads a record.
 pub fn read(bytes: &[u8]) -> Result<OwnedRows, RecordError> {
     let mut reader = Reader { bytes, last: None };
-    match reader.byte().ok_or(RecordError::Malformed)? {
-        VERSION => reader.rows().filter(|_| reader.bytes.is_empty()).ok_or(RecordError::Malformed),
-        other => Err(RecordError::Version(other)),
-    }
+    let rows = match reader.byte().ok_or(RecordError::Malformed)? {
+        VERSION => reader.rows(),
+        WITH_POINTS => reader.rows().and_then(|rows| Some(OwnedRows { points: reader.points()?, ..rows })),
+        other => return Err(RecordError::Version(other)),
+    };
+    rows.filter(|_| reader.bytes.is_empty()).ok_or(RecordError::Malformed)
 }
 
 /// The agent, boot and seq if it has them, the moment.
@@ -94,6 +98,7 @@ impl<'a> Reader<'a> {
             samples: self.several(Self::sample)?,
             scans: self.several(Self::scan)?,
             marks: self.several(Self::mark)?,
+            points: Vec::new(),
         })
     }
 
@@ -133,6 +138,17 @@ impl<'a> Reader<'a> {
         let (agent_id, stream, timestamp) = self.origin()?;
         let scan = Scan { duration: self.double()?, hosts: self.several(Self::host)? };
         Some(OwnedScan { agent_id, stream, timestamp, scan })
+    }
+
+    fn points(&mut self) -> Option<Vec<PointRow>> {
+        let mut last_ms = 0_i64;
+        self.several(|reader| {
+            let series = SeriesId::new(u32::try_from(reader.number()?).ok()?);
+            let apart = reader.number()?;
+            let at_ms = last_ms.wrapping_add((apart >> 1).cast_signed() ^ -(apart & 1).cast_signed());
+            last_ms = at_ms;
+            Some(PointRow { series, at_ms, value: reader.double()? })
+        })
     }
 
     fn host(&mut self) -> Option<Host> {

@@ -1,7 +1,7 @@
 //! A group becomes a record.
 
-use super::{NEW_STREAM, NO_STREAM, SAME_STREAM, VERSION};
-use crate::tsdb::rows::{MarkRow, Origin, Rows};
+use super::{NEW_STREAM, NO_STREAM, SAME_STREAM, VERSION, WITH_POINTS};
+use crate::tsdb::rows::{MarkRow, Origin, PointRow, Rows};
 use pingup_protocol::{discovery::Scan, ids::AgentId, metrics::Measurements};
 use std::net::IpAddr;
 
@@ -13,7 +13,7 @@ pub fn write(rows: &Rows<'_>, out: &mut Vec<u8>) {
     out.clear();
     out.reserve(rows.samples.len() * SAMPLE_BYTES);
     let mut writer = Writer { out, last: None };
-    writer.out.push(VERSION);
+    writer.out.push(if rows.points.is_empty() { VERSION } else { WITH_POINTS });
     writer.count(rows.samples.len());
     for row in &rows.samples {
         writer.origin(&row.origin);
@@ -31,6 +31,9 @@ pub fn write(rows: &Rows<'_>, out: &mut Vec<u8>) {
         writer.number(*boot);
         writer.number(mark.seq);
         writer.option(mark.timestamp.as_ref(), |writer, at| writer.fixed(at.as_micros().to_le_bytes()));
+    }
+    if !rows.points.is_empty() {
+        writer.points(&rows.points);
     }
 }
 
@@ -97,6 +100,19 @@ impl<'r> Writer<'_, 'r> {
         for (name, value) in &metrics.further {
             self.text(name);
             self.fixed(value.to_le_bytes());
+        }
+    }
+
+    /// A moment as its distance from the one before: those of a series mostly come together.
+    fn points(&mut self, points: &[&[PointRow]]) {
+        self.count(points.iter().map(|points| points.len()).sum());
+        let mut last_ms = 0_i64;
+        for PointRow { series, at_ms, value } in points.iter().copied().flatten() {
+            self.number(series.number().into());
+            let apart = at_ms.wrapping_sub(last_ms);
+            self.number((apart << 1 ^ apart >> 63).cast_unsigned());
+            self.fixed(value.to_bits().to_le_bytes());
+            last_ms = *at_ms;
         }
     }
 
