@@ -20,6 +20,11 @@ pub(super) fn sweep(settings: &Settings, cellar: &Cellar, common: &Common, rooms
     let (latest, teller) = (Arc::clone(&common.latest), rooms.commands.teller().clone());
     let told = move |changes| teller.tell(changes);
     let tell = news::agents(&common.events);
+    let (register, series) = (Arc::clone(&cellar.register), Arc::clone(&rooms.series));
+    let tidy = move || {
+        let register = Arc::clone(&register);
+        async move { register.tidy().await }
+    };
     let health = Arc::clone(&rooms.health);
     let examine = move || {
         let health = Arc::clone(&health);
@@ -39,5 +44,7 @@ pub(super) fn sweep(settings: &Settings, cellar: &Cellar, common: &Common, rooms
             settings.retention_commands,
             commands::store::forget,
         ))
+        .with(sweep::series::forget(move || series.forget()))
+        .with(sweep::series::tidy(tidy))
         .with(sweep::latest::job(sqlite.clone(), move |count| latest.take_dirty(count), NOTE_NEWEST))
 }

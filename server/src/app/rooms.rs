@@ -1,6 +1,6 @@
 //! Builds the rooms, and hands each what it needs of another.
 
-use super::{Cellar, Common, news, series};
+use super::{Cellar, Common, agents, news, written};
 use crate::{
     commands::{self, Commands},
     config::{self, Configs},
@@ -13,6 +13,7 @@ use crate::{
     ingest::{Ingest, Queue},
     prometheus::Prometheus,
     registry::{self, Registry},
+    series::Series,
     settings::{CONNECTIONS_MAX_DEFAULT, Settings},
     storage::{Duck, StorageError},
     tsdb::{Keeping, Tsdb},
@@ -31,7 +32,7 @@ fn waiters_max(connections_max: usize) -> usize {
 }
 
 pub(super) fn build(settings: &Settings, cellar: &Cellar, common: &Common, queue: &Arc<Queue>) -> Rooms {
-    let Cellar { sqlite, duck, tsdb, keyring, .. } = cellar;
+    let Cellar { sqlite, duck, tsdb, register, keyring, .. } = cellar;
     let Common { clock, figures, latest, events, stopping } = common;
     let standing = registry::store::standing;
     let config_version = config::store::version;
@@ -72,6 +73,9 @@ pub(super) fn build(settings: &Settings, cellar: &Cellar, common: &Common, queue
         commands::store::count_by_status,
         Box::new(move || keeper_figures(&kept)),
     );
+    let ingest = Arc::new(Ingest::new(Arc::clone(queue), tsdb.clone()));
+    let series = Series::new(Arc::clone(register), tsdb.clone(), written::commit(&ingest));
+    let known = written::Known { register: Arc::clone(register), told: Arc::clone(series.told()) };
     Rooms {
         commands,
         configs: Arc::new(configs),
@@ -87,15 +91,17 @@ pub(super) fn build(settings: &Settings, cellar: &Cellar, common: &Common, queue
             Arc::clone(latest),
             standing,
         )),
-        ingest: Arc::new(Ingest::new(Arc::clone(queue), tsdb.clone())),
+        ingest,
         prometheus: Arc::new(Prometheus::new(
             tsdb.clone(),
             duck.readers().clone(),
             sqlite.clone(),
             clock.clone(),
-            series::NEIGHBOURS,
+            agents::NEIGHBOURS,
+            Arc::new(known),
         )),
         registry: Arc::new(registry),
+        series: Arc::new(series),
     }
 }
 

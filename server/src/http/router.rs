@@ -27,6 +27,7 @@ use crate::{
     ingest::{self, Ingest},
     prometheus::{self, Prometheus},
     registry::{self, Registry},
+    series::Series,
 };
 use Auth::{Agent, AgentOr, Dashboard, Enrol, Open, Operator};
 use Role::{Admin, Operator as Op, Scrape, Viewer};
@@ -205,6 +206,7 @@ rooms! {
     ingest: Ingest,
     prometheus: Prometheus,
     registry: Registry,
+    series: Series,
 }
 
 /// All rooms, for handlers to find theirs: a request holds one reference, not one a room.

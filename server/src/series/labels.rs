@@ -114,7 +114,7 @@ fn check_label(name: &str, value: &str) -> Result<(), LabelError> {
     Ok(())
 }
 
-fn check_metric(metric: &str) -> Result<(), LabelError> {
+pub(super) fn check_metric(metric: &str) -> Result<(), LabelError> {
     if metric.len() > NAME_BYTES_MAX {
         return Err(LabelError::LongName(told(metric), metric.len()));
     }

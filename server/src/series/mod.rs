@@ -1,176 +1,178 @@
 //! Series that others write: samples under labels of the sender's own, stored and kept beside the agents'.
 //!
+//! # The story
+//! A door reads a request and makes a [`Push`] of it. Here samples that are too old or too far ahead are left out; the
+//! [`register`] finds each series' number, and writes down those that are new; the samples go the way of all rows, through
+//! the queue of the ingest and the journal of the history ([`crate::tsdb`]), as points. Whoever asks finds series by
+//! their labels in the register ([`index`]), and their points in head and parts.
+//!
 //! # Promises
 //! `Ok` of a push means that all it counts is committed to disk. What is sent again is taken again and seen once. A
 //! value comes back to the bit.
 
+mod index;
 pub mod labels;
+pub mod push;
+mod register;
+mod store;
+pub mod told;
 
 pub use labels::{LabelError, Labels};
+pub use push::{Described, Incoming, LimitReached, MetricKind, Point, Push, PushError, Taken, Whose};
+pub use register::{INDEX_BYTES_MAX, Register};
+pub use told::Told;
 
-use crate::storage::StorageError;
+use crate::{
+    storage::StorageError,
+    tsdb::{Judged, Tsdb, rows::PointRow},
+};
+use register::{BEHIND_MS, Resolved};
+use std::{fmt, future::Future, pin::Pin, sync::Arc};
+use tokio::task::spawn_blocking;
+
+/// Series of all senders at most.
+pub const SERIES_MAX: usize = 200_000;
 
 /// Samples of one push at most; whoever has more sends several.
 pub const POINTS_PER_PUSH_MAX: usize = 100_000;
 /// Series of one push at most.
 pub const SERIES_PER_PUSH_MAX: usize = 20_000;
+/// Series that are looked up at once on a thread that serves connections; more take milliseconds.
+const INLINE_SERIES_MAX: usize = 512;
 /// How far a sample may be ahead of the hub's clock, milliseconds.
 pub const AHEAD_MS_MAX: i64 = 10 * 60 * 1_000;
 
-/// A sample.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Point {
-    /// When it was measured: milliseconds since 1970, UTC.
-    pub at_ms: i64,
-    /// Its value, kept to the bit: a NaN stays the NaN it is.
-    pub value: f64,
+/// Commits points, and answers once they are on disk; handed over by `app`.
+pub type Commit = Arc<dyn Fn(Vec<PointRow>) -> Committing + Send + Sync>;
+/// A commit on its way.
+pub type Committing = Pin<Box<dyn Future<Output = Result<(), PushError>> + Send>>;
+
+/// The room.
+pub struct Series {
+    register: Arc<Register>,
+    told: Arc<Told>,
+    tsdb: Tsdb,
+    commit: Commit,
 }
 
-/// Samples of one series, in any order.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Incoming {
-    /// Whose they are.
-    pub labels: Labels,
-    /// The samples.
-    pub points: Vec<Point>,
-}
-
-/// What a metric is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MetricKind {
-    /// It only grows, but for starting anew.
-    Counter,
-    /// It comes and goes.
-    Gauge,
-    /// Buckets, their sum and count.
-    Histogram,
-    /// Quantiles, their sum and count.
-    Summary,
-    /// The sender did not tell.
-    Unknown,
-}
-
-impl MetricKind {
-    /// In Prometheus's words.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Counter => "counter",
-            Self::Gauge => "gauge",
-            Self::Histogram => "histogram",
-            Self::Summary => "summary",
-            Self::Unknown => "unknown",
-        }
+impl fmt::Debug for Series {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Series(…)")
     }
 }
 
-/// What a sender tells of a metric.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Described {
-    /// Its name.
-    pub metric: String,
-    /// What it is.
-    pub kind: MetricKind,
-    /// What it tells, in a sentence; may be empty.
-    pub help: String,
-    /// Its unit; may be empty.
-    pub unit: String,
+/// From the first moment of which samples are taken to the last, milliseconds.
+#[derive(Clone, Copy, Debug)]
+struct Window {
+    first_ms: i64,
+    last_ms: i64,
 }
-
-/// What one request brings.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Push {
-    /// Who sends: the token's name. Limits are counted by it.
-    pub sender: String,
-    /// Series with their samples; one series may come several times.
-    pub series: Vec<Incoming>,
-    /// What is told of metrics.
-    pub described: Vec<Described>,
-}
-
-/// What became of a push's samples; those stored are on disk.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Taken {
-    /// Stored, now or before.
-    pub stored: usize,
-    /// Older than the hub keeps samples; not stored.
-    pub too_old: usize,
-    /// More than [`AHEAD_MS_MAX`] ahead of the hub's clock; not stored.
-    pub ahead: usize,
-}
-
-/// Which limit of series was reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Whose {
-    /// Series of one sender.
-    Sender,
-    /// Series of all senders.
-    Everyone,
-    /// Bytes of all series' labels in memory.
-    Memory,
-}
-
-/// Why a push was not stored, or not all of it.
-#[derive(Debug, thiserror::Error)]
-pub enum PushError {
-    /// Too much waits already; come back.
-    #[error("too much waits to be committed; send it again")]
-    Busy,
-    /// The hub is going down; come back.
-    #[error("the hub is stopping; send it again when it is back")]
-    Stopping,
-    /// The disk did not take it; come back.
-    #[error("this could not be committed to disk; send it again")]
-    NotCommitted,
-    /// More than [`POINTS_PER_PUSH_MAX`] or [`SERIES_PER_PUSH_MAX`]; nothing was stored.
-    #[error(
-        "{points} samples of {series} series at once; send at most {POINTS_PER_PUSH_MAX} of {SERIES_PER_PUSH_MAX}"
-    )]
-    TooLarge {
-        /// Series that came.
-        series: usize,
-        /// Samples that came.
-        points: usize,
-    },
-    /// None of the request's new series was stored. Samples of series that were known are committed, as `taken` tells.
-    #[error("{}", limit_text(*whose, *max, *new))]
-    SeriesLimit {
-        /// Which limit.
-        whose: Whose,
-        /// The limit.
-        max: usize,
-        /// How many new series the request has.
-        new: usize,
-        /// What became of the samples of series that were known before.
-        taken: Taken,
-    },
-    /// The records.
-    #[error(transparent)]
-    Storage(#[from] StorageError),
-}
-
-fn limit_text(whose: Whose, max: usize, new: usize) -> String {
-    let full = match whose {
-        Whose::Sender => format!("a sender may write {max} series"),
-        Whose::Everyone => format!("the hub keeps {max} series of all senders"),
-        Whose::Memory => format!("the hub keeps {max} bytes of series' labels"),
-    };
-    format!("{full}; none of the {new} new series of this request was stored")
-}
-
-/// The room.
-#[derive(Debug)]
-pub struct Series {}
 
 impl Series {
+    /// The room whose series are in `register`, and whose points `commit` brings into `tsdb`.
+    pub fn new(register: Arc<Register>, tsdb: Tsdb, commit: Commit) -> Self {
+        Self { register, told: Arc::default(), tsdb, commit }
+    }
+
+    /// What senders tell of metrics.
+    pub const fn told(&self) -> &Arc<Told> {
+        &self.told
+    }
+
     /// Stores a push; answers once all that counts as stored is committed.
     ///
     /// # Errors
     /// See [`PushError`]: what is not stored, and whether to come back.
     pub async fn push(&self, push: Push) -> Result<Taken, PushError> {
-        let points = push.series.iter().map(|series| series.points.len()).sum();
-        if points > POINTS_PER_PUSH_MAX || push.series.len() > SERIES_PER_PUSH_MAX {
-            return Err(PushError::TooLarge { series: push.series.len(), points });
+        let Push { sender, mut series, described } = push;
+        let points = series.iter().map(|series| series.points.len()).sum();
+        if points > POINTS_PER_PUSH_MAX || series.len() > SERIES_PER_PUSH_MAX {
+            return Err(PushError::TooLarge { series: series.len(), points });
         }
-        Err(PushError::Busy)
+        let mut taken = self.window().sift(&mut series);
+        let (mut resolved, series) = self.resolve(sender, series).await?;
+        self.register.store(&mut resolved).await?;
+        let rows = rows(&resolved, &series, points);
+        taken.stored = rows.len();
+        if !rows.is_empty() {
+            (self.commit)(rows).await?;
+        }
+        self.told.note(described);
+        match resolved.limit {
+            Some(reached) => Err(PushError::SeriesLimit { reached, taken }),
+            None => Ok(taken),
+        }
+    }
+
+    /// Forgets series whose last sample is older than the hub keeps samples. Nothing goes by a clock that is not
+    /// believed. Blocks.
+    pub fn forget(&self) {
+        let Judged { now, is_believed } = self.tsdb.judge_clock();
+        if is_believed {
+            let kept = self.tsdb.retention().raw;
+            let first_ms = Window::new(now.as_micros() / 1_000, kept.as_millis()).first_ms;
+            // What is just being written is known to be newer than that.
+            let count = self.register.forget(first_ms.saturating_sub(BEHIND_MS));
+            if count > 0 {
+                tracing::info!(series = count, "series that nobody wrote to for long enough were forgotten");
+            }
+        }
+    }
+
+    /// What is neither too old nor too far ahead now. By a clock that is not believed nothing is too old: its sender
+    /// would drop what is not.
+    fn window(&self) -> Window {
+        let Judged { now, is_believed } = self.tsdb.judge_clock();
+        let kept = if is_believed { self.tsdb.retention().raw.as_millis() } else { u128::MAX };
+        Window::new(now.as_micros() / 1_000, kept)
+    }
+
+    async fn resolve(
+        &self,
+        sender: String,
+        series: Vec<Incoming>,
+    ) -> Result<(Resolved, Vec<Incoming>), StorageError> {
+        if series.len() <= INLINE_SERIES_MAX {
+            return Ok((self.register.resolve(&sender, &series), series));
+        }
+        let register = Arc::clone(&self.register);
+        let resolve = move || (register.resolve(&sender, &series), series);
+        spawn_blocking(resolve).await.map_err(|_| StorageError::Panicked)
     }
 }
+
+impl Window {
+    fn new(now_ms: i64, kept_ms: u128) -> Self {
+        let kept_ms = i64::try_from(kept_ms).unwrap_or(i64::MAX);
+        // Nobody measured before 1970.
+        Self { first_ms: now_ms.saturating_sub(kept_ms).max(0), last_ms: now_ms.saturating_add(AHEAD_MS_MAX) }
+    }
+
+    /// Leaves samples out that are not within it, and series without samples; says how many.
+    fn sift(self, series: &mut Vec<Incoming>) -> Taken {
+        let mut taken = Taken::default();
+        for incoming in series.iter_mut() {
+            incoming.points.retain(|point| {
+                let (too_old, ahead) = (point.at_ms < self.first_ms, point.at_ms > self.last_ms);
+                taken.too_old += usize::from(too_old);
+                taken.ahead += usize::from(ahead);
+                !too_old && !ahead
+            });
+        }
+        series.retain(|incoming| !incoming.points.is_empty());
+        taken
+    }
+}
+
+/// The points of series that have a number.
+fn rows(resolved: &Resolved, series: &[Incoming], points: usize) -> Vec<PointRow> {
+    let mut rows = Vec::with_capacity(points);
+    for (id, incoming) in resolved.ids.iter().zip(series) {
+        let Some(series) = *id else { continue };
+        rows.extend(incoming.points.iter().map(|&Point { at_ms, value }| PointRow { series, at_ms, value }));
+    }
+    rows
+}
+
+#[cfg(test)]
+mod tests;
