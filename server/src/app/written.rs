@@ -65,3 +65,6 @@ impl Written for Known {
         described.collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,9 @@
 //! that have it, in the order of their numbers, so that a selector looks at those of its rarest pair alone. Whatever is
 //! held is counted ([`Index::bytes`]), about, and from above.
 
+mod select;
+mod texts;
+
 use super::Labels;
 use crate::tsdb::rows::SeriesId;
 use foldhash::{HashMap, HashSet};
@@ -12,6 +15,8 @@ use std::sync::{
     Arc,
     atomic::{AtomicBool, AtomicI64, Ordering::Relaxed},
 };
+
+use texts::Texts;
 
 /// A label: the numbers of its name and of its value.
 pub(super) type Pair = (u32, u32);
@@ -40,6 +45,8 @@ pub(super) struct Entry {
     /// The first and the last moment of its samples, milliseconds, as far as is known.
     first_ms: AtomicI64,
     last_ms: AtomicI64,
+    /// How much earlier and later there may be some, milliseconds.
+    slack_ms: i64,
     /// The same as the records have it.
     noted: (AtomicI64, AtomicI64),
     /// Whether the records have it.
@@ -53,16 +60,26 @@ impl Entry {
         self.last_ms.fetch_max(last_ms, Relaxed);
     }
 
-    /// The first and the last moment of its samples, milliseconds.
+    /// The first and the last moment at which it may have samples, milliseconds.
+    pub(super) fn about(&self) -> (i64, i64) {
+        let (first, last) = self.times();
+        (first.saturating_sub(self.slack_ms), last.saturating_add(self.slack_ms))
+    }
+
+    /// The first and the last moment of its samples, milliseconds, as far as is known.
     pub(super) fn times(&self) -> (i64, i64) {
         (self.first_ms.load(Relaxed), self.last_ms.load(Relaxed))
     }
 
-    /// Says that the records have it, with these times.
+    /// Says that the records have it, with these times or more.
     pub(super) fn set_stored(&self, (first_ms, last_ms): (i64, i64)) {
-        self.noted.0.store(first_ms, Relaxed);
-        self.noted.1.store(last_ms, Relaxed);
-        self.is_stored.store(true, Relaxed);
+        if self.is_stored.swap(true, Relaxed) {
+            self.noted.0.fetch_min(first_ms, Relaxed);
+            self.noted.1.fetch_max(last_ms, Relaxed);
+        } else {
+            self.noted.0.store(first_ms, Relaxed);
+            self.noted.1.store(last_ms, Relaxed);
+        }
     }
 
     pub(super) fn is_stored(&self) -> bool {
@@ -74,36 +91,6 @@ impl Entry {
         let (first, last) = self.times();
         let apart = |noted: &AtomicI64, now: i64| noted.load(Relaxed).abs_diff(now) > by_ms.unsigned_abs();
         self.is_stored() && (apart(&self.noted.0, first) || apart(&self.noted.1, last))
-    }
-}
-
-/// Texts, each once.
-#[derive(Debug, Default)]
-struct Texts {
-    numbers: HashMap<Arc<str>, u32>,
-    texts: Vec<Arc<str>>,
-    bytes: usize,
-}
-
-impl Texts {
-    fn number(&mut self, text: &str) -> u32 {
-        if let Some(number) = self.numbers.get(text) {
-            return *number;
-        }
-        let number = place(self.texts.len());
-        let text: Arc<str> = text.into();
-        self.bytes += TEXT_BYTES + text.len();
-        self.texts.push(Arc::clone(&text));
-        self.numbers.insert(text, number);
-        number
-    }
-
-    fn get(&self, text: &str) -> Option<u32> {
-        self.numbers.get(text).copied()
-    }
-
-    fn text(&self, number: u32) -> &Arc<str> {
-        &self.texts[number as usize]
     }
 }
 
@@ -174,17 +161,19 @@ impl Index {
     /// Gives a new series the next number; `None` once there are no more.
     pub(super) fn add(&mut self, sender: &str, labels: &Labels, times: (i64, i64)) -> Option<SeriesId> {
         let id = SeriesId::new(self.last.checked_add(1)?);
-        self.put(id, sender, labels.iter(), times);
+        self.put(id, sender, labels.iter(), times, 0);
         Some(id)
     }
 
-    /// Puts in a series whose number is greater than all before.
+    /// Puts in a series whose number is greater than all before. It may have samples so much earlier and later than
+    /// `times` tell.
     pub(super) fn put<'a>(
         &mut self,
         id: SeriesId,
         sender: &str,
         labels: impl Iterator<Item = (&'a str, &'a str)>,
         times: (i64, i64),
+        slack_ms: i64,
     ) {
         let texts = &mut self.texts;
         let pairs: Arc<[Pair]> =
@@ -199,7 +188,7 @@ impl Index {
             list.push(at);
         }
         let sender = self.senders.number(sender);
-        self.of_sender.resize(self.senders.texts.len(), 0);
+        self.of_sender.resize(self.senders.len(), 0);
         self.of_sender[sender as usize] += 1;
         self.bytes += SERIES_BYTES + pairs.len() * PAIR_BYTES;
         self.last = self.last.max(id.number());
@@ -212,6 +201,7 @@ impl Index {
             sender,
             first_ms: at(times.0),
             last_ms: at(times.1),
+            slack_ms,
             noted: (at(times.0), at(times.1)),
             is_stored: AtomicBool::new(false),
         });
@@ -228,7 +218,7 @@ impl Index {
         for entry in self.entries.iter().filter(|entry| forgotten.binary_search(&entry.id).is_err()) {
             let text = |number: u32| &**self.texts.text(number);
             let labels = entry.pairs.iter().map(|(name, value)| (text(*name), text(*value)));
-            kept.put(entry.id, self.senders.text(entry.sender), labels, entry.times());
+            kept.put(entry.id, self.senders.text(entry.sender), labels, entry.times(), entry.slack_ms);
             let noted = (entry.noted.0.load(Relaxed), entry.noted.1.load(Relaxed));
             if let Some(put) = kept.entries.last().filter(|_| entry.is_stored()) {
                 put.set_stored(noted);
@@ -260,60 +250,6 @@ impl Index {
                 show(self.texts.text(pair.0), self.texts.text(pair.1));
             }
         }
-    }
-
-    /// The series that fulfil all matchers and may have samples between the two moments, by number.
-    pub(super) fn select(
-        &self,
-        matchers: &[promql::Matcher],
-        (first_ms, last_ms): (i64, i64),
-    ) -> Vec<SeriesId> {
-        let mut tests: Vec<_> = matchers.iter().map(|matcher| Test::new(self, matcher)).collect();
-        let meant = |at: u32| {
-            let entry = &self.entries[at as usize];
-            let (first, last) = entry.times();
-            let is_there = first <= last_ms && last >= first_ms;
-            (is_there && tests.iter_mut().all(|test| test.holds(self, entry))).then_some(entry.id)
-        };
-        match self.rarest(matchers) {
-            Some(list) => list.iter().copied().filter_map(meant).collect(),
-            None => (0..place(self.entries.len())).filter_map(meant).collect(),
-        }
-    }
-
-    /// The shortest list of those that a selector names; `None` if it names none.
-    fn rarest(&self, matchers: &[promql::Matcher]) -> Option<&[u32]> {
-        let named = matchers.iter().filter_map(|matcher| match &matcher.test {
-            promql::Test::Equal(value) if !value.is_empty() => Some((&matcher.name, value)),
-            _ => None,
-        });
-        let list = |(name, value): (&String, &String)| {
-            let pair = self.texts.get(name).zip(self.texts.get(value));
-            pair.and_then(|pair| self.lists.get(&pair)).map_or(&[][..], |list| list)
-        };
-        named.map(list).min_by_key(|list| list.len())
-    }
-}
-
-/// A matcher, and what it said of values before: a pattern is tried once for each.
-struct Test<'a> {
-    matcher: &'a promql::Matcher,
-    name: Option<u32>,
-    without: bool,
-    known: HashMap<u32, bool>,
-}
-
-impl<'a> Test<'a> {
-    fn new(index: &Index, matcher: &'a promql::Matcher) -> Self {
-        let (name, without) = (index.texts.get(&matcher.name), matcher.accepts(""));
-        Self { matcher, name, without, known: HashMap::default() }
-    }
-
-    fn holds(&mut self, index: &Index, entry: &Entry) -> bool {
-        let Some(name) = self.name else { return self.without };
-        let Some((_, value)) = entry.pairs.iter().find(|pair| pair.0 == name) else { return self.without };
-        let matcher = self.matcher;
-        *self.known.entry(*value).or_insert_with(|| matcher.accepts(index.texts.text(*value)))
     }
 }
 

@@ -5,7 +5,10 @@
 //! given twice: files may have samples of a series that was forgotten, and a copy of the journal some of a series that
 //! the copy of the records is too old for.
 //!
-//! When a series was written last is known about, after a restart: the records have it [`BEHIND_MS`] late at most.
+//! From when to when a series has samples is known about, after a restart: the records are brought up to date before
+//! samples that would make them wrong by more than [`BEHIND_MS`], so that nothing that was answered is left out.
+
+mod tidy;
 
 use super::{
     Incoming, Labels, LimitReached, SERIES_MAX, Whose,
@@ -16,26 +19,22 @@ use crate::{
     storage::{Sqlite, StorageError},
     tsdb::{Tier, Tsdb, rows::SeriesId},
 };
-use foldhash::{HashMap, HashSet};
+use foldhash::HashSet;
 use pingup_promql as promql;
 use pingup_protocol::time::Timestamp;
 use std::{
     ops::Range,
-    sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
 /// Every moment but the last.
 const EVER: Range<Timestamp> = Timestamp::from_micros(i64::MIN)..Timestamp::from_micros(i64::MAX);
 
-/// What all series may take in memory. Two hundred thousand with ten labels each take about half of it.
+/// What all series may take in memory. Two hundred thousand with ten labels each, one of them their own, take about
+/// three quarters of it.
 pub const INDEX_BYTES_MAX: usize = 128 * 1024 * 1024;
-/// How far the records may be behind of when a series was written.
+/// How far the records may be behind of from when to when a series has samples.
 pub(super) const BEHIND_MS: i64 = 6 * 3_600 * 1_000;
-/// Series that are looked at at once for what the records have of them, and written or deleted at once: so few that
-/// nobody waits long for the records.
-const LOOKED_AT_MAX: usize = 10_000;
-const WRITTEN_MAX: usize = 1_000;
-
 /// How many there may be.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
@@ -50,16 +49,8 @@ pub struct Register {
     index: RwLock<Index>,
     bounds: Bounds,
     sqlite: Sqlite,
-    tidying: Mutex<Tidying>,
-}
-
-/// What of the records is still to be brought up to date.
-#[derive(Debug, Default)]
-struct Tidying {
-    /// Where the next look begins.
-    next: usize,
     /// Series that were forgotten and are still in the records.
-    forgotten: Vec<SeriesId>,
+    forgotten: Mutex<Vec<SeriesId>>,
 }
 
 /// What a push's series are.
@@ -71,6 +62,8 @@ pub(super) struct Resolved {
     pub(super) limit: Option<LimitReached>,
     /// Those that the records may not have yet.
     unstored: Vec<store::Row>,
+    /// Those of which the records would be too far behind.
+    behind: Vec<store::Noted>,
 }
 
 impl Register {
@@ -86,19 +79,15 @@ impl Register {
         let (last, rows) = sqlite.reclaim_blocking(|connection| {
             Ok::<_, StorageError>((store::last_number(connection)?, store::all(connection)?))
         })?;
-        let (in_history, times) = in_history(tsdb);
-        let mut index = Index::behind(last.max(in_history));
+        let mut index = Index::behind(last.max(last_in(tsdb)));
         for store::Row { id, sender, labels, times: noted } in rows {
             let labels = labels.chunks_exact(2).map(|pair| (&*pair[0], &*pair[1]));
-            let about = (noted.0.saturating_sub(BEHIND_MS), noted.1.saturating_add(BEHIND_MS));
-            index.put(id, &sender, labels, about);
+            index.put(id, &sender, labels, noted, BEHIND_MS);
             if let Some(entry) = index.entries().last() {
-                entry.set_stored(about);
-                times.get(&id).into_iter().for_each(|times| entry.note(*times));
+                entry.set_stored(noted);
             }
         }
-        let tidying = Mutex::default();
-        Ok(Self { index: RwLock::new(index), bounds, sqlite, tidying })
+        Ok(Self { index: RwLock::new(index), bounds, sqlite, forgotten: Mutex::default() })
     }
 
     /// The numbers of `series`, given to those that are new; a limit keeps all new ones out.
@@ -116,11 +105,13 @@ impl Register {
             self.add_new(sender, series, &mut resolved, &mut pairs);
         }
         let index = self.read();
-        let met = resolved.ids.iter().flatten().filter_map(|id| index.entry(*id));
-        let unstored = met.filter(|entry| !entry.is_stored()).map(|entry| row(&index, entry));
-        resolved.unstored = unstored.collect();
-        resolved.unstored.sort_unstable_by_key(|row| row.id);
-        resolved.unstored.dedup_by_key(|row| row.id);
+        for entry in resolved.ids.iter().flatten().filter_map(|id| index.entry(*id)) {
+            if !entry.is_stored() {
+                resolved.unstored.push(row(&index, entry));
+            } else if entry.is_behind(BEHIND_MS) {
+                resolved.behind.push((entry.id, entry.times()));
+            }
+        }
         resolved
     }
 
@@ -158,74 +149,22 @@ impl Register {
 
     /// Writes down what the records may not have yet; on `Ok` all of it is committed.
     pub(super) async fn store(&self, resolved: &mut Resolved) -> Result<(), StorageError> {
-        let rows = std::mem::take(&mut resolved.unstored);
-        if rows.is_empty() {
+        let (rows, behind) = (std::mem::take(&mut resolved.unstored), std::mem::take(&mut resolved.behind));
+        if rows.is_empty() && behind.is_empty() {
             return Ok(());
         }
-        let stored: Vec<_> = rows.iter().map(|row| (row.id, row.times)).collect();
-        self.sqlite.write(move |connection| Ok::<_, StorageError>(store::add(connection, &rows)?)).await?;
+        let stored: Vec<_> =
+            rows.iter().map(|row| (row.id, row.times)).chain(behind.iter().copied()).collect();
+        let work = move |connection: &rusqlite::Connection| {
+            store::add(connection, &rows)?;
+            Ok::<_, StorageError>(store::note(connection, &behind)?)
+        };
+        self.sqlite.write(work).await?;
         let index = self.read();
         for (id, times) in stored {
             index.entry(id).into_iter().for_each(|entry| entry.set_stored(times));
         }
         Ok(())
-    }
-
-    /// Forgets series whose last sample is from before `before_ms`; how many.
-    pub(super) fn forget(&self, before_ms: i64) -> usize {
-        if !self.read().entries().iter().any(|entry| entry.times().1 < before_ms) {
-            return 0;
-        }
-        let gone = self.write().forget(|entry| entry.times().1 < before_ms);
-        let count = gone.len();
-        self.tidying().forgotten.extend(gone);
-        count
-    }
-
-    /// Brings some of the records up to date: deletes what was forgotten, and writes down when series were written.
-    ///
-    /// # Errors
-    /// The records could not be written; it is tried again.
-    pub async fn tidy(&self) -> Result<(), StorageError> {
-        let (forgotten, behind) = self.next_to_tidy();
-        if forgotten.is_empty() && behind.is_empty() {
-            return Ok(());
-        }
-        let (gone, noted) = (forgotten.clone(), behind.clone());
-        let work = move |connection: &rusqlite::Connection| {
-            store::delete(connection, &gone)?;
-            Ok::<_, StorageError>(store::note(connection, &noted)?)
-        };
-        if let Err(error) = self.sqlite.write(work).await {
-            self.tidying().forgotten.extend(forgotten);
-            return Err(error);
-        }
-        let index = self.read();
-        for (id, times) in behind {
-            index.entry(id).into_iter().for_each(|entry| entry.set_stored(times));
-        }
-        Ok(())
-    }
-
-    fn next_to_tidy(&self) -> (Vec<SeriesId>, Vec<store::Noted>) {
-        let (index, mut tidying) = (self.read(), self.tidying());
-        let few = tidying.forgotten.len().saturating_sub(WRITTEN_MAX);
-        let forgotten = tidying.forgotten.split_off(few);
-        let entries = index.entries();
-        let from = if tidying.next < entries.len() { tidying.next } else { 0 };
-        let to = entries.len().min(from + LOOKED_AT_MAX);
-        let (mut behind, mut next) = (Vec::new(), to);
-        for (place, entry) in
-            (from..to).zip(&entries[from..to]).filter(|(_, entry)| entry.is_behind(BEHIND_MS))
-        {
-            if behind.len() == WRITTEN_MAX {
-                next = place;
-                break;
-            }
-            behind.push((entry.id, entry.times()));
-        }
-        tidying.next = next;
-        (forgotten, behind)
     }
 
     /// The series that fulfil all matchers and may have samples between the two moments, milliseconds, themselves
@@ -257,10 +196,6 @@ impl Register {
     fn write(&self) -> RwLockWriteGuard<'_, Index> {
         self.index.write().unwrap_or_else(PoisonError::into_inner)
     }
-
-    fn tidying(&self) -> MutexGuard<'_, Tidying> {
-        self.tidying.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// Takes note of samples that come. Before they are committed: who forgets what nobody wrote looks at this.
@@ -275,20 +210,15 @@ fn row(index: &Index, entry: &Entry) -> store::Row {
     store::Row { id: entry.id, sender: sender.to_owned(), labels, times: entry.times() }
 }
 
-/// The greatest number that the history has samples of, and what it has in memory of each series: from when to when.
-fn in_history(tsdb: &Tsdb) -> (u32, HashMap<SeriesId, (i64, i64)>) {
+/// The greatest number that the history has samples of; 0 if it has none.
+fn last_in(tsdb: &Tsdb) -> u32 {
     let view = tsdb.view();
     let keys = view.parts.iter().map(|part| part.row()).filter(|row| row.tier == Tier::Points);
-    let on_disk = keys.filter_map(|row| SeriesId::from_key(&row.agents.1)).max();
-    let mut times: HashMap<SeriesId, (i64, i64)> = HashMap::default();
+    let mut last = keys.filter_map(|row| SeriesId::from_key(&row.agents.1)).max();
     for segment in &view.segments {
-        segment.each_point(&EVER, |point| {
-            let known = times.entry(point.series).or_insert((point.at_ms, point.at_ms));
-            *known = (known.0.min(point.at_ms), known.1.max(point.at_ms));
-        });
+        segment.each_point(&EVER, |point| last = last.max(Some(point.series)));
     }
-    let last = times.keys().copied().chain(on_disk).max();
-    (last.map_or(0, SeriesId::number), times)
+    last.map_or(0, SeriesId::number)
 }
 
 #[cfg(test)]

@@ -41,11 +41,11 @@ pub(super) fn all(connection: &Connection) -> rusqlite::Result<Vec<Row>> {
     rows.collect()
 }
 
-/// Puts in those that are not there yet.
+/// Puts in series; of one that is there from when to when there are samples.
 pub(super) fn add(connection: &Connection, rows: &[Row]) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached(
         "INSERT INTO written_series (id, sender, labels, first_at, last_at) VALUES (?, ?, ?, ?, ?)
-         ON CONFLICT (id) DO NOTHING",
+         ON CONFLICT (id) DO UPDATE SET first_at = min(first_at, excluded.first_at), last_at = max(last_at, excluded.last_at)",
     )?;
     for Row { id, sender, labels, times } in rows {
         let labels = serde_json::to_string(labels)
@@ -55,10 +55,11 @@ pub(super) fn add(connection: &Connection, rows: &[Row]) -> rusqlite::Result<()>
     Ok(())
 }
 
-/// Writes down from when to when there are samples.
+/// Writes down from when to when there are samples: also from before, and also until later.
 pub(super) fn note(connection: &Connection, noted: &[Noted]) -> rusqlite::Result<()> {
-    let mut statement =
-        connection.prepare_cached("UPDATE written_series SET first_at = ?, last_at = ? WHERE id = ?")?;
+    let mut statement = connection.prepare_cached(
+        "UPDATE written_series SET first_at = min(first_at, ?), last_at = max(last_at, ?) WHERE id = ?",
+    )?;
     for (id, (first, last)) in noted {
         statement.execute(params![first, last, id.number()])?;
     }

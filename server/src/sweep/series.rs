@@ -1,5 +1,4 @@
-//! Series that others wrote: those that nobody writes any more are forgotten, and what the records have of the others is
-//! brought up to date.
+//! Series that others wrote: those that nobody writes any more are forgotten, and then deleted.
 
 use super::{Job, TICK};
 use std::{error::Error, sync::Arc, time::Duration};
@@ -18,7 +17,7 @@ pub fn forget(forget: impl Fn() + Send + Sync + 'static) -> Job {
     })
 }
 
-/// The job that writes; `tidy` takes some rows at once, so that nobody waits for long.
+/// The job that deletes; `tidy` takes some rows at once, so that nobody waits for long.
 pub fn tidy<F, R, E>(tidy: F) -> Job
 where
     F: FnMut() -> R + Send + 'static,

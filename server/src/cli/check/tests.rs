@@ -3,7 +3,11 @@
 use super::*;
 use crate::{
     storage::{migrate::SQLITE, scratch::Scratch},
-    tsdb::testing::{Bench, NOW},
+    tsdb::{
+        record::OwnedRows,
+        rows::{PointRow, SeriesId},
+        testing::{Bench, NOW},
+    },
 };
 use std::{fs::Permissions, os::unix::fs::PermissionsExt, path::PathBuf};
 
@@ -28,6 +32,27 @@ fn used() -> (Bench, PathBuf) {
     bench.collect_garbage();
     let raw = bench.files().into_iter().find(|file| file.to_string_lossy().contains("/raw/")).unwrap();
     (bench, raw)
+}
+
+#[test]
+fn points_and_their_series_are_counted() {
+    let mut bench = Bench::new();
+    let point =
+        |series| PointRow { series: SeriesId::new(series), at_ms: NOW.as_micros() / 1_000, value: 0.5 };
+    bench.append(&OwnedRows { points: vec![point(1), point(2)], ..OwnedRows::default() }).unwrap();
+    bench.seal_all();
+    bench.append(&OwnedRows { points: vec![point(1)], ..OwnedRows::default() }).unwrap();
+    let insert = "INSERT INTO written_series (sender, labels, first_at, last_at) VALUES ('s', '[]', 0, 0)";
+    let written = bench.sqlite.reclaim_blocking(move |connection| {
+        Ok::<_, crate::storage::StorageError>(connection.execute_batch(insert)?)
+    });
+    written.unwrap();
+    let expected = [
+        "ok       pingup.db: 1 rows in written_series",
+        "ok       history: points: 2 rows",
+        "ok       history: journal: 0 samples and 1 points in 1 records, 0 torn bytes",
+    ];
+    expect(&bench.scratch, false, &expected);
 }
 
 #[test]

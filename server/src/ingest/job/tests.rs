@@ -62,7 +62,7 @@ fn any_job_takes_no_more_in_a_record_than_in_memory() {
 fn points_take_no_more_in_a_record_than_in_memory() {
     for count in [0_u32, 1, 2, 1_000] {
         let point = |n: u32| {
-            let at_ms = if n % 2 == 0 { i64::MIN } else { i64::MAX };
+            let at_ms = if n.is_multiple_of(2) { i64::MIN } else { i64::MAX };
             PointRow { series: SeriesId::new(u32::MAX - n), at_ms, value: f64::NAN }
         };
         let work = Work::Points((0..count).map(point).collect());

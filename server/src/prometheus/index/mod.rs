@@ -135,11 +135,6 @@ impl Index {
         agents
     }
 
-    /// Lets go of what is beyond the bound: what is remembered of a file grows as it is asked whose rows are.
-    pub(super) fn keep_within(&self, view: &View) {
-        self.keep_bound(&mut self.lock(), view);
-    }
-
     /// The metrics that were met so far, with their numbers.
     pub(super) fn metrics(&self) -> Metrics {
         self.lock().metrics.clone()

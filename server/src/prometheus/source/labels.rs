@@ -10,7 +10,7 @@ use crate::{
         index::{Presence, Stretch},
         names::{Metadata, Metric, MetricId, Metrics},
     },
-    tsdb::{Tier, TsdbError, rollup, rows::SeriesId},
+    tsdb::{Tier, TsdbError, rollup},
 };
 use pingup_promql::{Error, Labels, METRIC_NAME, Matcher, accepts_all};
 use std::{
@@ -193,47 +193,6 @@ impl Source {
         let stretches = in_memory.iter().flat_map(Presence::iter).flat_map(|(_, stretches)| stretches);
         heads.times = stretches.map(Stretch::moments).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
         Ok(heads)
-    }
-
-    /// Written series that fulfil any of `selectors` (without one: all) and may have samples in that time, by number.
-    fn written(&self, selectors: &[Vec<Matcher>], (first_ms, last_ms): (i64, i64)) -> Vec<SeriesId> {
-        let select = |matchers: &[Matcher]| self.points.written.select(matchers, first_ms, last_ms);
-        match selectors {
-            [] => select(&[]),
-            [one] => select(one),
-            several => {
-                let mut series: Vec<_> = several.iter().flat_map(|matchers| select(matchers)).collect();
-                series.sort_unstable();
-                series.dedup();
-                series
-            }
-        }
-    }
-
-    /// Shows each label of such series once.
-    fn written_labels(
-        &self,
-        selectors: &[Vec<Matcher>],
-        times: (i64, i64),
-        mut show: impl FnMut(&str, &str),
-    ) {
-        let series = self.written(selectors, times);
-        if !series.is_empty() {
-            self.points.written.each_label(&series, &mut show);
-        }
-    }
-
-    fn count_written(&self, heads: &mut Heads) {
-        let mut by_name: BTreeMap<String, usize> = BTreeMap::new();
-        for id in self.written(&[], (i64::MIN, i64::MAX)) {
-            let Some(labels) = self.points.written.labels(id) else { continue };
-            heads.series += 1;
-            match by_name.get_mut(labels.metric_name()) {
-                Some(count) => *count += 1,
-                None => drop(by_name.insert(labels.metric_name().to_owned(), 1)),
-            }
-        }
-        heads.metrics.extend(by_name);
     }
 
     /// Shows every agent of which a series is meant that has samples in that time, agents in the order of their ids; says

@@ -14,6 +14,7 @@ mod scan;
 mod standin;
 #[cfg(test)]
 mod tests;
+mod written;
 
 pub use labels::Heads;
 pub(super) use points::Points;

@@ -106,7 +106,6 @@ impl<'a> Scan<'a> {
             gathered.settle(*series);
             self.hand_over(*series, of_series, &gathered, intake)?;
         }
-        self.source.points.layouts.keep_within(&self.source.view);
         Ok(())
     }
 
@@ -156,7 +155,7 @@ impl<'a> Scan<'a> {
             if range.start < range.end {
                 self.source.wanted.check()?;
                 let strip = self.source.points.layouts.strip(view, part)?;
-                files.extend(File::new(strip, range));
+                files.extend(File::new(strip.in_passing(), range));
             }
         }
         Ok(files)

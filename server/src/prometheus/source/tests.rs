@@ -7,7 +7,7 @@ mod rollups;
 
 use super::*;
 use crate::{
-    prometheus::{agents::Agent, names::Metric},
+    prometheus::{agents::Agent, names::Metric, written::Nobody},
     tsdb::{
         record::{OwnedRows, OwnedSample, OwnedScan},
         testing::{Bench, agent_id},
@@ -40,7 +40,8 @@ impl House {
 
     fn source_wanted(&self, wanted: Wanted) -> Source {
         let people = Arc::new(People::new(self.agents.clone()));
-        Source::new(self.bench.tsdb.view(), people, Arc::clone(&self.index), wanted, self.now_ms)
+        let points = Points { written: Arc::new(Nobody), layouts: Arc::default() };
+        Source::new(self.bench.tsdb.view(), people, Arc::clone(&self.index), points, wanted, self.now_ms)
     }
 
     fn append(&mut self, samples: Vec<OwnedSample>) {
