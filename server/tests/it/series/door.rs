@@ -40,7 +40,7 @@ fn every_route_opens_to_its_roles_and_to_no_others() {
     for role in Role::ALL {
         let wire = hub.operator(role.as_str());
         for route in router::table() {
-            let path = route.path.replace('{', "").replace('}', "");
+            let path = route.path.replace(['{', '}'], "");
             let (headers, body) = body(&route.rules);
             let opens = asked(route.rules.auth).is_none_or(|asked| role.allows(asked));
             if opens && route.rules.offers.contains(&Representation::EventStream) {

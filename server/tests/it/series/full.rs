@@ -15,16 +15,17 @@ fn push(at: usize, sender: &Wire, now: i64, refusals: &AtomicUsize) {
     let name = format!("of_{at}");
     let body = request(&[series(&[("__name__", &name)], &[(1.0, now)])]);
     let metrics = of_shop(&json!([super::gauge(&name, now, 1.0)]));
+    let by_write = at.is_multiple_of(2);
     eventually("it is taken", || {
-        let answer = if at % 2 == 0 { write(sender, &body) } else { otlp(sender, &metrics) };
+        let answer = if by_write { write(sender, &body) } else { otlp(sender, &metrics) };
         if answer.status != 503 {
             assert!(matches!(answer.status, 200 | 204), "{answer:?}");
             return Some(());
         }
         assert!(answer.header("retry-after").unwrap().parse::<u64>().unwrap() >= 1);
-        let said = match at % 2 {
-            0 => line(&answer, 503),
-            _ => {
+        let said = match by_write {
+            true => line(&answer, 503),
+            false => {
                 let status: Value = answer.json();
                 assert_eq!(status["code"], 14, "UNAVAILABLE");
                 status["message"].to_string()
