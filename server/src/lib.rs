@@ -35,6 +35,7 @@ pub mod latest;
 pub mod prometheus;
 pub mod registry;
 pub mod selector;
+pub mod series;
 pub mod settings;
 pub mod standing;
 pub mod storage;

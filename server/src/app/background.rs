@@ -26,6 +26,11 @@ pub(super) fn sweep(settings: &Settings, cellar: &Cellar, common: &Common, rooms
         let Judged { now, is_believed } = tsdb.judge_clock();
         is_believed.then_some(now)
     });
+    let (register, series) = (Arc::clone(&cellar.register), Arc::clone(&rooms.series));
+    let tidy = move || {
+        let register = Arc::clone(&register);
+        async move { register.tidy().await }
+    };
     let health = Arc::clone(&rooms.health);
     let examine = move || {
         let health = Arc::clone(&health);
@@ -45,5 +50,7 @@ pub(super) fn sweep(settings: &Settings, cellar: &Cellar, common: &Common, rooms
             settings.retention_commands,
             commands::store::forget,
         ))
+        .with(sweep::series::forget(move || series.forget()))
+        .with(sweep::series::tidy(tidy))
         .with(sweep::latest::job(sqlite.clone(), move |count| latest.take_dirty(count), NOTE_NEWEST))
 }

@@ -1,17 +1,19 @@
 //! The composition root: the one room that knows every other. It opens the cellar, builds the rooms
 //! ([`rooms`]), starts what runs, and stops it in order.
 //!
-//! Start: folder and lock → master key → SQLite → DuckDB → the history, its journal read back → writer and keeper
+//! Start: folder and lock → master key → SQLite → DuckDB → the history, its journal read back → written series →
+//! writer and keeper
 //! → rooms → listener → first look at health → `listening on http://…` on standard output: only now is the hub ready.
 //!
 //! Stop: waiting requests are answered and no connection is accepted any more → open requests finish → the
 //! queue is closed and what is in it committed → the keeper and the sweep end → the newest samples are written
 //! down → the databases close → the lock goes. Whoever had to be left behind is named.
 
+mod agents;
 mod background;
 mod news;
 mod rooms;
-mod series;
+mod written;
 
 use crate::{
     auth::Keyring,
@@ -21,6 +23,7 @@ use crate::{
     http::{Porch, body::Budget, router, serve::serve},
     ingest::{Queue, Writer, writer::WriterError},
     latest::Latest,
+    series::Register,
     settings::Settings,
     storage::{
         DataFolder, DiskSpace, Duck, DuckSettings, Faults, FaultsError, FolderLock, Sqlite, StorageError,
@@ -80,6 +83,8 @@ struct Cellar {
     sqlite: Sqlite,
     duck: Duck,
     tsdb: Tsdb,
+    /// Series that others write.
+    register: Arc<Register>,
     disk: DiskSpace,
     keyring: Keyring,
     _lock: FolderLock,
@@ -114,11 +119,13 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
     let writer = spawn_blocking(move || Writer::start(for_writer, store, latest, figures)).await??;
     let keeper = Keeper::start(cellar.tsdb.clone(), cellar.folder.clone()).map_err(AppError::Keeper)?;
 
-    let rooms = rooms::build(&settings, &cellar, &common, &queue);
+    let senders_bodies = Budget::senders();
+    let rooms = rooms::build(&settings, &cellar, &common, &queue, &senders_bodies);
     let porch = Porch {
         clock: common.clock.clone(),
         figures: Arc::clone(&common.figures),
         bodies: Budget::known(),
+        senders_bodies,
         strangers_bodies: Budget::strangers(),
     };
     let router = router::router(rooms.clone(), &cellar.keyring, &porch);
@@ -181,8 +188,9 @@ fn open(settings: &Settings, clock: &Clock) -> Result<(Cellar, Appender), AppErr
     if tsdb.take_over_former(&folder)?.is_some() {
         tracing::info!("the history of the former analytics.duckdb was taken over");
     }
+    let register = Arc::new(Register::open(sqlite.clone(), &tsdb, settings.series_max_per_sender)?);
     let keyring = Keyring::new(master, sqlite.clone(), clock.clone());
-    Ok((Cellar { folder, sqlite, duck, tsdb, disk, keyring, _lock: lock }, appender))
+    Ok((Cellar { folder, sqlite, duck, tsdb, register, disk, keyring, _lock: lock }, appender))
 }
 
 /// The one line on standard output.

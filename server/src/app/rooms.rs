@@ -1,6 +1,6 @@
 //! Builds the rooms, and hands each what it needs of another.
 
-use super::{Cellar, Common, news, series};
+use super::{Cellar, Common, agents, news, written};
 use crate::{
     commands::{self, Commands},
     config::{self, Configs},
@@ -9,10 +9,11 @@ use crate::{
     figures::{FiguresRoom, KeeperFigures},
     health::{Health, Probe},
     history::History,
-    http::router::Rooms,
+    http::{body::Budget, router::Rooms},
     ingest::{Ingest, Queue},
     prometheus::Prometheus,
     registry::{self, Registry},
+    series::{Doors, Series},
     settings::{CONNECTIONS_MAX_DEFAULT, Settings},
     storage::{Duck, StorageError},
     tsdb::{Keeping, Tsdb},
@@ -30,8 +31,14 @@ fn waiters_max(connections_max: usize) -> usize {
     (connections_max - connections_max / 4).min(commands::WAITERS_MAX)
 }
 
-pub(super) fn build(settings: &Settings, cellar: &Cellar, common: &Common, queue: &Arc<Queue>) -> Rooms {
-    let Cellar { sqlite, duck, tsdb, keyring, .. } = cellar;
+pub(super) fn build(
+    settings: &Settings,
+    cellar: &Cellar,
+    common: &Common,
+    queue: &Arc<Queue>,
+    senders_bodies: &Budget,
+) -> Rooms {
+    let Cellar { sqlite, duck, tsdb, register, keyring, .. } = cellar;
     let Common { clock, figures, latest, events, stopping } = common;
     let standing = registry::store::standing;
     let config_version = config::store::version;
@@ -77,10 +84,14 @@ pub(super) fn build(settings: &Settings, cellar: &Cellar, common: &Common, queue
         commands::store::count_by_status,
         Box::new(move || keeper_figures(&kept)),
     );
+    let ingest = Arc::new(Ingest::new(Arc::clone(queue), tsdb.clone()));
+    let series = Arc::new(Series::new(Arc::clone(register), tsdb.clone(), written::commit(&ingest)));
+    let known = written::Known { register: Arc::clone(register), told: Arc::clone(series.told()) };
     Rooms {
         commands,
         configs: Arc::new(configs),
         discovery: Arc::new(Discovery::new(tsdb.clone(), duck.readers().clone(), sqlite.clone(), standing)),
+        doors: Arc::new(Doors::new(Arc::clone(&series), senders_bodies.clone())),
         events: Arc::clone(events),
         figures: Arc::new(figures),
         health: Arc::new(Health::new(probes(cellar, queue))),
@@ -92,15 +103,17 @@ pub(super) fn build(settings: &Settings, cellar: &Cellar, common: &Common, queue
             Arc::clone(latest),
             standing,
         )),
-        ingest: Arc::new(Ingest::new(Arc::clone(queue), tsdb.clone())),
+        ingest,
         prometheus: Arc::new(Prometheus::new(
             tsdb.clone(),
             duck.readers().clone(),
             sqlite.clone(),
             clock.clone(),
-            series::NEIGHBOURS,
+            agents::NEIGHBOURS,
+            Arc::new(known),
         )),
         registry: Arc::new(registry),
+        series,
     }
 }
 

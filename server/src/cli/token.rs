@@ -1,4 +1,4 @@
-//! `token create`: a bearer token for an operator or a scraper.
+//! `token create`: a bearer token for an operator, a scraper or a sender.
 //!
 //! It is signed under a key that comes from the master key, so this works before the first `serve` and beside
 //! a running hub, and leaves nothing in any database.
@@ -24,8 +24,10 @@ const TTL_DAYS_MAX: u64 = 3_650;
 const TTL: Duration = Duration::from_secs(30 * 24 * 3_600);
 
 /// The words for what a token can allow.
-const ROLES: [&str; 4] =
-    [Role::Scrape.as_str(), Role::Viewer.as_str(), Role::Operator.as_str(), Role::Admin.as_str()];
+const ROLES: [&str; Role::ALL.len()] = {
+    let [scrape, writer, viewer, operator, admin] = Role::ALL;
+    [scrape.as_str(), writer.as_str(), viewer.as_str(), operator.as_str(), admin.as_str()]
+};
 
 #[derive(Subcommand)]
 pub(super) enum TokenCommand {
@@ -35,7 +37,7 @@ pub(super) enum TokenCommand {
 
 #[derive(clap::Args)]
 pub(super) struct CreateArguments {
-    /// What it allows; each role allows what the ones before it do
+    /// What it allows: scrape and writer one thing each, viewer to see, operator and admin to change
     #[arg(long, env = "PINGUP_ROLE", value_parser = PossibleValuesParser::new(ROLES).try_map(|word| role(&word)))]
     role: Option<Role>,
     /// Whose it is, as it will stand beside what they change [default: the role]

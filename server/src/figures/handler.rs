@@ -82,8 +82,8 @@ fn write_connections(text: &mut Text, figures: &Figures) {
 
 #[rustfmt::skip]
 fn write_ingest(text: &mut Text, figures: &Figures) {
-    let rows = [("metrics", figures.samples.get()), ("discovery", figures.scans.get())];
-    text.family("pingup_ingest_rows_total", "Samples and scans committed to disk.", "counter", "kind", rows);
+    let rows = [("metrics", figures.samples.get()), ("discovery", figures.scans.get()), ("series", figures.points.get())];
+    text.family("pingup_ingest_rows_total", "Samples, scans, and samples of written series committed to disk.", "counter", "kind", rows);
     text.counter("pingup_ingest_batches_total", "Groups committed, one transaction each.", figures.batches.get());
     text.counter("pingup_ingest_failed_batches_total", "Groups that could not be committed.", figures.failed_batches.get());
     text.histogram("pingup_ingest_commit_seconds", "How long committing a group took.", &figures.commit_seconds.read());
@@ -158,6 +158,7 @@ mod tests {
         for line in [
             "pingup_ingest_rows_total{kind=\"metrics\"} 3",
             "pingup_ingest_rows_total{kind=\"discovery\"} 0",
+            "pingup_ingest_rows_total{kind=\"series\"} 0",
             "pingup_ingest_queue_depth 2",
             "pingup_connections 7",
             "pingup_connections_parked 4",

@@ -59,6 +59,8 @@ pub struct Figures {
     pub samples: Counter,
     /// Scans committed.
     pub scans: Counter,
+    /// Samples of written series committed.
+    pub points: Counter,
     /// Groups committed; each is one transaction and one sync to disk.
     pub batches: Counter,
     /// Groups that could not be committed; everyone in them was told to come back.

@@ -1,16 +1,20 @@
-//! Reading bodies: no more than the route takes, no longer than a patient network needs.
+//! Reading bodies: of the [`kind`] that the route takes, no more than it takes, no longer than a patient network needs.
 //!
 //! Most bodies are there, whole, when they are asked for: such a one is taken as it lies in the connection's
 //! buffer, without a copy and without a timer. Only one that has to be waited for is put under the deadlines.
 
-use super::{problem::Refusal, single};
+mod kind;
+
+pub use kind::{Kind, check_headers};
+
+use super::problem::Refusal;
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderValue, header};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Frame};
 use pingup_protocol::problem::ProblemType;
 use std::{
     future::poll_fn,
+    ops::Deref,
     pin::Pin,
     sync::{
         Arc,
@@ -29,69 +33,13 @@ const PAUSE_MAX: Duration = Duration::from_secs(30);
 /// its buffer would copy it. What never arrives is never touched, so it takes no memory.
 const ROOM_BYTES_MAX: u64 = 256 * 1024;
 
-/// What the body of a route must be by its own account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// `application/json`.
-    Json,
-    /// `application/x-www-form-urlencoded`.
-    Form,
-    /// `application/x-protobuf` as a block of snappy: what Prometheus's remote protocols are made of.
-    Snappy,
-}
-
-impl Kind {
-    /// Its media type, without parameters.
-    pub const fn media_type(self) -> &'static str {
-        match self {
-            Self::Json => "application/json",
-            Self::Form => "application/x-www-form-urlencoded",
-            Self::Snappy => "application/x-protobuf",
-        }
-    }
-
-    /// Its content encoding.
-    const fn coding(self) -> Option<&'static str> {
-        match self {
-            Self::Json | Self::Form => None,
-            Self::Snappy => Some("snappy"),
-        }
-    }
-
-    /// Whether a body is that, and of no charset but UTF-8.
-    fn is(self, content_type: &str) -> bool {
-        let mut parts = content_type.split(';').map(str::trim);
-        let charset =
-            |parameter: &str| parameter.to_ascii_lowercase().strip_prefix("charset=").map(str::to_owned);
-        parts.next().is_some_and(|media_type| media_type.eq_ignore_ascii_case(self.media_type()))
-            && parts.filter_map(charset).all(|charset| charset.trim_matches('"') == "utf-8")
-    }
-}
-
-/// Refuses a body that is not of this kind by its own account, or larger than `bytes_max` by its own account.
-pub fn check_headers(headers: &HeaderMap, kind: Kind, bytes_max: usize) -> Result<(), Refusal> {
-    if !single(headers, &header::CONTENT_TYPE).is_some_and(|content_type| kind.is(content_type)) {
-        let detail = format!("send Content-Type: {}", kind.media_type());
-        return Err(Refusal::new(ProblemType::UnsupportedMediaType, detail));
-    }
-    if headers.get(header::CONTENT_ENCODING).map(HeaderValue::as_bytes) != kind.coding().map(str::as_bytes) {
-        let detail = match kind.coding() {
-            Some(coding) => format!("send the body with Content-Encoding: {coding}"),
-            None => "send the body without a content encoding".to_owned(),
-        };
-        return Err(Refusal::new(ProblemType::UnsupportedMediaType, detail));
-    }
-    let announced = single(headers, &header::CONTENT_LENGTH).and_then(|text| text.parse::<usize>().ok());
-    if announced.is_some_and(|length| length > bytes_max) {
-        return Err(too_large(bytes_max));
-    }
-    Ok(())
-}
-
 /// What all bodies of callers with a token, being read or answered, may take together.
 pub const BODIES_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// The same for strangers, who may only enrol: a pool of their own, so that filling it silences nobody else.
 pub const STRANGERS_BODIES_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// The same for senders of series: their bodies, those unpacked, and what is made of them until it is committed. A pool of
+/// their own too: agents must not wait for others' figures.
+pub const SENDERS_BODIES_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// The memory for bodies, shared by all requests: this, not the number of connections, bounds what they fill.
 #[derive(Clone, Debug)]
@@ -108,32 +56,44 @@ impl Budget {
         Self::of(STRANGERS_BODIES_BYTES_MAX)
     }
 
-    fn of(bytes: usize) -> Self {
+    /// For senders of series.
+    pub fn senders() -> Self {
+        Self::of(SENDERS_BODIES_BYTES_MAX)
+    }
+
+    pub(super) fn of(bytes: usize) -> Self {
         Self(Arc::new(AtomicUsize::new(bytes)))
+    }
+
+    /// A share that may be taken to another thread; nothing of the budget so far.
+    pub(super) fn open(&self) -> Share<Arc<AtomicUsize>> {
+        Share { left: Arc::clone(&self.0), bytes: 0 }
     }
 }
 
 /// What of the budget a body takes, until this is dropped.
 #[derive(Debug)]
-pub struct Share<'a> {
-    left: &'a AtomicUsize,
+pub struct Share<P: Deref<Target = AtomicUsize>> {
+    left: P,
     bytes: usize,
 }
 
-impl Share<'_> {
-    fn grow(&mut self, bytes: usize) -> Result<(), Refusal> {
+impl<P: Deref<Target = AtomicUsize>> Share<P> {
+    /// Takes more, if it is there.
+    pub(super) fn grow(&mut self, bytes: usize) -> bool {
         // A count and nothing else: what is in the bodies is handed over by other means.
-        self.left
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes))
-            .map_err(|_| {
-                Refusal::new(ProblemType::Overloaded, "too many bodies arrive at once; try again")
-            })?;
-        self.bytes += bytes;
-        Ok(())
+        let taken =
+            self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes));
+        self.bytes += if taken.is_ok() { bytes } else { 0 };
+        taken.is_ok()
+    }
+
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
     }
 }
 
-impl Drop for Share<'_> {
+impl<P: Deref<Target = AtomicUsize>> Drop for Share<P> {
     fn drop(&mut self) {
         self.left.fetch_add(self.bytes, Ordering::Relaxed);
     }
@@ -143,7 +103,7 @@ impl Drop for Share<'_> {
 struct Arriving<'a, B> {
     body: B,
     bytes_max: usize,
-    share: Share<'a>,
+    share: Share<&'a AtomicUsize>,
     /// Its first part, as long as that is all there is.
     first: Bytes,
     /// All of it, once there was a second part.
@@ -151,11 +111,15 @@ struct Arriving<'a, B> {
 }
 
 /// Reads a body of at most `bytes_max`, and what it takes of the budget.
-pub async fn read<B>(body: B, bytes_max: usize, budget: &Budget) -> Result<(Bytes, Share<'_>), Refusal>
+pub async fn read<B>(
+    body: B,
+    bytes_max: usize,
+    budget: &Budget,
+) -> Result<(Bytes, Share<&AtomicUsize>), Refusal>
 where
     B: Body<Data = Bytes> + Unpin,
 {
-    let share = Share { left: &budget.0, bytes: 0 };
+    let share = Share { left: &*budget.0, bytes: 0 };
     let mut arriving = Arriving { body, bytes_max, share, first: Bytes::new(), whole: BytesMut::new() };
     if !arriving.take_what_is_there().await? {
         // In a box: few bodies come this way, and every request would have to hold the room for it.
@@ -211,7 +175,9 @@ impl<B: Body<Data = Bytes> + Unpin> Arriving<'_, B> {
             if data.len() > self.bytes_max - self.share.bytes {
                 return Err(too_large(self.bytes_max));
             }
-            self.share.grow(data.len())?;
+            if !self.share.grow(data.len()) {
+                return Err(too_many());
+            }
             if self.first.is_empty() && self.whole.is_empty() {
                 self.first = data;
             } else {
@@ -225,6 +191,10 @@ impl<B: Body<Data = Bytes> + Unpin> Arriving<'_, B> {
         }
         Ok(self.body.is_end_stream())
     }
+}
+
+fn too_many() -> Refusal {
+    Refusal::new(ProblemType::Overloaded, "too many bodies arrive at once; try again")
 }
 
 /// Not the sender's fault, so it may try again.

@@ -4,7 +4,7 @@
 //! rows, takes the rest: parameters, HEAD, and what does not exist. The gate and the handler are the same.
 //!
 //! Every answer is finished here, also one that has to wait first (`held`): a refusal becomes a problem document with the
-//! hub's clock (or, where Prometheus's clients ask, its envelope), and is counted; a panic becomes a refusal; an oversized
+//! hub's clock (or takes the form that Prometheus's clients and senders of series read), and is counted; a panic becomes a refusal; an oversized
 //! header block is refused before anything looks at it.
 
 use super::{
@@ -16,6 +16,7 @@ use super::{
     problem::Refusal,
     router::{BoxedHandler, House},
     rules::{Auth, Dialect},
+    senders,
 };
 use crate::{clock::Clock, figures::Figures};
 use axum::{
@@ -75,7 +76,7 @@ impl Dispatch {
 
     /// Answers a request that came from `peer`.
     pub(super) async fn answer(self: &Arc<Self>, request: Request<Incoming>, peer: SocketAddr) -> Answer {
-        let dialect = Dialect::at(request.uri().path());
+        let dialect = Dialect::of(&request);
         let mut response = match header_bytes(&request) {
             ..=HEADER_BYTES_MAX => unbroken(self.pass_on(request, peer)).await,
             _ => too_large_headers().into_response(),
@@ -96,6 +97,8 @@ impl Dispatch {
             match dialect {
                 Dialect::Pingup => write_problem(&mut response, &refusal, &self.porch.clock),
                 Dialect::Prometheus => envelope::write_refusal(&mut response, &refusal),
+                Dialect::RemoteWrite => senders::write_text(&mut response, &refusal),
+                Dialect::Otlp(encoding) => senders::write_status(&mut response, encoding, &refusal),
             }
         }
         let headers = response.headers_mut();

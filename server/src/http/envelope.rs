@@ -135,9 +135,14 @@ impl IntoResponse for Complaint {
     }
 }
 
-/// Puts a refusal of the porch into the envelope. Where a token is asked for, it may come as a password too.
+/// Puts a refusal of the porch into the envelope.
 pub(super) fn write_refusal(response: &mut Response, refusal: &Refusal) {
     write(response, refusal.kind().into(), &refusal.problem().detail);
+    offer_password(response);
+}
+
+/// Says that a token that is asked for may come as a password too.
+pub(super) fn offer_password(response: &mut Response) {
     let headers = response.headers_mut();
     if headers.contains_key(header::WWW_AUTHENTICATE) {
         let basic = HeaderValue::from_static("Basic realm=\"pingup\", charset=\"UTF-8\"");

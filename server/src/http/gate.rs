@@ -37,7 +37,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::{HeaderMap, Method, header};
 use pingup_protocol::{ids::AgentId, problem::ProblemType};
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicUsize};
 
 /// What the gate works with.
 #[derive(Debug)]
@@ -133,7 +133,7 @@ impl Gate {
         &self,
         path: Option<&RawPathParams>,
         request: http::Request<B>,
-    ) -> Result<(Request, Option<Share<'_>>), Refusal> {
+    ) -> Result<(Request, Option<Share<&AtomicUsize>>), Refusal> {
         let offer = self.check_head(&request)?;
         let caller = self.identify(request.headers()).await?;
         if let (Some(agent_id), Some(name)) = (caller.agent(), self.rules.auth.path_parameter()) {
@@ -155,6 +155,7 @@ impl Gate {
         };
         let budget = match caller {
             Known::Nobody => &self.porch.strangers_bodies,
+            Known::Operator(..) if self.rules.dialect.is_senders() => &self.porch.senders_bodies,
             Known::Operator(..) | Known::Agent(..) => &self.porch.bodies,
         };
         let (bytes, share) = body::read(body, bytes_max, budget).await?;
@@ -210,7 +211,7 @@ impl Gate {
     fn operator(&self, token: &str, role: Role) -> Result<Known, Refusal> {
         let (operator, expiry) =
             self.keyring.tokens().check_operator(token, self.porch.clock.now()).map_err(invalid)?;
-        if operator.role < role {
+        if !operator.role.allows(role) {
             let detail =
                 format!("this needs the role {}, the token has {}", role.as_str(), operator.role.as_str());
             return Err(Refusal::new(ProblemType::ScopeDenied, detail));

@@ -18,12 +18,15 @@ mod line;
 pub mod openapi;
 pub mod pack;
 pub mod problem;
+pub mod protobuf;
 pub mod query;
 pub mod respond;
 pub mod router;
 pub mod rules;
+pub mod senders;
 pub mod serve;
 mod turn;
+pub mod unpack;
 mod verify;
 
 use crate::{clock::Clock, figures::Figures};
@@ -45,6 +48,8 @@ pub struct Porch {
     pub figures: Arc<Figures>,
     /// For the bodies of all callers with a token.
     pub bodies: body::Budget,
+    /// For the bodies of those who send series.
+    pub senders_bodies: body::Budget,
     /// For the bodies of everyone else.
     pub strangers_bodies: body::Budget,
 }

@@ -1,7 +1,8 @@
 //! The route table: each row names its method, path, who may come, the body it takes, its query parameters,
 //! what it answers with, and its handler. What is not in the table does not exist.
 //!
-//! Paths under `/prometheus/` are Prometheus's: its parameters, its envelope ([`Dialect`]).
+//! Paths under `/prometheus/` are Prometheus's, those under `/otlp/` OpenTelemetry's: their parameters, their words for
+//! what is refused ([`Dialect`]).
 //!
 //! A handler that changes something runs to its end though its client hangs up. Rows that say
 //! [`Route::nothing_follows`] go without: all they do once their work is handed over is to wait for the answer.
@@ -14,6 +15,7 @@ use super::{
     no_such_method, no_such_path, openapi,
     respond::Representation::{self, Arrow, Csv, EventStream, Json, NdJson, Parquet, Protobuf, Text},
     rules::{Auth, Dialect, Rules},
+    senders,
 };
 use crate::{
     auth::{Keyring, Role},
@@ -27,9 +29,10 @@ use crate::{
     ingest::{self, Ingest},
     prometheus::{self, Prometheus},
     registry::{self, Registry},
+    series::{self, Doors, Series},
 };
 use Auth::{Agent, AgentOr, Dashboard, Enrol, Open, Operator};
-use Role::{Admin, Operator as Op, Scrape, Viewer};
+use Role::{Admin, Operator as Op, Scrape, Viewer, Writer};
 use axum::{
     Router,
     extract::{FromRef, Request},
@@ -76,6 +79,7 @@ impl Route {
 const NONE: Option<usize> = None;
 const BODY: Option<usize> = Some(BODY_BYTES_MAX);
 const BATCH: Option<usize> = Some(BATCH_BODY_BYTES_MAX);
+const SERIES: Option<usize> = Some(series::handler::BODY_BYTES_MAX);
 const JSON: &[Representation] = &[Json];
 const TABLE: &[Representation] = &[Json, NdJson, Csv, Arrow, Parquet];
 const SCANS: &[&str] = &["from", "to", "hosts", "limit", "cursor"];
@@ -131,6 +135,8 @@ pub fn table() -> Vec<Route> {
         row(M::GET,    "/prometheus/api/v1/status/flags",    Dashboard(Viewer),    NONE,  &[],                                      JSON,    prometheus::handler::flags),
         row(M::GET,    "/prometheus/api/v1/status/tsdb",     Dashboard(Viewer),    NONE,  &["limit"],                               JSON,    prometheus::handler::tsdb),
         row(M::POST,   "/prometheus/api/v1/read",            Dashboard(Viewer),    BODY,  &[],                                      &[Protobuf], prometheus::handler::read).takes(Kind::Snappy).nothing_follows(),
+        row(M::POST,   senders::WRITE,                       Dashboard(Writer),    SERIES, &[],                                     &[Text], series::handler::write).nothing_follows(),
+        row(M::POST,   "/otlp/v1/metrics",                   Dashboard(Writer),    SERIES, &[],                                     &[Protobuf, Json], series::handler::otlp).nothing_follows(),
     ];
     rows.extend(asked("/prometheus/api/v1/query",            INSTANT,   prometheus::handler::query));
     rows.extend(asked("/prometheus/api/v1/query_range",      RANGE,     prometheus::handler::query_range));
@@ -173,6 +179,8 @@ fn row<H: Handler<T, House> + Sync, T: 'static>(
     let body_kind = match dialect {
         Dialect::Pingup => Kind::Json,
         Dialect::Prometheus => Kind::Form,
+        Dialect::RemoteWrite => Kind::Written,
+        Dialect::Otlp(_) => Kind::Otlp,
     };
     let rules = Rules { auth, body_bytes_max, body_kind, dialect, query, offers, to_the_end };
     let routed = on(filter, handler.clone());
@@ -198,6 +206,7 @@ rooms! {
     commands: Commands,
     configs: Configs,
     discovery: Discovery,
+    doors: Doors,
     events: Events,
     figures: FiguresRoom,
     health: Health,
@@ -205,6 +214,7 @@ rooms! {
     ingest: Ingest,
     prometheus: Prometheus,
     registry: Registry,
+    series: Series,
 }
 
 /// All rooms, for handlers to find theirs: a request holds one reference, not one a room.

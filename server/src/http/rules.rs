@@ -1,22 +1,29 @@
 //! What a row of the route table asks of a request, in words that the gate understands.
 
-use super::{body::Kind, envelope, respond::Representation};
+use super::{
+    body::Kind,
+    envelope,
+    respond::Representation,
+    senders::{self, Encoding},
+};
 use crate::auth::Role;
+use http::Request;
 
 /// Who may come in at a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Auth {
     /// Anyone.
     Open,
-    /// An operator of this role or higher.
+    /// An operator whose role allows this.
     Operator(Role),
-    /// The same, whose token may also be the password of Basic authentication: what dashboards can send.
+    /// The same, whose token may also be the password of Basic authentication: what dashboards and senders of series can
+    /// send.
     Dashboard(Role),
-    /// Registration: an operator of this role or higher, or whoever signs with a join token's key.
+    /// Registration: an operator whose role allows this, or whoever signs with a join token's key.
     Enrol(Role),
     /// An agent; the path parameter, if there is one, names it.
     Agent(Option<&'static str>),
-    /// An agent that the path parameter names, or an operator of this role or higher.
+    /// An agent that the path parameter names, or an operator whose role allows this.
     AgentOr(&'static str, Role),
 }
 
@@ -38,12 +45,34 @@ pub enum Dialect {
     Pingup,
     /// Any parameters, in the URL and in a form, as often as wanted; its [`envelope`].
     Prometheus,
+    /// Any parameters; a message in the body, and a line of text where it is refused.
+    RemoteWrite,
+    /// The same; a `google.rpc.Status`, in the request's own encoding.
+    Otlp(Encoding),
 }
 
 impl Dialect {
     /// Which one is spoken at a path, whether there is such a route or not.
     pub fn at(path: &str) -> Self {
-        if path.starts_with(envelope::PREFIX) { Self::Prometheus } else { Self::Pingup }
+        match path {
+            senders::WRITE => Self::RemoteWrite,
+            _ if path.starts_with(envelope::PREFIX) => Self::Prometheus,
+            _ if path.starts_with(senders::OTLP_PREFIX) => Self::Otlp(Encoding::Protobuf),
+            _ => Self::Pingup,
+        }
+    }
+
+    /// Which one a request speaks.
+    pub(super) fn of<B>(request: &Request<B>) -> Self {
+        match Self::at(request.uri().path()) {
+            Self::Otlp(_) => Self::Otlp(Encoding::of(request.headers())),
+            other => other,
+        }
+    }
+
+    /// Whether those speak so who send series.
+    pub(super) const fn is_senders(self) -> bool {
+        matches!(self, Self::RemoteWrite | Self::Otlp(_))
     }
 }
 

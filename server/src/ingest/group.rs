@@ -4,14 +4,14 @@
 //! true, and the changes to be adopted, once the rows are on disk.
 
 use super::{
-    Fate, IngestError, Job, Load, Record, Stored,
+    Fate, IngestError, Job, Load, Record, Stored, Work,
     marks::{self, Marks},
     queue::Outcome,
     unnumbered::{self, LookError, Lookup, Newest, kind},
 };
 use crate::tsdb::{
     TsdbError,
-    rows::{Mark, MarkRow, Origin, Rows, SampleRow, ScanRow},
+    rows::{Mark, MarkRow, Origin, PointRow, Rows, SampleRow, ScanRow},
 };
 use pingup_protocol::{ids::AgentId, time::Timestamp};
 
@@ -20,7 +20,7 @@ use pingup_protocol::{ids::AgentId, time::Timestamp};
 pub struct Group<'a> {
     /// What is to be written.
     pub rows: Rows<'a>,
-    /// What each job is to be told once that is done, in the jobs' order.
+    /// What each is to be told once that is done, in their order.
     pub outcomes: Vec<Outcome>,
     /// What to remember of streams.
     pub marks: marks::Changes,
@@ -34,9 +34,9 @@ pub struct Group<'a> {
     pub failed_look: Option<TsdbError>,
 }
 
-/// Decides over `jobs` in their order, each seeing what those before it bring.
+/// Decides over `works` in their order, each seeing what those before it bring.
 pub fn decide<'a>(
-    jobs: impl Iterator<Item = &'a Job>,
+    works: impl Iterator<Item = &'a Work>,
     marks: &Marks,
     newest: &Newest,
     lookup: &mut impl Lookup,
@@ -48,7 +48,7 @@ pub fn decide<'a>(
         gaps: 0,
         failed_look: None,
     };
-    let outcomes = jobs.map(|job| decider.decide(job, lookup)).collect();
+    let outcomes = works.map(|work| decider.decide(work, lookup)).collect();
     let Decider { marks, newest, rows, gaps, failed_look } = decider;
     let file_looks = newest.file_looks();
     let (marks, newest) = (marks.finish(), newest.finish());
@@ -64,7 +64,21 @@ struct Decider<'a, 'm> {
 }
 
 impl<'a> Decider<'a, '_> {
-    fn decide(&mut self, job: &'a Job, lookup: &mut impl Lookup) -> Outcome {
+    fn decide(&mut self, work: &'a Work, lookup: &mut impl Lookup) -> Outcome {
+        match work {
+            Work::Job(job) => self.job(job, lookup),
+            Work::Points(points) => Ok(self.points(points)),
+        }
+    }
+
+    fn points(&mut self, points: &'a [PointRow]) -> Stored {
+        if !points.is_empty() {
+            self.rows.points.push(points);
+        }
+        Stored { accepted: points.len() as u64, ..Stored::default() }
+    }
+
+    fn job(&mut self, job: &'a Job, lookup: &mut impl Lookup) -> Outcome {
         match &job.load {
             Load::Stream { boot, entries } => self.stream(&job.agent_id, *boot, entries),
             Load::Unnumbered(_, None) => Ok(Stored { expired: 1, ..Stored::default() }),

@@ -1,5 +1,7 @@
-//! What one request brings: its entries, and what becomes of each. How much of the queue it takes is told here.
+//! What one request brings: an agent's entries and what becomes of each, or points of written series. How much of the
+//! queue it takes is told here.
 
+use crate::tsdb::rows::PointRow;
 use pingup_protocol::{
     discovery::{Host, Scan},
     ids::AgentId,
@@ -9,7 +11,16 @@ use pingup_protocol::{
 };
 use std::mem::size_of;
 
-/// What one request brings, ready for the writer.
+/// What waits for the writer.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Work {
+    /// An agent's.
+    Job(Job),
+    /// Points of series that others write. Each is stored: what is sent again is told when it is read.
+    Points(Vec<PointRow>),
+}
+
+/// What an agent's request brings, ready for the writer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Job {
     /// Who sent it.
@@ -55,6 +66,30 @@ pub enum Record {
     },
     /// Of `POST /api/v1/discovery`.
     Scan(Scan),
+}
+
+impl From<Job> for Work {
+    fn from(job: Job) -> Self {
+        Self::Job(job)
+    }
+}
+
+impl Work {
+    /// What it takes in memory while it waits; also no less than it takes in a record of the journal.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Job(job) => job.bytes(),
+            Self::Points(points) => size_of::<Self>() + points.capacity() * size_of::<PointRow>(),
+        }
+    }
+
+    /// How many rows it may become.
+    pub fn rows(&self) -> usize {
+        match self {
+            Self::Job(job) => job.rows(),
+            Self::Points(points) => points.len(),
+        }
+    }
 }
 
 impl Job {

@@ -29,7 +29,7 @@ mod testing;
 pub mod unnumbered;
 pub mod writer;
 
-pub use job::{Fate, Job, Load, Record};
+pub use job::{Fate, Job, Load, Record, Work};
 pub use queue::Queue;
 pub use store::Store;
 pub use writer::Writer;
@@ -136,10 +136,10 @@ impl Ingest {
         self.tsdb.now()
     }
 
-    /// Queues `job` and waits for its commit. `Ok` means that all it counts is on disk.
-    pub async fn commit(&self, job: Job) -> Result<Stored, IngestError> {
-        // A reply that was dropped is that of a writer that died with the job in hand.
-        self.queue.push(job)?.await.unwrap_or(Err(IngestError::NotCommitted))
+    /// Queues `work` and waits for its commit. `Ok` means that all it counts is on disk.
+    pub async fn commit(&self, work: impl Into<Work>) -> Result<Stored, IngestError> {
+        // A reply that was dropped is that of a writer that died with the work in hand.
+        self.queue.push(work)?.await.unwrap_or(Err(IngestError::NotCommitted))
     }
 }
 

@@ -8,7 +8,7 @@
 //! which the waiter sees. A job that is pushed while the writer goes is dropped by whoever sees it last, the
 //! writer on its way out or the pusher.
 
-use super::{IngestError, Job, Stored};
+use super::{IngestError, Stored, Work};
 use crate::figures::Figures;
 use crossbeam_queue::ArrayQueue;
 use std::{
@@ -45,7 +45,7 @@ impl fmt::Debug for Queue {
 #[derive(Debug)]
 pub struct Queued {
     /// What is to be committed.
-    pub job: Job,
+    pub work: Work,
     reply: oneshot::Sender<Outcome>,
     permit: Permit,
 }
@@ -53,8 +53,8 @@ pub struct Queued {
 impl Queued {
     /// Gives the place back and tells the waiter; one that has hung up does not hear it.
     pub fn answer(self, outcome: Outcome) {
-        let Self { job, reply, permit } = self;
-        drop((job, permit));
+        let Self { work, reply, permit } = self;
+        drop((work, permit));
         let _ = reply.send(outcome);
     }
 }
@@ -72,15 +72,16 @@ impl Queue {
         }
     }
 
-    /// Takes `job` in, or refuses it at once. The receiver hears of the commit.
-    pub fn push(&self, job: Job) -> Result<oneshot::Receiver<Outcome>, IngestError> {
+    /// Takes `work` in, or refuses it at once. The receiver hears of the commit.
+    pub fn push(&self, work: impl Into<Work>) -> Result<oneshot::Receiver<Outcome>, IngestError> {
+        let work = work.into();
         if self.closed.load(Ordering::SeqCst) {
             return Err(IngestError::Stopping);
         }
-        let permit = Permit::acquire(&self.account, job.bytes()).ok_or(IngestError::QueueFull)?;
+        let permit = Permit::acquire(&self.account, work.bytes()).ok_or(IngestError::QueueFull)?;
         let (reply, receiver) = oneshot::channel();
         // Never full: a permit is for one of its places.
-        self.ring.push(Queued { job, reply, permit }).map_err(|_| IngestError::QueueFull)?;
+        self.ring.push(Queued { work, reply, permit }).map_err(|_| IngestError::QueueFull)?;
         // Orders the push before the look at `gone`, as `Taker::drop` orders its look after setting it: one of
         // the two sees the job.
         fence(Ordering::SeqCst);
@@ -145,7 +146,7 @@ impl Taker<'_> {
                 && let Some(queued) = self.0.ring.pop()
             {
                 // An expired or rejected entry makes no row but costs its look.
-                rows += queued.job.rows().max(1);
+                rows += queued.work.rows().max(1);
                 bytes += queued.permit.bytes;
                 taken.push(queued);
             }

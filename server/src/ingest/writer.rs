@@ -5,7 +5,7 @@
 //! was caught, what is remembered is made anew from what is committed before the next group (`refresh`).
 
 use super::{
-    IngestError, Job,
+    IngestError, Work,
     group::{self, Group},
     herald::Herald,
     marks::Marks,
@@ -34,7 +34,7 @@ use std::{
 /// Rows at which a group takes in no more: by then the sync to disk is a small part of its time.
 pub const GROUP_ROWS_MAX: usize = 20_000;
 const _: () = assert!(GROUP_ROWS_MAX >= BATCH_SAMPLES_MAX, "a lone full batch is a group, not more than one");
-/// Memory ([`Job::bytes`]) at which a group takes in no more, whatever the queue may hold: rows may be large.
+/// Memory ([`Work::bytes`]) at which a group takes in no more, whatever the queue may hold: rows may be large.
 pub const GROUP_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Bytes of a record for each byte of a body, at most; the densest bodies come to less than two.
 pub(super) const RECORD_BYTES_PER_BODY_BYTE: usize = 4;
@@ -145,7 +145,7 @@ impl<S: Store> Committer<S> {
     fn serve(&mut self, taken: Vec<Queued>) {
         // What a panic leaves half done is marked stale below, and read again.
         let committed =
-            catch_unwind(AssertUnwindSafe(|| self.commit(taken.iter().map(|queued| &queued.job))));
+            catch_unwind(AssertUnwindSafe(|| self.commit(taken.iter().map(|queued| &queued.work))));
         let outcomes = match committed {
             Ok(Ok(outcomes)) => {
                 self.succeeded();
@@ -187,9 +187,9 @@ impl<S: Store> Committer<S> {
         self.failing = false;
     }
 
-    fn commit<'a>(&mut self, jobs: impl Iterator<Item = &'a Job>) -> Result<Vec<Outcome>, TsdbError> {
+    fn commit<'a>(&mut self, works: impl Iterator<Item = &'a Work>) -> Result<Vec<Outcome>, TsdbError> {
         self.refresh()?;
-        let group = group::decide(jobs, &self.marks, &self.newest, self.store.lookup());
+        let group = group::decide(works, &self.marks, &self.newest, self.store.lookup());
         self.looked(&group);
         if !group.rows.is_empty() {
             let begun = Instant::now();
@@ -216,6 +216,7 @@ impl<S: Store> Committer<S> {
     fn count(&self, rows: &Rows<'_>, outcomes: &[Outcome], gaps: u64) {
         self.figures.samples.add(rows.samples.len() as u64);
         self.figures.scans.add(rows.scans.len() as u64);
+        self.figures.points.add(rows.points.iter().map(|points| points.len() as u64).sum());
         self.figures.gaps.add(gaps);
         for stored in outcomes.iter().flatten() {
             self.figures.duplicates.add(stored.duplicates);

@@ -4,7 +4,8 @@
 //! Nothing is stored twice. A question takes a [`Source`]: one view of the history and the agents of one moment.
 //! [`names`] says which measurement is which metric, [`agents`] what a series is called, and the source reads what a
 //! query selects straight from head and parts, an agent at a time, each row exactly once. What does not change from
-//! question to question is remembered ([`index`]). The language itself is the library's, `pingup_promql`.
+//! question to question is remembered ([`index`]). Series that others write ([`written`]) are answered beside the agents'.
+//! The language itself is the library's, `pingup_promql`.
 //!
 //! # Promises
 //! A question runs on the readers' threads, in a turn that it waits for as every question about the history does, and
@@ -15,11 +16,13 @@ pub mod handler;
 mod index;
 pub mod names;
 mod source;
+mod written;
 
 pub use agents::Agent;
 pub use index::INDEX_BYTES_MAX;
 pub use names::Metadata;
 pub use source::{Heads, Source};
+pub use written::Written;
 
 use crate::{
     clock::Clock,
@@ -60,6 +63,7 @@ pub struct Prometheus {
     clock: Clock,
     neighbours: Neighbours,
     index: Arc<Index>,
+    written: Arc<dyn Written>,
     /// The agents as they were at a version of the records.
     people: Mutex<Option<(i64, Arc<People>)>>,
 }
@@ -74,9 +78,17 @@ impl Drop for CancelOnDrop {
 }
 
 impl Prometheus {
-    /// The room over what the ingest stored, and over the agents in the records.
-    pub fn new(tsdb: Tsdb, readers: Readers, sqlite: Sqlite, clock: Clock, neighbours: Neighbours) -> Self {
-        Self { tsdb, readers, sqlite, clock, neighbours, index: Arc::default(), people: Mutex::default() }
+    /// The room over what the ingest stored, over the agents in the records, and over series that others write.
+    pub fn new(
+        tsdb: Tsdb,
+        readers: Readers,
+        sqlite: Sqlite,
+        clock: Clock,
+        neighbours: Neighbours,
+        written: Arc<dyn Written>,
+    ) -> Self {
+        let index = Arc::default();
+        Self { tsdb, readers, sqlite, clock, neighbours, index, written, people: Mutex::default() }
     }
 
     /// The moment that a query is about which names none, in milliseconds.
@@ -104,11 +116,13 @@ impl Prometheus {
         E: From<StorageError> + Send + 'static,
     {
         let people = self.people().await?;
-        let (view, index, now_ms) = (self.tsdb.view(), Arc::clone(&self.index), self.now_ms());
+        let (index, now_ms) = (Arc::clone(&self.index), self.now_ms());
+        let written = Arc::clone(&self.written);
+        let view = self.tsdb.view();
         let cancel = Cancel::default();
         let _told = CancelOnDrop(cancel.clone());
         let asked = move |wanted: &Wanted| {
-            let source = Source::new(view, people, index, wanted.clone(), now_ms);
+            let source = Source::new(view, people, index, written, wanted.clone(), now_ms);
             work(&source, &cancel, wanted)
         };
         self.readers.run(asked).await

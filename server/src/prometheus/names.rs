@@ -41,7 +41,7 @@ pub struct Metadata {
     /// What it tells, in a sentence.
     pub help: Cow<'static, str>,
     /// Its unit, by Prometheus's base units; may be empty.
-    pub unit: &'static str,
+    pub unit: Cow<'static, str>,
 }
 
 /// The hub's own metrics: name, what they are, help, unit.
@@ -107,7 +107,7 @@ impl Metric {
             (None, Self::Further(name)) => (format!("The agents' measurement {name}.").into(), ""),
             (None, _) => (Cow::Borrowed(""), ""),
         };
-        Metadata { name: self.name(), kind: "gauge", help, unit }
+        Metadata { name: self.name(), kind: "gauge", help, unit: unit.into() }
     }
 
     /// The hub's own, in the order of their names.

@@ -1,6 +1,6 @@
 //! The room: who is asked about agents when, and what becomes of a question that nobody waits for.
 
-use super::*;
+use super::{written::Nobody, *};
 use crate::tsdb::testing::Bench;
 use pingup_protocol::{ids::AgentId, time::Timestamp};
 use std::{future::Future, pin::pin, task};
@@ -29,7 +29,8 @@ fn agents(connection: &Connection) -> rusqlite::Result<Vec<Agent>> {
 
 fn room(bench: &Bench) -> Prometheus {
     let (tsdb, readers, sqlite) = (bench.tsdb.clone(), bench.engine.readers().clone(), bench.sqlite.clone());
-    Prometheus::new(tsdb, readers, sqlite, bench.clock.clone(), Neighbours { version, agents })
+    let written = Arc::new(Nobody);
+    Prometheus::new(tsdb, readers, sqlite, bench.clock.clone(), Neighbours { version, agents }, written)
 }
 
 async fn write(bench: &Bench, sql: &'static str) {

@@ -50,6 +50,10 @@ const CONNECTIONS: RangeInclusive<u64> = 1..=1_000_000;
 const EVENTS_KEPT: RangeInclusive<u64> = 1..=1_000_000;
 const EVENTS_KEPT_DEFAULT: u64 = 65_536;
 
+/// How many series one sender may write; all senders together have a bound of the hub's.
+const SERIES: RangeInclusive<u64> = 1..=200_000;
+const SERIES_DEFAULT: u64 = 50_000;
+
 /// How many enrolments an address may try in a minute; many machines behind one address need more.
 const ENROLMENTS: RangeInclusive<u64> = 1..=1_000_000;
 
@@ -82,6 +86,8 @@ pub struct Settings {
     pub connections_max: usize,
     /// Events kept in memory, for streams whose readers come back.
     pub events_kept: usize,
+    /// Series that one sender may write.
+    pub series_max_per_sender: usize,
     /// Registrations by join token that one address may try in a minute.
     pub enrolments_per_minute: u32,
     /// What is logged, as a filter such as `info` or `info,pingup_server::ingest=debug`.
@@ -133,6 +139,9 @@ pub struct Layer {
     /// Events kept in memory, for streams whose readers come back [default: 65536]
     #[arg(long, env = "PINGUP_EVENTS_KEPT", value_name = "N")]
     pub events_kept: Option<u64>,
+    /// Series that one sender, a token by its name, may write [default: 50000]
+    #[arg(long, env = "PINGUP_SERIES_MAX_PER_SENDER", value_name = "N")]
+    pub series_max_per_sender: Option<u64>,
     /// Registrations by join token that one address may try in a minute [default: 5]
     #[arg(long, env = "PINGUP_ENROLMENTS_PER_MINUTE", value_name = "N")]
     pub enrolments_per_minute: Option<u64>,
@@ -212,6 +221,7 @@ impl Layer {
             disk_reserve_bytes: self.disk_reserve_bytes.or(below.disk_reserve_bytes),
             connections_max: self.connections_max.or(below.connections_max),
             events_kept: self.events_kept.or(below.events_kept),
+            series_max_per_sender: self.series_max_per_sender.or(below.series_max_per_sender),
             enrolments_per_minute: self.enrolments_per_minute.or(below.enrolments_per_minute),
             log: self.log.or(below.log),
             token: below.token,

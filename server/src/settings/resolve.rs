@@ -2,7 +2,8 @@
 
 use super::{
     Bytes, CONNECTIONS, CONNECTIONS_MAX_DEFAULT, DAY, ENROLMENTS, EVENTS_KEPT, EVENTS_KEPT_DEFAULT, LISTEN,
-    Layer, MIB, QUEUE_BYTES, QUEUE_JOBS, RETENTION_SECONDS, Settings, SettingsError, Span,
+    Layer, MIB, QUEUE_BYTES, QUEUE_JOBS, RETENTION_SECONDS, SERIES, SERIES_DEFAULT, Settings, SettingsError,
+    Span,
 };
 use pingup_protocol::limits::ENROLMENTS_PER_MINUTE_MAX;
 use std::{ops::RangeInclusive, path::Path, time::Duration};
@@ -35,6 +36,11 @@ impl Settings {
                 CONNECTIONS,
             )?,
             events_kept: within("events_kept", said.events_kept.unwrap_or(EVENTS_KEPT_DEFAULT), EVENTS_KEPT)?,
+            series_max_per_sender: within(
+                "series_max_per_sender",
+                said.series_max_per_sender.unwrap_or(SERIES_DEFAULT),
+                SERIES,
+            )?,
             enrolments_per_minute: within("enrolments_per_minute", enrolments, ENROLMENTS)?,
             log: said.log.unwrap_or_else(|| "info".to_owned()),
         };

@@ -47,6 +47,7 @@ fn the_file_can_say_everything() {
         disk_reserve_bytes = 1000
         connections_max = 10
         events_kept = 1000
+        series_max_per_sender = 70
         enrolments_per_minute = 100
         log = "warn,pingup_server=debug"
         "#,
@@ -65,6 +66,7 @@ fn the_file_can_say_everything() {
         disk_reserve_bytes: 1_000,
         connections_max: 10,
         events_kept: 1_000,
+        series_max_per_sender: 70,
         enrolments_per_minute: 100,
         log: "warn,pingup_server=debug".to_owned(),
     };
@@ -107,6 +109,7 @@ fn values_out_of_their_range_are_refused_by_name() {
         ("queue_bytes = '1MiB'", "queue_bytes"),
         ("connections_max = 0", "connections_max"),
         ("events_kept = 0", "events_kept"),
+        ("series_max_per_sender = 200001", "series_max_per_sender"),
         ("enrolments_per_minute = 0", "enrolments_per_minute"),
         ("log = 'pingup=loud'", "log"),
         ("data_dir = ''", "data_dir"),

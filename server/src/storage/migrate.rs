@@ -66,6 +66,11 @@ pub const SQLITE: &[Migration] = &[
         name: "series",
         sql: include_str!("../../../migrations/sqlite/0010_series.sql"),
     },
+    Migration {
+        version: 11,
+        name: "written_series",
+        sql: include_str!("../../../migrations/sqlite/0011_written_series.sql"),
+    },
 ];
 
 /// A step that a database remembers.

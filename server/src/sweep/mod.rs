@@ -13,6 +13,7 @@ pub mod expire;
 pub mod forget;
 pub mod latest;
 pub mod offline;
+pub mod series;
 
 use pingup_protocol::time::Timestamp;
 use std::{error::Error, fmt, future::Future, pin::Pin, sync::Arc, time::Duration};

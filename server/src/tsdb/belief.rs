@@ -44,8 +44,10 @@ impl Witness {
     /// Takes note of rows that are stored.
     pub(super) fn rows(&self, rows: &Rows<'_>) {
         let samples = rows.samples.iter().map(|row| row.origin.timestamp);
-        let newest = samples.chain(rows.scans.iter().map(|row| row.origin.timestamp)).max();
-        self.row(newest.map_or(NO_ROW, Timestamp::as_micros));
+        let scans = rows.scans.iter().map(|row| row.origin.timestamp);
+        let points = rows.points.iter().copied().flatten().map(|point| point.at_ms.saturating_mul(1_000));
+        let newest = samples.chain(scans).map(Timestamp::as_micros).chain(points).max();
+        self.row(newest.unwrap_or(NO_ROW));
     }
 
     /// Takes note of parts that are listed.

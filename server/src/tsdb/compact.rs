@@ -12,9 +12,9 @@ use super::{
     Part, Tier, Tsdb, TsdbError,
     catalogue::Change,
     checksum,
-    merge::{Added, Merged, Order, RAW_ORDER, SCANS_ORDER},
+    merge::{Added, Merged, Once, Order, RAW_ORDER, SCANS_ORDER},
     parts::PartRow,
-    schema::{RAW, SCANS},
+    schema::{POINTS, RAW, SCANS},
     write::Draft,
 };
 use crate::storage::StorageError;
@@ -140,6 +140,7 @@ impl Tsdb {
         let part = match merge.tier {
             Tier::Raw => self.write_part(draft, &RAW, Merged::open(old, RAW_ORDER)?)?,
             Tier::Scans => self.write_part(draft, &SCANS, Merged::open(old, SCANS_ORDER)?)?,
+            Tier::Points => self.write_part(draft, &POINTS, Once::new(Merged::open(old, Order::Points)?))?,
             Tier::Minute | Tier::Hour => {
                 self.write_rollups(draft, Added::new(Merged::open(old, Order::Rollups)?))?
             }

@@ -1,17 +1,19 @@
 //! The head: the newest rows, in memory, as columns. Each is in the journal before it is here.
 //!
 //! A head is a row of [`Segment`]s, one for each segment of the journal that is not sealed yet. A row is some
-//! 60 bytes: names are kept once a segment, streams once an agent. Readers copy what they ask for under a
+//! 60 bytes: names are kept once a segment, streams once an agent. A point is 24. Readers copy what they ask for under a
 //! short lock, an agent's rows by way of an index; the writer appends a group under the same lock.
 
 mod columns;
 mod hours;
 mod order;
+mod points;
 mod read;
 mod told;
 
 pub use hours::Hours;
 pub use order::{DayRows, RollupRow, Sorted, rollup_batch};
+pub use points::{SortedPoints, point_batch};
 pub use read::{HeadSample, HeadScanRow};
 pub use told::{SCANS, Told};
 
@@ -55,6 +57,7 @@ impl Segment {
         rows.samples.iter().for_each(|row| columns.sample(row));
         rows.scans.iter().for_each(|row| columns.scan(row));
         rows.marks.iter().for_each(|row| columns.mark(row));
+        rows.points.iter().for_each(|points| columns.points(points));
     }
 
     /// Whether no more groups should go in.
@@ -71,7 +74,7 @@ impl Segment {
     /// Whether nothing is in it, not even a mark.
     pub fn is_empty(&self) -> bool {
         let columns = self.read();
-        columns.streams.is_empty()
+        columns.streams.is_empty() && columns.points.is_empty()
     }
 
     /// Samples in it.
@@ -79,18 +82,29 @@ impl Segment {
         self.read().at.len()
     }
 
-    /// When the first of its samples, or the first of its scans, was measured: the earlier one.
+    /// When the first of its samples, of its scans, or of its points was measured: the earliest one.
     pub fn first_at(&self) -> Option<Timestamp> {
         let columns = self.read();
-        let firsts = [columns.at.first().copied(), columns.scans.first().map(|scan| scan.at)];
+        let firsts = [
+            columns.at.first().copied(),
+            columns.scans.first().map(|scan| scan.at),
+            columns.points.first_at(),
+        ];
         firsts.into_iter().flatten().min().map(Timestamp::from_micros)
     }
 
-    /// When the newest of its samples and scans was measured.
+    /// When the newest of its samples, scans and points was measured.
     pub fn last_at(&self) -> Option<Timestamp> {
         let columns = self.read();
         let scans = columns.scans.iter().map(|scan| scan.at);
-        columns.at.iter().copied().chain(scans).max().map(Timestamp::from_micros)
+        columns
+            .at
+            .iter()
+            .copied()
+            .chain(scans)
+            .chain(columns.points.last_at())
+            .max()
+            .map(Timestamp::from_micros)
     }
 
     /// The newest mark of each stream in it.

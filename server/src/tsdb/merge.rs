@@ -5,9 +5,11 @@
 //! how much is merged nor on how large a row is.
 
 mod added;
+mod once;
 
 pub(super) use added::Added;
 pub(crate) use added::aggregate_at;
+pub(super) use once::Once;
 
 use super::{
     TsdbError,
@@ -32,6 +34,8 @@ pub(super) enum Order {
     },
     /// Agent, name, time: rollups.
     Rollups,
+    /// Series, time: points.
+    Points,
 }
 
 /// The order of samples.
@@ -49,6 +53,7 @@ impl Order {
                 text(0).then_with(|| time(1)).then_with(|| integer(boot)).then_with(|| integer(boot + 1))
             }
             Self::Rollups => text(0).then_with(|| text(1)).then_with(|| time(2)),
+            Self::Points => text(0).then_with(|| time(1)),
         }
     }
 }

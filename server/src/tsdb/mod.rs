@@ -1,4 +1,5 @@
-//! The history as it lies on disk and in memory: one store of samples, scans and rollups for all rooms.
+//! The history as it lies on disk and in memory: one store of samples, scans, rollups, and points (samples of series
+//! that others write) for all rooms.
 //!
 //! The road of a row, a file a step:
 //!
@@ -6,8 +7,8 @@
 //!    and then rows of the [`head`], in memory. Only now is it answered.
 //! 2. [`seal`]: a segment of the journal that is full, or a day old, is written as Parquet parts ([`parts`]): its
 //!    samples by day, ordered by agent and time; what they add up to by the hour ([`rollup`]), and all of those
-//!    together ([`fleet`]); its scans. One transaction of the [`catalogue`] makes the parts be, with the segment's
-//!    marks and number. Then the segment goes.
+//!    together ([`fleet`]); its scans; its points, ordered by series and time. One transaction of the [`catalogue`]
+//!    makes the parts be, with the segment's marks and number. Then the segment goes.
 //! 3. [`compact`]: parts of one period become one, [`retain`] lets old ones go: samples past their time leave
 //!    rollups by the minute behind.
 //!

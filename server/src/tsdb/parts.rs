@@ -23,11 +23,13 @@ pub enum Tier {
     Hour,
     /// Scans; a day a period.
     Scans,
+    /// Samples of series that others write; a day a period.
+    Points,
 }
 
 impl Tier {
     /// Every tier.
-    pub const ALL: [Self; 4] = [Self::Raw, Self::Minute, Self::Hour, Self::Scans];
+    pub const ALL: [Self; 5] = [Self::Raw, Self::Minute, Self::Hour, Self::Scans, Self::Points];
 
     /// Its name, and its folder's.
     pub const fn as_str(self) -> &'static str {
@@ -36,6 +38,7 @@ impl Tier {
             Self::Minute => "minute",
             Self::Hour => "hour",
             Self::Scans => "scans",
+            Self::Points => "points",
         }
     }
 
@@ -47,7 +50,7 @@ impl Tier {
     /// The first day of the period that `day` lies in.
     pub fn period(self, day: i64) -> i64 {
         match self {
-            Self::Raw | Self::Minute | Self::Scans => day,
+            Self::Raw | Self::Minute | Self::Scans | Self::Points => day,
             Self::Hour => first_of_month(day),
         }
     }
@@ -55,7 +58,7 @@ impl Tier {
     /// The moment, in microseconds, at which the period that begins on `day` is over.
     pub fn end(self, period: i64) -> i64 {
         let next = match self {
-            Self::Raw | Self::Minute | Self::Scans => period + 1,
+            Self::Raw | Self::Minute | Self::Scans | Self::Points => period + 1,
             // No month is longer than 31 days.
             Self::Hour => first_of_month(period + 31),
         };
@@ -86,7 +89,7 @@ pub struct PartRow {
     pub bytes: u64,
     /// Its first and last moment, microseconds.
     pub times: (i64, i64),
-    /// Its first and last agent; the last is the [`FLEET`] where it has rows of that.
+    /// Its first and last agent; the last is the [`FLEET`] where it has rows of that. Of points, the keys of series.
     pub agents: (String, String),
     /// When it was made, by the hub's clock.
     pub created: Timestamp,

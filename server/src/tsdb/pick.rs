@@ -107,7 +107,7 @@ fn lies_within(builder: &Builder, part: &Part, range: &Range<i64>) -> Option<Box
         return None;
     }
     let column = match part.row().tier {
-        Tier::Raw | Tier::Scans => "timestamp",
+        Tier::Raw | Tier::Scans | Tier::Points => "timestamp",
         Tier::Minute | Tier::Hour => "start",
     };
     let moment = |micros| Scalar::new(TimestampMicrosecondArray::from(vec![micros]));

@@ -13,13 +13,18 @@ mod write;
 pub use read::read;
 pub use write::write;
 
-use super::rows::{MarkRow, Origin, Rows, SampleRow, ScanRow};
+use super::rows::{MarkRow, Origin, PointRow, Rows, SampleRow, ScanRow};
 use pingup_protocol::{discovery::Scan, ids::AgentId, metrics::Measurements, time::Timestamp};
 
-/// The form without networks.
+/// The form of a group of samples, scans without networks, and marks; earlier versions of this program know no other. What
+/// else there is adds to it.
 const PLAIN: u8 = 1;
-/// The form with networks: the newest.
-const WITH_NETWORKS: u8 = 2;
+/// With the networks of scans.
+const NETWORKS: u8 = 1;
+/// With points behind the rest.
+const POINTS: u8 = 2;
+/// The form with all of it: the newest.
+const FULL: u8 = PLAIN + NETWORKS + POINTS;
 
 /// What stands in front of a row.
 const SAME_STREAM: u8 = 0;
@@ -30,7 +35,7 @@ const NO_STREAM: u8 = 2;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RecordError {
     /// Another version's.
-    #[error("a record of version {0}; this program reads up to {WITH_NETWORKS}")]
+    #[error("a record of version {0}; this program reads up to {FULL}")]
     Version(u8),
     /// Not what this program writes.
     #[error("a record that ends early or names what cannot be")]
@@ -74,6 +79,8 @@ pub struct OwnedRows {
     pub scans: Vec<OwnedScan>,
     /// Marks of numbers without a row.
     pub marks: Vec<MarkRow>,
+    /// Points, in the order they came.
+    pub points: Vec<PointRow>,
 }
 
 impl OwnedRows {
@@ -99,6 +106,7 @@ impl OwnedRows {
                 })
                 .collect(),
             marks: self.marks.clone(),
+            points: Some(&self.points[..]).filter(|points| !points.is_empty()).into_iter().collect(),
         }
     }
 }

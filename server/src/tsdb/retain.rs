@@ -61,7 +61,7 @@ impl Tsdb {
     fn kept(&self, tier: Tier) -> Duration {
         let retention = &self.0.retention;
         match tier {
-            Tier::Raw | Tier::Scans => retention.raw,
+            Tier::Raw | Tier::Scans | Tier::Points => retention.raw,
             Tier::Minute => retention.minute,
             Tier::Hour => retention.hour,
         }

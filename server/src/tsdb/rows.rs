@@ -1,6 +1,7 @@
-//! What is stored: samples, scans, and the marks that make both exactly once, as one group brings them.
+//! What is stored: samples, scans, the marks that make both exactly once, and points, as one group brings them.
 
 use pingup_protocol::{discovery::Scan, ids::AgentId, metrics::Measurements, time::Timestamp};
+use std::cmp::Ordering;
 
 /// Whose a row is, and what tells it from others.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -31,6 +32,66 @@ pub struct ScanRow<'a> {
     pub origin: Origin<'a>,
     /// What was found.
     pub scan: &'a Scan,
+}
+
+/// A series that others write, by the number that the records gave it; no number is given twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SeriesId(u32);
+
+impl SeriesId {
+    /// The series of that number.
+    pub const fn new(number: u32) -> Self {
+        Self(number)
+    }
+
+    /// Its number.
+    pub const fn number(self) -> u32 {
+        self.0
+    }
+
+    /// What it is called in files: ten digits, so that texts are in the order of numbers.
+    pub fn key(self) -> String {
+        format!("{:010}", self.0)
+    }
+
+    /// The series that is called so in files.
+    pub fn from_key(key: &str) -> Option<Self> {
+        key.parse().ok().map(Self)
+    }
+}
+
+/// A sample of a series that others write.
+#[derive(Clone, Copy, Debug)]
+pub struct PointRow {
+    /// Whose it is.
+    pub series: SeriesId,
+    /// When it was measured: milliseconds since 1970, UTC.
+    pub at_ms: i64,
+    /// Its value, to the bit.
+    pub value: f64,
+}
+
+/// To the bit: a NaN is the NaN that it is.
+impl PartialEq for PointRow {
+    fn eq(&self, other: &Self) -> bool {
+        (self.series, self.at_ms, self.value.to_bits()) == (other.series, other.at_ms, other.value.to_bits())
+    }
+}
+
+impl PointRow {
+    /// The order of the disk: by series and moment; of several at one moment the one that counts comes first,
+    /// whatever order they came in. A number counts before a NaN, and the greater before the less.
+    pub fn order(&self, other: &Self) -> Ordering {
+        let value = |point: &Self| (point.value.is_nan(), point.value);
+        let ((a_is_nan, a), (b_is_nan, b)) = (value(self), value(other));
+        let places = (self.series, self.at_ms).cmp(&(other.series, other.at_ms));
+        places.then(a_is_nan.cmp(&b_is_nan)).then_with(|| b.total_cmp(&a))
+    }
+
+    /// Whether both say what a series was at one moment: only one of them counts.
+    pub fn is_of_same_moment(&self, other: &Self) -> bool {
+        (self.series, self.at_ms) == (other.series, other.at_ms)
+    }
 }
 
 /// Streams known of one agent: an agent begins one when its state is new, so two or three in its life.
@@ -65,12 +126,14 @@ pub struct Rows<'a> {
     pub scans: Vec<ScanRow<'a>>,
     /// Marks that the rows do not tell by themselves: of numbers that were consumed without a row.
     pub marks: Vec<MarkRow>,
+    /// Points, as each request brought them; none of these is empty.
+    pub points: Vec<&'a [PointRow]>,
 }
 
 impl Rows<'_> {
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
-        self.samples.is_empty() && self.scans.is_empty() && self.marks.is_empty()
+        self.samples.is_empty() && self.scans.is_empty() && self.marks.is_empty() && self.points.is_empty()
     }
 }
 
@@ -103,4 +166,32 @@ pub struct Look {
     pub newest: Option<Timestamp>,
     /// Whether files had to be read, which takes milliseconds.
     pub reads_files: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_in_the_order_of_numbers_and_lead_back() {
+        let numbers = [0, 1, 9, 10, 4_294_967_295];
+        let keys = numbers.map(|number| SeriesId::new(number).key());
+        assert!(keys.is_sorted() && keys.iter().all(|key| key.len() == 10));
+        assert_eq!(keys.map(|key| SeriesId::from_key(&key).unwrap().number()), numbers);
+        assert_eq!(SeriesId::from_key("~"), None);
+    }
+
+    #[test]
+    fn of_one_moment_a_number_counts_before_a_nan_and_the_greater_before_the_less() {
+        let stale = f64::from_bits(0x7ff0_0000_0000_0002);
+        let expected = [f64::INFINITY, 2.0, 0.0, -0.0, -7.5, f64::NEG_INFINITY, f64::NAN, stale, -f64::NAN];
+        let point = |value| PointRow { series: SeriesId::new(1), at_ms: 5, value };
+        for first in 0..expected.len() {
+            let mut turned = expected;
+            turned.rotate_left(first);
+            let mut points = turned.map(point);
+            points.sort_by(PointRow::order);
+            assert_eq!(points, expected.map(point), "{first}");
+        }
+    }
 }

@@ -69,6 +69,12 @@ pub static SCANS: LazyLock<SchemaRef> = LazyLock::new(|| {
     ]))
 });
 
+/// Points: samples of series that others write, one row each; a series is told by its number's key.
+pub static POINTS: LazyLock<SchemaRef> = LazyLock::new(|| {
+    let value = Field::new("value", DataType::Float64, true);
+    Arc::new(Schema::new(vec![text("series"), moment("timestamp"), value]))
+});
+
 /// One measurement of many agents.
 pub static SERIES: LazyLock<SchemaRef> = LazyLock::new(|| {
     let value = Field::new("value", DataType::Float64, true);

@@ -7,10 +7,10 @@
 use super::{
     Tier, Tsdb, TsdbError,
     catalogue::Change,
-    head::{DayRows, Segment, Sorted},
+    head::{DayRows, Segment, Sorted, SortedPoints},
     parts::PartRow,
     rollup::HOUR,
-    schema::{RAW, SCANS},
+    schema::{POINTS, RAW, SCANS},
     write::Draft,
 };
 use crate::storage::Journal;
@@ -56,6 +56,12 @@ impl Tsdb {
         for DayRows { day, rows } in sorted.scan_days() {
             let batches = sorted.scan_batches(rows).map(|batch| Ok(batch?));
             add.extend(self.write_part(draft(Tier::Scans, day), &SCANS, batches)?);
+        }
+        drop(sorted);
+        let points = Arc::new(SortedPoints::new(Arc::clone(segment)));
+        for DayRows { day, rows } in points.days() {
+            let batches = points.batches(rows).map(|batch| Ok(batch?));
+            add.extend(self.write_part(draft(Tier::Points, day), &POINTS, batches)?);
         }
         Ok(())
     }

@@ -5,11 +5,12 @@ mod random;
 mod rows;
 
 pub(crate) use random::{AGENTS, Dice};
-pub(crate) use rows::{double, moment, number, on_disk, sample_key, samples, scans, text};
+pub(crate) use rows::{double, moment, number, on_disk, points, sample_key, samples, scans, text};
 
 use super::{
     Appender, Opened, Places, Retention, Tier, Tsdb, TsdbError,
     record::{OwnedRows, OwnedSample, OwnedScan},
+    rows::PointRow,
 };
 use crate::{
     clock::Clock,
@@ -138,6 +139,11 @@ impl Bench {
     /// Every scan there is, ordered by agent, time and number; those in memory of these agents only.
     pub(crate) fn scans(&self, agents: &[&str]) -> Vec<OwnedScan> {
         scans(&self.engine, &self.tsdb.view(), agents)
+    }
+
+    /// Every point there is, as often as it is there, in the order of the disk.
+    pub(crate) fn points(&self) -> Vec<PointRow> {
+        points(&self.tsdb.view())
     }
 
     /// The files of parts on disk.

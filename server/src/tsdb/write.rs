@@ -35,6 +35,9 @@ const GROUP_ROLLUPS: usize = 8_192;
 const GROUP_ROLLUPS_FINISHED: usize = 16_384;
 /// The same for scans, whose rows are large.
 const GROUP_SCANS: usize = 2_048;
+/// The same for points, whose rows are small and of many series.
+const GROUP_POINTS: usize = 131_072;
+const GROUP_POINTS_FRESH: usize = 32_768;
 /// What a row group takes at most until it is written out, whatever the size of its rows.
 const GROUP_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// A page of a column, of which a merge holds one for each part, takes about so much, in bytes and in rows; its
@@ -48,6 +51,8 @@ const PAGE_LOOK_SCANS: usize = 1;
 const SYNC_BYTES: usize = 1024 * 1024;
 /// A dictionary of more than so many bytes is given up for the row group; doubles are then split by bytes.
 const DICTIONARY_BYTES_MAX: usize = 32 * 1024;
+/// The same for points: a fresh row group has some thousand series, each told once.
+const DICTIONARY_POINTS_BYTES_MAX: usize = 256 * 1024;
 
 /// What a part will be, before it is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -195,10 +200,16 @@ fn properties(draft: Draft) -> WriterProperties {
         (Tier::Scans, _) => GROUP_SCANS,
         (Tier::Minute | Tier::Hour, LEVEL_FINISHED) => GROUP_ROLLUPS_FINISHED,
         (Tier::Minute | Tier::Hour, _) => GROUP_ROLLUPS,
+        (Tier::Points, 0) => GROUP_POINTS_FRESH,
+        (Tier::Points, _) => GROUP_POINTS,
         (_, 0) => GROUP_FRESH_ROWS,
         _ => GROUP_ROWS,
     };
     let look = if draft.tier == Tier::Scans { PAGE_LOOK_SCANS } else { PAGE_LOOK_ROWS };
+    let dictionary = match draft.tier {
+        Tier::Points => DICTIONARY_POINTS_BYTES_MAX,
+        _ => DICTIONARY_BYTES_MAX,
+    };
     let column = |name: &str| ColumnPath::from(name);
     let mut properties = WriterProperties::builder()
         .set_writer_version(WriterVersion::PARQUET_2_0)
@@ -208,13 +219,15 @@ fn properties(draft: Draft) -> WriterProperties {
         .set_data_page_size_limit(PAGE_BYTES)
         .set_data_page_row_count_limit(PAGE_ROWS)
         .set_write_batch_size(look)
-        .set_dictionary_page_size_limit(DICTIONARY_BYTES_MAX)
+        .set_dictionary_page_size_limit(dictionary)
         .set_statistics_enabled(EnabledStatistics::None)
         .set_offset_index_disabled(true)
         // Neither by a dictionary nor as differences, which would hide from a merge how large rows are.
         .set_column_dictionary_enabled(column("hosts"), false)
-        .set_column_encoding(column("hosts"), Encoding::PLAIN);
-    for name in ["agent_id", "name", "timestamp", "start"] {
+        .set_column_encoding(column("hosts"), Encoding::PLAIN)
+        // A dictionary tells doubles apart by what they equal, which bits do not follow.
+        .set_column_dictionary_enabled(column("value"), false);
+    for name in ["agent_id", "series", "name", "timestamp", "start"] {
         properties = properties.set_column_statistics_enabled(column(name), EnabledStatistics::Chunk);
     }
     for name in ["timestamp", "start", "last_at", "seq"] {
@@ -222,7 +235,7 @@ fn properties(draft: Draft) -> WriterProperties {
             .set_column_dictionary_enabled(column(name), false)
             .set_column_encoding(column(name), Encoding::DELTA_BINARY_PACKED);
     }
-    for name in OWN_COLUMNS.into_iter().chain(["min", "max", "sum", "last"]) {
+    for name in OWN_COLUMNS.into_iter().chain(["min", "max", "sum", "last", "value"]) {
         properties = properties.set_column_encoding(column(name), Encoding::BYTE_STREAM_SPLIT);
     }
     properties.build()

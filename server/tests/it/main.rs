@@ -31,4 +31,5 @@ mod program;
 mod prometheus;
 mod python;
 mod refuse;
+mod series;
 mod stall;

@@ -146,7 +146,7 @@ fn check_says_what_it_finds_and_migrate_is_idempotent() {
     let output = hub.run(&["check"]);
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(0), "{text}");
-    for word in ["pingup.db", "history: raw", "1 samples in 1 records", "agents"] {
+    for word in ["pingup.db", "history: raw", "1 samples and 0 points in 1 records", "agents"] {
         assert!(text.contains(word), "{word} in {text}");
     }
     let mut names: Vec<_> =

@@ -15,7 +15,7 @@ use crate::{
     clock::Clock,
     storage::{DataFolder, DiskSpace, Faults, Sqlite, StorageError, inspect},
     tsdb::{
-        PartRow, Places,
+        PartRow, Places, Tier,
         catalogue::{self, Catalogue},
         damaged::{Clearance, Damaged},
     },
@@ -91,7 +91,8 @@ pub(super) fn tell(clearance: &Clearance, places: &Places, findings: &mut Findin
         let ((first, last), rows) = (&part.agents, part.rows);
         let [from, to] = [part.times.0, part.times.1].map(Timestamp::from_micros);
         let path = places.parts.join(part.file());
-        let lost = format!("{rows} rows of agents {first} to {last}, from {from} to {to}");
+        let whose = if part.tier == Tier::Points { "series" } else { "agents" };
+        let lost = format!("{rows} rows of {whose} {first} to {last}, from {from} to {to}");
         findings.line("damaged", WHAT, format_args!("{}: {why}; {lost}", path.display()));
     }
     for path in &clearance.unlisted {

@@ -106,13 +106,16 @@ fn look_at_journal(places: &Places, sealed: u64, findings: &mut Findings) -> Res
         findings.well(WHAT, "no journal yet");
         return Ok(());
     }
-    let (mut records, mut samples, mut torn) = (0_u64, 0, 0);
+    let (mut records, mut samples, mut points, mut torn) = (0_u64, 0, 0, 0);
     for segment in Journal::segments(&places.journal)?.into_iter().filter(|segment| *segment > sealed) {
         let mut unreadable = None;
         let end = Journal::read(&places.journal, segment, |bytes| {
             records += 1;
             match record::read(bytes) {
-                Ok(rows) => samples += rows.samples.len(),
+                Ok(rows) => {
+                    samples += rows.samples.len();
+                    points += rows.points.len();
+                }
                 Err(error) => unreadable = Some(error),
             }
             Ok(())
@@ -124,7 +127,9 @@ fn look_at_journal(places: &Places, sealed: u64, findings: &mut Findings) -> Res
     }
     findings.well(
         WHAT,
-        format_args!("journal: {samples} samples in {records} records, {torn} torn bytes at the end"),
+        format_args!(
+            "journal: {samples} samples and {points} points in {records} records, {torn} torn bytes at the end"
+        ),
     );
     Ok(())
 }

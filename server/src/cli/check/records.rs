@@ -7,7 +7,8 @@ use std::path::Path;
 
 const WHAT: &str = "pingup.db";
 /// Tables whose rows are counted.
-const TABLES: [&str; 6] = ["agents", "agent_keys", "agent_latest", "join_tokens", "commands", "configs"];
+const TABLES: [&str; 7] =
+    ["agents", "agent_keys", "agent_latest", "join_tokens", "commands", "configs", "written_series"];
 
 pub(super) fn look(path: &Path, findings: &mut Findings) -> Result<(), StorageError> {
     let connection = inspect::open_records(path)?;

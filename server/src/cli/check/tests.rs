@@ -3,7 +3,11 @@
 use super::*;
 use crate::{
     storage::{migrate::SQLITE, scratch::Scratch},
-    tsdb::testing::{Bench, NOW},
+    tsdb::{
+        record::OwnedRows,
+        rows::{PointRow, SeriesId},
+        testing::{Bench, NOW},
+    },
 };
 use std::{fs::Permissions, os::unix::fs::PermissionsExt, path::PathBuf};
 
@@ -31,6 +35,27 @@ fn used() -> (Bench, PathBuf) {
 }
 
 #[test]
+fn points_and_their_series_are_counted() {
+    let mut bench = Bench::new();
+    let point =
+        |series| PointRow { series: SeriesId::new(series), at_ms: NOW.as_micros() / 1_000, value: 0.5 };
+    bench.append(&OwnedRows { points: vec![point(1), point(2)], ..OwnedRows::default() }).unwrap();
+    bench.seal_all();
+    bench.append(&OwnedRows { points: vec![point(1)], ..OwnedRows::default() }).unwrap();
+    let insert = "INSERT INTO written_series (sender, labels, first_at, last_at) VALUES ('s', '[]', 0, 0)";
+    let written = bench.sqlite.reclaim_blocking(move |connection| {
+        Ok::<_, crate::storage::StorageError>(connection.execute_batch(insert)?)
+    });
+    written.unwrap();
+    let expected = [
+        "ok       pingup.db: 1 rows in written_series",
+        "ok       history: points: 2 rows",
+        "ok       history: journal: 0 samples and 1 points in 1 records, 0 torn bytes",
+    ];
+    expect(&bench.scratch, false, &expected);
+}
+
+#[test]
 fn an_empty_folder_is_no_trouble() {
     let scratch = Scratch::new();
     fs::remove_file(scratch.folder.master_path()).unwrap();
@@ -55,7 +80,7 @@ fn a_used_folder_is_counted_beside_a_running_hub() {
         "ok       pingup.db: 0 rows in agents",
         "ok       history: raw: 3 rows",
         "ok       history: sealed samples from 2027-01-15T07:59:00Z to 2027-01-15T07:59:02Z",
-        "ok       history: journal: 2 samples in 1 records, 0 torn bytes",
+        "ok       history: journal: 2 samples and 0 points in 1 records, 0 torn bytes",
     ];
     expect(&bench.scratch, false, &expected);
 }

@@ -5,6 +5,7 @@
 
 mod prometheus;
 mod routes;
+mod senders;
 
 use super::{
     envelope::ErrorType,
@@ -41,6 +42,7 @@ fn document() -> OpenApi {
     let mut schemas = Schemas::default();
     schemas.register::<Problem>();
     schemas.register::<prometheus::Failure>();
+    schemas.register::<senders::Status>();
     let mut paths = Paths::new();
     for route in table() {
         let Some(doc) = routes::doc(&route.method, route.path) else { continue };
@@ -91,8 +93,14 @@ fn operation(route: &Route, doc: Doc, schemas: &mut Schemas) -> Operation {
     }
     if let Some(request) = doc.request {
         operation = operation.request_body(Some(request_body(&request(schemas), &route.rules)));
-    } else if route.rules.dialect == Dialect::Prometheus && route.rules.body_bytes_max.is_some() {
-        operation = operation.request_body(Some(prometheus::request(&route.rules)));
+    } else if route.rules.body_bytes_max.is_some() {
+        operation = match route.rules.dialect {
+            Dialect::Pingup => operation,
+            Dialect::Prometheus => operation.request_body(Some(prometheus::request(&route.rules))),
+            Dialect::RemoteWrite | Dialect::Otlp(_) => {
+                operation.request_body(Some(senders::request(&route.rules)))
+            }
+        };
     }
     for answer in doc.answers {
         let status = answer.status.to_string();
@@ -100,12 +108,16 @@ fn operation(route: &Route, doc: Doc, schemas: &mut Schemas) -> Operation {
     }
     for (status, names) in refusals(route, &doc) {
         let names = names.into_iter().collect::<Vec<_>>().join(", ");
-        let (media_type, schema) = match route.rules.dialect {
-            Dialect::Pingup => (MEDIA_TYPE, "Problem"),
-            Dialect::Prometheus => (Representation::Json.media_type(), "Failure"),
+        let named = |schema: &str| Content::new(Some(Ref::from_schema_name(schema)));
+        let contents = match route.rules.dialect {
+            Dialect::Pingup => vec![(MEDIA_TYPE, named("Problem"))],
+            Dialect::Prometheus => vec![(Representation::Json.media_type(), named("Failure"))],
+            senders => senders::refusal(senders),
         };
-        let content = Content::new(Some(Ref::from_schema_name(schema)));
-        let mut response = ResponseBuilder::new().description(names).content(media_type, content);
+        let mut response = ResponseBuilder::new().description(names);
+        for (media_type, content) in contents {
+            response = response.content(media_type, content);
+        }
         response = match status {
             401 => response.header("WWW-Authenticate", header("The schemes that are asked for")),
             405 => response.header("Allow", header("The methods of this path")),
@@ -123,8 +135,8 @@ fn refusals(route: &Route, doc: &Doc) -> BTreeMap<u16, BTreeSet<&'static str>> {
     let described = |kind: &&ProblemType| doc.answers.iter().all(|answer| answer.status != kind.status());
     for &kind in general_refusals(&route.rules).iter().chain(doc.refusals).filter(described) {
         let name = match route.rules.dialect {
-            Dialect::Pingup => kind.name(),
             Dialect::Prometheus => ErrorType::from(kind).name(),
+            Dialect::Pingup | Dialect::RemoteWrite | Dialect::Otlp(_) => kind.name(),
         };
         names.entry(kind.status()).or_default().insert(name);
     }
@@ -132,6 +144,10 @@ fn refusals(route: &Route, doc: &Doc) -> BTreeMap<u16, BTreeSet<&'static str>> {
         for failure in prometheus::failures(route.path, &route.rules) {
             names.entry(failure.status()).or_default().insert(failure.name());
         }
+    }
+    if route.rules.dialect.is_senders() {
+        let (status, name) = senders::BAD_SAMPLES;
+        names.entry(status).or_default().insert(name);
     }
     names
 }
@@ -152,8 +168,8 @@ fn parameters(route: &Route) -> Vec<Parameter> {
     let one = |name: &str, place, required| {
         let text = ObjectBuilder::new().schema_type(Type::String).build();
         let words = match route.rules.dialect {
-            Dialect::Pingup => routes::parameter(name),
             Dialect::Prometheus => prometheus::parameter(name),
+            Dialect::Pingup | Dialect::RemoteWrite | Dialect::Otlp(_) => routes::parameter(name),
         };
         let description = Some(words).filter(|text| !text.is_empty());
         ParameterBuilder::new()
@@ -196,12 +212,12 @@ fn header(what: &str) -> Header {
 
 fn success(answer: &Answer, rules: &Rules, schemas: &mut Schemas) -> openapi::Response {
     let mut response = ResponseBuilder::new().description(answer.what);
-    if rules.offers.len() > 1 {
+    if rules.offers.contains(&Representation::NdJson) {
         response = response
             .header("X-Next-Cursor", header("nextCursor of every form but JSON, where there is more"))
             .header("X-Pingup-Tiers", header("The tiers that were read"));
     }
-    for offer in rules.offers {
+    for offer in rules.offers.iter().filter(|_| answer.status != 204) {
         let content = match (offer, answer.schema) {
             (Representation::Json | Representation::EventStream, Some(schema)) => {
                 let schema = schema(schemas);

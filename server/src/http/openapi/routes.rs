@@ -1,6 +1,6 @@
 //! What the route table cannot say of a route: what it is for, the bodies that travel, refusals of its own.
 
-use super::prometheus;
+use super::{prometheus, senders};
 use crate::{
     commands::{BatchProgress, BatchView, CommandBody, CommandView, ResultAnswer},
     config::ConfigView,
@@ -210,7 +210,7 @@ pub(super) fn doc(method: &Method, path: &str) -> Option<Doc> {
         ("GET", "/api/v1/config/{agentId}") => doc!("The configuration in force; signed for an agent, who sends a nonce", None, [ok("For an operator, or signed for the agent", config_view_or_signed)], ONE_AGENT),
         ("POST", "/api/v1/config/{agentId}") => doc!("Sets a new version", Some(of::<ConfigBody>), [ok("The new version", of::<ConfigView>)], &[NotFound, Gone, VersionConflict]),
         ("GET", "/api/v1/config/{agentId}/versions") => doc!("Versions, newest first", None, [ok("A page", page_of::<ConfigView>)], ONE_AGENT),
-        _ => prometheus::doc(path),
+        _ => prometheus::doc(path).or_else(|| senders::doc(path)),
     }
 }
 

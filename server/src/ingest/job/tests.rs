@@ -10,16 +10,17 @@ use crate::ingest::{
     unnumbered::Newest,
     writer::RECORD_BYTES_PER_BODY_BYTE,
 };
+use crate::tsdb::rows::SeriesId;
 use pingup_protocol::{discovery::DiscoveryBody, limits::BATCH_SAMPLES_MAX, metrics::MetricsBody, schema};
 use std::{sync::mpsc, time::Duration};
 
 const NOW: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
 
-/// What the job alone takes in a record of the journal.
-fn record_bytes(job: &Job) -> usize {
+/// What it alone takes in a record of the journal.
+fn record_bytes(work: &Work) -> usize {
     let (records, written) = mpsc::channel();
     let mut store = Measuring { records, go_on: mpsc::channel().1 };
-    let group = group::decide([job].into_iter(), &Marks::default(), &Newest::default(), &mut store);
+    let group = group::decide([work].into_iter(), &Marks::default(), &Newest::default(), &mut store);
     store.append(&group.rows).unwrap();
     written.recv().unwrap()
 }
@@ -50,10 +51,23 @@ fn any_job_takes_no_more_in_a_record_than_in_memory() {
             let marked = Load::Stream { boot, entries: vec![kept, expired.clone()] };
             let none = Load::Stream { boot, entries: vec![expired] };
             for load in [unnumbered, one, marked, none] {
-                let job = Job { agent_id: id.clone(), load };
-                assert!(record_bytes(&job) <= job.bytes(), "seed {seed}: {job:?}");
+                let work = Work::from(Job { agent_id: id.clone(), load });
+                assert!(record_bytes(&work) <= work.bytes(), "seed {seed}: {work:?}");
             }
         }
+    }
+}
+
+#[test]
+fn points_take_no_more_in_a_record_than_in_memory() {
+    for count in [0_u32, 1, 2, 1_000] {
+        let point = |n: u32| {
+            let at_ms = if n.is_multiple_of(2) { i64::MIN } else { i64::MAX };
+            PointRow { series: SeriesId::new(u32::MAX - n), at_ms, value: f64::NAN }
+        };
+        let work = Work::Points((0..count).map(point).collect());
+        assert_eq!(work.rows(), count as usize);
+        assert!(record_bytes(&work) <= work.bytes(), "{count}");
     }
 }
 
@@ -83,7 +97,7 @@ fn the_densest_bodies_stay_within_what_is_reckoned_with() {
 
 #[track_caller]
 fn expect(body: &str, job: &Job) {
-    let record = record_bytes(job);
+    let record = record_bytes(&job.clone().into());
     assert!(record <= job.bytes(), "{record} bytes in a record, {} in memory", job.bytes());
     assert!(record <= RECORD_BYTES_PER_BODY_BYTE * body.len(), "{record} bytes from {}", body.len());
 }

@@ -1,7 +1,7 @@
 //! The queue's bounds, its closing, and that nobody is left waiting.
 
 use super::*;
-use crate::ingest::Load;
+use crate::ingest::{Job, Load};
 use pingup_protocol::{ids::AgentId, time::Timestamp};
 use std::sync::Barrier;
 

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     ingest::{
-        Fate, Load, Record, Stored,
+        Fate, Job, Load, Record, Stored,
         testing::{Breaking, Dice, Fault, Measuring, Stall, agent, numbered, unnumbered},
     },
     storage::{Duck, scratch::Scratch},

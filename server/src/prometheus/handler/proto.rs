@@ -1,6 +1,7 @@
-//! The messages of Prometheus's remote read protocol, in protobuf: the few fields that travel, read and written by
-//! hand. What is unknown is passed over; what is malformed or beyond a bound is an error.
+//! The messages of Prometheus's remote read protocol, in protobuf: the few fields that travel. What is unknown is
+//! passed over; what is malformed or beyond a bound is an error.
 
+use crate::http::protobuf::{Broken, Field, Fields, put_bytes, put_eight, put_number, text, varint};
 use pingup_promql::{Labels, Matcher, Pattern, Test};
 
 /// Queries of one request; Prometheus asks one at a time.
@@ -27,6 +28,12 @@ pub(super) enum Malformed {
     /// No kind of answer that can be made is accepted.
     #[error("only answers of the type SAMPLES are made here")]
     AnswerType,
+}
+
+impl From<Broken> for Malformed {
+    fn from(_: Broken) -> Self {
+        Self::Bytes
+    }
 }
 
 /// Which series of which time.
@@ -80,8 +87,8 @@ fn matcher(message: &[u8]) -> Result<Matcher, Malformed> {
     while let Some((number, field)) = fields.next()? {
         match (number, field) {
             (1, Field::Number(number)) => kind = number,
-            (2, Field::Bytes(bytes)) => name = text(bytes)?,
-            (3, Field::Bytes(bytes)) => value = text(bytes)?,
+            (2, Field::Bytes(bytes)) => text(bytes)?.clone_into(&mut name),
+            (3, Field::Bytes(bytes)) => text(bytes)?.clone_into(&mut value),
             _ => {}
         }
     }
@@ -96,60 +103,6 @@ fn matcher(message: &[u8]) -> Result<Matcher, Malformed> {
     Ok(Matcher { name, test })
 }
 
-fn text(bytes: &[u8]) -> Result<String, Malformed> {
-    std::str::from_utf8(bytes).map(str::to_owned).map_err(|_| Malformed::Bytes)
-}
-
-/// A field's value, as far as its kind says.
-enum Field<'a> {
-    Number(u64),
-    Bytes(&'a [u8]),
-    /// Four or eight bytes that nothing here is made of.
-    Other,
-}
-
-/// The fields of a message, one after the other.
-struct Fields<'a>(&'a [u8]);
-
-impl<'a> Fields<'a> {
-    fn next(&mut self) -> Result<Option<(u64, Field<'a>)>, Malformed> {
-        if self.0.is_empty() {
-            return Ok(None);
-        }
-        let key = varint(&mut self.0)?;
-        let field = match key & 7 {
-            0 => Field::Number(varint(&mut self.0)?),
-            1 => self.take(8).map(|_| Field::Other)?,
-            2 => {
-                let length = varint(&mut self.0)?;
-                Field::Bytes(self.take(usize::try_from(length).map_err(|_| Malformed::Bytes)?)?)
-            }
-            5 => self.take(4).map(|_| Field::Other)?,
-            _ => return Err(Malformed::Bytes),
-        };
-        Ok(Some((key >> 3, field)))
-    }
-
-    fn take(&mut self, length: usize) -> Result<&'a [u8], Malformed> {
-        let (taken, rest) = self.0.split_at_checked(length).ok_or(Malformed::Bytes)?;
-        self.0 = rest;
-        Ok(taken)
-    }
-}
-
-fn varint(bytes: &mut &[u8]) -> Result<u64, Malformed> {
-    let mut number = 0;
-    for shift in (0..u64::BITS).step_by(7) {
-        let (&byte, rest) = bytes.split_first().ok_or(Malformed::Bytes)?;
-        *bytes = rest;
-        number |= u64::from(byte & 0x7f) << shift;
-        if byte < 0x80 {
-            return Ok(number);
-        }
-    }
-    Err(Malformed::Bytes)
-}
-
 /// Writes a series behind the others of a query's result.
 pub(super) fn put_series(result: &mut Vec<u8>, labels: &Labels, samples: impl Iterator<Item = (i64, f64)>) {
     let mut series = Vec::new();
@@ -162,11 +115,9 @@ pub(super) fn put_series(result: &mut Vec<u8>, labels: &Labels, samples: impl It
     let mut sample = Vec::new();
     for (timestamp_ms, value) in samples {
         sample.clear();
-        put_key(&mut sample, 1, 1);
         // Bit by bit: a stale marker is one of many NaNs.
-        sample.extend_from_slice(&value.to_bits().to_le_bytes());
-        put_key(&mut sample, 2, 0);
-        put_varint(&mut sample, timestamp_ms.cast_unsigned());
+        put_eight(&mut sample, 1, value.to_bits());
+        put_number(&mut sample, 2, timestamp_ms.cast_unsigned());
         put_bytes(&mut series, 2, &sample);
     }
     put_bytes(result, 1, &series);
@@ -175,24 +126,6 @@ pub(super) fn put_series(result: &mut Vec<u8>, labels: &Labels, samples: impl It
 /// Writes a query's result behind those of the queries before.
 pub(super) fn put_result(answer: &mut Vec<u8>, result: &[u8]) {
     put_bytes(answer, 1, result);
-}
-
-fn put_bytes(out: &mut Vec<u8>, number: u64, bytes: &[u8]) {
-    put_key(out, number, 2);
-    put_varint(out, bytes.len() as u64);
-    out.extend_from_slice(bytes);
-}
-
-fn put_key(out: &mut Vec<u8>, number: u64, kind: u64) {
-    put_varint(out, number << 3 | kind);
-}
-
-fn put_varint(out: &mut Vec<u8>, mut number: u64) {
-    while number >= 0x80 {
-        out.push((number & 0x7f) as u8 | 0x80);
-        number >>= 7;
-    }
-    out.push(number as u8);
 }
 
 #[cfg(test)]
@@ -205,14 +138,9 @@ mod tests {
         out
     }
 
-    fn number(out: &mut Vec<u8>, number: u64, value: u64) {
-        put_key(out, number, 0);
-        put_varint(out, value);
-    }
-
     fn matching(kind: u64, name: &str, value: &str) -> Vec<u8> {
         let mut out = Vec::new();
-        number(&mut out, 1, kind);
+        put_number(&mut out, 1, kind);
         out.extend(message(&[(2, name.as_bytes()), (3, value.as_bytes())]));
         out
     }
@@ -220,8 +148,8 @@ mod tests {
     #[test]
     fn a_request_is_read() {
         let mut asked = Vec::new();
-        number(&mut asked, 1, (-5_i64).cast_unsigned());
-        number(&mut asked, 2, 1_763_216_880_000);
+        put_number(&mut asked, 1, (-5_i64).cast_unsigned());
+        put_number(&mut asked, 2, 1_763_216_880_000);
         for (kind, name, value) in [(0, "__name__", "up"), (1, "a", "b"), (2, "c", "d.*"), (3, "e", "")] {
             put_bytes(&mut asked, 3, &matching(kind, name, value));
         }

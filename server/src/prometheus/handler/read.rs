@@ -11,6 +11,7 @@ use crate::{
         pack::ANSWER_BYTES_MAX,
         problem::Refusal,
         respond::{self, Representation},
+        unpack::Snappy,
     },
     prometheus::{Prometheus, Source, limits},
     storage::Wanted,
@@ -48,14 +49,8 @@ pub async fn read(State(room): State<Arc<Prometheus>>, body: PlainBody) -> Resul
 }
 
 fn unpack(packed: &[u8]) -> Result<Vec<u8>, Complaint> {
-    let broken = |error: snap::Error| Complaint::bad_data(format!("the body is no snappy block: {error}"));
-    // What it claims, before there is room for it.
-    if snap::raw::decompress_len(packed).map_err(broken)? > REQUEST_BYTES_MAX {
-        return Err(Complaint::bad_data(format!(
-            "a request has at most {REQUEST_BYTES_MAX} bytes, unpacked"
-        )));
-    }
-    snap::raw::Decoder::new().decompress_vec(packed).map_err(broken)
+    let unpacked = Snappy::new(packed, REQUEST_BYTES_MAX).and_then(Snappy::unpack);
+    unpacked.map_err(|error| Complaint::bad_data(error.to_string()))
 }
 
 /// A query that asks for everything there is was not meant.

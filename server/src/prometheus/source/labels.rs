@@ -72,6 +72,11 @@ impl Source {
             }
             meant.person.info.iter().filter(|_| meant.info).for_each(|(labels, ..)| add(labels));
         })?;
+        self.written_labels(selectors, (first_ms, last_ms), |name, _| {
+            if !names.contains(name) {
+                names.insert(name.into());
+            }
+        });
         if !names.is_empty() {
             names.insert(METRIC_NAME.into());
         }
@@ -104,12 +109,18 @@ impl Source {
                 values.extend(found.filter(|value| !value.is_empty()).map(str::to_owned));
             })?;
         }
+        self.written_labels(selectors, (first_ms, last_ms), |of, value| {
+            if of == name {
+                values.push(value.to_owned());
+            }
+        });
         values.sort_unstable();
         values.dedup();
         Ok(values)
     }
 
-    /// Labels of such series, sorted; if there are more than `limit`, those of the first agents by id.
+    /// Labels of such series, sorted; if there are more than `limit`, those of the first agents by id, then those of
+    /// written series.
     ///
     /// # Errors
     /// As [`Self::label_names`].
@@ -125,6 +136,9 @@ impl Source {
             let room = limit - series.len();
             series.extend(meant.series(metrics).take(room));
         })?;
+        let written = self.written(selectors, (first_ms, last_ms));
+        let room = limit - series.len();
+        series.extend(written.into_iter().filter_map(|id| self.written.labels(id)).take(room));
         series.sort_unstable();
         Ok(series)
     }
@@ -138,6 +152,7 @@ impl Source {
         self.index.in_memory(&self.view);
         self.presences(i64::MIN, i64::MAX).map_err(|error| failed(&error))?;
         let mut metadata: Vec<_> = self.index.metrics().iter().map(|metric| metric.metadata()).collect();
+        metadata.extend(self.written.metadata());
         metadata.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(metadata)
     }
@@ -162,6 +177,12 @@ impl Source {
         let named =
             by_metric.into_iter().filter_map(|(metric, count)| Some((metrics.get(metric)?.name(), count)));
         let mut heads = Heads { series, metrics: named.collect(), ..Heads::default() };
+        self.count_written(&mut heads);
+        self.written_labels(&[], (i64::MIN, i64::MAX), |name, value| {
+            if name != METRIC_NAME {
+                by_label.entry(name.into()).or_default().insert(value.into());
+            }
+        });
         heads.labels = by_label.iter().map(|(name, values)| (name.to_string(), values.len())).collect();
         heads.labels.push((METRIC_NAME.to_owned(), heads.metrics.len()));
         heads.label_pairs = heads.labels.iter().map(|(_, values)| values).sum();

@@ -1,21 +1,24 @@
 //! What a question about series is asked of: the history at one moment, and who is in it.
 //!
 //! Samples are read by [`scan`], one reading of the history for all that a query selects; questions about [`labels`] read
-//! none. What an agent is, is in the records, and a series too ([`info`]).
+//! none. What an agent is, is in the records, and a series too ([`info`]). Series that others write have a reading of
+//! their own ([`points`]).
 
 mod chosen;
 mod info;
 mod labels;
+mod points;
 mod reader;
 mod rows;
 mod scan;
 mod standin;
 #[cfg(test)]
 mod tests;
+mod written;
 
 pub use labels::Heads;
 
-use super::{agents::People, index::Index};
+use super::{Written, agents::People, index::Index};
 use crate::{
     storage::Wanted,
     tsdb::{TsdbError, View},
@@ -32,6 +35,7 @@ pub struct Source {
     view: Arc<View>,
     people: Arc<People>,
     index: Arc<Index>,
+    written: Arc<dyn Written>,
     wanted: Wanted,
     now_ms: i64,
     /// Whether rollups stood in for samples that were let go.
@@ -44,10 +48,11 @@ impl Source {
         view: Arc<View>,
         people: Arc<People>,
         index: Arc<Index>,
+        written: Arc<dyn Written>,
         wanted: Wanted,
         now_ms: i64,
     ) -> Self {
-        Self { view, people, index, wanted, now_ms, stood_in: Cell::new(false) }
+        Self { view, people, index, written, wanted, now_ms, stood_in: Cell::new(false) }
     }
 
     /// What to tell with the answer of the queries that were asked so far, for people: whether rollups stood in for
@@ -71,12 +76,18 @@ impl SeriesSource for Source {
             .map(|selection| Chosen::new(selection, metrics))
             .collect::<Result<_, _>>()
             .map_err(|error| failed(&error))?;
+        // What is in memory is looked at before anything gives way.
+        let points = points::Scan::new(self, selections);
         for table in [Table::Samples, Table::Scans] {
             if let Some(scan) = Scan::new(self, table, &chosen) {
                 scan.run(intake)?;
             }
         }
-        info::hand_over(&self.people, self.now_ms, &chosen, intake)
+        info::hand_over(&self.people, self.now_ms, &chosen, intake)?;
+        match points {
+            Some(points) => points.run(intake),
+            None => Ok(()),
+        }
     }
 }
 

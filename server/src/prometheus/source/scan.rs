@@ -140,7 +140,7 @@ impl<'a> Scan<'a> {
         let (first, last) = part.row().times;
         // Of rollups the times are those of buckets, whose last samples lie behind.
         let last = match part.row().tier {
-            Tier::Raw | Tier::Scans => last,
+            Tier::Raw | Tier::Scans | Tier::Points => last,
             Tier::Minute => last.saturating_add(rollup::MINUTE),
             Tier::Hour => last.saturating_add(rollup::HOUR),
         };

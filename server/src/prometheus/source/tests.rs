@@ -7,7 +7,7 @@ mod rollups;
 
 use super::*;
 use crate::{
-    prometheus::{agents::Agent, names::Metric},
+    prometheus::{agents::Agent, names::Metric, written::Nobody},
     tsdb::{
         record::{OwnedRows, OwnedSample, OwnedScan},
         testing::{Bench, agent_id},
@@ -40,7 +40,8 @@ impl House {
 
     fn source_wanted(&self, wanted: Wanted) -> Source {
         let people = Arc::new(People::new(self.agents.clone()));
-        Source::new(self.bench.tsdb.view(), people, Arc::clone(&self.index), wanted, self.now_ms)
+        let written = Arc::new(Nobody);
+        Source::new(self.bench.tsdb.view(), people, Arc::clone(&self.index), written, wanted, self.now_ms)
     }
 
     fn append(&mut self, samples: Vec<OwnedSample>) {

@@ -5,8 +5,10 @@ use crate::{
     storage::{DiskSpace, Duck, DuckSettings, Faults, Journal, Sqlite, scratch::Scratch},
     tsdb::{
         Opened, Places, Tier, Tsdb,
+        record::OwnedRows,
         restore::restore,
-        testing::{Bench, NOW, samples},
+        rows::{PointRow, SeriesId},
+        testing::{Bench, NOW, points, samples},
     },
 };
 use std::os::unix::fs::PermissionsExt;
@@ -34,8 +36,8 @@ fn restore_to(backup: &Path, target: &Path) -> Result<Manifest, BackupError> {
     restore(backup, target, |_| Ok(()), &mut |_, _| {})
 }
 
-/// The numbers of all samples in a data folder, opened as a hub would.
-fn seqs(bench: &Bench, data: &Path) -> Vec<u64> {
+/// A data folder, opened as a hub would.
+fn open(bench: &Bench, data: &Path) -> (Duck, Tsdb) {
     let folder = DataFolder::open(data).unwrap();
     let disk = DiskSpace::watch(data, 0).unwrap();
     let sqlite = Sqlite::open(&folder.sqlite_path(), disk.clone(), NOW).unwrap();
@@ -47,6 +49,12 @@ fn seqs(bench: &Bench, data: &Path) -> Vec<u64> {
     let (clock, retention) = (bench.clock.clone(), bench.retention);
     let Opened { tsdb, .. } =
         Tsdb::open(places, sqlite, engine.clone(), clock, retention, disk, faults).unwrap();
+    (engine, tsdb)
+}
+
+/// The numbers of all samples in a data folder.
+fn seqs(bench: &Bench, data: &Path) -> Vec<u64> {
+    let (engine, tsdb) = open(bench, data);
     let mut seqs: Vec<_> = samples(&engine, &tsdb.view()).iter().map(|row| row.stream.unwrap().1).collect();
     seqs.sort_unstable();
     seqs
@@ -72,6 +80,33 @@ fn a_backup_restored_is_the_same_history_under_the_same_key() {
     }
     assert!(Manifest::read(&backup).is_ok(), "the backup stays");
     assert!(!with_suffix(&backup, PARTIAL).exists());
+}
+
+/// Points of three values, each the NaN that it is or none: sealed, merged, and in the journal.
+#[test]
+fn points_come_back_to_the_bit() {
+    let mut bench = Bench::new();
+    let stale = f64::from_bits(0x7ff0_0000_0000_0002);
+    let mut expected = Vec::new();
+    for (hour, value) in (0..).zip([0.1, stale, f64::from_bits(0x7ff8_0000_0000_0007)]) {
+        let at_ms = NOW.as_micros() / 1_000 - hour * 3_600_000;
+        let point = PointRow { series: SeriesId::new(7), at_ms, value };
+        expected.insert(0, point);
+        bench.append(&OwnedRows { points: vec![point], ..OwnedRows::default() }).unwrap();
+        if hour < 2 {
+            bench.seal_all();
+        }
+    }
+    let (backup, data) = (target(&bench, "backup"), target(&bench, "new"));
+    back_up_to(&bench, &backup).unwrap();
+    restore_to(&backup, &data).unwrap();
+    assert_eq!(points(&open(&bench, &data).1.view()), expected);
+    // Of a day that is over they become one file.
+    bench.seal_all();
+    bench.clock.advance(3 * 86_400);
+    bench.compact_all();
+    assert_eq!(bench.tsdb.view().parts.len(), 1);
+    assert_eq!(bench.points(), expected);
 }
 
 #[test]

@@ -109,7 +109,7 @@ fn merging_comes_to_an_end_from_anywhere() {
         let mut dice = Dice::seeded(seed);
         let mut all: Vec<PartRow> = (1..=dice.below(200))
             .map(|id| {
-                let tier = Tier::ALL[dice.below(4) as usize];
+                let tier = Tier::ALL[dice.below(5) as usize];
                 let period = tier.period(TODAY - dice.below(3).cast_signed());
                 let level = [0, 0, 1, 2, LEVEL_FINISHED][dice.below(5) as usize];
                 part(id, tier, period, level, dice.below(3) * dice.below(1_000))

@@ -2,9 +2,9 @@
 //!
 //! Texts are told once and then by their number; a sample is a row number, the same in every column.
 
-use super::{SEGMENT_ROWS_MAX, place};
+use super::{SEGMENT_ROWS_MAX, place, points::Points};
 use crate::tsdb::{
-    rows::{Mark, MarkRow, Origin, SampleRow, ScanRow},
+    rows::{Mark, MarkRow, Origin, PointRow, SampleRow, ScanRow},
     schema::OWN_COLUMNS,
 };
 use foldhash::HashMap;
@@ -99,6 +99,7 @@ pub(super) struct Columns {
     pub(super) further_end: Vec<u32>,
     pub(super) further: Vec<Further>,
     pub(super) scans: Vec<HeadScan>,
+    pub(super) points: Points,
     pub(super) bytes: usize,
 }
 
@@ -126,7 +127,7 @@ impl Columns {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.bytes + self.statuses.bytes + self.names.bytes
+        self.bytes + self.statuses.bytes + self.names.bytes + self.points.bytes()
     }
 
     pub(super) fn agent(&self, agent_id: &str) -> Option<&Agent> {
@@ -219,6 +220,10 @@ impl Columns {
         let stream = self.stream_number(agent, Some(row.boot));
         self.move_mark(stream, row.mark);
         self.bytes += MARK_BYTES;
+    }
+
+    pub(super) fn points(&mut self, points: &[PointRow]) {
+        self.points.push(points);
     }
 
     pub(super) fn further(&self, row: u32) -> &[Further] {

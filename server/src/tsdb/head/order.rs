@@ -201,13 +201,13 @@ pub fn rollup_batch<'a>(
     schema::batch(&ROLLUP, all)
 }
 
-fn chunks(rows: Range<usize>) -> impl Iterator<Item = Range<usize>> + Send {
+pub(super) fn chunks(rows: Range<usize>) -> impl Iterator<Item = Range<usize>> + Send {
     let end = rows.end;
     rows.step_by(BATCH_ROWS_MAX).map(move |from| from..end.min(from + BATCH_ROWS_MAX))
 }
 
 /// Cuts sorted rows where the day changes.
-fn days(sorted: &[u32], at: impl Fn(u32) -> i64) -> Vec<DayRows> {
+pub(super) fn days(sorted: &[u32], at: impl Fn(u32) -> i64) -> Vec<DayRows> {
     let mut found: Vec<DayRows> = Vec::new();
     for (place, &row) in sorted.iter().enumerate() {
         let day = day(at(row));

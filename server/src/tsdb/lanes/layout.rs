@@ -171,13 +171,19 @@ impl Group {
         if let Some(runs) = self.runs.get() {
             return Ok(runs);
         }
-        let words = read()?;
+        let runs = Runs::of(&read()?, ids)?;
+        Ok(self.runs.get_or_init(|| runs))
+    }
+}
+
+impl Runs {
+    /// Of the words of the column that tells.
+    pub(super) fn of(words: &Words, ids: &Ids) -> Result<Self, TsdbError> {
         let agents: Vec<_> = words.iter().map(|(word, _)| ids.shared(word)).collect();
         if !agents.is_sorted_by(|a, b| a < b) {
             return Err(unlike("the order of agents"));
         }
-        let ends = words.iter().map(|(_, end)| end).collect();
-        Ok(self.runs.get_or_init(|| Runs { agents: agents.into(), ends }))
+        Ok(Self { agents: agents.into(), ends: words.iter().map(|(_, end)| end).collect() })
     }
 }
 

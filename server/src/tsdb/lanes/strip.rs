@@ -28,6 +28,9 @@ pub struct Strip {
     layout: Arc<Layout>,
     ids: Arc<Ids>,
     file: File,
+    /// Whose the rows of one group are, where that is not remembered with the layout.
+    passing: Option<(usize, Runs)>,
+    is_passing: bool,
     group: usize,
     lanes: Vec<(Leaf, Lane)>,
     levels: Vec<i16>,
@@ -51,11 +54,21 @@ impl Strip {
             layout,
             ids,
             file,
+            passing: None,
+            is_passing: false,
             group: 0,
             lanes: Vec::new(),
             levels: Vec::new(),
             repeats: Vec::new(),
         })
+    }
+
+    /// The same, remembering whose rows are only while it reads their group: for files of so many that to keep them all
+    /// would take more than to read them again.
+    #[must_use]
+    pub fn in_passing(mut self) -> Self {
+        self.is_passing = true;
+        self
     }
 
     /// What is read.
@@ -94,6 +107,7 @@ impl Strip {
     /// Lets go of what is in memory; what comes next is begun anew.
     pub fn rest(&mut self) {
         self.lanes.clear();
+        self.passing = None;
     }
 
     /// Goes to the agent's next rows, those of the group from `group` on that has any: the group and the rows. Its rows
@@ -199,8 +213,15 @@ impl Strip {
         Ok(())
     }
 
-    fn agent_rows(&self, group: usize, agent_id: &str) -> Result<Option<Range<usize>>, TsdbError> {
-        let runs = self.runs(group)?;
+    fn agent_rows(&mut self, group: usize, agent_id: &str) -> Result<Option<Range<usize>>, TsdbError> {
+        if self.is_passing && self.passing.as_ref().is_none_or(|(known, _)| *known != group) {
+            let runs = Runs::of(&self.read_words(group, AGENT)?, &Ids::default())?;
+            self.passing = Some((group, runs));
+        }
+        let runs = match &self.passing {
+            Some((_, runs)) => runs,
+            None => self.runs(group)?,
+        };
         let Ok(place) = runs.agents.binary_search_by(|known| (**known).cmp(agent_id)) else {
             return Ok(None);
         };

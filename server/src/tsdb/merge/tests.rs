@@ -4,6 +4,8 @@ use super::*;
 use crate::tsdb::{
     Tier,
     record::{OwnedRows, OwnedScan},
+    rows::{PointRow, SeriesId},
+    schema::double_at,
     testing::{Bench, NOW, agent_id, sample},
 };
 use pingup_protocol::discovery::{Host, Scan};
@@ -66,4 +68,30 @@ fn small_rows_make_batches_of_full_length() {
     };
     let (rows, _) = largest(samples, Tier::Raw, RAW_ORDER);
     assert_eq!(rows, BATCH_ROWS_MAX);
+}
+
+/// A moment that is in every part counts once, also where its rows lie in different batches.
+#[test]
+fn points_that_were_sent_again_are_written_once() {
+    let mut bench = Bench::new();
+    let at = |n: i64| NOW.as_micros() / 1_000 - 20_000_000 + n * 1_000;
+    for value in [2.0, f64::NAN, 7.0, 2.0] {
+        let point = |n: i64| PointRow { series: SeriesId::new(1 + (n / 5_000) as u32), at_ms: at(n), value };
+        let points = (0..10_000).map(point).collect();
+        bench.append(&OwnedRows { points, ..OwnedRows::default() }).unwrap();
+        bench.seal_all();
+    }
+    let parts = bench.tsdb.view().parts.clone();
+    assert_eq!(parts.iter().map(|part| part.row().rows).sum::<u64>(), 40_000);
+    for inputs in [&parts[..], &parts[1..2]] {
+        let rows: usize = Once::new(Merged::open(inputs, Order::Points).unwrap())
+            .map(|batch| {
+                let batch = batch.unwrap();
+                let values = (0..batch.num_rows()).map(|row| double_at(&batch, 2, row).unwrap());
+                assert!(inputs.len() == 1 || values.into_iter().all(|value| value == 7.0));
+                batch.num_rows()
+            })
+            .sum();
+        assert_eq!(rows, 10_000);
+    }
 }

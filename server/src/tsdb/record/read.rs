@@ -1,9 +1,10 @@
 //! A record becomes a group.
 
 use super::{
-    NEW_STREAM, NO_STREAM, OwnedRows, OwnedSample, OwnedScan, PLAIN, RecordError, SAME_STREAM, WITH_NETWORKS,
+    FULL, NETWORKS, NEW_STREAM, NO_STREAM, OwnedRows, OwnedSample, OwnedScan, PLAIN, POINTS, RecordError,
+    SAME_STREAM,
 };
-use crate::tsdb::rows::{Mark, MarkRow};
+use crate::tsdb::rows::{Mark, MarkRow, PointRow, SeriesId};
 use pingup_protocol::{
     discovery::{Host, Scan},
     ids::AgentId,
@@ -15,13 +16,17 @@ use std::net::IpAddr;
 
 /// Reads a record.
 pub fn read(bytes: &[u8]) -> Result<OwnedRows, RecordError> {
-    let mut reader = Reader { bytes, last: None, with_networks: false };
-    match reader.byte().ok_or(RecordError::Malformed)? {
-        PLAIN => {}
-        WITH_NETWORKS => reader.with_networks = true,
-        other => return Err(RecordError::Version(other)),
+    let (form, bytes) = bytes.split_first().ok_or(RecordError::Malformed)?;
+    if !(PLAIN..=FULL).contains(form) {
+        return Err(RecordError::Version(*form));
     }
-    reader.rows().filter(|_| reader.bytes.is_empty()).ok_or(RecordError::Malformed)
+    let has = |what: u8| (form - PLAIN) & what != 0;
+    let mut reader = Reader { bytes, last: None, with_networks: has(NETWORKS) };
+    let rows = match has(POINTS) {
+        true => reader.rows().and_then(|rows| Some(OwnedRows { points: reader.points()?, ..rows })),
+        false => reader.rows(),
+    };
+    rows.filter(|_| reader.bytes.is_empty()).ok_or(RecordError::Malformed)
 }
 
 /// The agent, boot and seq if it has them, the moment.
@@ -100,6 +105,7 @@ impl<'a> Reader<'a> {
             samples: self.several(Self::sample)?,
             scans: self.several(Self::scan)?,
             marks: self.several(Self::mark)?,
+            points: Vec::new(),
         })
     }
 
@@ -153,6 +159,17 @@ impl<'a> Reader<'a> {
             6 => self.fixed::<16>().map(IpAddr::from),
             _ => None,
         }
+    }
+
+    fn points(&mut self) -> Option<Vec<PointRow>> {
+        let mut last_ms = 0_i64;
+        self.several(|reader| {
+            let series = SeriesId::new(u32::try_from(reader.number()?).ok()?);
+            let apart = reader.number()?;
+            let at_ms = last_ms.wrapping_add((apart >> 1).cast_signed() ^ -(apart & 1).cast_signed());
+            last_ms = at_ms;
+            Some(PointRow { series, at_ms, value: reader.double()? })
+        })
     }
 
     fn host(&mut self) -> Option<Host> {

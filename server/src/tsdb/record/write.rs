@@ -1,7 +1,7 @@
 //! A group becomes a record.
 
-use super::{NEW_STREAM, NO_STREAM, PLAIN, SAME_STREAM, WITH_NETWORKS};
-use crate::tsdb::rows::{MarkRow, Origin, Rows};
+use super::{NETWORKS, NEW_STREAM, NO_STREAM, PLAIN, POINTS, SAME_STREAM};
+use crate::tsdb::rows::{MarkRow, Origin, PointRow, Rows};
 use pingup_protocol::{discovery::Scan, ids::AgentId, metrics::Measurements, network::Network};
 use std::net::IpAddr;
 
@@ -14,7 +14,8 @@ pub fn write(rows: &Rows<'_>, out: &mut Vec<u8>) {
     out.reserve(rows.samples.len() * SAMPLE_BYTES);
     let mut writer = Writer { out, last: None };
     let with_networks = rows.scans.iter().any(|row| !row.scan.networks.is_empty());
-    writer.out.push(if with_networks { WITH_NETWORKS } else { PLAIN });
+    let with_points = !rows.points.is_empty();
+    writer.out.push(PLAIN + NETWORKS * u8::from(with_networks) + POINTS * u8::from(with_points));
     writer.count(rows.samples.len());
     for row in &rows.samples {
         writer.origin(&row.origin);
@@ -35,6 +36,9 @@ pub fn write(rows: &Rows<'_>, out: &mut Vec<u8>) {
         writer.number(*boot);
         writer.number(mark.seq);
         writer.option(mark.timestamp.as_ref(), |writer, at| writer.fixed(at.as_micros().to_le_bytes()));
+    }
+    if with_points {
+        writer.points(&rows.points);
     }
 }
 
@@ -122,6 +126,19 @@ impl<'r> Writer<'_, 'r> {
                 self.out.push(6);
                 self.fixed(ip.octets());
             }
+        }
+    }
+
+    /// A moment as its distance from the one before: those of a series mostly come together.
+    fn points(&mut self, points: &[&[PointRow]]) {
+        self.count(points.iter().map(|points| points.len()).sum());
+        let mut last_ms = 0_i64;
+        for PointRow { series, at_ms, value } in points.iter().copied().flatten() {
+            self.number(series.number().into());
+            let apart = at_ms.wrapping_sub(last_ms);
+            self.number((apart << 1 ^ apart >> 63).cast_unsigned());
+            self.fixed(value.to_bits().to_le_bytes());
+            last_ms = *at_ms;
         }
     }
 

@@ -5,7 +5,7 @@
 use super::agent_id;
 use crate::tsdb::{
     record::{OwnedRows, OwnedSample, OwnedScan},
-    rows::{Mark, MarkRow},
+    rows::{Mark, MarkRow, PointRow, SeriesId},
 };
 use pingup_protocol::{
     discovery::{Host, Scan},
@@ -98,6 +98,16 @@ impl Dice {
         }
     }
 
+    /// A point of one of a few series; its value, of a few, may be no number, or the marker that ends a series.
+    pub(crate) fn point(&mut self, at_ms: i64) -> PointRow {
+        let ends = [0x7ff0_0000_0000_0002, f64::NAN.to_bits(), (-0.0_f64).to_bits(), f64::INFINITY.to_bits()];
+        let value = match self.below(8) {
+            0 => f64::from_bits(ends[self.below(4) as usize]),
+            _ => self.below(4) as f64 / 4.0,
+        };
+        PointRow { series: SeriesId::new(9 + self.below(4) as u32), at_ms, value }
+    }
+
     /// Any group, with no regard to what may follow what.
     pub(crate) fn group(&mut self, rows_max: u64) -> OwnedRows {
         let mut rows = OwnedRows::default();
@@ -115,6 +125,12 @@ impl Dice {
                 }
                 _ => rows.samples.push(self.sample(agent, stream, at)),
             }
+        }
+        if self.once_in(2) {
+            rows.points.extend((0..self.below(9)).map(|_| {
+                let at_ms = self.below(1 << 42).cast_signed();
+                self.point(at_ms)
+            }));
         }
         rows
     }

@@ -4,8 +4,10 @@ use super::{EVER, agent_id};
 use crate::{
     storage::Duck,
     tsdb::{
-        Tier, TsdbError, View, file_list,
+        Tier, TsdbError, View, file_list, pick,
         record::{OwnedSample, OwnedScan},
+        rows::{PointRow, SeriesId},
+        schema::{double_at, text_at, time_at},
     },
 };
 use duckdb::types::Value;
@@ -48,6 +50,31 @@ pub(crate) fn scans(engine: &Duck, view: &View, agents: &[&str]) -> Vec<OwnedSca
         }
     }
     rows.sort_by(|a, b| (&a.agent_id, a.timestamp, a.stream).cmp(&(&b.agent_id, b.timestamp, b.stream)));
+    rows
+}
+
+/// Every point of a view, as often as it is there, in the order of the disk. Each file has each moment of a series once,
+/// in that order.
+pub(crate) fn points(view: &View) -> Vec<PointRow> {
+    let mut rows = Vec::new();
+    for part in view.parts.iter().filter(|part| part.row().tier == Tier::Points) {
+        let before = rows.len();
+        let range = i64::MIN..i64::MAX;
+        for batch in pick::rows_of_all(part, &range, &["series", "timestamp", "value"]).unwrap() {
+            let batch = batch.unwrap();
+            rows.extend((0..batch.num_rows()).map(|row| PointRow {
+                series: SeriesId::from_key(text_at(&batch, 0, row)).unwrap(),
+                at_ms: time_at(&batch, 1, row) / 1_000,
+                value: double_at(&batch, 2, row).unwrap(),
+            }));
+        }
+        assert_eq!(rows.len() - before, part.row().rows as usize);
+        assert!(rows[before..].is_sorted_by(|a, b| (a.series, a.at_ms) < (b.series, b.at_ms)), "{part:?}");
+    }
+    for segment in &view.segments {
+        segment.each_point(&EVER, |point| rows.push(point));
+    }
+    rows.sort_by(PointRow::order);
     rows
 }
 

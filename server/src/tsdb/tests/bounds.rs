@@ -6,9 +6,9 @@ use crate::{
     tsdb::{
         Retention, SEGMENTS_MAX, TsdbError,
         append::SEGMENT_AGE_MAX,
-        head::SEGMENT_ROWS_MAX,
+        head::{SEGMENT_BYTES_MAX, SEGMENT_ROWS_MAX},
         record::{OwnedRows, OwnedSample},
-        rows::{BOOTS_PER_AGENT_MAX, Mark, MarkRow},
+        rows::{BOOTS_PER_AGENT_MAX, Mark, MarkRow, PointRow, SeriesId},
         testing::{Bench, NOW, RETENTION, agent_id, sample},
     },
 };
@@ -172,4 +172,24 @@ fn of_each_agent_only_the_greatest_boots_stay_in_the_catalogue() {
     };
     assert_eq!(of("a"), (boots + 1 - BOOTS_PER_AGENT_MAX as u64..=boots).collect());
     assert_eq!(of("b"), BTreeSet::from([1]));
+}
+
+/// Points have no bound by count: their bytes fill a segment.
+#[test]
+fn points_fill_a_segment_by_their_bytes() {
+    const GROUP: i64 = 50_000;
+    let mut bench = Bench::new();
+    let open = bench.tsdb.view().segments.last().cloned().unwrap();
+    assert_eq!(open.bytes(), 0, "without points nothing is taken for them");
+    let mut groups = 0;
+    while !open.is_full() {
+        let point = |n| PointRow { series: SeriesId::new(1), at_ms: NOW.as_micros() / 1_000 - n, value: 0.5 };
+        let points = (groups * GROUP..(groups + 1) * GROUP).map(point).collect();
+        bench.append(&OwnedRows { points, ..OwnedRows::default() }).unwrap();
+        groups += 1;
+    }
+    assert_eq!(open.points() as i64, groups * GROUP);
+    let group = SEGMENT_BYTES_MAX / open.bytes().div_ceil(groups as usize);
+    assert!(open.bytes() < SEGMENT_BYTES_MAX + SEGMENT_BYTES_MAX / group, "{} bytes", open.bytes());
+    assert_eq!(bench.tsdb.view().segments.len(), 2, "the next was begun");
 }

@@ -8,6 +8,7 @@ use crate::tsdb::{
     record::{OwnedRows, OwnedSample, OwnedScan},
     retain::before,
     rollup::{Aggregate, DAY, HOUR, MINUTE, bucket, day},
+    rows::{PointRow, SeriesId},
     schema::SAMPLES,
     testing::{AGENTS, Bench, EVER, on_disk, sample_key, text},
     total::Total,
@@ -23,12 +24,15 @@ use std::{
 /// Agent, measurement and bucket.
 type Key = (String, String, i64);
 type Rollups = BTreeMap<Key, Aggregate>;
+/// Of each series and moment the point that counts.
+type Points = BTreeMap<(SeriesId, i64), PointRow>;
 
 /// What there must be.
 #[derive(Clone, Default)]
 pub(super) struct Model {
     pub(super) samples: Vec<OwnedSample>,
     scans: Vec<OwnedScan>,
+    points: Points,
     marks: BTreeMap<(AgentId, u64), u64>,
     /// Samples that rollups by the hour count.
     hourly: Vec<OwnedSample>,
@@ -50,6 +54,12 @@ impl Model {
         self.hourly.extend(group.samples.iter().cloned());
         self.samples.extend(group.samples);
         self.scans.extend(group.scans);
+        counting(&mut self.points, group.points);
+    }
+
+    /// One of the points that are there.
+    pub(super) fn any_point(&self, place: usize) -> Option<PointRow> {
+        self.points.values().nth(place % self.points.len().max(1)).copied()
     }
 
     /// Takes away what retention took: whole periods past their time, of what was in files. To be called after
@@ -77,6 +87,12 @@ impl Model {
         self.minutes.retain(|(_, _, start), _| !is_over(Tier::Minute, *start, kept.minute));
         self.scans
             .retain(|row| !raw_goes(row.timestamp) || scans.contains(&(row.agent_id.clone(), row.timestamp)));
+        let mut points = Points::new();
+        for segment in &view.segments {
+            segment.each_point(&EVER, |point| counting(&mut points, [point]));
+        }
+        self.points.retain(|(_, at_ms), _| !raw_goes(Timestamp::from_micros(at_ms * 1_000)));
+        counting(&mut self.points, points.into_values());
         self.hourly
             .retain(|row| !is_over(Tier::Hour, row.timestamp.as_micros(), kept.hour) || in_memory(row));
     }
@@ -90,6 +106,9 @@ impl Model {
         scans.sort_by(|a, b| (&a.agent_id, a.timestamp, a.stream).cmp(&(&b.agent_id, b.timestamp, b.stream)));
         assert_eq!(bench.scans(&AGENTS), scans, "{when}: scans");
         self.check_rollups(bench, when);
+        let mut points = Points::new();
+        counting(&mut points, bench.points());
+        assert_eq!(points, self.points, "{when}: points");
         let mut marks = BTreeMap::new();
         for row in bench.appender.marks().unwrap() {
             let mark = marks.entry((row.agent_id, row.boot)).or_insert(row.mark.seq);
@@ -112,6 +131,16 @@ impl Model {
         assert_eq!(hours, expected, "{when}: hours");
         assert_eq!(in_parts(bench, Tier::Minute), self.minutes, "{when}: minutes");
         check_fleet(bench, when);
+    }
+}
+
+/// Puts in points where they count.
+fn counting(known: &mut Points, more: impl IntoIterator<Item = PointRow>) {
+    for point in more {
+        let known = known.entry((point.series, point.at_ms)).or_insert(point);
+        if point.order(known).is_lt() {
+            *known = point;
+        }
     }
 }
 

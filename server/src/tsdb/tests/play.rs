@@ -66,6 +66,16 @@ impl Play {
                 _ => rows.samples.push(self.dice.sample(agent, stream, at)),
             }
         }
+        if self.dice.once_in(2) {
+            // On whole minutes, so that many are there more than once.
+            for _ in 0..=self.dice.below(30) {
+                let at = past(self.bench.clock.now(), 2, &mut self.dice).as_micros();
+                let at_ms = at.div_euclid(60_000_000) * 60_000;
+                rows.points.push(self.dice.point(at_ms));
+            }
+            let again = self.model.any_point(self.dice.below(1_000) as usize);
+            rows.points.extend(again);
+        }
         rows
     }
 

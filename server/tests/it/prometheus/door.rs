@@ -5,7 +5,11 @@ use crate::harness::{Hub, refused, wire::Wire};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use pingup_server::{
     auth::Role,
-    http::{body::Kind, envelope, router, rules::Auth},
+    http::{
+        body::Kind,
+        router,
+        rules::{Auth, Dialect},
+    },
 };
 use serde_json::{Value, json};
 
@@ -25,7 +29,7 @@ fn every_route_is_for_viewers_and_says_so_in_both_schemes() {
     let hub = Hub::start();
     let agent = hub.register("A");
     let scraper = hub.operator("scrape");
-    let rows = router::table().into_iter().filter(|route| route.path.starts_with(envelope::PREFIX));
+    let rows = router::table().into_iter().filter(|route| route.rules.dialect == Dialect::Prometheus);
     let mut count = 0;
     for route in rows {
         assert_eq!(route.rules.auth, Auth::Dashboard(Role::Viewer), "{}", route.path);

@@ -1,0 +1,133 @@
+//! What a request brings, gathered while it is read: pushes that each fit the writer's queue, and what was left out.
+
+use super::outcome::{Ends, Refused, Unfit};
+use crate::{
+    http::unpack::{Allowance, RoomError},
+    series::{Described, Incoming, Labels, POINTS_PER_PUSH_MAX, Point, Push, SERIES_PER_PUSH_MAX},
+};
+
+/// What a push takes in memory, about: far less than the smallest queue, so that it fits once others are gone.
+const PUSH_BYTES_MAX: usize = 1024 * 1024;
+/// What a label takes beside its text.
+const LABEL_BYTES: usize = 2 * size_of::<Box<str>>();
+
+/// What a request brings.
+pub(super) struct Brought {
+    sender: String,
+    pub(super) pushes: Vec<Push>,
+    /// Of the last push.
+    bytes: usize,
+    points: usize,
+    pub(super) refused: Refused,
+    pub(super) ends: Ends,
+    pub(super) allowance: Allowance,
+}
+
+impl Brought {
+    /// Nothing so far.
+    pub(super) fn by(sender: String, allowance: Allowance) -> Self {
+        Self {
+            sender,
+            pushes: Vec::new(),
+            bytes: 0,
+            points: 0,
+            refused: Refused::default(),
+            ends: Ends::default(),
+            allowance,
+        }
+    }
+
+    /// Counts a text that is about to be kept.
+    pub(super) fn take_text(&mut self, text: &str) -> Result<(), RoomError> {
+        self.allowance.take(size_of::<String>() + text.len())
+    }
+
+    /// Counts a thing that is about to be kept in a list, which may double.
+    pub(super) fn take_one<T>(&mut self) -> Result<(), RoomError> {
+        self.allowance.take(2 * size_of::<T>())
+    }
+
+    /// Keeps samples of a series. What they take was counted before.
+    pub(super) fn keep(&mut self, labels: Labels, mut points: Vec<Point>) -> Result<(), Unfit> {
+        self.ends.see(&labels, &points);
+        while points.len() > POINTS_PER_PUSH_MAX {
+            let rest = points.split_off(POINTS_PER_PUSH_MAX);
+            let whole = std::mem::replace(&mut points, rest);
+            self.put(Incoming { labels: labels.clone(), points: whole })?;
+        }
+        self.put(Incoming { labels, points })
+    }
+
+    /// Keeps what is told of a metric.
+    pub(super) fn describe(&mut self, described: Described) -> Result<(), Unfit> {
+        self.take_one::<Described>()?;
+        let Described { metric, help, unit, .. } = &described;
+        self.allowance.take(metric.len() + help.len() + unit.len())?;
+        let bytes = size_of::<Described>() + metric.len() + help.len() + unit.len();
+        self.room(bytes, 0).described.push(described);
+        Ok(())
+    }
+
+    fn put(&mut self, incoming: Incoming) -> Result<(), Unfit> {
+        self.take_one::<Incoming>()?;
+        let labels: usize =
+            incoming.labels.iter().map(|(name, value)| LABEL_BYTES + name.len() + value.len()).sum();
+        let bytes = size_of::<Incoming>() + labels + incoming.points.len() * size_of::<Point>();
+        self.room(bytes, incoming.points.len()).series.push(incoming);
+        Ok(())
+    }
+
+    /// The push that has room for so much more: the last one, or a new one.
+    fn room(&mut self, bytes: usize, points: usize) -> &mut Push {
+        let full = self.pushes.last().is_none_or(|push| {
+            push.series.len() == SERIES_PER_PUSH_MAX
+                || self.points + points > POINTS_PER_PUSH_MAX
+                || (self.bytes + bytes > PUSH_BYTES_MAX && self.bytes > 0)
+        });
+        if full {
+            (self.bytes, self.points) = (0, 0);
+            self.pushes.push(Push { sender: self.sender.clone(), ..Push::default() });
+        }
+        self.bytes += bytes;
+        self.points += points;
+        let last = self.pushes.len() - 1;
+        &mut self.pushes[last]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::body::Budget;
+
+    fn labels(n: usize) -> Labels {
+        Labels::new(vec![("__name__".into(), "up".into()), ("n".into(), n.to_string())]).unwrap()
+    }
+
+    fn point(at: usize) -> Point {
+        Point { at_ms: at as i64, value: 1.0 }
+    }
+
+    #[test]
+    fn much_is_cut_into_pushes_that_fit() {
+        let mut brought = Brought::by("ada".into(), Allowance::of(&Budget::senders(), usize::MAX));
+        let points: Vec<_> = (0..2 * POINTS_PER_PUSH_MAX + 1).map(point).collect();
+        brought.keep(labels(0), points.clone()).unwrap();
+        for n in 1..30_000 {
+            brought.keep(labels(n), vec![point(n)]).unwrap();
+        }
+        let mut seen = Vec::new();
+        for push in &brought.pushes {
+            let points: usize = push.series.iter().map(|series| series.points.len()).sum();
+            assert!(points <= POINTS_PER_PUSH_MAX && push.series.len() <= SERIES_PER_PUSH_MAX);
+            assert_eq!(push.sender, "ada");
+            seen.extend(
+                push.series.iter().filter(|series| series.labels == labels(0)).flat_map(|s| &s.points),
+            );
+        }
+        assert_eq!(seen.into_iter().copied().collect::<Vec<_>>(), points);
+        let series: usize = brought.pushes.iter().map(|push| push.series.len()).sum();
+        assert_eq!(series, 3 + 29_999);
+        assert!(brought.pushes.len() > 4, "{} pushes", brought.pushes.len());
+    }
+}

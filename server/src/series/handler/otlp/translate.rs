@@ -1,0 +1,177 @@
+//! From OTLP's points to series: what measures becomes `job` and `instance`, the rest of what is known of it labels
+//! `target_info`, attributes become labels, and a histogram becomes its buckets, its sum and its count.
+
+use super::{
+    super::{
+        brought::Brought,
+        outcome::{Unfit, told},
+    },
+    attributes::{Pairs, pairs, put, words},
+    decode::CUMULATIVE,
+    message::{Metric, Points, Request, ResourceMetrics},
+    names::{self, Ending},
+    sampled::{Sampled, Why},
+};
+use crate::series::{Described, Labels, MetricKind, Point, labels::METRIC_NAME};
+
+/// The metric that tells what is known of a resource.
+const TARGET_INFO: &str = "target_info";
+const NANOS_PER_MS: u64 = 1_000_000;
+
+/// Translates a request, and counts the points that are kept.
+pub(super) fn translate(request: Request<'_>, brought: &mut Brought) -> Result<usize, Unfit> {
+    let mut kept = 0;
+    for resource in &request.resource_metrics {
+        let mut target = Target::of(resource, brought);
+        for metric in resource.scope_metrics.iter().flat_map(|scope| &scope.metrics) {
+            target.metric(metric)?;
+        }
+        kept += target.finish()?;
+    }
+    Ok(kept)
+}
+
+/// What measures, and what it brought so far.
+struct Target<'b> {
+    brought: &'b mut Brought,
+    /// `job` and `instance`, as far as they are known.
+    identity: Pairs,
+    /// What else is known of it.
+    info: Pairs,
+    newest_ms: Option<i64>,
+    kept: usize,
+}
+
+impl<'b> Target<'b> {
+    fn of(resource: &ResourceMetrics<'_>, brought: &'b mut Brought) -> Self {
+        let (mut name, mut namespace) = (String::new(), String::new());
+        let (mut identity, mut others) = (Pairs::new(), Vec::new());
+        for attribute in &resource.resource.attributes {
+            match &*attribute.key {
+                "service.name" => name = words(&attribute.value),
+                "service.namespace" => namespace = words(&attribute.value),
+                "service.instance.id" => put(&mut identity, "instance", words(&attribute.value)),
+                _ => others.push(attribute),
+            }
+        }
+        if !name.is_empty() {
+            let job = if namespace.is_empty() { name } else { format!("{namespace}/{name}") };
+            put(&mut identity, "job", job);
+        }
+        Self { brought, identity, info: pairs(others), newest_ms: None, kept: 0 }
+    }
+
+    fn metric(&mut self, metric: &Metric<'_>) -> Result<(), Unfit> {
+        if let Some(gauge) = &metric.gauge {
+            self.points(metric, Ending::Ratio, MetricKind::Gauge, &gauge.data_points)?;
+        }
+        if let Some(sum) = metric.sum.as_ref().filter(|sum| self.is_cumulative(metric, sum)) {
+            let (ending, kind) = match sum.is_monotonic {
+                true => (Ending::Total, MetricKind::Counter),
+                false => (Ending::Plain, MetricKind::Gauge),
+            };
+            self.points(metric, ending, kind, &sum.data_points)?;
+        }
+        if let Some(histogram) = metric.histogram.as_ref().filter(|points| self.is_cumulative(metric, points))
+        {
+            self.points(metric, Ending::Plain, MetricKind::Histogram, &histogram.data_points)?;
+        }
+        if let Some(summary) = &metric.summary {
+            self.points(metric, Ending::Plain, MetricKind::Summary, &summary.data_points)?;
+        }
+        if let Some(exponential) = &metric.exponential_histogram {
+            self.brought.refused.add(exponential.data_points.len(), || {
+                let name = told(&metric.name);
+                format!("{name}: exponential histograms are not stored here; have explicit buckets made")
+            });
+        }
+        Ok(())
+    }
+
+    /// Whether numbers add up from a start; else all of them are left out.
+    fn is_cumulative<P>(&mut self, metric: &Metric<'_>, points: &Points<P>) -> bool {
+        let is = points.aggregation_temporality.0 == CUMULATIVE;
+        if !is {
+            self.brought.refused.add(points.data_points.len(), || {
+                format!("{}: delta temporality is not stored here; send cumulative", told(&metric.name))
+            });
+        }
+        is
+    }
+
+    fn points<P: Sampled>(
+        &mut self,
+        metric: &Metric<'_>,
+        ending: Ending,
+        kind: MetricKind,
+        points: &[P],
+    ) -> Result<(), Unfit> {
+        let Some(name) = names::metric(&metric.name, &metric.unit, ending) else {
+            self.brought
+                .refused
+                .add(points.len(), || format!("{:?} is no name of a metric", told(&metric.name)));
+            return Ok(());
+        };
+        for point in points {
+            match self.point(&name, point) {
+                Ok(()) => self.kept += 1,
+                Err(Why::Unfit(unfit)) => return Err(unfit),
+                Err(why) => self.brought.refused.add(1, || format!("{}: {}", told(&name), why.text())),
+            }
+        }
+        let (help, unit) = (metric.description.clone().into_owned(), names::unit(&metric.unit));
+        self.brought.describe(Described { metric: name, kind, help, unit })
+    }
+
+    /// Keeps all series of a point, or none.
+    fn point<P: Sampled>(&mut self, name: &str, point: &P) -> Result<(), Why> {
+        let nanos = point.nanos();
+        // What a clock of 64 bits tells in nanoseconds fits a signed one in milliseconds.
+        let at_ms = i64::try_from(nanos / NANOS_PER_MS).ok().filter(|_| nanos != 0).ok_or(Why::NoTime)?;
+        let samples = point.samples()?;
+        let own = pairs(point.attributes());
+        let mut found = Vec::with_capacity(samples.len());
+        for (suffix, further, value) in samples {
+            let labels = self.labels(format!("{name}{suffix}"), own.clone(), further)?;
+            found.push((labels, vec![Point { at_ms, value }]));
+        }
+        for (labels, points) in found {
+            self.brought.keep(labels, points).map_err(Why::Unfit)?;
+        }
+        self.newest_ms = self.newest_ms.max(Some(at_ms));
+        Ok(())
+    }
+
+    /// A series' labels. What measures and what the series is come before attributes of the same name.
+    fn labels(
+        &mut self,
+        name: String,
+        mut pairs: Pairs,
+        further: Option<(&str, String)>,
+    ) -> Result<Labels, Why> {
+        pairs.extend(self.identity.clone());
+        pairs.extend(further.map(|(name, value)| (name.to_owned(), value)));
+        pairs.insert(METRIC_NAME.to_owned(), name);
+        for (name, value) in &pairs {
+            let room = self.brought.take_text(name).and_then(|()| self.brought.take_text(value));
+            room.map_err(|error| Why::Unfit(error.into()))?;
+        }
+        Ok(Labels::new(pairs.into_iter().collect())?)
+    }
+
+    /// Tells what is known of what measured, at its newest point.
+    fn finish(mut self) -> Result<usize, Unfit> {
+        let Some(at_ms) = self.newest_ms.filter(|_| !self.identity.is_empty() && !self.info.is_empty())
+        else {
+            return Ok(self.kept);
+        };
+        let info = std::mem::take(&mut self.info);
+        match self.labels(TARGET_INFO.to_owned(), info, None) {
+            Ok(labels) => self.brought.keep(labels, vec![Point { at_ms, value: 1.0 }])?,
+            Err(Why::Unfit(unfit)) => return Err(unfit),
+            // No point is lost by it: a remark.
+            Err(why) => self.brought.refused.add(0, || format!("{TARGET_INFO} was left out: {}", why.text())),
+        }
+        Ok(self.kept)
+    }
+}

@@ -1,0 +1,28 @@
+//! Limits of series, over the wire: what is new and too much is refused by name, what is known goes on.
+
+use super::{gauge, line, now_ms, of_shop, otlp, request, samples, series, write, written};
+use crate::harness::Hub;
+use serde_json::json;
+
+#[test]
+fn a_sender_at_its_limit_goes_on_with_what_it_has() {
+    let hub = Hub::start_with(&[("PINGUP_SERIES_MAX_PER_SENDER", "2")]);
+    let (sender, now) = (hub.operator("writer"), now_ms());
+    let one = |name: &str, at: i64| series(&[("__name__", name)], &[(1.0, at)]);
+    written(&sender, &[one("a", now - 2_000), one("b", now - 2_000)]);
+    let answer = write(&sender, &request(&[one("a", now - 1_000), one("c", now - 1_000)]));
+    let said = line(&answer, 400);
+    assert!(said.starts_with("1 samples were not stored, 1 are: a sender may write 2 series"), "{said}");
+    assert_eq!(samples(&hub, "a", now)[0].1.as_array().unwrap().len(), 2);
+    assert_eq!(samples(&hub, "c", now), []);
+
+    let answer = otlp(&sender, &of_shop(&json!([gauge("d", now, 1.0)])));
+    let partial = &answer.expect(200)["partialSuccess"];
+    assert_eq!(partial["rejectedDataPoints"], "1");
+    assert!(partial["errorMessage"].as_str().unwrap().contains("a sender may write 2 series"), "{partial}");
+
+    // Another sender has a limit of its own; the name of the token tells who it is.
+    let other = hub.line(&["token", "create", "--role", "writer", "--name", "other"]);
+    written(&hub.wire.with_token(&other), &[one("c", now)]);
+    assert_eq!(samples(&hub, "c", now).len(), 1);
+}
