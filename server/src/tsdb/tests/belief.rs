@@ -22,13 +22,14 @@ const fn days(days: u64) -> Duration {
     Duration::from_secs(days * 86_400)
 }
 
-/// Samples and scans of six and of two days ago, and a day that left its minutes behind.
+/// Samples, scans and points of six and of two days ago, and a day that left its minutes behind.
 fn used() -> (Bench, BTreeSet<PathBuf>) {
     let (mut bench, mut dice) = (Bench::with(RETENTION), Dice::seeded(3));
     for (seq, days) in [(1, 12), (2, 6), (3, 2)] {
         let at = NOW.plus_seconds(-days * DAY);
         let (samples, scans) = (vec![dice.sample("a", Some((1, seq)), at)], vec![dice.scan("b", None, at)]);
-        bench.append(&OwnedRows { samples, scans, ..OwnedRows::default() }).unwrap();
+        let points = vec![dice.point(at.as_micros() / 1_000)];
+        bench.append(&OwnedRows { samples, scans, points, ..OwnedRows::default() }).unwrap();
         bench.seal_all();
     }
     bench.retain_all();
@@ -51,14 +52,14 @@ fn a_clock_that_is_set_ahead_and_back_lets_nothing_go() {
         bench.collect_garbage();
         assert_eq!(bench.files(), files, "ahead by {ahead} s");
     }
-    assert_eq!((bench.rows().len(), bench.scans(&["b"]).len()), (2, 2));
+    assert_eq!((bench.rows().len(), bench.scans(&["b"]).len(), bench.points().len()), (2, 2, 2));
     // A day later it is believed: what is past its time goes, and nothing else.
     bench.clock.advance(DAY - 1);
     assert!(!bench.tsdb.judge_clock().is_believed);
     bench.clock.advance(5 * DAY);
     assert!(bench.tsdb.judge_clock().is_believed);
     bench.retain_all();
-    assert_eq!((bench.rows().len(), bench.scans(&["b"]).len()), (1, 1));
+    assert_eq!((bench.rows().len(), bench.scans(&["b"]).len(), bench.points().len()), (1, 1, 1));
 }
 
 #[test]
