@@ -12,6 +12,7 @@ mod background;
 mod news;
 mod rooms;
 mod series;
+mod sql_rows;
 
 use crate::{
     auth::Keyring,
@@ -32,6 +33,7 @@ use std::{
     future::Future,
     io::{self, Write},
     net::SocketAddr,
+    path::PathBuf,
     sync::Arc,
 };
 use tokio::{
@@ -80,6 +82,8 @@ struct Cellar {
     sqlite: Sqlite,
     duck: Duck,
     tsdb: Tsdb,
+    /// Where the history's files lie.
+    parts: PathBuf,
     disk: DiskSpace,
     keyring: Keyring,
     _lock: FolderLock,
@@ -174,6 +178,7 @@ fn open(settings: &Settings, clock: &Clock) -> Result<(Cellar, Appender), AppErr
         minute: settings.retention_minute,
         hour: settings.retention_hour,
     };
+    let parts = places.parts.clone();
     let opened =
         Tsdb::open(places, sqlite.clone(), duck.clone(), clock.clone(), retention, disk.clone(), faults)?;
     let Opened { tsdb, appender } = opened;
@@ -182,7 +187,7 @@ fn open(settings: &Settings, clock: &Clock) -> Result<(Cellar, Appender), AppErr
         tracing::info!("the history of the former analytics.duckdb was taken over");
     }
     let keyring = Keyring::new(master, sqlite.clone(), clock.clone());
-    Ok((Cellar { folder, sqlite, duck, tsdb, disk, keyring, _lock: lock }, appender))
+    Ok((Cellar { folder, sqlite, duck, tsdb, parts, disk, keyring, _lock: lock }, appender))
 }
 
 /// The one line on standard output.

@@ -4,12 +4,14 @@
 //! 60 bytes: names are kept once a segment, streams once an agent. Readers copy what they ask for under a
 //! short lock, an agent's rows by way of an index; the writer appends a group under the same lock.
 
+mod batches;
 mod columns;
 mod hours;
 mod order;
 mod read;
 mod told;
 
+pub use batches::Extent;
 pub use hours::Hours;
 pub use order::{DayRows, RollupRow, Sorted, rollup_batch};
 pub use read::{HeadSample, HeadScanRow};

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-const ROOMS: [&str; 10] = [
+const ROOMS: [&str; 11] = [
     "registry",
     "commands",
     "config",
@@ -16,6 +16,7 @@ const ROOMS: [&str; 10] = [
     "figures",
     "health",
     "prometheus",
+    "sql",
 ];
 
 /// Every source but those that only tests are made of.

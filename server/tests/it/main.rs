@@ -31,4 +31,5 @@ mod program;
 mod prometheus;
 mod python;
 mod refuse;
+mod sql;
 mod stall;
