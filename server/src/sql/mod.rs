@@ -110,6 +110,8 @@ impl SqlError {
             Self::Refused(_) => "refused",
             Self::Exhausted => "memory",
             Self::Died => "died",
+            Self::Storage(StorageError::Timeout) => "time",
+            Self::Storage(StorageError::Busy) => "turn",
             Self::Storage(_) => "storage",
             Self::Engine(_) => "engine",
         }

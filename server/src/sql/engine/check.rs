@@ -18,7 +18,7 @@ struct Parsed {
     statements: Vec<Value>,
     #[serde(default)]
     error_message: String,
-    /// Bytes before the place that it does not understand.
+    /// Characters before the place that it does not understand.
     position: Option<String>,
 }
 
@@ -30,26 +30,24 @@ pub(super) fn check(connection: &Connection, query: &str) -> Result<BTreeSet<Vie
     let parsed: Parsed = serde_json::from_str(&parsed)
         .map_err(|_| EngineError::refused("the query is nested too deep; name parts of it by WITH"))?;
     if parsed.error {
-        return Err(EngineError::Refused(told(query, &parsed)));
+        return Err(EngineError::Refused(told(&parsed)));
     }
     let [statement] = &parsed.statements[..] else {
         let found = parsed.statements.len();
         return Err(EngineError::refused(format!("one SELECT expected, found {found} statements")));
     };
-    let mut reader = Reader::default();
+    let mut reader = Reader::new(query);
     reader.read(statement).map_err(EngineError::Refused)?;
     Ok(reader.into_views())
 }
 
 /// The parser's words, and where.
-fn told(query: &str, parsed: &Parsed) -> String {
+fn told(parsed: &Parsed) -> String {
     if parsed.error_message.starts_with("Only SELECT statements") {
         return "one SELECT expected; other statements are not run here".to_owned();
     }
-    let place = parsed.position.as_deref().and_then(|bytes| bytes.parse::<usize>().ok());
-    let place = place.and_then(|bytes| Some(query.get(..bytes)?.chars().count() + 1));
-    match place {
-        Some(character) => format!("{} (character {character} of the query)", parsed.error_message),
+    match parsed.position.as_deref().and_then(|before| before.parse::<usize>().ok()) {
+        Some(before) => format!("{} (character {} of the query)", parsed.error_message, before + 1),
         None => parsed.error_message.clone(),
     }
 }

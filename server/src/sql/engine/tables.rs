@@ -51,7 +51,9 @@ fn definition(view: View, files: &[String], tray: &Tray) -> String {
     let names = names.join(", ");
     let mut sources = vec![format!("SELECT {names} FROM tray({})", tray.id())];
     if !files.is_empty() {
-        let files: Vec<_> = files.iter().map(|file| quote(Path::new(file))).collect();
+        // The folder that can be read is named behind links.
+        let real = |file: &String| Path::new(file).canonicalize().unwrap_or_else(|_| file.into());
+        let files: Vec<_> = files.iter().map(|file| quote(&real(file))).collect();
         sources.push(format!("SELECT {names} FROM read_parquet([{}])", files.join(", ")));
     }
     let (name, columns, rows) = (view.name(), view.columns(), sources.join(" UNION ALL "));

@@ -61,14 +61,19 @@ type Node = Map<String, Value>;
 type Read = Result<(), String>;
 
 /// Reads trees.
-#[derive(Default)]
-pub(super) struct Reader {
+pub(super) struct Reader<'a> {
+    query: &'a str,
     views: BTreeSet<View>,
     /// Tables that WITH names, where they are seen.
     named: Vec<String>,
 }
 
-impl Reader {
+impl<'a> Reader<'a> {
+    /// For the trees of `query`.
+    pub(super) const fn new(query: &'a str) -> Self {
+        Self { query, views: BTreeSet::new(), named: Vec::new() }
+    }
+
     /// The views that were named.
     pub(super) fn into_views(self) -> BTreeSet<View> {
         self.views
@@ -88,7 +93,7 @@ impl Reader {
         match (text(node, "class"), text(node, "type")) {
             ("", "") => {}
             ("", part) => self.part(part, node)?,
-            (class, _) => expression(class, node)?,
+            (class, _) => self.expression(class, node)?,
         }
         self.with(node)?;
         for (member, value) in node {
@@ -126,7 +131,7 @@ impl Reader {
     fn part(&mut self, part: &str, node: &Node) -> Read {
         match part {
             "BASE_TABLE" => self.table(node),
-            "TABLE_FUNCTION" => table_function(node),
+            "TABLE_FUNCTION" => self.table_function(node),
             "SHOW_REF" => {
                 Err("DESCRIBE, SHOW and SUMMARIZE are not answered here; docs/sql.md lists the columns"
                     .to_owned())
@@ -151,47 +156,49 @@ impl Reader {
             }
             None => {
                 let names = View::ALL.map(View::name).join(", ");
-                Err(format!("there is no table {name:?}{}; there are {names}", place(node)))
+                Err(format!("there is no table {name:?}{}; there are {names}", self.place(node)))
             }
         }
     }
-}
 
-fn expression(class: &str, node: &Node) -> Read {
-    match class {
-        "FUNCTION" | "WINDOW" => function(node),
-        "PARAMETER" => Err("the query has a parameter; write the value itself".to_owned()),
-        known if EXPRESSIONS.contains(&known) => Ok(()),
-        other => Err(format!("{other} is not allowed here{}", place(node))),
+    fn expression(&self, class: &str, node: &Node) -> Read {
+        match class {
+            "FUNCTION" | "WINDOW" => self.function(node),
+            "PARAMETER" => Err("the query has a parameter; write the value itself".to_owned()),
+            known if EXPRESSIONS.contains(&known) => Ok(()),
+            other => Err(format!("{other} is not allowed here{}", self.place(node))),
+        }
     }
-}
 
-fn function(node: &Node) -> Read {
-    let name = text(node, "function_name");
-    let is_plain =
-        matches!(text(node, "schema"), "" | "main") && matches!(text(node, "catalog"), "" | "system");
-    match is_plain && (FUNCTIONS.contains(name) || FUNCTIONS.contains(&*name.to_lowercase())) {
-        true => Ok(()),
-        false => Err(format!("the function {name:?} is not allowed here{}", place(node))),
+    fn function(&self, node: &Node) -> Read {
+        let name = text(node, "function_name");
+        let is_plain =
+            matches!(text(node, "schema"), "" | "main") && matches!(text(node, "catalog"), "" | "system");
+        match is_plain && (FUNCTIONS.contains(name) || FUNCTIONS.contains(&*name.to_lowercase())) {
+            true => Ok(()),
+            false => Err(format!("the function {name:?} is not allowed here{}", self.place(node))),
+        }
     }
-}
 
-fn table_function(node: &Node) -> Read {
-    let Some(called) = node.get("function").and_then(Value::as_object) else {
-        return Err("a table function without a name".to_owned());
-    };
-    let name = text(called, "function_name").to_lowercase();
-    let is_plain = text(called, "schema").is_empty() && text(called, "catalog").is_empty();
-    match is_plain && TABLE_FUNCTIONS.contains(&&*name) {
-        true => Ok(()),
-        false => Err(format!("the table function {name:?} is not allowed here{}", place(called))),
+    fn table_function(&self, node: &Node) -> Read {
+        let Some(called) = node.get("function").and_then(Value::as_object) else {
+            return Err("a table function without a name".to_owned());
+        };
+        let name = text(called, "function_name").to_lowercase();
+        let is_plain = text(called, "schema").is_empty() && text(called, "catalog").is_empty();
+        match is_plain && TABLE_FUNCTIONS.contains(&&*name) {
+            true => Ok(()),
+            false => Err(format!("the table function {name:?} is not allowed here{}", self.place(called))),
+        }
     }
-}
 
-/// Where in the query a node stands.
-fn place(node: &Node) -> String {
-    let bytes = node.get("query_location").and_then(Value::as_u64).filter(|bytes| *bytes != u64::MAX);
-    bytes.map_or_else(String::new, |bytes| format!(" (byte {} of the query)", bytes + 1))
+    /// Where in the query a node stands, if it says so: it counts bytes.
+    fn place(&self, node: &Node) -> String {
+        let bytes =
+            node.get("query_location").and_then(Value::as_u64).and_then(|bytes| usize::try_from(bytes).ok());
+        let before = bytes.and_then(|bytes| self.query.get(..bytes)).map(|before| before.chars().count());
+        before.map_or_else(String::new, |before| format!(" (character {} of the query)", before + 1))
+    }
 }
 
 fn text<'a>(node: &'a Node, member: &str) -> &'a str {

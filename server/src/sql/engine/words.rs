@@ -3,7 +3,7 @@
 use crate::{sql::letters::Word, storage::StorageError};
 
 /// Kinds of errors that a question brings about, by the first words of their text: that is how DuckDB tells them apart.
-const OF_QUESTIONS: [&str; 17] = [
+const OF_QUESTIONS: [&str; 21] = [
     "Parser",
     "Syntax",
     "Binder",
@@ -21,6 +21,10 @@ const OF_QUESTIONS: [&str; 17] = [
     "Expression",
     "Permission",
     "Object Size",
+    "Unknown Type",
+    "Missing Extension",
+    "Parameter Not Resolved",
+    "Parameter Not Allowed",
 ];
 /// A column that no answer can have.
 const UNTOLD_TYPE: &str = "a column is of a type that no answer can have; cast it to VARCHAR";
@@ -29,8 +33,12 @@ const TEXT_BYTES_MAX: usize = 2_000;
 
 /// The word for an error of the engine that reads in `folder`.
 pub(super) fn of(error: &StorageError, folder: &str) -> Word {
-    let StorageError::Duckdb(duckdb::Error::DuckDBFailure(_, Some(text))) = error else {
-        return Word::Failed(error.to_string());
+    let text = match error {
+        StorageError::Duckdb(duckdb::Error::DuckDBFailure(_, Some(text))) => text,
+        StorageError::Duckdb(duckdb::Error::FromSqlConversionFailure(..)) => {
+            return Word::Refused(UNTOLD_TYPE.to_owned());
+        }
+        other => return Word::Failed(other.to_string()),
     };
     if text.starts_with("Out of Memory Error")
         || text.contains("bad_alloc")

@@ -6,8 +6,7 @@ use serde_json::json;
 use std::{fs, net::TcpStream};
 
 /// Takes longer than any test.
-const ENDLESS: &str =
-    "SELECT count(*) FROM range(10_000_000) a(i), range(10_000_000) b(j) WHERE (i * j) % 7 = 3";
+const ENDLESS: &str = "SELECT count(*) FROM range(99_999) a(i), range(99_999) b(j), range(99_999) c(k) WHERE (i + j * k) % 7 = 3";
 
 /// The process that answers a question, if one does.
 fn engine(hub: &Hub) -> Option<String> {

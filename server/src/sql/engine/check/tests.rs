@@ -84,10 +84,14 @@ fn refusals_say_what_and_where() {
         ("DELETE FROM metrics", "one SELECT expected; other statements are not run here"),
         ("SELECT 'ä' FORM x y", "syntax error at or near \"x\" (character 17 of the query)"),
         ("SELECT ?", "the query has a parameter"),
-        ("FROM metric", "there is no table \"metric\" (byte 6 of the query); there are metrics, discovery"),
-        ("SELECT getenv('x')", "the function \"getenv\" is not allowed here (byte 8 of the query)"),
+        (
+            "FROM metric",
+            "there is no table \"metric\" (character 6 of the query); there are metrics, discovery",
+        ),
+        ("SELECT getenv('x')", "the function \"getenv\" is not allowed here (character 8 of the query)"),
+        ("SELECT 'ä', getenv('x')", "is not allowed here (character 13 of the query)"),
         ("SELECT x.f(1)", "the function \"f\" is not allowed here"),
-        ("FROM glob('*')", "the table function \"glob\" is not allowed here (byte 6 of the query)"),
+        ("FROM glob('*')", "the table function \"glob\" is not allowed here (character 6 of the query)"),
         ("DESCRIBE metrics", "DESCRIBE, SHOW and SUMMARIZE are not answered here"),
     ] {
         let told = look(query).unwrap_err();
