@@ -14,6 +14,8 @@
 //! [`sweep`] does in the background what time alone brings about. [`figures`] and [`health`] say how the hub
 //! itself does. [`storage`] is the cellar: databases and files, and no word of any domain.
 //!
+//! What neither the API nor PromQL can say is asked in [`sql`], of an engine in a process of its own.
+//!
 //! What they commit, they tell: [`events`] are a stream for whoever watches.
 //!
 //! Rooms never know each other: [`app`] builds them and hands each what it needs of another.
@@ -24,6 +26,7 @@ pub mod cli;
 pub mod clock;
 pub mod commands;
 pub mod config;
+pub mod csv;
 pub mod discovery;
 pub mod events;
 pub mod figures;
@@ -37,6 +40,7 @@ pub mod registry;
 pub mod selector;
 pub mod series;
 pub mod settings;
+pub mod sql;
 pub mod standing;
 pub mod storage;
 pub mod sweep;

@@ -13,6 +13,7 @@ mod agents;
 mod background;
 mod news;
 mod rooms;
+mod sql_rows;
 mod written;
 
 use crate::{
@@ -35,6 +36,7 @@ use std::{
     future::Future,
     io::{self, Write},
     net::SocketAddr,
+    path::PathBuf,
     sync::Arc,
 };
 use tokio::{
@@ -85,6 +87,8 @@ struct Cellar {
     tsdb: Tsdb,
     /// Series that others write.
     register: Arc<Register>,
+    /// Where the history's files lie.
+    parts: PathBuf,
     disk: DiskSpace,
     keyring: Keyring,
     _lock: FolderLock,
@@ -181,6 +185,7 @@ fn open(settings: &Settings, clock: &Clock) -> Result<(Cellar, Appender), AppErr
         minute: settings.retention_minute,
         hour: settings.retention_hour,
     };
+    let parts = places.parts.clone();
     let opened =
         Tsdb::open(places, sqlite.clone(), duck.clone(), clock.clone(), retention, disk.clone(), faults)?;
     let Opened { tsdb, appender } = opened;
@@ -190,7 +195,7 @@ fn open(settings: &Settings, clock: &Clock) -> Result<(Cellar, Appender), AppErr
     }
     let register = Arc::new(Register::open(sqlite.clone(), &tsdb, settings.series_max_per_sender)?);
     let keyring = Keyring::new(master, sqlite.clone(), clock.clone());
-    Ok((Cellar { folder, sqlite, duck, tsdb, register, disk, keyring, _lock: lock }, appender))
+    Ok((Cellar { folder, sqlite, duck, tsdb, register, parts, disk, keyring, _lock: lock }, appender))
 }
 
 /// The one line on standard output.

@@ -1,6 +1,6 @@
 //! Builds the rooms, and hands each what it needs of another.
 
-use super::{Cellar, Common, agents, news, written};
+use super::{Cellar, Common, agents, news, sql_rows, written};
 use crate::{
     commands::{self, Commands},
     config::{self, Configs},
@@ -14,7 +14,8 @@ use crate::{
     prometheus::Prometheus,
     registry::{self, Registry},
     series::{Doors, Series},
-    settings::{CONNECTIONS_MAX_DEFAULT, Settings},
+    settings::{Bytes, CONNECTIONS_MAX_DEFAULT, Settings},
+    sql::{self, Sql},
     storage::{Duck, StorageError},
     tsdb::{Keeping, Tsdb},
 };
@@ -114,7 +115,27 @@ pub(super) fn build(
         )),
         registry: Arc::new(registry),
         series,
+        sql: Arc::new(sql(settings, cellar, common)),
     }
+}
+
+fn sql(settings: &Settings, cellar: &Cellar, common: &Common) -> Sql {
+    let memory = settings.duckdb_memory.clone();
+    let bounds = sql::Bounds {
+        time_max: settings.sql_time_max,
+        // It was read as a size of memory before.
+        memory_bytes: memory.parse().map_or(0, Bytes::get),
+        memory,
+    };
+    Sql::new(
+        cellar.tsdb.clone(),
+        cellar.sqlite.clone(),
+        common.clock.clone(),
+        cellar.duck.readers().outbox().clone(),
+        sql_rows::neighbours(&common.latest),
+        cellar.parts.clone(),
+        bounds,
+    )
 }
 
 fn keeper_figures(tsdb: &Tsdb) -> KeeperFigures {

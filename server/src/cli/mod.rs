@@ -1,4 +1,5 @@
-//! The command line: `serve`, `token`, `join-token`, `migrate`, `check`, `backup`, `restore`, `export`, `grafana`.
+//! The command line: `serve`, `token`, `join-token`, `migrate`, `check`, `backup`, `restore`, `export`, `grafana`; and
+//! `sql-engine`, which a hub calls for itself.
 //!
 //! What a command makes goes to standard output, everything else to standard error. Exit codes are a
 //! contract: 0 done; 1 it could not be done; 64 it was asked for wrongly, which is said in one plain line
@@ -18,6 +19,7 @@ use crate::{
     app::AppError,
     clock::Clock,
     settings::{Layer, Settings, SettingsError},
+    sql,
     storage::StorageError,
     tsdb::{TsdbError, backup::BackupError, export::ExportError},
 };
@@ -65,6 +67,9 @@ enum Command {
     /// What a Grafana needs to show this hub
     #[command(subcommand)]
     Grafana(grafana::GrafanaCommand),
+    /// Answer one question of a hub, on standard input and output
+    #[command(name = sql::engine::SUBCOMMAND, hide = true)]
+    SqlEngine,
 }
 
 /// Everything that can be set.
@@ -149,6 +154,7 @@ fn run(command: Command) -> Result<(), CliError> {
         Command::Restore(arguments) => backup::restore(&arguments),
         Command::Export(arguments) => export::export(arguments, &clock),
         Command::Grafana(command) => grafana::run(command),
+        Command::SqlEngine => Ok(sql::engine::serve(io::stdin(), io::stdout())?),
     }
 }
 

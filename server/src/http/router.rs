@@ -30,6 +30,7 @@ use crate::{
     prometheus::{self, Prometheus},
     registry::{self, Registry},
     series::{self, Doors, Series},
+    sql::{self, Sql},
 };
 use Auth::{Agent, AgentOr, Dashboard, Enrol, Open, Operator};
 use Role::{Admin, Operator as Op, Scrape, Viewer, Writer};
@@ -82,6 +83,7 @@ const BATCH: Option<usize> = Some(BATCH_BODY_BYTES_MAX);
 const SERIES: Option<usize> = Some(series::handler::BODY_BYTES_MAX);
 const JSON: &[Representation] = &[Json];
 const TABLE: &[Representation] = &[Json, NdJson, Csv, Arrow, Parquet];
+const ROWS: &[Representation] = &[Json, NdJson, Csv, Arrow];
 const SCANS: &[&str] = &["from", "to", "hosts", "limit", "cursor"];
 const CHANGES: &[&str] = &["from", "to", "limit", "cursor"];
 const HISTORY: &[&str] = &["from", "to", "step", "fields", "limit", "cursor"];
@@ -127,6 +129,7 @@ pub fn table() -> Vec<Route> {
         row(M::GET,    "/api/v1/config/{agentId}",           AgentOr("agentId", Viewer), NONE, &["nonce"],                          JSON,    config::handler::get),
         row(M::POST,   "/api/v1/config/{agentId}",           Operator(Op),         BODY,  &[],                                      JSON,    config::handler::post),
         row(M::GET,    "/api/v1/config/{agentId}/versions",  Operator(Viewer),     NONE,  &["limit", "cursor"],                     JSON,    config::handler::versions),
+        row(M::POST,   "/api/v1/sql",                        Operator(Viewer),     BODY,  &[],                                      ROWS,    sql::handler::post).nothing_follows(),
         row(M::GET,    "/prometheus/api/v1/label/{name}/values", Dashboard(Viewer), NONE, MATCHING,                             JSON,    prometheus::handler::label_values),
         row(M::GET,    "/prometheus/api/v1/metadata",        Dashboard(Viewer),    NONE,  METADATA,                                 JSON,    prometheus::handler::metadata),
         row(M::GET,    "/prometheus/api/v1/rules",           Dashboard(Viewer),    NONE,  &[],                                      JSON,    prometheus::handler::rules),
@@ -215,6 +218,7 @@ rooms! {
     prometheus: Prometheus,
     registry: Registry,
     series: Series,
+    sql: Sql,
 }
 
 /// All rooms, for handlers to find theirs: a request holds one reference, not one a room.

@@ -54,6 +54,10 @@ const EVENTS_KEPT_DEFAULT: u64 = 65_536;
 const SERIES: RangeInclusive<u64> = 1..=200_000;
 const SERIES_DEFAULT: u64 = 50_000;
 
+/// How long a question in SQL may take: the next one waits for its turn meanwhile.
+const SQL_SECONDS: RangeInclusive<u64> = 1..=600;
+const SQL_SECONDS_DEFAULT: u64 = 25;
+
 /// How many enrolments an address may try in a minute; many machines behind one address need more.
 const ENROLMENTS: RangeInclusive<u64> = 1..=1_000_000;
 
@@ -80,6 +84,8 @@ pub struct Settings {
     pub queue_bytes: usize,
     /// What DuckDB may keep in memory, in its own words.
     pub duckdb_memory: String,
+    /// How long a question in SQL may take.
+    pub sql_time_max: Duration,
     /// Disk space that is kept free: below it, nothing more is taken in.
     pub disk_reserve_bytes: u64,
     /// Connections open at once.
@@ -130,6 +136,9 @@ pub struct Layer {
     /// Memory that DuckDB may use [default: 64MB]
     #[arg(long, env = "PINGUP_DUCKDB_MEMORY", value_name = "SIZE")]
     pub duckdb_memory: Option<MemoryLimit>,
+    /// How long a question in SQL may take [default: 25s]
+    #[arg(long, env = "PINGUP_SQL_TIME_MAX", value_name = "TIME")]
+    pub sql_time_max: Option<Span>,
     /// Disk space to keep free; below it nothing more is taken in [default: 64MiB]
     #[arg(long, env = "PINGUP_DISK_RESERVE_BYTES", value_name = "SIZE")]
     pub disk_reserve_bytes: Option<Bytes>,
@@ -218,6 +227,7 @@ impl Layer {
             queue_jobs: self.queue_jobs.or(below.queue_jobs),
             queue_bytes: self.queue_bytes.or(below.queue_bytes),
             duckdb_memory: self.duckdb_memory.or(below.duckdb_memory),
+            sql_time_max: self.sql_time_max.or(below.sql_time_max),
             disk_reserve_bytes: self.disk_reserve_bytes.or(below.disk_reserve_bytes),
             connections_max: self.connections_max.or(below.connections_max),
             events_kept: self.events_kept.or(below.events_kept),

@@ -2,8 +2,8 @@
 
 use super::{
     Bytes, CONNECTIONS, CONNECTIONS_MAX_DEFAULT, DAY, ENROLMENTS, EVENTS_KEPT, EVENTS_KEPT_DEFAULT, LISTEN,
-    Layer, MIB, QUEUE_BYTES, QUEUE_JOBS, RETENTION_SECONDS, SERIES, SERIES_DEFAULT, Settings, SettingsError,
-    Span,
+    Layer, MIB, QUEUE_BYTES, QUEUE_JOBS, RETENTION_SECONDS, SERIES, SERIES_DEFAULT, SQL_SECONDS,
+    SQL_SECONDS_DEFAULT, Settings, SettingsError, Span,
 };
 use pingup_protocol::limits::ENROLMENTS_PER_MINUTE_MAX;
 use std::{ops::RangeInclusive, path::Path, time::Duration};
@@ -29,6 +29,7 @@ impl Settings {
             queue_jobs: within("queue_jobs", said.queue_jobs.unwrap_or(16_384), QUEUE_JOBS)?,
             queue_bytes: within("queue_bytes", said.queue_bytes.map_or(8 * MIB, Bytes::get), QUEUE_BYTES)?,
             duckdb_memory: said.duckdb_memory.unwrap_or_default().into_text(),
+            sql_time_max: sql_time(said.sql_time_max)?,
             disk_reserve_bytes: said.disk_reserve_bytes.map_or(64 * MIB, Bytes::get),
             connections_max: within(
                 "connections_max",
@@ -70,6 +71,15 @@ fn retention(name: &'static str, said: Option<Span>, days: u64) -> Result<Durati
         return Ok(time);
     }
     Err(unusable(name, format!("1h to 100 years expected, found {}", humantime::format_duration(time))))
+}
+
+fn sql_time(said: Option<Span>) -> Result<Duration, SettingsError> {
+    let time = said.map_or(Duration::from_secs(SQL_SECONDS_DEFAULT), Span::get);
+    if SQL_SECONDS.contains(&time.as_secs()) {
+        return Ok(time);
+    }
+    let found = humantime::format_duration(time);
+    Err(unusable("sql_time_max", format!("1s to 10m expected, found {found}")))
 }
 
 fn within<T: TryFrom<u64>>(

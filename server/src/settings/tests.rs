@@ -44,6 +44,7 @@ fn the_file_can_say_everything() {
         queue_jobs = 100
         queue_bytes = "8MiB"
         duckdb_memory = "1GB"
+        sql_time_max = "1m"
         disk_reserve_bytes = 1000
         connections_max = 10
         events_kept = 1000
@@ -63,6 +64,7 @@ fn the_file_can_say_everything() {
         queue_jobs: 100,
         queue_bytes: 8 * 1024 * 1024,
         duckdb_memory: "1GB".to_owned(),
+        sql_time_max: Duration::from_secs(60),
         disk_reserve_bytes: 1_000,
         connections_max: 10,
         events_kept: 1_000,
@@ -110,6 +112,7 @@ fn values_out_of_their_range_are_refused_by_name() {
         ("connections_max = 0", "connections_max"),
         ("events_kept = 0", "events_kept"),
         ("series_max_per_sender = 200001", "series_max_per_sender"),
+        ("sql_time_max = '11m'", "sql_time_max"),
         ("enrolments_per_minute = 0", "enrolments_per_minute"),
         ("log = 'pingup=loud'", "log"),
         ("data_dir = ''", "data_dir"),

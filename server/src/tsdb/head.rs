@@ -4,6 +4,7 @@
 //! 60 bytes: names are kept once a segment, streams once an agent. A point is 24. Readers copy what they ask for under a
 //! short lock, an agent's rows by way of an index; the writer appends a group under the same lock.
 
+mod batches;
 mod columns;
 mod hours;
 mod order;
@@ -11,6 +12,7 @@ mod points;
 mod read;
 mod told;
 
+pub use batches::Extent;
 pub use hours::Hours;
 pub use order::{DayRows, RollupRow, Sorted, rollup_batch};
 pub use points::{SortedPoints, point_batch};

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-const ROOMS: [&str; 11] = [
+const ROOMS: [&str; 12] = [
     "registry",
     "commands",
     "config",
@@ -17,6 +17,7 @@ const ROOMS: [&str; 11] = [
     "health",
     "prometheus",
     "series",
+    "sql",
 ];
 
 /// Every source but those that only tests are made of.

@@ -2,7 +2,7 @@
 
 mod damage;
 mod merging;
-mod sealing;
+pub mod sealing;
 
 use crate::harness::{Hub, PATIENCE, agent::Agent, agent::now, eventually};
 use pingup_protocol::time::Timestamp;

@@ -32,4 +32,5 @@ mod prometheus;
 mod python;
 mod refuse;
 mod series;
+mod sql;
 mod stall;

@@ -4,9 +4,12 @@
 //! Text that a spreadsheet would run as a formula gets an apostrophe before it.
 
 use super::CliError;
-use crate::tsdb::{
-    export::Export,
-    schema::{OWN_COLUMNS, column_name, double_at, map_at, text_at, time_at},
+use crate::{
+    csv,
+    tsdb::{
+        export::Export,
+        schema::{OWN_COLUMNS, column_name, double_at, map_at, text_at, time_at},
+    },
 };
 use arrow::array::RecordBatch;
 use pingup_protocol::time::Timestamp;
@@ -38,7 +41,7 @@ pub(super) fn write(export: &Export, to: &mut impl Write, after_day: impl FnMut(
 fn line(batch: &RecordBatch, row: usize, further: &HashMap<&str, usize>, to: &mut String) {
     // Writing to a String cannot fail.
     let _ = write!(to, "{},", Timestamp::from_micros(time_at(batch, AT, row)));
-    text(text_at(batch, STATUS, row), to);
+    csv::text(text_at(batch, STATUS, row), to);
     let own = (0..OWN_COLUMNS.len()).map(|place| double_at(batch, OWN + place, row));
     let mut values = vec![None; further.len()];
     for (name, value) in map_at(batch, FURTHER, row) {
@@ -53,35 +56,4 @@ fn line(batch: &RecordBatch, row: usize, further: &HashMap<&str, usize>, to: &mu
         }
     }
     to.push_str("\r\n");
-}
-
-/// A text of the agents' own. What begins with an apostrophe gets one too, so that taking the first one away
-/// always gives what was said.
-fn text(said: &str, to: &mut String) {
-    let guard = if said.starts_with(['=', '+', '-', '@', '\t', '\r', '\'']) { "'" } else { "" };
-    if said.contains(['"', ',', '\r', '\n']) {
-        let _ = write!(to, "\"{guard}{}\"", said.replace('"', "\"\""));
-    } else {
-        let _ = write!(to, "{guard}{said}");
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn text_is_quoted_and_never_a_formula() {
-        for (said, cell) in [
-            ("online", "online"),
-            ("=1+1", "'=1+1"),
-            ("'x", "''x"),
-            ("+\"a\",b", "\"'+\"\"a\"\",b\""),
-            ("a\nb", "\"a\nb\""),
-        ] {
-            let mut written = String::new();
-            text(said, &mut written);
-            assert_eq!(written, cell);
-        }
-    }
 }

@@ -2,12 +2,13 @@
 //!
 //! [`queue`] makes them, [`batch`] many at a time, [`deliver`] hands them out, [`progress`] hears that they run, [`close`] ends
 //! them, [`cancel`] what nobody needs any more, [`lapse`] those whose time is over, [`forget`] deletes them in the end; here
-//! is how they are read.
+//! is how they are read, and in [`each`] all of them in short.
 
 mod batch;
 mod cancel;
 mod close;
 mod deliver;
+mod each;
 mod forget;
 mod lapse;
 mod progress;
@@ -19,6 +20,7 @@ pub use batch::{batch_made_before, find_batch, left_out, missing, queue_batch};
 pub use cancel::{Taken, cancel, cancel_batch, cancel_open};
 pub use close::keep_result;
 pub use deliver::{Deliverable, Delivery, Due, conclude, count_pending, due, mark_delivered};
+pub use each::{CommandFacts, each};
 pub use forget::{Forgotten, forget};
 pub use lapse::lapse;
 pub use progress::{Piece, Placed, keep_progress};

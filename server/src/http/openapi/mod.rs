@@ -212,7 +212,10 @@ fn header(what: &str) -> Header {
 
 fn success(answer: &Answer, rules: &Rules, schemas: &mut Schemas) -> openapi::Response {
     let mut response = ResponseBuilder::new().description(answer.what);
-    if rules.offers.contains(&Representation::NdJson) {
+    if rules.offers.contains(&Representation::NdJson) && rules.body_bytes_max.is_some() {
+        response =
+            response.header("X-Pingup-More", header("`true` where there are more rows than the limit"));
+    } else if rules.offers.contains(&Representation::NdJson) {
         response = response
             .header("X-Next-Cursor", header("nextCursor of every form but JSON, where there is more"))
             .header("X-Pingup-Tiers", header("The tiers that were read"));

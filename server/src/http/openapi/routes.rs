@@ -9,6 +9,7 @@ use crate::{
     health::HealthView,
     history::{Bucket, Row, handler::FleetTop},
     registry::{AgentView, PatchBody, Registered},
+    sql::handler::{SqlAnswer, SqlBody},
 };
 use http::Method;
 use pingup_protocol::{
@@ -210,6 +211,7 @@ pub(super) fn doc(method: &Method, path: &str) -> Option<Doc> {
         ("GET", "/api/v1/config/{agentId}") => doc!("The configuration in force; signed for an agent, who sends a nonce", None, [ok("For an operator, or signed for the agent", config_view_or_signed)], ONE_AGENT),
         ("POST", "/api/v1/config/{agentId}") => doc!("Sets a new version", Some(of::<ConfigBody>), [ok("The new version", of::<ConfigView>)], &[NotFound, Gone, VersionConflict]),
         ("GET", "/api/v1/config/{agentId}/versions") => doc!("Versions, newest first", None, [ok("A page", page_of::<ConfigView>)], ONE_AGENT),
+        ("POST", "/api/v1/sql") => doc!("One SELECT over what the hub has, in DuckDB's SQL, over the views that `query` describes; `now()` is the hub's clock. One question at a time, 25 seconds and some 64 MB unless set otherwise; 422 says in DuckDB's words what is wrong with it", Some(of::<SqlBody>), [ok("The rows", of::<SqlAnswer>)], &[]),
         _ => prometheus::doc(path).or_else(|| senders::doc(path)),
     }
 }

@@ -1,9 +1,10 @@
 //! Arrow batches as a table: `SELECT … FROM tray(?)`, with [`Tray::id`] as the parameter.
 //!
 //! Promises: rows come in the order they were handed over, scanned by one thread, converted a vector at a
-//! time when DuckDB asks, and only the columns it asks for. Refuses: an id whose tray is gone, a second scan
-//! (the batches have been given away), a batch that is not of the tray's schema. Types: numbers, booleans,
-//! strings, timestamps, lists, structs, maps, with nulls anywhere.
+//! time when DuckDB asks, and only the columns it asks for. A tray that keeps its batches can be scanned as often as a
+//! query names it. Refuses: an id whose tray is gone, a second scan of batches that have been given away, a batch that
+//! is not of the tray's schema. Types: numbers, booleans, strings, timestamps, lists, structs, maps, with nulls
+//! anywhere.
 //!
 //! A table function is given nothing but SQL values, so numbers stand for trays, in a register of the whole
 //! process. It holds as many as there are [`Tray`]s: a few for each query, and queries are bounded.
@@ -37,7 +38,7 @@ static LAST_ID: AtomicU64 = AtomicU64::new(0);
 type Batches = Box<dyn Iterator<Item = RecordBatch> + Send>;
 type Failure = Box<dyn Error>;
 
-/// Batches that SQL can read once as `tray(id)`, until this is dropped; a scan that has begun goes on.
+/// Batches that SQL can read as `tray(id)`, until this is dropped; a scan that has begun goes on.
 pub struct Tray {
     id: u64,
 }
@@ -45,16 +46,31 @@ pub struct Tray {
 /// What a tray holds.
 pub(super) struct Contents {
     schema: SchemaRef,
+    batches: Source,
+}
+
+/// Where a scan gets its batches.
+enum Source {
     /// Until a scan takes them.
-    batches: Mutex<Option<Batches>>,
+    Once(Mutex<Option<Batches>>),
+    /// For every scan.
+    Kept(Vec<RecordBatch>),
 }
 
 impl Tray {
-    /// Serves `batches`, each of `schema` and of any number of rows. The iterator is asked for the next one
+    /// Serves `batches` once, each of `schema` and of any number of rows. The iterator is asked for the next one
     /// only when DuckDB needs it, on a thread of the engine's; nothing is copied before.
     pub fn serve(schema: SchemaRef, batches: impl Iterator<Item = RecordBatch> + Send + 'static) -> Self {
+        Self::of(Contents { schema, batches: Source::Once(Mutex::new(Some(Box::new(batches)))) })
+    }
+
+    /// Serves `batches`, each of `schema`, to every scan.
+    pub fn keep(schema: SchemaRef, batches: Vec<RecordBatch>) -> Self {
+        Self::of(Contents { schema, batches: Source::Kept(batches) })
+    }
+
+    fn of(contents: Contents) -> Self {
         let id = LAST_ID.fetch_add(1, Ordering::Relaxed) + 1;
-        let contents = Contents { schema, batches: Mutex::new(Some(Box::new(batches))) };
         lock(&TRAYS).insert(id, Arc::new(contents));
         Self { id }
     }
@@ -151,7 +167,10 @@ impl VTab for TrayFunction {
 
 impl Contents {
     fn take(&self) -> Result<Rows, Failure> {
-        let batches = lock(&self.batches).take().ok_or("a tray can be scanned only once")?;
+        let batches: Batches = match &self.batches {
+            Source::Once(batches) => lock(batches).take().ok_or("a tray can be scanned only once")?,
+            Source::Kept(batches) => Box::new(batches.clone().into_iter()),
+        };
         Ok(Rows { batches, rest: None })
     }
 

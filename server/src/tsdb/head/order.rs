@@ -4,17 +4,16 @@
 //! a time ([`Hours`](super::Hours)), so that sealing takes a few megabytes beside the segment itself. The segment must
 //! not grow any more.
 
-use super::{HeadSample, HeadScanRow, Segment, columns};
+use super::{Segment, batches, columns};
 use crate::tsdb::{
     rollup::{Aggregate, day},
-    schema::{self, BATCH_ROWS_MAX, OWN_COLUMNS, RAW, ROLLUP, SCANS},
+    schema::{self, BATCH_ROWS_MAX, ROLLUP},
 };
 use arrow::{
     array::{Int64Array, RecordBatch},
     error::ArrowError,
 };
 use pingup_protocol::ids::AgentId;
-use serde::Serialize;
 use std::{ops::Range, sync::Arc};
 
 /// What the hosts of a batch of scans take in the segment, at most; of a scan that takes more, all of it. In the batch
@@ -133,47 +132,12 @@ impl Sorted {
     }
 
     fn samples(&self, rows: &[u32]) -> Result<RecordBatch, ArrowError> {
-        let columns = self.segment.read();
-        let samples = || rows.iter().map(|&row| HeadSample::new(&columns, row));
-        let mut all = vec![
-            schema::texts(samples().map(|sample| sample.agent_id().as_str())),
-            schema::moments(samples().map(|sample| sample.timestamp().as_micros())),
-        ];
-        all.extend(
-            (0..OWN_COLUMNS.len()).map(|place| schema::doubles(samples().map(|sample| sample.own(place)))),
-        );
-        all.push(schema::texts(samples().map(|sample| sample.status())));
-        all.push(schema::integers(samples().map(|sample| sample.stream().map(|(boot, _)| boot))));
-        all.push(schema::integers(samples().map(|sample| sample.stream().map(|(_, seq)| seq))));
-        all.push(schema::maps(samples().map(|sample| sample.further()))?);
-        schema::batch(&RAW, all)
+        batches::of_samples(&self.segment.read(), rows.iter().copied())
     }
 
     fn scans(&self, rows: &[u32]) -> Result<RecordBatch, ArrowError> {
-        let columns = self.segment.read();
-        let scans = || rows.iter().map(|&row| HeadScanRow::new(&columns, &columns.scans[row as usize]));
-        let hosts: Vec<_> = scans().map(|scan| json(scan.hosts())).collect::<Result<_, _>>()?;
-        let networks = scans().map(|scan| match scan.networks() {
-            [] => Ok(None),
-            said => json(said).map(Some),
-        });
-        let networks: Vec<_> = networks.collect::<Result<_, _>>()?;
-        let all = vec![
-            schema::texts(scans().map(|scan| scan.agent_id().as_str())),
-            schema::moments(scans().map(|scan| scan.timestamp().as_micros())),
-            schema::doubles(scans().map(|scan| Some(scan.duration()))),
-            schema::integers(scans().map(|scan| scan.stream().map(|(boot, _)| boot))),
-            schema::integers(scans().map(|scan| scan.stream().map(|(_, seq)| seq))),
-            schema::integers(scans().map(|scan| Some(scan.hosts().len() as u64))),
-            schema::texts(hosts.iter().map(String::as_str)),
-            schema::texts_if_any(networks.iter().map(Option::as_deref)),
-        ];
-        schema::batch(&SCANS, all)
+        batches::of_scans(&self.segment.read(), rows.iter().copied())
     }
-}
-
-fn json(list: &(impl Serialize + ?Sized)) -> Result<String, ArrowError> {
-    serde_json::to_string(list).map_err(|error| ArrowError::ExternalError(Box::new(error)))
 }
 
 /// A rollup row as it is written: whose, name, start and aggregate.

@@ -20,7 +20,7 @@ const BATCH: u64 = 10_000;
 const BATCHES: u64 = 8;
 
 /// A batch of samples that are small on the wire, a second apart.
-fn batch(agent: &Agent, start: Timestamp, number: u64) -> Vec<u8> {
+pub fn batch(agent: &Agent, start: Timestamp, number: u64) -> Vec<u8> {
     let seqs = number * BATCH + 1..=(number + 1) * BATCH;
     let sample = |seq: u64| {
         let at = start.plus_seconds(seq.cast_signed());
@@ -39,12 +39,12 @@ fn count(viewer: &Wire, start: Timestamp) -> u64 {
     buckets["items"].as_array().unwrap().iter().map(|bucket| bucket["count"].as_u64().unwrap()).sum()
 }
 
-fn a_day_ago() -> Timestamp {
+pub fn a_day_ago() -> Timestamp {
     now().plus_seconds(-100_000)
 }
 
 /// Whether nothing waits to be sealed and something was.
-pub(super) fn is_sealed(hub: &Hub) -> bool {
+pub fn is_sealed(hub: &Hub) -> bool {
     let entries = |name: &str| fs::read_dir(hub.folder().join(name)).map_or(0, Iterator::count);
     entries("history/hour") > 0 && entries("journal") == 1
 }

@@ -204,6 +204,20 @@ fn bound_as_a_parameter_and_two_at_once() {
 }
 
 #[test]
+fn what_is_kept_is_scanned_as_often_as_it_is_named() {
+    let scratch = Scratch::new();
+    let duck = scratch.duck();
+    let tray = Tray::keep(numbers(0, 0).schema(), vec![numbers(0, 3), numbers(3, 5)]);
+    let id = tray.id();
+    let sql = format!("SELECT count(*) FROM tray({id}) a JOIN tray({id}) b USING (n)");
+    for _ in 0..2 {
+        assert_eq!(shown(&query(&duck, &sql).unwrap()), ["5"]);
+    }
+    drop(tray);
+    assert!(failure(&duck, &sql).contains("no tray"));
+}
+
+#[test]
 fn what_is_gone_taken_or_never_was_is_refused() {
     let scratch = Scratch::new();
     let duck = scratch.duck();
