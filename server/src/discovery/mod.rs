@@ -34,7 +34,7 @@ pub const PAGE_SCANS_MAX: u64 = 10_000;
 /// large as a body, so a page is at most this and a body.
 pub const PAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// A scan, and how it is told.
+/// A scan as it is told.
 #[derive(Clone, Debug, utoipa::ToSchema)]
 #[schema(rename_all = "camelCase")]
 pub struct FoundScan {
