@@ -5,13 +5,13 @@
 //! data where a fleet runs (`expressions`); every alert fires for whom it is meant and for nobody else (`rules`).
 
 mod broken;
-mod dashboards;
+pub mod dashboards;
 mod exported;
 mod expressions;
 mod fleet;
 mod lint;
-mod macros;
-mod names;
-mod rules;
+pub mod macros;
+pub mod names;
+pub mod rules;
 mod scraped;
 mod yaml;
