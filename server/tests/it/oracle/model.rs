@@ -32,6 +32,10 @@ impl Model {
                 series.put(labels, end, STALE);
             }
         }
+        Self::over(series)
+    }
+
+    fn over(series: MemorySource) -> Self {
         let moved = (0..TIMES_MOVED).map(|seed| moved(&series, &mut Random::new(seed))).collect();
         Self { series, moved }
     }
@@ -62,7 +66,11 @@ impl Model {
         let moved: Vec<Points> = self.moved.iter().map(points).collect();
         ours.iter().zip(theirs.values()).all(|((key, a), b)| {
             let reached = |moved: &Points| distance(still.get(key), moved.get(key));
-            same(*a, *b) || distance(Some(a), Some(b)) <= moved.iter().map(reached).fold(0.0, f64::max)
+            let reached = moved.iter().map(reached).fold(0.0, f64::max);
+            // Divided by what may as well be zero, all is lost.
+            let all_is_lost = still.get(key).is_some_and(|still| reached >= still.abs() / 2.0);
+            let apart = distance(Some(a), Some(b));
+            same(*a, *b) || apart <= reached || (apart.is_infinite() && all_is_lost)
         })
     }
 }
@@ -87,5 +95,53 @@ fn distance(a: Option<&f64>, b: Option<&f64>) -> f64 {
         (Some(a), Some(b)) if a == b || (a.is_nan() && b.is_nan()) => 0.0,
         (Some(a), Some(b)) if a.is_finite() && b.is_finite() => (a - b).abs(),
         _ => f64::INFINITY,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pingup_promql::Labels;
+
+    fn model() -> Model {
+        let mut series = MemorySource::default();
+        for (name, value) in [("x", 0.3), ("y", 0.1 + 0.2)] {
+            for minute in 0..5 {
+                series.put(&Labels::new([(METRIC_NAME, name)]), minute * 60_000, value);
+            }
+        }
+        Model::over(series)
+    }
+
+    fn answer(value: f64) -> Answer {
+        Answer::Points(Points::from([((Labels::default(), 240_000), value)]))
+    }
+
+    const NOW: Asked = Asked::At(240_000);
+
+    #[test]
+    fn only_what_rounding_reaches_is_of_rounding() {
+        let model = model();
+        let is_excused = |query: &str, ours: &Answer, theirs| model.is_of_rounding(query, NOW, ours, &theirs);
+        assert!(is_excused("x - ignoring(nosuch) y", &answer(-5e-17), answer(0.0)));
+        assert!(is_excused("1 / (x - ignoring(nosuch) y)", &answer(-2e16), answer(f64::INFINITY)));
+        assert!(!is_excused("x - ignoring(nosuch) y", &answer(-5e-17), answer(1e-9)));
+        assert!(!is_excused("x * 2", &answer(0.6), answer(0.6 + 1e-11)));
+        assert!(!is_excused("1 / x", &answer(1.0 / 0.3), answer(f64::INFINITY)));
+        assert!(
+            !is_excused("x > y", &answer(0.3), Answer::Points(Points::new())),
+            "whether there is a value"
+        );
+        assert!(!is_excused("x * 2", &answer(0.6), Answer::Refused(String::new())));
+    }
+
+    #[test]
+    fn only_what_the_switch_has_is_of_editions() {
+        let model = model();
+        let is_excused = |ours, theirs| {
+            model.is_of_editions("count_over_time(x[2m])", NOW, &answer(ours), &answer(theirs))
+        };
+        assert!(is_excused(2.0, 3.0));
+        assert!(!is_excused(3.0, 2.0) && !is_excused(2.0, 4.0) && !is_excused(1.0, 3.0));
     }
 }

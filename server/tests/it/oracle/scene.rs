@@ -2,7 +2,8 @@
 //! that fall back, values that have no end in base two, and every metric that a dashboard names.
 //!
 //! Samples lie three milliseconds behind the second and queries ask a quarter of a second behind it, so no window begins
-//! where a sample lies. The hour begins at a multiple of all steps of random queries: the same seed asks the same.
+//! where a sample lies. The hour begins at a multiple of all steps of random queries, and of what they divide moments by: the
+//! same seed asks the same on any day.
 
 use super::boards;
 use crate::harness::{
@@ -18,7 +19,7 @@ const EVERY: i64 = 15;
 /// How many there are in the hour.
 const SAMPLES: i64 = 240;
 /// What the beginning is a multiple of, in seconds.
-const ALIGNED: i64 = 840;
+const ALIGNED: i64 = 21_000;
 /// How long after its beginning everything that is asked about is past, in seconds.
 pub const SPAN: i64 = 3_900;
 /// When the buckets of all histograms are empty again.
@@ -116,7 +117,7 @@ impl Scene {
     }
 
     fn send_scans(&self, agent: &Agent, place: usize) {
-        for scan in (0..12_i64).filter(|_| place % 4 == 0) {
+        for scan in (0..12_i64).filter(|_| place.is_multiple_of(4)) {
             let hosts: Vec<_> = (0..=(scan * 5 + place as i64) % 7)
                 .map(|host| json!({"ip": format!("10.0.{place}.{}", host + 1), "ports": []}))
                 .collect();
