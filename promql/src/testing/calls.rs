@@ -17,9 +17,13 @@ impl Grammar {
         let mut jumps = false;
         let mut tail = ")".to_owned();
         let head = match random.below(10) {
-            0 => vector.text("quantile_over_time(").part(self.quantile(random, 1)).text(", "),
+            // Prometheus 2 loses samples of a window that is held while its function still looks at the step.
+            0 => {
+                held = random.percent(50);
+                let which = if held { self.written_quantile(random) } else { self.quantile(random, 1) };
+                vector.text("quantile_over_time(").part(which).text(", ")
+            }
             1 => {
-                // Prometheus 2 loses samples of a window that is held while its function still looks at the step.
                 held = false;
                 tail = format!(", {})", random.pick(&["0", "60", "-600"]));
                 vector.text("predict_linear(")
@@ -48,11 +52,15 @@ impl Grammar {
 
     /// Which quantile; made of series only if there is some depth.
     pub(super) fn quantile(&self, random: &mut Random, depth: usize) -> Expression {
-        let scalar = Expression::new(Kind::Scalar);
         match random.below(8) {
             0 => self.scalar(random, depth),
-            _ => scalar.word(random.pick(&QUANTILES), &QUANTILES),
+            _ => self.written_quantile(random),
         }
+    }
+
+    /// Which quantile, the same at each step.
+    fn written_quantile(&self, random: &mut Random) -> Expression {
+        Expression::new(Kind::Scalar).word(random.pick(&QUANTILES), &QUANTILES)
     }
 
     /// A function of one value.
