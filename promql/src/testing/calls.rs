@@ -66,8 +66,12 @@ impl Grammar {
     /// A function of one value.
     pub(super) fn map(&self, random: &mut Random, depth: usize) -> Expression {
         let function = random.pick(&MAPS);
-        let of = if JUMPS.contains(&function) { self.exact(random) } else { self.vector(random, depth) };
-        Expression::new(Kind::Vector).word(function, &MAPS).text("(").part(of).text(")")
+        let (of, tail) = match () {
+            () if SATURATES.contains(&function) => (self.exact(random), " % 2)"),
+            () if JUMPS.contains(&function) => (self.exact(random), ")"),
+            () => (self.vector(random, depth), ")"),
+        };
+        Expression::new(Kind::Vector).word(function, &MAPS).text("(").part(of).text(tail)
     }
 
     /// A function of a value and of numbers.

@@ -76,8 +76,8 @@ impl Grammar {
             ),
             // Prometheus 2 keeps the metric's name here, unless something else is computed with it.
             4 => {
-                let (left, right) = (self.vector(random, depth), self.vector(random, depth));
-                let vector = vector.text("(").part(left).text(" atan2 ").part(right);
+                let (left, right) = (self.exact(random), self.vector(random, depth));
+                let vector = vector.text("(").part(left).text(" % 2 atan2 ").part(right);
                 vector.text(") * 1)")
             }
             _ => between(left, String::new(), right),

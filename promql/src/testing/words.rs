@@ -35,6 +35,8 @@ pub(super) const JUMPS: [&str; 13] = [
     "ceil", "floor", "sgn", "round", "changes", "resets", "sin", "cos", "tan", "acos", "acosh", "asin",
     "atanh",
 ];
+/// What hardly moves where its operand is large: differences of its results have few digits that mean anything.
+pub(super) const SATURATES: [&str; 2] = ["atan", "tanh"];
 pub(super) const EXACT: [&str; 5] = ["sum", "min", "max", "count", "group"];
 pub(super) const EXACT_OVER_TIME: [&str; 5] =
     ["min_over_time", "max_over_time", "sum_over_time", "count_over_time", "last_over_time"];
