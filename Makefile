@@ -7,7 +7,7 @@ CARGO ?= cargo
 FLAGS ?= --locked
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run loadtest grafana-demo picture check test kills bench fmt lint deny clean
+.PHONY: help setup build run loadtest grafana-demo picture check test kills oracle bench fmt lint deny clean
 
 help: ## List the targets, one line each
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -38,6 +38,10 @@ test: setup ## Run all tests in one go, as CI does, doc tests included
 
 kills: setup ## Kill the agent 200 times at random moments, beside a hub of a test and beside the real one
 	PINGUP_KILLS=200 $(CARGO) test --workspace $(FLAGS) --test it killed::
+
+oracle: setup ## Ask the hub and a real Prometheus 10 000 random queries, some minutes; PINGUP_ORACLE_SEED repeats them
+	PINGUP_ORACLE_QUERIES=$${PINGUP_ORACLE_QUERIES:-10000} PINGUP_ORACLE_SEED=$${PINGUP_ORACLE_SEED:-$$(date +%s)} \
+	  $(CARGO) test --workspace $(FLAGS) --test it oracle:: -- --nocapture
 
 bench: setup ## Measure the parts by themselves, a few minutes; sizes: PINGUP_BENCH_AGENTS, _DAYS, _SEED, _DIR
 	$(CARGO) bench -p pingup-benches $(FLAGS)

@@ -76,12 +76,8 @@ impl Job {
         self.series.sort_by(|a, b| a.labels.cmp(&b.labels));
         Ok(match self.purpose {
             Purpose::Samples { .. } => Loaded::Samples(self.series),
-            Purpose::Window { .. } => {
-                refuse_clashes(&self.tracks)?;
-                Loaded::Tracks(self.tracks)
-            }
-            // Moments are no longer called by their metric's name: two may well be called the same.
-            Purpose::Newest { timestamps: true, .. } => Loaded::Tracks(self.tracks),
+            // No longer called by their metric's name, two may well be called the same.
+            Purpose::Window { .. } | Purpose::Newest { timestamps: true, .. } => Loaded::Tracks(self.tracks),
             Purpose::Newest { timestamps: false, .. } => {
                 refuse_clashes(&self.tracks).map_err(|_| Error::source("a series came twice"))?;
                 Loaded::Tracks(self.tracks)

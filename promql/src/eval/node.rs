@@ -2,7 +2,7 @@
 
 use super::{
     Evaluator, Grid,
-    frame::{ABSENT, Evaluated, Track, map_present, present, refuse_clashes, unify},
+    frame::{ABSENT, Evaluated, Track, map_present, present, refuse_clashes, solid, unify},
     functions::{date, label, math},
     load::Loaded,
     quantile::nan_first,
@@ -139,7 +139,7 @@ impl Evaluator<'_> {
         let mut tracks = self.vector(of, grid)?;
         for track in &mut tracks {
             for (at, value) in track.values.iter_mut().enumerate().filter(|(_, value)| present(**value)) {
-                *value = super::frame::solid(function(at, *value));
+                *value = solid(function(at, *value));
             }
             track.labels = track.labels.without_name();
         }
@@ -153,19 +153,17 @@ impl Evaluator<'_> {
         };
         let least = bound(&clamp.least, f64::NEG_INFINITY)?;
         let most = bound(&clamp.most, f64::INFINITY)?;
-        let clamped = |at: usize, value: f64| math::clamp(value, least[at], most[at]);
-        let Evaluated::Vector(mut tracks) = self.mapped(&clamp.of, grid, clamped)? else {
-            return Ok(Evaluated::Vector(Vec::new()));
-        };
-        // Bounds that exclude everything leave nothing.
+        let mut tracks = self.vector(&clamp.of, grid)?;
         for track in &mut tracks {
-            for (value, _) in track.values.iter_mut().zip(least.iter().zip(&most)).filter(|(_, (l, m))| m < l)
-            {
-                *value = ABSENT;
+            for (at, value) in track.values.iter_mut().enumerate().filter(|(_, value)| present(**value)) {
+                // Bounds that exclude everything leave nothing, also no two of one name.
+                let (least, most) = (least[at], most[at]);
+                *value = if most < least { ABSENT } else { solid(math::clamp(*value, least, most)) };
             }
+            track.labels = track.labels.without_name();
         }
         tracks.retain(Track::has_values);
-        Ok(Evaluated::Vector(tracks))
+        Ok(Evaluated::Vector(self.unified(tracks)?))
     }
 }
 

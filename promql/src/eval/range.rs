@@ -47,16 +47,17 @@ impl Evaluator<'_> {
                     let edition = self.options.edition;
                     tracks.extend(spec.track(&references, edition, samples, &self.meter, &mut self.notes)?);
                 }
-                refuse_clashes(&tracks)?;
                 tracks
             }
         };
+        // Whether there is anything does not depend on what it is called.
         if call.function == WindowFunction::Absent {
             return match self.absent(&tracks, &call.absent, grid)? {
                 Evaluated::Vector(tracks) => Ok(tracks),
                 _ => Ok(Vec::new()),
             };
         }
+        refuse_clashes(&tracks)?;
         Ok(tracks)
     }
 

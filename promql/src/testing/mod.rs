@@ -4,15 +4,19 @@
 //! Everything follows from a seed. A query is a tree that can be made smaller: when two evaluators differ over one,
 //! [`shrink`] finds the smallest that they still differ over.
 
+mod calls;
 mod expression;
 mod grammar;
 mod operators;
+mod selectors;
 mod series;
+mod shrink;
 mod words;
 
-pub use expression::{Expression, shrink};
-pub use grammar::Grammar;
+pub use expression::Expression;
+pub use grammar::{Grammar, Info};
 pub use series::{counters_and_gauges, far_from_edges};
+pub use shrink::{Shrink, shrink};
 
 /// Numbers that look random and follow from a seed: Steele, Lea and Flood's SplitMix64.
 #[derive(Clone, Debug)]

@@ -1,4 +1,4 @@
-//! Random windows, aggregations and operators.
+//! Random aggregations and operators.
 
 use super::{
     Grammar, Random,
@@ -7,92 +7,93 @@ use super::{
 };
 
 impl Grammar {
-    pub(super) fn window(&self, random: &mut Random, depth: usize) -> Expression {
-        let vector = Expression::new(Kind::Vector);
-        let mut held = true;
-        let mut jumps = false;
-        let (head, tail) = match random.below(10) {
-            0 => (format!("quantile_over_time({}, ", random.pick(&["0", "0.3", "0.5", "1"])), ")".to_owned()),
-            1 => {
-                // Prometheus 2 loses samples of a window that is held while its function still looks at the step.
-                held = false;
-                ("predict_linear(".to_owned(), format!(", {})", random.pick(&["0", "60", "-600"])))
-            }
-            2..=5 => {
-                let function = random.pick(&CHANGES);
-                jumps = JUMPS.contains(&function);
-                (format!("{function}("), ")".to_owned())
-            }
-            _ => (format!("{}(", random.pick(&OVER_TIME)), ")".to_owned()),
-        };
-        let range = random.pick(&RANGES);
-        if depth > 0 && random.percent(25) {
-            let inner = if jumps { self.exact(random) } else { self.vector(random, depth - 1) };
-            let shape = format!(")[{range}:{}]{}{tail}", random.pick(&STEPS), self.shifted(random, held));
-            return vector.text(format!("{head}(")).part(inner).text(shape);
-        }
-        let metric = self.matched(random, &[&self.gauges, &self.counters]);
-        vector.text(format!("{head}{metric}[{range}]{}{tail}", self.shifted(random, held)))
+    /// The largest or the smallest.
+    pub(super) fn top(&self, random: &mut Random, depth: usize) -> Expression {
+        let head = random.pick(&["topk", "bottomk"]);
+        let vector = Expression::new(Kind::Vector).text(head).loose(self.by(random)).text("(");
+        let count = (1 + random.below(4)).to_string();
+        let vector = vector.word(&count, &["1", "2", "3", "4"]).text(", ");
+        vector.part(self.vector(random, depth)).text(")")
     }
 
     pub(super) fn aggregation(&self, random: &mut Random, depth: usize) -> Expression {
         let by = self.by(random);
-        if random.percent(15) {
+        let vector = Expression::new(Kind::Vector);
+        match random.below(10) {
             // Of infinities, versions of Prometheus make different spreads.
-            let head = format!("{}{by}(abs(", random.pick(&["stddev", "stdvar"]));
-            return Expression::new(Kind::Vector)
-                .text(head)
-                .part(self.vector(random, depth))
-                .text(") < 1e300)");
+            0 => {
+                let head = random.pick(&["stddev", "stdvar"]);
+                vector.text(head).loose(by).text("(abs(").part(self.vector(random, depth)).text(") < 1e300)")
+            }
+            1 => {
+                // What `@` holds is not held in Prometheus 2 where it is an aggregation's parameter.
+                let vector = vector.text("quantile").loose(by).text("(").part(self.quantile(random, 0));
+                vector.text(", ").part(self.vector(random, depth)).text(")")
+            }
+            // Whoever it is that has them, the largest are as large.
+            2 => {
+                let head = random.pick(&["max", "min", "count", "sum"]);
+                vector.text(format!("{head}(")).part(self.top(random, depth)).text(")")
+            }
+            _ => {
+                let vector = vector.word(random.pick(&AGGREGATIONS), &AGGREGATIONS).loose(by).text("(");
+                vector.part(self.vector(random, depth)).text(")")
+            }
         }
-        let head = if random.percent(10) {
-            format!("quantile{by}({}, ", random.pick(&["0", "0.25", "0.5", "1"]))
-        } else {
-            format!("{}{by}(", random.pick(&AGGREGATIONS))
-        };
-        Expression::new(Kind::Vector).text(head).part(self.vector(random, depth)).text(")")
     }
 
-    pub(super) fn operator(&self, random: &mut Random) -> String {
+    pub(super) fn operator(&self, random: &mut Random) -> (&'static str, bool) {
         match random.below(3) {
-            0 => format!("{}{}", random.pick(&COMPARISONS), random.pick(&["", " bool"])),
-            _ => random.pick(&ARITHMETIC).to_owned(),
+            0 => (COMPARISONS[random.below(COMPARISONS.len())], true),
+            _ => (ARITHMETIC[random.below(ARITHMETIC.len())], false),
         }
     }
 
+    /// An operator between two vectors, many of a side perhaps.
     pub(super) fn between_vectors(&self, random: &mut Random, depth: usize) -> Expression {
         let key = &self.key;
-        let mut operator = self.operator(random);
-        let side = |random: &mut Random| match jumps(&operator) {
+        let (operator, compares) = self.operator(random);
+        let side = |random: &mut Random| match jumps(operator) {
             true => self.exact(random),
             false => self.vector(random, depth),
         };
-        let (mut left, mut right) = (side(random), side(random));
-        let vector = Expression::new(Kind::Vector);
-        match random.below(4) {
-            0 => {
-                // Many on the left, and one on the right for each key.
-                operator.push_str(&format!(" on({key}) group_left"));
-                right = aggregated("max", key, right);
+        let (left, right) = (side(random), side(random));
+        let modifier = if compares && random.percent(50) { " bool" } else { "" };
+        let vector = Expression::new(Kind::Vector).text("(");
+        let between = |left: Expression, matching: String, right: Expression| {
+            let vector = vector.clone().part(left).text(format!(" {operator}")).loose(modifier);
+            vector.text(format!("{matching} ")).part(right).text(")")
+        };
+        match random.below(8) {
+            // One on the right for each key, and many on the left; then the other way about.
+            0 => between(left, format!(" on({key}) group_left()"), aggregated("max", key, right)),
+            1 => between(aggregated("min", key, left), format!(" on({key}) group_right()"), right),
+            2 => between(aggregated("sum", key, left), format!(" on({key})"), aggregated("sum", key, right)),
+            3 => between(
+                aggregated("sum", key, left),
+                " ignoring(nosuch)".to_owned(),
+                aggregated("avg", key, right),
+            ),
+            // Prometheus 2 keeps the metric's name here, unless something else is computed with it.
+            4 => {
+                let (left, right) = (self.exact(random), self.vector(random, depth));
+                let vector = vector.text("(").part(left).text(" % 2 atan2 ").part(right);
+                vector.text(") * 1)")
             }
-            1 => {
-                operator.push_str(&format!(" on({key})"));
-                (left, right) = (aggregated("sum", key, left), aggregated("sum", key, right));
-            }
-            _ => {}
+            _ => between(left, String::new(), right),
         }
-        vector.text("(").part(left).text(format!(" {operator} ")).part(right).text(")")
     }
 
     pub(super) fn with_number(&self, random: &mut Random, depth: usize) -> Expression {
-        let operator = self.operator(random);
-        let (vector, scalar) = match jumps(&operator) {
+        let (operator, compares) = self.operator(random);
+        let (vector, scalar) = match jumps(operator) {
             true => (self.exact(random), self.scalar(random, 0)),
             false => (self.vector(random, depth), self.scalar(random, depth)),
         };
         let (left, right) = if random.percent(50) { (vector, scalar) } else { (scalar, vector) };
-        let all = Expression::new(Kind::Vector).text("(").part(left);
-        all.text(format!(" {operator} ")).part(right).text(")")
+        let modifier = if compares && random.percent(50) { " bool" } else { "" };
+        let all = Expression::new(Kind::Vector).text("(").part(left).text(format!(" {operator}"));
+        all.loose(modifier).text(" ").part(right).text(")")
     }
 
     pub(super) fn set(&self, random: &mut Random, depth: usize) -> Expression {
@@ -101,15 +102,31 @@ impl Grammar {
             1 => format!(" ignoring({})", self.key),
             _ => String::new(),
         };
-        let operator = format!(" {}{matching} ", random.pick(&["and", "or", "unless"]));
+        let operator = format!(" {}", random.pick(&["and", "or", "unless"]));
         let (left, right) = (self.vector(random, depth), self.vector(random, depth));
-        Expression::new(Kind::Vector).text("(").part(left).text(operator).part(right).text(")")
+        let vector = Expression::new(Kind::Vector).text("(").part(left).text(operator);
+        vector.loose(matching).text(" ").part(right).text(")")
+    }
+
+    /// A vector with labels of the metric that has them; itself where there is none.
+    pub(super) fn described(&self, random: &mut Random, depth: usize) -> Expression {
+        let inner = self.vector(random, depth);
+        let Some(info) = &self.info else { return inner };
+        let taken = random.below(info.labels.len() + 1);
+        let (key, taken) = (&self.key, info.labels[..taken].join(", "));
+        let vector = Expression::new(Kind::Vector).text("(");
+        if random.percent(50) {
+            let matching = format!(" * on({key}) group_left({taken}) {})", info.metric);
+            return vector.part(inner).text(matching);
+        }
+        let matching = format!("({} * on({key}) group_right({taken}) ", info.metric);
+        Expression::new(Kind::Vector).text(matching).part(inner).text(")")
     }
 }
 
 /// Whether an operator's result jumps where its operands hardly move.
 fn jumps(operator: &str) -> bool {
-    operator == "%" || COMPARISONS.iter().any(|comparison| operator.starts_with(comparison))
+    operator == "%" || COMPARISONS.contains(&operator)
 }
 
 fn aggregated(operator: &str, key: &str, of: Expression) -> Expression {

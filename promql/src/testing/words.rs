@@ -1,20 +1,9 @@
-//! The words of PromQL that random queries use.
+//! The words of PromQL that random queries use. Of those that mean more or less, the least come first.
 
-pub(super) const MAPS: [&str; 14] = [
-    "abs",
-    "ceil",
-    "floor",
-    "exp",
-    "sqrt",
-    "ln",
-    "log2",
-    "log10",
-    "sgn",
-    "tanh",
-    "atan",
-    "deg",
-    "round",
-    "timestamp",
+/// Functions of one value.
+pub(super) const MAPS: [&str; 24] = [
+    "abs", "ceil", "floor", "exp", "sqrt", "ln", "log2", "log10", "sgn", "tanh", "atan", "asin", "acos",
+    "acosh", "asinh", "atanh", "sin", "cos", "tan", "sinh", "cosh", "deg", "rad", "round",
 ];
 pub(super) const DATES: [&str; 8] =
     ["minute", "hour", "day_of_week", "day_of_month", "day_of_year", "days_in_month", "month", "year"];
@@ -33,15 +22,21 @@ pub(super) const OVER_TIME: [&str; 10] = [
 pub(super) const CHANGES: [&str; 9] =
     ["rate", "increase", "irate", "delta", "idelta", "deriv", "changes", "resets", "rate"];
 pub(super) const AGGREGATIONS: [&str; 6] = ["sum", "avg", "min", "max", "count", "group"];
-pub(super) const RANGES: [&str; 6] = ["30s", "1m", "2m", "5m", "10m", "37s"];
-pub(super) const STEPS: [&str; 5] = ["", "15s", "1m", "40s", "7s"];
-pub(super) const OFFSETS: [&str; 5] = ["1m", "-30s", "17s", "5m", "1h"];
-pub(super) const NUMBERS: [&str; 8] = ["0", "1", "2", "0.5", "-3", "10", "1e3", "Inf"];
+pub(super) const RANGES: [&str; 6] = ["30s", "37s", "1m", "2m", "5m", "10m"];
+pub(super) const STEPS: [&str; 5] = ["", "1m", "40s", "15s", "7s"];
+pub(super) const OFFSETS: [&str; 5] = ["17s", "1m", "-30s", "5m", "1h"];
+pub(super) const NUMBERS: [&str; 10] = ["0", "1", "2", "0.5", "-3", "10", "1e3", "0x1f", "pi()", "Inf"];
+pub(super) const QUANTILES: [&str; 8] = ["0", "0.5", "1", "0.3", "0.99", "-1", "2", "NaN"];
 pub(super) const ARITHMETIC: [&str; 6] = ["+", "-", "*", "/", "%", "^"];
 pub(super) const COMPARISONS: [&str; 6] = ["==", "!=", "<", "<=", ">", ">="];
 
-/// What jumps where its operands hardly move.
-pub(super) const JUMPS: [&str; 6] = ["ceil", "floor", "sgn", "round", "changes", "resets"];
+/// What jumps where its operands hardly move, or moves much.
+pub(super) const JUMPS: [&str; 13] = [
+    "ceil", "floor", "sgn", "round", "changes", "resets", "sin", "cos", "tan", "acos", "acosh", "asin",
+    "atanh",
+];
+/// What hardly moves where its operand is large: differences of its results have few digits that mean anything.
+pub(super) const SATURATES: [&str; 2] = ["atan", "tanh"];
 pub(super) const EXACT: [&str; 5] = ["sum", "min", "max", "count", "group"];
 pub(super) const EXACT_OVER_TIME: [&str; 5] =
     ["min_over_time", "max_over_time", "sum_over_time", "count_over_time", "last_over_time"];

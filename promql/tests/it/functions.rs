@@ -56,6 +56,23 @@ at 0s: -m
 }
 
 #[test]
+fn bounds_that_exclude_everything_leave_no_two_of_one_name() {
+    run(r#"
+every 1m
+a{x="1"} 5 5
+b{x="1"} 6 _
+at 0s: clamp({__name__=~"a|b"}, 1, 0)
+  nothing
+at 0s: clamp(last_over_time({__name__=~"a|b"}[1m]), 1, 0)
+  nothing
+at 0s: clamp({__name__=~"a|b"}, 0, 1)
+  fails same labelset
+from 0s to 1m by 1m: clamp(last_over_time({__name__=~"a|b"}[1m]), 10, 9 + time())
+  {x="1"} 10@60
+"#);
+}
+
+#[test]
 fn trigonometry() {
     run(r#"
 every 1m

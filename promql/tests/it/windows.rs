@@ -124,6 +124,23 @@ from 0s to 5m by 1m: absent_over_time(nothing{a="b"}[90s:30s])
 }
 
 #[test]
+fn absence_does_not_mind_how_many_are_called_the_same() {
+    run(r#"
+every 1m
+a{x="1"} 5
+b{x="1"} 6
+from 0s to 1m by 1m: absent_over_time({__name__=~"a|b", x="1"}[1m])
+  {x="1"} 1@60
+from 0s to 6m by 6m: absent_over_time({__name__=~"a|b", x="1"}[1m:])
+  {} 1@360
+at 0s: present_over_time({__name__=~"a|b"}[1m])
+  fails same labelset
+at 0s: present_over_time({__name__=~"a|b"}[1m:])
+  fails same labelset
+"#);
+}
+
+#[test]
 fn sliding_and_computing_anew_agree() {
     run(r#"
 every 15s

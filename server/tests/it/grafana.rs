@@ -5,14 +5,14 @@
 //! data where a fleet runs (`expressions`), also the one that there is to look at (`demo`); every alert fires for whom it is meant and for nobody else (`rules`).
 
 mod broken;
-mod dashboards;
+pub mod dashboards;
 mod demo;
 mod exported;
 mod expressions;
 mod fleet;
 mod lint;
-mod macros;
-mod names;
-mod rules;
+pub mod macros;
+pub mod names;
+pub mod rules;
 mod scraped;
 mod yaml;

@@ -3,7 +3,6 @@
 pub mod clients;
 mod door;
 mod limits;
-mod oracle;
 mod read;
 mod shapes;
 

@@ -34,13 +34,15 @@ pub const MEASUREMENTS: [&str; 13] = [
 /// What whoever scrapes adds of its own.
 const SCRAPED: [&str; 1] = ["up"];
 
+/// Whether a series of this name is a column of the history, or made from records.
+pub fn is_column(name: &str) -> bool {
+    COLUMNS.contains(&name)
+}
+
 /// Whether there is a series of this name.
 pub fn is_known(name: &str) -> bool {
     let is_measured = name.strip_prefix("pingup_").is_some_and(|rest| MEASUREMENTS.contains(&rest));
-    COLUMNS.contains(&name)
-        || SCRAPED.contains(&name)
-        || is_measured
-        || figures().iter().any(|told| told == name)
+    is_column(name) || SCRAPED.contains(&name) || is_measured || figures().iter().any(|told| told == name)
 }
 
 /// The names of the hub's own figures, as its source has them.

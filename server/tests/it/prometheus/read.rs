@@ -1,5 +1,5 @@
 //! `read`, Prometheus's remote read protocol, by hand: what is no request, and what is too much. A real Prometheus asks in
-//! `oracle`.
+//! `crate::oracle`.
 
 use super::{Scene, failed};
 use crate::harness::wire::Answer;
