@@ -59,7 +59,7 @@ impl Query {
         check_moment(moment_ms)?;
         check_options(options)?;
         let grid = Grid { first: moment_ms, step: 0, count: 1 };
-        Ok(eval::evaluate(&self.plan, source, grid, options)?.instant())
+        Ok(eval::evaluate(&self.plan, source, grid, moment_ms, options)?.instant())
     }
 
     /// The answer for every step of a range of time: always a matrix.
@@ -76,7 +76,7 @@ impl Query {
         }
         check_options(options)?;
         let grid = steps.grid(options)?;
-        Ok(eval::evaluate(&self.plan, source, grid, options)?.range())
+        Ok(eval::evaluate(&self.plan, source, grid, steps.end_ms, options)?.range())
     }
 }
 

@@ -19,17 +19,14 @@ impl Grid {
         self.first + self.step * at as i64
     }
 
-    pub(crate) fn last(&self) -> i64 {
-        self.moment(self.count.saturating_sub(1))
-    }
-
     /// The moment of a step in seconds, as `time()` tells it.
     pub(crate) fn seconds(&self, at: usize) -> f64 {
         self.moment(at) as f64 / 1000.0
     }
 }
 
-/// The times of a whole query, which `@ start()` and `@ end()` mean at any depth.
+/// The times of a whole query as they were asked for, which `@ start()` and `@ end()` mean at any depth: no step need
+/// lie at the end.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Span {
     pub(crate) start: i64,

@@ -39,18 +39,19 @@ use frame::{Evaluated, Track, present};
 pub(crate) use grid::{Grid, Span};
 use load::{Loaded, Loader};
 
-/// Evaluates a plan at the steps of a grid.
+/// Evaluates a plan at the steps of a grid, which was asked for up to `end`.
 pub(crate) fn evaluate(
     plan: &Plan,
     source: &dyn SeriesSource,
     grid: Grid,
+    end: i64,
     options: &Options,
 ) -> Result<Evaluation, Error> {
     let meter = Meter::new(options.limits, options.cancel.clone(), options.clock.clone());
     let mut evaluator = Evaluator {
         plan,
         options,
-        span: Span { start: grid.first, end: grid.last() },
+        span: Span { start: grid.first, end },
         meter,
         notes: Annotations::default(),
         loaded: plan.selectors.iter().map(|_| None).collect(),

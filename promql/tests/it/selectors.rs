@@ -108,6 +108,10 @@ from 2m to 4m by 1m: up @ end() offset 1m
   {__name__="up"} 3@120 3@180 3@240
 from 2m to 4m by 1m: sum_over_time(up[2m] @ end())
   {} 7@120 7@180 7@240
+from 2m to 270s by 2m: up @ end()
+  {__name__="up"} 4@120 4@240
+from 2m to 5m by 2m: sum_over_time(up[2m] @ end())
+  {} 9@120 9@240
 from 2m to 4m by 1m: sum_over_time(up[2m:1m] @ 300 offset 1m)
   {} 7@120 7@180 7@240
 from 2m to 4m by 1m: up - up @ 120
