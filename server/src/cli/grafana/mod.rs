@@ -4,8 +4,8 @@
 //! hub's own figures. They stand in `deploy/` and are built in; here they are filled in with the hub's address, how
 //! often agents measure, and a token if one is given.
 //!
-//! Refuses: an address with a password in it, a token that is none, and to overwrite what somebody changed. Nothing is
-//! written before everything is checked. A token is never printed; the file that holds it is its owner's alone, the
+//! Refuses: an address with a password in it, and a token that is none. What somebody changed is left alone, and named.
+//! Nothing is written before everything is checked. A token is never printed; the file that holds it is its owner's alone, the
 //! others are for everyone to read.
 
 mod address;
@@ -87,8 +87,15 @@ fn export(arguments: &ExportArguments) -> Result<String, CliError> {
         dashboards: seen_at(folder, mounted_at.as_deref())?,
         token: token.as_deref().map(String::as_str),
     };
-    let Put { written, unchanged } = put::put(folder, &filling.files(), *force)?;
+    let Put { written, unchanged, left } = put::put(folder, &filling.files(), *force)?;
     let folder = folder.display();
+    let left = match &left[..] {
+        [] => String::new(),
+        left => format!(
+            "\nleft alone, since changed or not written by this: {}; --force overwrites, another folder takes both",
+            left.join(", ")
+        ),
+    };
     let token = match token {
         Some(_) => format!(
             "the token is in {folder}/{DATA_SOURCE}, made for its owner alone; Grafana has to read it, too:\n  \
@@ -99,7 +106,7 @@ fn export(arguments: &ExportArguments) -> Result<String, CliError> {
             .to_owned(),
     };
     Ok(format!(
-        "{folder}: {written} files written, {unchanged} unchanged\n\
+        "{folder}: {written} files written, {unchanged} unchanged{left}\n\
          the data source asks {address}/prometheus, and counts on a sample every {interval} s\n\
          {token}\n\
          then start Grafana anew; its provisioning folder is {folder}/provisioning"

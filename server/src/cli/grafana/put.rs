@@ -37,37 +37,42 @@ pub(super) struct Put {
     pub(super) written: usize,
     /// Files that said already what they should.
     pub(super) unchanged: usize,
+    /// Files that somebody changed: left alone.
+    pub(super) left: Vec<&'static str>,
 }
 
-/// Writes `files` below `folder`. Nothing is written where one of them was changed, unless by `force`.
+/// Writes `files` below `folder`, but for those that were changed, unless by `force`.
 pub(super) fn put(folder: &Path, files: &[Outgoing], force: bool) -> Result<Put, CliError> {
     let sums = read_sums(&folder.join(SUMS))?;
-    let (mut differing, mut changed) = (Vec::new(), Vec::new());
+    let (mut differing, mut left) = (Vec::new(), Vec::new());
     for file in files {
         match found(&folder.join(file.path))? {
             Some(sum) if sum == sum_of(file.text.as_bytes()) => continue,
-            Some(sum) if sums.get(file.path) != Some(&sum) => changed.push(file.path),
-            _ => {}
+            Some(sum) if sums.get(file.path) != Some(&sum) && !force => {
+                left.push(file.path);
+                continue;
+            }
+            _ => differing.push(file),
         }
-        differing.push(file);
-    }
-    if !changed.is_empty() && !force {
-        let (folder, changed) = (folder.display(), changed.join(", "));
-        let reason =
-            "was changed since, or not written by this; --force overwrites, another folder takes both";
-        return Err(CliError::Failed(format!("in {folder}: {changed}: {reason}")));
     }
     for file in &differing {
         let mode = if file.is_secret { SECRET_MODE } else { FILE_MODE };
         write(&folder.join(file.path), file.text.as_bytes(), mode)?;
     }
-    let mut sums = String::new();
+    let mut now = String::new();
     for file in files {
-        // Writing to a String cannot fail.
-        let _infallible = writeln!(sums, "{}  {}", sum_of(file.text.as_bytes()), file.path);
+        let sum = match left.contains(&file.path) {
+            false => sum_of(file.text.as_bytes()),
+            // What was written last, or nothing: so it stays somebody's.
+            true => sums.get(file.path).cloned().unwrap_or_default(),
+        };
+        if !sum.is_empty() {
+            // Writing to a String cannot fail.
+            let _infallible = writeln!(now, "{sum}  {}", file.path);
+        }
     }
-    write(&folder.join(SUMS), sums.as_bytes(), FILE_MODE)?;
-    Ok(Put { written: differing.len(), unchanged: files.len() - differing.len() })
+    write(&folder.join(SUMS), now.as_bytes(), FILE_MODE)?;
+    Ok(Put { written: differing.len(), unchanged: files.len() - differing.len() - left.len(), left })
 }
 
 /// The checksum of what is at `path`; `None` where nothing is, empty where it is too long to be one of ours.

@@ -100,10 +100,12 @@ fn what_somebody_changed_is_not_overwritten() {
     assert!(export(place.path(), &["--interval", "1m"]).status.success(), "what was written here may change");
     let board = place.path().join("dashboards/pingup-hub.json");
     fs::write(&board, "{}").unwrap();
-    let refused = export(place.path(), &[]);
-    let line = String::from_utf8(refused.stderr).unwrap();
-    assert_eq!((refused.status.code(), line.lines().count()), (Some(1), 1), "{line}");
-    assert!(line.contains("dashboards/pingup-hub.json") && line.contains("--force"), "{line}");
+    let again = export(place.path(), &["--interval", "5m"]);
+    let said = String::from_utf8(again.stdout).unwrap();
+    let line = said.lines().find(|line| line.contains("left alone")).unwrap();
+    assert!(line.contains("dashboards/pingup-hub.json") && line.contains("--force"), "{said}");
+    let source = fs::read_to_string(place.path().join("provisioning/datasources/pingup.yaml")).unwrap();
+    assert!(source.contains("5m") || source.contains("300s"), "the others are written: {source}");
     assert_eq!(fs::read_to_string(&board).unwrap(), "{}");
     assert!(export(place.path(), &["--force"]).status.success());
     assert_ne!(fs::read_to_string(&board).unwrap(), "{}");

@@ -13,11 +13,16 @@ fn files(text: &str) -> [Outgoing; 2] {
     [file("a/b/open.json", text), file("secret.yaml", "token")]
 }
 
+/// So many files written, and so many as they were; none of somebody's.
+fn done(written: usize, unchanged: usize) -> Put {
+    Put { written, unchanged, left: Vec::new() }
+}
+
 /// A folder that these files were written into once.
 fn written() -> (TempDir, PathBuf) {
     let place = tempfile::tempdir().unwrap();
     let folder = place.path().join("deep/grafana");
-    assert_eq!(put(&folder, &files("one"), false).unwrap(), Put { written: 2, unchanged: 0 });
+    assert_eq!(put(&folder, &files("one"), false).unwrap(), done(2, 0));
     (place, folder)
 }
 
@@ -44,8 +49,8 @@ fn what_is_open_can_be_read_by_all_and_what_is_secret_by_its_owner() {
 #[test]
 fn what_was_written_here_is_written_anew_and_only_where_it_differs() {
     let (_place, folder) = written();
-    assert_eq!(put(&folder, &files("one"), false).unwrap(), Put { written: 0, unchanged: 2 });
-    assert_eq!(put(&folder, &files("two"), false).unwrap(), Put { written: 1, unchanged: 1 });
+    assert_eq!(put(&folder, &files("one"), false).unwrap(), done(0, 2));
+    assert_eq!(put(&folder, &files("two"), false).unwrap(), done(1, 1));
     assert_eq!(fs::read_to_string(folder.join("a/b/open.json")).unwrap(), "two");
 }
 
@@ -55,11 +60,14 @@ fn what_somebody_changed_stays_until_force() {
     let theirs = folder.join("a/b/open.json");
     fs::write(&theirs, "mine").unwrap();
     fs::remove_file(folder.join("secret.yaml")).unwrap();
-    let refused = put(&folder, &files("two"), false).unwrap_err().to_string();
-    assert!(refused.contains("a/b/open.json") && refused.contains("--force"), "{refused}");
-    assert!(!refused.contains("secret.yaml"), "{refused}");
-    assert!(!folder.join("secret.yaml").exists(), "nothing is written where one is refused");
-    assert_eq!(put(&folder, &files("two"), true).unwrap(), Put { written: 2, unchanged: 0 });
+    for _ in 0..2 {
+        let Put { written, left, .. } = put(&folder, &files("two"), false).unwrap();
+        assert_eq!((written, left), (usize::from(!folder.join("again").exists()), vec!["a/b/open.json"]));
+        assert_eq!(fs::read_to_string(&theirs).unwrap(), "mine");
+        assert!(folder.join("secret.yaml").exists(), "what is ours is written beside it");
+        fs::write(folder.join("again"), "").unwrap();
+    }
+    assert_eq!(put(&folder, &files("two"), true).unwrap(), done(1, 1));
     assert_eq!(fs::read_to_string(theirs).unwrap(), "two");
 }
 
@@ -67,9 +75,9 @@ fn what_somebody_changed_stays_until_force() {
 fn what_was_there_before_is_somebodys() {
     let place = tempfile::tempdir().unwrap();
     fs::write(place.path().join("secret.yaml"), "theirs").unwrap();
-    assert!(put(place.path(), &files("one"), false).is_err());
+    assert_eq!(put(place.path(), &files("one"), false).unwrap().left, ["secret.yaml"]);
     fs::write(place.path().join("secret.yaml"), "token").unwrap();
-    assert_eq!(put(place.path(), &files("one"), false).unwrap(), Put { written: 1, unchanged: 1 });
+    assert_eq!(put(place.path(), &files("one"), false).unwrap(), done(0, 2));
 }
 
 #[test]
@@ -78,7 +86,7 @@ fn a_file_that_is_replaced_hands_on_its_mode() {
     let path = folder.join("secret.yaml");
     fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
     let anew = [file("secret.yaml", "another token")];
-    assert_eq!(put(&folder, &anew, false).unwrap(), Put { written: 1, unchanged: 0 });
+    assert_eq!(put(&folder, &anew, false).unwrap(), done(1, 0));
     assert_eq!(mode(path), 0o640);
 }
 
