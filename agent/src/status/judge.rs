@@ -1,6 +1,6 @@
 //! What the file means: how the agent does, in a word. Pure, but for looking whether a process is there.
 
-use super::{Heard, Snapshot, keeper::EVERY_MOST};
+use super::{Heard, Push, Snapshot, keeper::EVERY_MOST};
 use crate::exit::Exit;
 use pingup_protocol::time::Timestamp;
 use rustix::process::{Pid, test_kill_process};
@@ -64,6 +64,7 @@ pub(super) fn judge(agent: &Snapshot, now: Timestamp, alive: bool, no_room: Opti
     match (heard, &heard.last_push) {
         (Heard { copied: Some(why), .. }, _) => trouble(format!("it neither pushes nor pulls: {why}")),
         (_, Some(push)) if !push.committed => trouble(push.answer.clone()),
+        (_, Some(Push { unstored: Some(why), .. })) => trouble(why.clone()),
         (Heard { heartbeat_at: None, .. }, None)
             if seconds(heard.started_at, now) > FIRST_ANSWER_WITHIN.as_secs() =>
         {
@@ -84,12 +85,12 @@ pub(super) fn seconds(from: Timestamp, to: Timestamp) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::status::{Push, SpoolState};
+    use crate::status::SpoolState;
 
     const NOW: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
 
     fn well() -> Snapshot {
-        let push = Push { at: NOW, committed: true, answer: "committed".into() };
+        let push = Push { at: NOW, committed: true, answer: "committed".into(), unstored: None };
         Snapshot {
             written_at: NOW,
             heard: Heard {
@@ -137,6 +138,9 @@ mod tests {
         assert_eq!(code(|agent| agent.config_version = None, true), 1);
         let refused = |agent: &mut Snapshot| agent.heard.last_push.as_mut().unwrap().committed = false;
         assert_eq!(code(refused, true), 1);
+        let let_go =
+            |agent: &mut Snapshot| agent.heard.last_push.as_mut().unwrap().unstored = Some("x".into());
+        assert_eq!(code(let_go, true), 1, "the hub answers well, and stores nothing");
         let silent = |agent: &mut Snapshot| (agent.heard.last_push, agent.heard.heartbeat_at) = (None, None);
         assert_eq!(code(silent, true), 1);
         let full = |alive| judge(&well(), NOW, alive, Some("the disk is full"));
