@@ -8,6 +8,7 @@ use crate::{
     transport::for_log,
 };
 use pingup_protocol::{
+    limits::FUTURE_SECONDS_MAX,
     metrics::{PushAnswer, Rejected},
     time::Timestamp,
 };
@@ -30,6 +31,7 @@ impl<'a> Unstored<'a> {
         let mut unstored = Self::default();
         let mut kept = Vec::new();
         let duplicates = usize::try_from(answer.duplicates).unwrap_or(usize::MAX);
+        let newest = answer.server_time.plus_seconds(FUTURE_SECONDS_MAX);
         let reasons: HashMap<u64, &Rejected> =
             answer.rejected.iter().map(|rejected| (rejected.seq, rejected)).collect();
         let base = records.first().map_or(0, |record| record.number).saturating_sub(first);
@@ -37,6 +39,8 @@ impl<'a> Unstored<'a> {
             match reasons.get(&record.number.saturating_sub(base)) {
                 Some(rejected) if is_ahead(rejected) => unstored.ahead.push(record),
                 Some(rejected) => unstored.rejected.push(rejected),
+                // The hub dealt with these before, and its answer was lost. No hub has stored what it would not store now.
+                None if place < duplicates && record.timestamp > newest => unstored.ahead.push(record),
                 None if place < duplicates => {}
                 None => kept.push(record),
             }

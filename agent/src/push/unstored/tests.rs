@@ -46,6 +46,20 @@ fn the_oldest_are_those_that_expired_wherever_they_stand() {
     assert_eq!(unstored.rejected.iter().map(|rejected| rejected.seq).collect::<Vec<_>>(), [6]);
 }
 
+/// The hub rejected them, and used up their numbers; its answer did not arrive, and the next one calls them duplicates.
+#[test]
+fn what_no_hub_can_have_stored_is_sent_again() {
+    let records = records(&[-50, FUTURE_SECONDS_MAX, FUTURE_SECONDS_MAX + 1, 3_600, 3_601]);
+    let mut answer = answer(NOON, 5);
+    (answer.duplicates, answer.accepted) = (4, 1);
+    let unstored = Unstored::of(&answer, &records, 1);
+    assert_eq!(
+        numbers(&unstored.ahead),
+        [13, 14],
+        "the last was accepted just now, whatever the hub's clock says"
+    );
+}
+
 #[test]
 fn what_was_stored_before_is_not_taken_for_old() {
     let records = records(&[-900, -800, -700]);
@@ -110,6 +124,21 @@ fn what_a_slow_clock_made_look_old_is_sent_again_at_the_hubs_time() {
     hear(&mut pusher, &moved, &told);
     assert!(pusher.spool.spool.borrow().is_empty(), "what carries the hub's time is not moved once more");
     assert_eq!(pusher.spool.spool.borrow().dropped(), 2);
+}
+
+#[test]
+fn what_was_measured_ahead_arrives_though_the_answer_was_lost() {
+    let home = tempfile::tempdir().unwrap();
+    let (mut pusher, records) = sent(&home, &[-2, -1, 0]);
+    let hub = machine_time().plus_seconds(-3_600);
+    let mut told = answer(hub, 3);
+    told.duplicates = 3;
+    hear(&mut pusher, &records, &told);
+    let moved = waiting(&pusher);
+    assert_eq!(moved.len(), 3);
+    assert!(moved.iter().all(|record| record.timestamp <= hub));
+    assert_eq!(moved[2].timestamp.as_micros() - moved[0].timestamp.as_micros(), 2_000_000);
+    assert_eq!(pusher.spool.spool.borrow().dropped(), 0);
 }
 
 #[test]
