@@ -5,13 +5,16 @@
 //! whatever the other says. So commands and heartbeats are timed; docs/decisions/0032 says what is trusted, and why.
 //!
 //! Samples carry the machine's own time, right or wrong, unless it runs so far ahead of the hub's that the
-//! hub would refuse them; then they carry the hub's time as far as it is known. Both are told anew by every
-//! heartbeat, so a clock that is set right later needs nothing from us. One that is set back in between is noticed at
-//! once; one that is set on looks as if the machine had been paused by its host, and the hub tells which it was.
+//! hub would refuse them, or so far behind that the hub has said it keeps nothing as old; then they carry the hub's time
+//! as far as it is known. Both are told anew by every heartbeat, so a clock that is set right later needs nothing from
+//! us. One that is set back in between is noticed at once; one that is set on looks as if the machine had been paused by
+//! its host, and the hub tells which it was.
 
 mod apart;
+mod offset;
 
 pub use apart::CLOCK_OFFSET;
+pub use offset::Offset;
 
 use apart::Apart;
 use pingup_protocol::{limits::FUTURE_SECONDS_MAX, time::Timestamp};
@@ -53,29 +56,6 @@ fn read(clock: ClockId) -> Duration {
     let now = clock_gettime(clock);
     let seconds = u64::try_from(now.tv_sec).unwrap_or_default();
     Duration::new(seconds, u32::try_from(now.tv_nsec).unwrap_or_default())
-}
-
-/// How far the hub's clock is from the machine's.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Offset {
-    micros: i64,
-}
-
-impl Offset {
-    /// The hub said `hub` when the machine's clock said `here`.
-    pub const fn between(hub: Timestamp, here: Timestamp) -> Self {
-        Self { micros: hub.as_micros().saturating_sub(here.as_micros()) }
-    }
-
-    /// What the hub's clock says when the machine's says `here`.
-    pub const fn hub_time(self, here: Timestamp) -> Timestamp {
-        Timestamp::from_micros(here.as_micros().saturating_add(self.micros))
-    }
-
-    /// What a sample taken at `here` should carry.
-    pub const fn sample_time(self, here: Timestamp) -> Timestamp {
-        if self.micros < -FUTURE_SECONDS_MAX * 1_000_000 { self.hub_time(here) } else { here }
-    }
 }
 
 /// Both clocks of the machine, read together.
@@ -145,19 +125,35 @@ impl Told {
 }
 
 /// The clock that everything is stamped with.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Clock {
+    /// When it began, by the steady clock.
+    begun: Duration,
     /// Nothing yet: the machine's may be right.
     told: Cell<Option<Told>>,
+    /// The hub keeps nothing that carries the machine's time.
+    is_too_slow: Cell<bool>,
     apart: Apart,
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        let (told, is_too_slow, apart) = (Cell::default(), Cell::default(), Apart::default());
+        Self { begun: steady(), told, is_too_slow, apart }
+    }
 }
 
 impl Clock {
     /// The moment for a sample, a scan or a message of now.
     pub fn now(&self) -> Timestamp {
-        let here = Reading::now();
-        let offset = self.told.get().map(|told| told.offset_at(here)).unwrap_or_default();
-        offset.sample_time(here.machine)
+        self.stamp_at(Reading::now())
+    }
+
+    fn stamp_at(&self, here: Reading) -> Timestamp {
+        let Some(told) = self.told.get() else { return here.machine };
+        let hub = told.hub_at(here);
+        let goes_by_hub = self.is_too_slow.get() && is_behind(here.machine, hub);
+        if goes_by_hub { hub } else { told.offset_at(here).sample_time(here.machine) }
     }
 
     /// What the hub's clock says, as far as it is known.
@@ -184,7 +180,35 @@ impl Clock {
 
     /// Takes note of the hub's clock, read just now.
     pub fn learn(&self, hub: Timestamp) {
-        self.told.set(Some(Told::just_now(hub)));
+        self.learn_at(hub, Reading::now());
+    }
+
+    fn learn_at(&self, hub: Timestamp, here: Reading) {
+        self.told.set(Some(Told { said: hub, at: here }));
+        if !is_behind(here.machine, hub) {
+            self.is_too_slow.set(false);
+        }
+    }
+
+    /// Takes note that the hub, which said `hub` just now, keeps nothing as old as what the machine's clock says: what is
+    /// stamped goes by the hub's from now on, until the two are no longer apart.
+    pub fn fall_behind(&self, hub: Timestamp) {
+        self.is_too_slow.set(true);
+        self.learn(hub);
+    }
+
+    /// Whether the machine's clock, as it goes now, said `stamped` since this began, and less long ago than it is behind a hub
+    /// that says `hub` just now: then what carries that moment looks old for that clock's sake.
+    pub fn is_slow_of(&self, stamped: Timestamp, hub: Timestamp) -> bool {
+        self.is_slow_at(stamped, hub, Reading::now())
+    }
+
+    fn is_slow_at(&self, stamped: Timestamp, hub: Timestamp, here: Reading) -> bool {
+        let age = here.machine.as_micros().saturating_sub(stamped.as_micros());
+        let behind = hub.as_micros().saturating_sub(here.machine.as_micros());
+        let since_begun = here.steady.saturating_sub(self.begun).as_micros();
+        let is_own = u128::try_from(age).is_ok_and(|age| age <= since_begun);
+        is_own && age < behind && is_behind(here.machine, hub)
     }
 
     /// Compares the machine's clock with the hub's, which said `hub` in an answer that took `round_trip` and is there
@@ -197,6 +221,11 @@ impl Clock {
     pub fn ahead_seconds(&self) -> Option<f64> {
         self.apart.ahead_seconds(steady())
     }
+}
+
+/// Whether a machine's clock that says `here` is behind a hub's that says `hub`: by more than it may be ahead.
+fn is_behind(here: Timestamp, hub: Timestamp) -> bool {
+    here.plus_seconds(FUTURE_SECONDS_MAX) < hub
 }
 
 #[cfg(test)]

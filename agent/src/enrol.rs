@@ -13,8 +13,10 @@ use crate::{
 use pingup_protocol::{
     enrol::{Credentials, EnrolAnswer, EnrolBody, HostInfo, JoinToken},
     keys::derive_enrolment,
+    limits::FUTURE_SECONDS_MAX,
     problem::ProblemType,
     signing::{self, Key},
+    time::Timestamp,
 };
 
 const ROUTE: &str = "/api/v1/agents";
@@ -56,13 +58,13 @@ pub async fn enrol(hub: &HubUrl, token: &JoinToken, machine: &Machine) -> Result
     let mut backoff = Backoff::new(ENROLLING);
     let mut logged = false;
     loop {
-        let failure = match attempt(hub, token, &key, machine, &clock).await {
+        let asked = clock.hub_now();
+        let failure = match attempt(hub, token, &key, machine, asked).await {
             Ok(credentials) => return Ok(credentials),
             Err(failure) => failure,
         };
-        // A machine whose clock runs ahead may enrol all the same: by the hub's clock.
-        let ahead = failure.refusal().filter(|refusal| refusal.kind == Some(ProblemType::TimestampInFuture));
-        let hub_time = ahead.and_then(|refusal| refusal.server_time);
+        // A machine whose clock is wrong may enrol all the same: by the hub's clock.
+        let hub_time = failure.refusal().and_then(|refusal| told_instead(refusal, asked));
         if let Some(hub_time) = hub_time {
             clock.learn(hub_time);
         }
@@ -88,7 +90,7 @@ async fn attempt(
     token: &JoinToken,
     key: &Key,
     machine: &Machine,
-    clock: &Clock,
+    timestamp: Timestamp,
 ) -> Result<Credentials, Failure> {
     let nonce = nonce()?;
     let body = EnrolBody {
@@ -97,7 +99,7 @@ async fn attempt(
         name: machine.name.clone(),
         machine_id: machine.machine_id.clone(),
         info: machine.info.clone(),
-        timestamp: clock.now(),
+        timestamp,
     };
     let body = signing::sign(key, &body)?;
     // A connection of its own each time: asking twice over a kept one could use the token twice.
@@ -108,6 +110,18 @@ async fn attempt(
         return Err(Failure::Unverified("it answers another request".to_owned()));
     }
     Ok(answer.credentials)
+}
+
+/// The hub's time, where it may be for the moment `asked` that the hub refused. One too far behind is a schema's matter,
+/// as much else is: only a clock that is off shows which it was, and one that is not is no reason to ask again.
+fn told_instead(refusal: &Refusal, asked: Timestamp) -> Option<Timestamp> {
+    let hub = refusal.server_time?;
+    let apart = asked.as_micros().abs_diff(hub.as_micros()) / 1_000_000;
+    match refusal.kind? {
+        ProblemType::TimestampInFuture => Some(hub),
+        ProblemType::SchemaInvalid if apart > FUTURE_SECONDS_MAX.unsigned_abs() => Some(hub),
+        _ => None,
+    }
 }
 
 const fn advice(kind: Option<ProblemType>) -> &'static str {

@@ -5,14 +5,18 @@ use ipnet::Ipv4Net;
 use std::net::Ipv4Addr;
 
 /// How the names of interfaces start that container engines, hypervisors and overlays make.
-const BRIDGE_PREFIXES: [&str; 13] = [
-    "docker", "br-", "veth", "virbr", "vnet", "cni", "flannel", "podman", "lxc", "lxd", "cali", "kube",
-    "vmnet",
-];
+const BRIDGE_PREFIXES: [&str; 12] =
+    ["docker", "veth", "virbr", "vnet", "cni", "flannel", "podman", "lxc", "lxd", "cali", "kube", "vmnet"];
+/// Digits that a container engine names a bridge by, behind `br-`. People have names for theirs: `br-lan`.
+const BRIDGE_DIGITS: usize = 12;
 
 /// Whether the interface `name` belongs to containers or virtual machines.
 pub fn is_bridge(name: &str) -> bool {
-    BRIDGE_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+    let is_numbered = |digits: &str| {
+        digits.len() == BRIDGE_DIGITS && digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    name.strip_prefix("br-").is_some_and(is_numbered)
+        || BRIDGE_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
 /// The machine's IPv4 addresses with their networks: no loopback, link-local, bridge or point-to-point one.
@@ -60,15 +64,14 @@ mod tests {
             ("lo", [127, 0, 0, 1], 8),
             ("eth0", [169, 254, 1, 1], 16),
             ("docker0", [172, 17, 0, 1], 16),
-            ("br-0a1b2c", [172, 18, 0, 1], 16),
+            ("br-0a1b2c3d4e5f", [172, 18, 0, 1], 16),
             ("virbr0", [192, 168, 122, 1], 24),
             ("wg0", [10, 0, 0, 1], 32),
         ] {
             assert_eq!(own_network(&interface(name, ip, prefix_len)), None, "{name}");
         }
-        assert!(
-            !is_bridge("br0") && !is_bridge("enp3s0"),
-            "a bridge that an administrator made is the network"
-        );
+        for name in ["br0", "br-lan", "br-0a1b2c", "br-0a1b2c3d4e5f6", "enp3s0"] {
+            assert!(!is_bridge(name), "a bridge that an administrator made is the network: {name}");
+        }
     }
 }

@@ -51,7 +51,7 @@ impl SharedSpool {
         let mut spool = self.spool.borrow_mut();
         let appended = spool.append(kind, timestamp, json);
         if appended.is_err() {
-            spool.count_lost();
+            spool.count_lost(1);
         }
         self.grown.notify_one();
         appended

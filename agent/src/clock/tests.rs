@@ -139,3 +139,39 @@ fn nothing_is_old_by_a_clock_that_was_set() {
         (scene.set_on, _) = (0, clock.told.set(Some(Scene::RIGHT.told(0))));
     }
 }
+
+#[test]
+fn a_clock_that_the_hub_keeps_nothing_of_stamps_by_the_hubs_until_it_is_set_right() {
+    const BEHIND: i64 = -60 * 24 * HOUR;
+    let (clock, mut scene) = (Clock::default(), Scene { set_on: BEHIND, paused: 0 });
+    let stamped = |scene: &Scene, second| {
+        (clock.stamp_at(scene.reading(second)).as_micros() - NOON.as_micros()) / 1_000_000
+    };
+    clock.learn_at(NOON, scene.reading(0));
+    assert_eq!(stamped(&scene, 1), BEHIND + 1, "the hub may keep more than that");
+    clock.is_too_slow.set(true);
+    assert_eq!(stamped(&scene, 2), 2);
+    scene.set_on = 0;
+    assert_eq!(stamped(&scene, 3), 3, "set right, and the hub was not heard since");
+    scene.set_on = HOUR;
+    assert_eq!(stamped(&scene, 4), HOUR + 4, "as any clock that was set on: the hub tells");
+    scene.set_on = 0;
+    clock.learn_at(NOON.plus_seconds(5), scene.reading(5));
+    scene.set_on = -HOUR;
+    assert_eq!(stamped(&scene, 6), 6 - HOUR, "what was said of the clock of before is forgotten");
+}
+
+#[test]
+fn what_a_slow_clock_said_is_told_from_what_is_old() {
+    let clock = Clock { begun: Duration::from_secs(1_000), ..Clock::default() };
+    let scene = Scene { set_on: -HOUR, paused: 0 };
+    let is_slow = |second: i64, ago: i64, ahead: i64| {
+        let here = scene.reading(second);
+        clock.is_slow_at(here.machine.plus_seconds(-ago), here.machine.plus_seconds(ahead), here)
+    };
+    assert!(is_slow(60, 0, HOUR) && is_slow(60, 60, HOUR));
+    assert!(!is_slow(60, 61, HOUR), "from before this agent began");
+    assert!(!is_slow(60, -1, HOUR), "this clock has not said that yet");
+    assert!(!is_slow(60, 0, FUTURE_SECONDS_MAX) && is_slow(60, 0, FUTURE_SECONDS_MAX + 1));
+    assert!(is_slow(9 * HOUR, HOUR - 1, HOUR) && !is_slow(9 * HOUR, HOUR, HOUR), "it is old by any clock");
+}

@@ -69,6 +69,14 @@ pub enum InstallError {
     /// launchd has no settings for it.
     #[error("actions-as-root: not with {0}; the plist's UserName says who the agent is")]
     NoActions(&'static str),
+    /// A token for a machine that has used one.
+    #[error(
+        "this machine is enrolled already (identity.json in {STATE}): the join token is of no use to it, and nothing was \
+         changed. To update the service, leave the token away. To enrol anew, stop the agent, call `pingup-agent reset`, \
+         and then this again; a token of `pingup-server join-token create --replace ID` puts it in the place of the agent \
+         that it was"
+    )]
+    Enrolled,
     /// Settings that `run` would refuse.
     #[error(transparent)]
     Settings(#[from] SettingsError),
@@ -106,6 +114,7 @@ impl From<&InstallError> for Exit {
             InstallError::NotRoot
             | InstallError::NoInit
             | InstallError::NoActions(_)
+            | InstallError::Enrolled
             | InstallError::Settings(_) => Self::Usage,
             InstallError::State(_) | InstallError::Io { .. } | InstallError::Step { .. } => Self::Io,
         }
@@ -170,9 +179,11 @@ fn items(order: &Order, init: Init) -> Result<Vec<Item>, InstallError> {
         (Some(true), None) => return Err(InstallError::NoActions(init.name())),
         _ => {}
     }
-    // A machine that is enrolled has no use for it, and a token is no thing to leave lying about.
-    let is_enrolled = root.path(STATE).join("identity.json").exists();
-    if let (Some(token), false) = (&order.token, is_enrolled) {
+    if let Some(token) = &order.token {
+        // It would not be used, and whoever gave it wants something that would not come to pass.
+        if root.path(STATE).join("identity.json").exists() {
+            return Err(InstallError::Enrolled);
+        }
         let path = format!("{STATE}/{}", join_token::FILE);
         items.push(Item { path, mode: 0o600, content: Content::Secret(token.to_text()) });
     }

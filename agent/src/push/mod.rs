@@ -2,10 +2,12 @@
 //! sent; what the hub has committed leaves the spool. Once the hub is back and much waits, that is set aside: it
 //! goes in full batches, and what is new goes in between.
 //!
-//! What each answer means is decided in [`verdict`], which is pure, and carried out in [`outcome`].
+//! What each answer means is decided in [`verdict`], which is pure, and carried out in [`outcome`]; what the hub did not
+//! store of what it dealt with is accounted for in [`unstored`].
 
 mod body;
 mod outcome;
+mod unstored;
 mod verdict;
 mod witness;
 
@@ -23,6 +25,7 @@ use crate::{
 use body::Outgoing;
 use pingup_protocol::metrics::PushAnswer;
 use std::{rc::Rc, time::Duration};
+use unstored::Slow;
 use verdict::Sent;
 
 /// Samples in one request at most: some minutes' worth of catching up, and little memory.
@@ -43,6 +46,9 @@ pub struct Pusher {
     /// The lane of the last request: the other one is next.
     lane: Lane,
     batch_max: BatchMax,
+    slow: Slow,
+    /// Why the hub let something go, in a word, until it has stored all of a request of that lane again.
+    unstored_for: Option<(Lane, String)>,
     /// Says whether somebody else works under this identity: from then on nothing is pushed, and nothing pulled.
     witness: Witness,
 }
@@ -74,7 +80,7 @@ enum Step {
 
 impl Pusher {
     /// A pusher from `spool` over `session`, which has `witness` say whether this state is a copy.
-    pub const fn new(
+    pub fn new(
         session: Session,
         spool: Rc<SharedSpool>,
         clock: Rc<Clock>,
@@ -82,6 +88,7 @@ impl Pusher {
         witness: Witness,
     ) -> Self {
         let batch_max = BatchMax { live: BATCH_SAMPLES_MAX, backlog: BATCH_SAMPLES_MAX };
+        let slow = Slow::since(spool.spool.borrow().last_number());
         Self {
             session,
             spool,
@@ -90,6 +97,8 @@ impl Pusher {
             backoff: Backoff::new(REFUSED),
             lane: Lane::Live,
             batch_max,
+            slow,
+            unstored_for: None,
             witness,
         }
     }

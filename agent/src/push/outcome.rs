@@ -1,12 +1,12 @@
 //! What follows from an answer: for the spool, for the clock, and for the next request.
 
-use super::{BATCH_SAMPLES_MAX, Pusher, Step, WAITING_MAX, body::is_ahead, verdict::Verdict};
+use super::{BATCH_SAMPLES_MAX, Pusher, Step, WAITING_MAX, verdict::Verdict};
 use crate::{
     backoff::random,
-    clock::{Offset, machine_time},
+    clock::machine_time,
     copied,
     spool::{Lane, Record, SpoolError},
-    transport::{Revoked, for_log},
+    transport::Revoked,
 };
 use pingup_protocol::{metrics::PushAnswer, time::Timestamp};
 use std::time::Duration;
@@ -54,7 +54,7 @@ impl Pusher {
         answer: Option<&PushAnswer>,
     ) -> Step {
         if let Some(answer) = answer {
-            self.spool_again_what_was_ahead(answer, records);
+            self.account_for(answer, records);
         }
         let batch_max = self.batch_max.of(self.lane);
         *batch_max = (*batch_max * 2).min(BATCH_SAMPLES_MAX);
@@ -66,7 +66,8 @@ impl Pusher {
     fn ahead(&mut self, server_time: Timestamp, records: &[Record]) -> Step {
         self.clock.learn(server_time);
         tracing::warn!(hub = %server_time, "this machine's clock is ahead of the hub's; going by the hub's");
-        let appended = records.iter().try_for_each(|record| self.append_again(record, server_time));
+        let here = machine_time();
+        let appended = records.iter().try_for_each(|record| self.spool_again(record, server_time, here));
         let discarded = appended.and_then(|()| {
             let through = records.last().map_or(0, |record| record.number);
             self.spool.spool.borrow_mut().acknowledge_number(through)
@@ -121,38 +122,6 @@ impl Pusher {
         Ok(())
     }
 
-    /// Samples that the hub would not store because they lie in its future are spooled once more, at its
-    /// time: it has consumed their numbers, but not what was measured.
-    fn spool_again_what_was_ahead(&self, answer: &PushAnswer, records: &[Record]) {
-        let mut ahead = 0_usize;
-        for rejected in &answer.rejected {
-            let seq_of = |record: &&Record| self.spool.spool.borrow().seq_of(record) == rejected.seq;
-            match records.iter().find(seq_of) {
-                Some(record) if is_ahead(rejected) => {
-                    ahead += 1;
-                    if let Err(error) = self.append_again(record, answer.server_time) {
-                        tracing::error!("a sample is lost: {error}");
-                    }
-                }
-                _ => tracing::warn!(
-                    seq = rejected.seq,
-                    "the hub rejected a sample: {} ({})",
-                    for_log(&rejected.detail),
-                    for_log(&rejected.problem),
-                ),
-            }
-        }
-        if ahead > 0 {
-            self.clock.learn(answer.server_time);
-            tracing::warn!(samples = ahead, "this machine's clock is ahead of the hub's; going by the hub's");
-        }
-    }
-
-    fn append_again(&self, record: &Record, server_time: Timestamp) -> Result<(), SpoolError> {
-        let timestamp = at_hubs_time(record.timestamp, server_time, machine_time());
-        self.spool.append(record.kind, timestamp, record.json.clone()).map(drop)
-    }
-
     pub(super) fn moved_or(&mut self, done: Result<(), SpoolError>) -> Step {
         match done {
             Ok(()) => {
@@ -176,10 +145,4 @@ impl Pusher {
         self.witness.hear_nothing();
         Step::Wait(self.backoff.after_failure(None, random()))
     }
-}
-
-/// When something was measured, by the clock of a hub that said `server_time` when the machine's said `here`: as far
-/// from what was measured before it as it was, and not in the hub's future.
-pub(super) fn at_hubs_time(measured: Timestamp, server_time: Timestamp, here: Timestamp) -> Timestamp {
-    Offset::between(server_time, here).hub_time(measured).min(server_time)
 }

@@ -1,6 +1,6 @@
 //! What a pusher does with an answer, and what it sends next.
 
-use super::{outcome::at_hubs_time, verdict::Verdict, witness::WITHIN, *};
+use super::{unstored::at_hubs_time, verdict::Verdict, witness::WITHIN, *};
 use crate::{
     copied,
     identity::Identity,
@@ -18,7 +18,7 @@ use pingup_protocol::{
 const NOON: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
 
 /// A pusher to nowhere, from a spool in which `waiting` samples wait.
-fn pusher(home: &tempfile::TempDir, waiting: u64) -> Pusher {
+pub(super) fn pusher(home: &tempfile::TempDir, waiting: u64) -> Pusher {
     witnessed_pusher(home, waiting).0
 }
 

@@ -4,12 +4,15 @@
 //!    there, and no more is tried. So an address with nobody costs one packet and a wait, whatever the number of ports.
 //! 2. Whoever may be there is tried on every port: a host that answers on one port alone is found. Beyond a router that
 //!    is every address.
-//! 3. Who answered anything is tried once more where he was silent, with twice the patience: an answer may have been
-//!    late, or lost. So is an echo from somebody who is there and answered nothing.
+//!    The first two ports are tried without hurry, and so is an echo beyond a router: what was learned of a network
+//!    whose hosts are quick does not hide one that is slow.
+//! 3. Who answered anything is tried once more where he was silent, with twice the patience, and twice what he took: an
+//!    answer may have been late, or lost. So is an echo from somebody who is there and answered nothing.
 //! 4. Who answered nothing but ARP is there too, if the kernel has heard of him just now, and no router answers for all.
 
 use super::{
     kernel::{Hardware, Trust},
+    patience::Wait,
     plan::Target,
     probe::Outcome,
     search::Search,
@@ -22,6 +25,9 @@ use tokio::{
 
 /// Ports of one host that are tried at a time: small appliances bear no more.
 const PORTS_AT_A_TIME: usize = 8;
+/// Ports of one address that are tried without hurry at first. Each holds a socket for a second where nobody is, and of
+/// those a scan has some hundreds.
+const UNHURRIED_PORTS: usize = 2;
 /// How long ARP may take. The kernel asks at once and after each second, so the second answer is heard too.
 const ARP_WITHIN: Duration = Duration::from_millis(1_500);
 /// How often is looked.
@@ -70,29 +76,31 @@ impl Seen {
 pub(super) async fn examine(search: Arc<Search>, target: Target) -> Option<Found> {
     let mut asked = Instant::now();
     let mut seen = Seen::default();
-    let mut echo = JoinSet::new();
-    echo.spawn(ask_for_echo(Arc::clone(&search), target));
     let is_near = search.surroundings.asks_for(target.address);
+    let mut echo = JoinSet::new();
+    let echo_wait = if is_near { Wait::Usual } else { Wait::Unhurried };
+    echo.spawn(ask_for_echo(Arc::clone(&search), target, echo_wait));
     let mut ports = search.ports.clone();
     if is_near {
         let first = ports.remove(0);
-        let attempt = search.attempt(target, first, 1).await;
+        let attempt = search.attempt(target, first, Wait::Usual).await;
         asked = attempt.made;
         seen.note(first, attempt.outcome);
         if seen.fastest.is_none() && !answers_arp(&search, target.address, asked).await {
             return None;
         }
     }
-    try_ports(&search, target, ports, 1, &mut seen).await;
+    let first_wait = |place| if place < UNHURRIED_PORTS { Wait::Unhurried } else { Wait::Usual };
+    try_ports(&search, target, ports, first_wait, &mut seen).await;
     if let Some(Ok(answer)) = echo.join_next().await {
         seen.hear(answer);
     }
     if seen.fastest.is_none() && is_near {
-        seen.hear(search.echo(target, 2).await);
+        seen.hear(search.echo(target, Wait::Unhurried).await);
     }
-    if seen.fastest.is_some() {
+    if let Some(fastest) = seen.fastest {
         let silent = std::mem::take(&mut seen.silent);
-        try_ports(&search, target, silent, 2, &mut seen).await;
+        try_ports(&search, target, silent, |_| Wait::Again(fastest), &mut seen).await;
     } else if !is_near || !is_surely_there(&search, target.address, asked).await {
         return None;
     }
@@ -105,20 +113,26 @@ pub(super) async fn examine(search: Arc<Search>, target: Target) -> Option<Found
     })
 }
 
-async fn ask_for_echo(search: Arc<Search>, target: Target) -> Option<Duration> {
-    search.echo(target, 1).await
+async fn ask_for_echo(search: Arc<Search>, target: Target, wait: Wait) -> Option<Duration> {
+    search.echo(target, wait).await
 }
 
-/// Tries `ports`, a few at a time.
-async fn try_ports(search: &Arc<Search>, target: Target, ports: Vec<u16>, stretch: u32, seen: &mut Seen) {
-    let mut left = ports.into_iter();
+/// Tries `ports`, a few at a time, and waits for each as `wait` says of its place.
+async fn try_ports(
+    search: &Arc<Search>,
+    target: Target,
+    ports: Vec<u16>,
+    wait: impl Fn(usize) -> Wait,
+    seen: &mut Seen,
+) {
+    let mut left = ports.into_iter().enumerate();
     let mut running = JoinSet::new();
     loop {
         while running.len() < PORTS_AT_A_TIME
-            && let Some(port) = left.next()
+            && let Some((place, port)) = left.next()
         {
-            let search = Arc::clone(search);
-            running.spawn(async move { (port, search.attempt(target, port, stretch).await.outcome) });
+            let (search, wait) = (Arc::clone(search), wait(place));
+            running.spawn(async move { (port, search.attempt(target, port, wait).await.outcome) });
         }
         match running.join_next().await {
             Some(Ok((port, outcome))) => seen.note(port, outcome),

@@ -15,6 +15,17 @@ const MEAN_GAIN: f64 = 1.0 / 8.0;
 const STRAY_GAIN: f64 = 1.0 / 4.0;
 const STRAYS: f64 = 4.0;
 
+/// How long an attempt is to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wait {
+    /// As long as answers of that network usually take.
+    Usual,
+    /// As long as if nothing were known of it: somebody there may be slower than the others.
+    Unhurried,
+    /// Twice as long as usual, there and for one who is there and took so long to answer.
+    Again(Duration),
+}
+
 /// What was learned of one network.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Patience {
@@ -38,8 +49,16 @@ impl Patience {
         });
     }
 
-    /// How long to wait for the next one, at a first attempt.
-    pub(super) fn timeout(&self) -> Duration {
+    /// How long to wait for the next one.
+    pub(super) fn timeout(&self, wait: Wait) -> Duration {
+        match wait {
+            Wait::Usual => self.usual(),
+            Wait::Unhurried => FIRST,
+            Wait::Again(took) => (self.usual().max(took) * 2).min(FIRST * 2),
+        }
+    }
+
+    fn usual(&self) -> Duration {
         let Some((mean, stray)) = self.learned else { return FIRST };
         Duration::from_secs_f64(mean + STRAYS * stray).clamp(LEAST, FIRST)
     }
@@ -56,7 +75,7 @@ mod tests {
     fn after(times: impl IntoIterator<Item = u64>) -> Duration {
         let mut patience = Patience::default();
         times.into_iter().for_each(|time| patience.learn(milliseconds(time)));
-        patience.timeout()
+        patience.timeout(Wait::Usual)
     }
 
     #[test]
@@ -69,6 +88,22 @@ mod tests {
         let uneven = after((0..100).map(|index| if index % 2 == 0 { 50 } else { 350 }));
         assert!(uneven > milliseconds(600) && uneven <= FIRST, "{uneven:?}");
         assert_eq!(after([900]), FIRST, "never longer than before anything was known");
+    }
+
+    #[test]
+    fn one_who_is_slow_is_waited_for_in_a_network_that_is_not() {
+        let mut patience = Patience::default();
+        (0..50).for_each(|_| patience.learn(milliseconds(5)));
+        for (wait, timeout) in [
+            (Wait::Usual, LEAST),
+            (Wait::Unhurried, FIRST),
+            (Wait::Again(milliseconds(5)), LEAST * 2),
+            (Wait::Again(milliseconds(900)), milliseconds(1_800)),
+            (Wait::Again(milliseconds(1_900)), FIRST * 2),
+        ] {
+            assert_eq!(patience.timeout(wait), timeout, "{wait:?}");
+        }
+        assert_eq!(Patience::default().timeout(Wait::Again(Duration::ZERO)), FIRST * 2);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::{
     echo::Echo,
     neighbourhood::Neighbourhood,
     pace::Pace,
-    patience::Patience,
+    patience::{Patience, Wait},
     plan::{Plan, Target},
     probe::{self, Outcome},
     surroundings::Surroundings,
@@ -33,6 +33,9 @@ const FILES_KEPT: u64 = 128;
 const PUT_OFF_MAX: u32 = 20;
 const PUT_OFF_FOR: Duration = Duration::from_millis(50);
 
+/// Where those listen who answer nowhere else, most often: these ports are tried first, and without hurry.
+const LIKELY: [u16; 4] = [22, 80, 443, 445];
+
 /// What came of an attempt, and when it was made: it may have had to wait for its turn.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Attempt {
@@ -43,7 +46,7 @@ pub(super) struct Attempt {
 /// A scan at work.
 #[derive(Debug)]
 pub(super) struct Search {
-    /// Every port is tried.
+    /// Every port is tried, in this order.
     pub(super) ports: Vec<u16>,
     /// Where this machine is.
     pub(super) surroundings: Surroundings,
@@ -61,10 +64,12 @@ impl Search {
     /// A scan of `plan` that begins now.
     pub(super) fn new(plan: &Plan) -> Self {
         let neighbourhood = Neighbourhood::default();
+        let mut ports = plan.ports().to_vec();
+        ports.sort_by_key(|port| !LIKELY.contains(port));
         // Without the one, nothing follows from the other.
         let sees_neighbours = neighbourhood.of(Ipv4Addr::UNSPECIFIED).is_ok();
         Self {
-            ports: plan.ports().to_vec(),
+            ports,
             surroundings: if sees_neighbours { Surroundings::look() } else { Surroundings::default() },
             neighbourhood,
             echo: Echo::open(),
@@ -76,14 +81,14 @@ impl Search {
         }
     }
 
-    /// Tries to connect to `port`, waiting `stretch` times as long as answers usually take.
-    pub(super) async fn attempt(&self, target: Target, port: u16, stretch: u32) -> Attempt {
+    /// Tries to connect to `port`, and waits as `wait` says.
+    pub(super) async fn attempt(&self, target: Target, port: u16, wait: Wait) -> Attempt {
         let (mut outcome, mut made) = (Outcome::NotMade, Instant::now());
         for _ in 0..PUT_OFF_MAX {
             // Closed by nobody.
             let Ok(_socket) = self.sockets.acquire().await else { break };
             self.slot().await;
-            let within = self.patience(target) * stretch;
+            let within = self.timeout(target, wait);
             made = Instant::now();
             outcome = probe::connect(target.address, port, within).await;
             if outcome != Outcome::NotMade {
@@ -102,12 +107,11 @@ impl Search {
         Attempt { outcome, made }
     }
 
-    /// Asks for an echo, where this machine may, and waits `stretch` times as long as answers usually take; how long this
-    /// one took.
-    pub(super) async fn echo(&self, target: Target, stretch: u32) -> Option<Duration> {
+    /// Asks for an echo, where this machine may, and waits as `wait` says; how long it took.
+    pub(super) async fn echo(&self, target: Target, wait: Wait) -> Option<Duration> {
         let echo = self.echo.as_ref()?;
         self.slot().await;
-        let took = echo.ask(target.address, self.patience(target) * stretch).await?;
+        let took = echo.ask(target.address, self.timeout(target, wait)).await?;
         self.learn(target, took);
         Some(took)
     }
@@ -123,12 +127,16 @@ impl Search {
         sleep_until(slot).await;
     }
 
-    fn patience(&self, target: Target) -> Duration {
-        lock(&self.patience)[target.network].timeout()
+    fn timeout(&self, target: Target, wait: Wait) -> Duration {
+        lock(&self.patience)[target.network].timeout(wait)
     }
 
     fn learn(&self, target: Target, took: Duration) {
-        lock(&self.patience)[target.network].learn(took);
+        let patience = &mut lock(&self.patience)[target.network];
+        // One who is slower than the others there says nothing of them: all would be waited for as long.
+        if took <= patience.timeout(Wait::Usual) {
+            patience.learn(took);
+        }
     }
 }
 

@@ -163,7 +163,7 @@ mod tests {
         let links = vec![
             link(1, "eth0", None, None),
             link(2, "docker0", Some("bridge"), None),
-            link(3, "br-0a1b2c", Some("bridge"), None),
+            link(3, "br-0a1b2c3d4e5f", Some("bridge"), None),
             link(4, "virbr0", Some("bridge"), None),
             link(5, "wg0", Some("wireguard"), None),
             link(6, "office", Some("wireguard"), None),
@@ -187,10 +187,15 @@ mod tests {
             link(4, "lab", Some("bridge"), None),
             link(5, "a1", Some("veth"), Some(4)),
             link(6, "idle", Some("bridge"), None),
+            link(7, "br-lan", Some("bridge"), None),
+            link(8, "lan1", Some("dsa"), Some(7)),
+            link(9, "br-guests", Some("bridge"), None),
+            link(10, "a2", Some("veth"), Some(9)),
         ];
+        let ports = ["enp3s0", "a1", "lan1", "a2"];
         let bridges: Vec<_> =
-            scanned(links).into_iter().filter(|name| !["enp3s0", "a1"].contains(&name.as_str())).collect();
-        assert_eq!(bridges, ["br0"]);
+            scanned(links).into_iter().filter(|name| !ports.contains(&name.as_str())).collect();
+        assert_eq!(bridges, ["br0", "br-lan"]);
     }
 
     #[test]

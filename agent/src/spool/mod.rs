@@ -177,9 +177,10 @@ impl Spool {
         self.bounds
     }
 
-    /// Counts a record that could not even be spooled; written down with whatever is written next.
-    pub const fn count_lost(&mut self) {
-        self.stream.dropped += 1;
+    /// Counts so many records that could not even be spooled, or that the hub did not store; written down with whatever is
+    /// written next.
+    pub const fn count_lost(&mut self, records: u64) {
+        self.stream.dropped += records;
     }
 
     /// How many records went without the hub having had them, ever.
@@ -187,7 +188,8 @@ impl Spool {
         self.stream.dropped
     }
 
-    fn last_number(&self) -> u64 {
+    /// The number of the last record that was spooled; 0 before any was.
+    pub fn last_number(&self) -> u64 {
         self.segments.back().map_or(0, |segment| segment.last).max(self.stream.live.floor)
     }
 

@@ -1,8 +1,8 @@
 //! What the file means: how the agent does, in a word. Pure, but for looking whether a process is there.
 
-use super::{Heard, Snapshot, keeper::EVERY_MOST};
+use super::{Heard, Push, Snapshot, keeper::EVERY_MOST};
 use crate::exit::Exit;
-use pingup_protocol::time::Timestamp;
+use pingup_protocol::{limits::HEARTBEAT_SECONDS, time::Timestamp};
 use rustix::process::{Pid, test_kill_process};
 use serde::Serialize;
 use std::time::Duration;
@@ -11,6 +11,8 @@ use std::time::Duration;
 const STALE_AFTER: Duration = Duration::from_secs(EVERY_MOST.as_secs() * 2 + 30);
 /// How long an agent may be without an answer after its start before that is trouble.
 const FIRST_ANSWER_WITHIN: Duration = Duration::from_secs(120);
+/// How long the last answer to a heartbeat may be ago: then three are missing, and the hub calls the agent offline too.
+const ANSWER_WITHIN: Duration = Duration::from_secs(3 * HEARTBEAT_SECONDS);
 
 /// How the agent does, in a word.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -61,18 +63,30 @@ pub(super) fn judge(agent: &Snapshot, now: Timestamp, alive: bool, no_room: Opti
     if seconds(agent.written_at, now) > STALE_AFTER.as_secs() {
         return trouble(format!("it was last heard of {} s ago", seconds(agent.written_at, now)));
     }
-    match (heard, &heard.last_push) {
-        (Heard { copied: Some(why), .. }, _) => trouble(format!("it neither pushes nor pulls: {why}")),
-        (_, Some(push)) if !push.committed => trouble(push.answer.clone()),
-        (Heard { heartbeat_at: None, .. }, None)
-            if seconds(heard.started_at, now) > FIRST_ANSWER_WITHIN.as_secs() =>
-        {
-            trouble("the hub has not answered yet".to_owned())
-        }
+    match (heard, &heard.last_push, silence(heard, now)) {
+        (Heard { copied: Some(why), .. }, ..) => trouble(format!("it neither pushes nor pulls: {why}")),
+        (_, Some(push), _) if !push.committed => trouble(push.answer.clone()),
+        (_, Some(Push { unstored: Some(why), .. }), _) => trouble(why.clone()),
+        // However rarely it pushes.
+        (.., Some(why)) => trouble(why),
         _ if agent.config_version.is_none() => {
             trouble("the configuration that was kept cannot be read; only ping may run".to_owned())
         }
         _ => Condition::Well,
+    }
+}
+
+/// That the hub does not answer heartbeats, once that lasts too long.
+fn silence(heard: &Heard, now: Timestamp) -> Option<String> {
+    match heard.heartbeat_at {
+        Some(at) => {
+            let ago = seconds(at, now);
+            (ago > ANSWER_WITHIN.as_secs()).then(|| format!("the hub last answered a heartbeat {ago} s ago"))
+        }
+        None => {
+            let is_long = seconds(heard.started_at, now) > FIRST_ANSWER_WITHIN.as_secs();
+            is_long.then(|| "the hub has not answered a heartbeat yet".to_owned())
+        }
     }
 }
 
@@ -84,12 +98,12 @@ pub(super) fn seconds(from: Timestamp, to: Timestamp) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::status::{Push, SpoolState};
+    use crate::status::SpoolState;
 
     const NOW: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
 
     fn well() -> Snapshot {
-        let push = Push { at: NOW, committed: true, answer: "committed".into() };
+        let push = Push { at: NOW, committed: true, answer: "committed".into(), unstored: None };
         Snapshot {
             written_at: NOW,
             heard: Heard {
@@ -137,8 +151,17 @@ mod tests {
         assert_eq!(code(|agent| agent.config_version = None, true), 1);
         let refused = |agent: &mut Snapshot| agent.heard.last_push.as_mut().unwrap().committed = false;
         assert_eq!(code(refused, true), 1);
+        let let_go =
+            |agent: &mut Snapshot| agent.heard.last_push.as_mut().unwrap().unstored = Some("x".into());
+        assert_eq!(code(let_go, true), 1, "the hub answers well, and stores nothing");
         let silent = |agent: &mut Snapshot| (agent.heard.last_push, agent.heard.heartbeat_at) = (None, None);
         assert_eq!(code(silent, true), 1);
+        let beaten = |ago: i64| {
+            let mut agent = well();
+            agent.heard.heartbeat_at = Some(NOW.plus_seconds(-ago));
+            judge(&agent, NOW, true, None).exit().code()
+        };
+        assert_eq!((beaten(90), beaten(91)), (0, 1), "the push was well, and may be an hour ago");
         let full = |alive| judge(&well(), NOW, alive, Some("the disk is full"));
         assert_eq!(full(true), Condition::Trouble("it cannot write: the disk is full".into()));
         assert_eq!(full(false).exit().code(), 3);

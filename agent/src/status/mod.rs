@@ -74,6 +74,9 @@ pub struct Push {
     pub committed: bool,
     /// What came of it, in words.
     pub answer: String,
+    /// Why the hub stored nothing of it, and never will, if so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unstored: Option<String>,
 }
 
 /// What waits for the hub.

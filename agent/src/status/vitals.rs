@@ -45,13 +45,24 @@ impl Vitals {
                 let counts = format!(
                     "{accepted} accepted, {duplicates} duplicates, {expired} expired, {rejected} rejected"
                 );
-                Push { at, committed: true, answer: format!("committed: {counts}") }
+                Push { at, committed: true, answer: format!("committed: {counts}"), unstored: None }
             }
-            Err(failure) => Push { at, committed: false, answer: for_log(&failure.to_string()) },
+            Err(failure) => {
+                Push { at, committed: false, answer: for_log(&failure.to_string()), unstored: None }
+            }
         };
         self.change(|heard| {
             heard.committed_at = if push.committed { Some(at) } else { heard.committed_at };
             heard.last_push = Some(push);
+        });
+    }
+
+    /// The hub stored nothing of that push, and never will.
+    pub fn nothing_stored(&self, why: String) {
+        self.change(|heard| {
+            if let Some(push) = &mut heard.last_push {
+                push.unstored = Some(why);
+            }
         });
     }
 

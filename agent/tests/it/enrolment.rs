@@ -96,6 +96,41 @@ fn a_hub_that_is_busy_is_asked_again() {
     assert!(hub.enrolments[0].timestamp < hub.now().plus_seconds(-80_000), "enrolled by the hub's clock");
 }
 
+/// No battery for its clock, and no time server: what it says may be years behind.
+#[test]
+fn a_machine_whose_clock_is_behind_enrols_by_the_hubs() {
+    for behind in [7_200, 50 * 365 * 86_400] {
+        let hub = Hub::start();
+        let home = tempfile::tempdir().unwrap();
+        hub.state.change(|hub| {
+            hub.clock_ahead_seconds = behind;
+            let mut too_old = Problem::new(ProblemType::SchemaInvalid, "the body breaks the protocol");
+            too_old.server_time = Some(hub.now());
+            hub.reply("agents", Reply::Problem(too_old));
+        });
+        let agent = Agent::start(&hub, home.path());
+        hub.until("a heartbeat", |hub| !hub.beats.is_empty());
+        assert!(agent.terminate().0.success());
+        let hub = hub.state.lock();
+        assert!(hub.enrolments[0].timestamp > hub.now().plus_seconds(-3_600), "{behind} s behind");
+    }
+}
+
+/// A name that is too long is refused in the same words.
+#[test]
+fn what_no_clock_explains_is_not_asked_again() {
+    let hub = Hub::start();
+    let home = tempfile::tempdir().unwrap();
+    hub.state.change(|hub| {
+        let mut refusal = Problem::new(ProblemType::SchemaInvalid, "the body breaks the protocol");
+        refusal.server_time = Some(hub.now());
+        hub.reply("agents", Reply::Problem(refusal));
+    });
+    let (status, log) = Agent::start(&hub, home.path()).ended();
+    assert_eq!(status.code(), Some(78), "{log}");
+    assert!(log.lines().last().unwrap().contains("as it is"), "{log}");
+}
+
 #[test]
 fn without_a_join_token_it_says_how_to_get_one() {
     let hub = Hub::start();

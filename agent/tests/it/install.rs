@@ -141,9 +141,17 @@ fn what_is_written_is_what_an_agent_runs_with() {
     assert!(!root.join(TOKEN).exists(), "used, and gone");
     assert!(agent.terminate().0.success());
 
-    let other = some_token();
-    let again = called(root, &["install", "--init", "openrc", "--join-token", "-"], &other);
-    assert!(again.status.success() && !root.join(TOKEN).exists(), "it is enrolled: no token is kept");
+    let before = tree(root);
+    let other_hub = ["install", "--init", "openrc", "--join-token", "-", "--hub", "http://127.0.0.1:2"];
+    for arguments in [&other_hub[..], &other_hub[..5]] {
+        let line = refused(root, arguments, &some_token());
+        assert!(line.contains("enrolled already") && line.contains("pingup-agent reset"), "{line}");
+        assert!(
+            tree(root) == before,
+            "no token is kept, and no agent is sent to a hub that does not know it"
+        );
+    }
+    done(root, &["install", "--init", "openrc"]);
 }
 
 #[test]

@@ -11,6 +11,7 @@
 )]
 
 mod bare;
+mod clocks;
 mod commands;
 mod config;
 mod copied;

@@ -228,37 +228,30 @@ fn a_retired_boot_is_left_behind_and_nothing_with_it() {
 }
 
 #[test]
-fn a_clock_that_runs_ahead_costs_no_sample() {
+fn what_the_hub_keeps_no_more_is_counted_and_told_once() {
     let hub = Hub::start();
     let home = tempfile::tempdir().unwrap();
-    hub.state.change(|hub| {
-        hub.clock_ahead_seconds = -3_600;
-        // Only the push tells: a heartbeat would have told before there was anything to push.
-        (0..4).for_each(|_| hub.reply("heartbeat", Reply::problem(ProblemType::Overloaded)));
+    hub.state.change(|hub| hub.keeps_seconds = 3_600);
+    let agent = Agent::start(&hub, home.path());
+    hub.until("a first sample", |hub| !hub.samples.is_empty());
+    assert!(agent.terminate().0.success());
+    let mut spool = spool_of(home.path());
+    for number in 1..=1_200 {
+        let sample = br#"{"metrics":{"cpu":1.5},"status":"online"}"#.to_vec();
+        spool.append(Kind::Sample, machine_time().plus_seconds(number - 3 * 3_600), sample).unwrap();
+    }
+    drop(spool);
+    let agent = Agent::start(&hub, home.path());
+    let dropped = ("spool_dropped".to_owned(), 1_200.0);
+    hub.until("that they were dropped", |hub| {
+        hub.samples.iter().any(|(_, sample)| sample.metrics.further.contains(&dropped))
     });
-    let agent = Agent::start(&hub, home.path());
-    hub.until("samples at the hub's time", |hub| hub.samples.len() >= 2);
-    assert!(agent.terminate().1.contains("clock is ahead"));
-    let hub = hub.state.lock();
-    assert!(hub.samples.iter().all(|(_, sample)| sample.timestamp < hub.now().plus_seconds(300)));
-    assert_eq!(hub.samples[0].1.seq, 2, "number 1 was consumed, what was measured was not");
-}
-
-#[test]
-fn how_far_the_clock_is_off_is_measured() {
-    let hub = Hub::start();
-    let home = tempfile::tempdir().unwrap();
-    hub.state.change(|hub| hub.clock_ahead_seconds = 100);
-    let agent = Agent::start(&hub, home.path());
-    let offset = |sample: &Sample| {
-        let found = sample.metrics.further.iter().find(|(name, _)| name == "clock_offset_seconds");
-        found.map(|&(_, seconds)| seconds)
-    };
-    hub.until("a sample that tells", |hub| hub.samples.iter().any(|(_, sample)| offset(sample).is_some()));
-    agent.terminate();
-    let hub = hub.state.lock();
-    let told: Vec<f64> = hub.samples.iter().filter_map(|(_, sample)| offset(sample)).collect();
-    assert!(told.iter().all(|seconds| (-110.0..-90.0).contains(seconds)), "behind the hub's: {told:?}");
+    let (_, log) = agent.terminate();
+    assert_eq!(
+        log.matches("let go, and counted as dropped: the hub keeps nothing as old").count(),
+        1,
+        "{log}"
+    );
 }
 
 #[test]

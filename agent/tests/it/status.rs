@@ -86,6 +86,19 @@ fn an_agent_whose_hub_is_away_is_in_trouble_and_says_what_waits() {
 }
 
 #[test]
+fn an_agent_whose_hub_stores_nothing_is_in_trouble() {
+    let hub = Hub::start();
+    let home = tempfile::tempdir().unwrap();
+    // Everything is too old for it, also what was measured just now.
+    hub.state.change(|hub| hub.keeps_seconds = -3_600);
+    let agent = Agent::start(&hub, home.path());
+    agent.until("trouble", || asked(home.path()).0 == Some(1));
+    let (_, report) = asked(home.path());
+    assert!(report["why"].as_str().unwrap().contains("keeps nothing as old as"), "{report:#}");
+    assert!(agent.terminate().0.success());
+}
+
+#[test]
 fn what_makes_no_sense_is_not_believed_and_a_bad_question_is_refused() {
     let home = tempfile::tempdir().unwrap();
     std::fs::write(home.path().join("status.json"), "{\"pid\": \"x\"}").unwrap();

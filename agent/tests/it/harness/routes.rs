@@ -169,6 +169,11 @@ fn metrics(state: &mut HubState, body: &[u8]) -> Answer {
                 let problem = ProblemType::TimestampInFuture.name().to_owned();
                 answer.rejected.push(Rejected { seq: sample.seq, problem, detail: "x".into() });
             }
+            BatchEntry::Good(sample)
+                if sample.timestamp < state.now().plus_seconds(state.keeps_seconds.saturating_neg()) =>
+            {
+                answer.expired += 1;
+            }
             BatchEntry::Good(sample) => {
                 answer.accepted += 1;
                 state.samples.push((batch.boot, sample));

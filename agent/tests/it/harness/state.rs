@@ -53,6 +53,8 @@ pub(crate) struct HubState {
     pub(crate) down: Secret,
     /// Added to the clock that the hub tells.
     pub(crate) clock_ahead_seconds: i64,
+    /// How old a sample may be that it stores, seconds.
+    pub(crate) keeps_seconds: i64,
     /// By the last part of a route: what to answer next, before anything else.
     pub(crate) replies: BTreeMap<&'static str, VecDeque<Reply>>,
     /// By boot: the mark, and the samples in the order they were committed.
@@ -89,6 +91,7 @@ impl HubState {
             up: Secret::new([1; KEY_BYTES]),
             down: Secret::new([2; KEY_BYTES]),
             clock_ahead_seconds: 0,
+            keeps_seconds: i64::MAX,
             replies: BTreeMap::new(),
             marks: BTreeMap::new(),
             samples: Vec::new(),

@@ -1,6 +1,7 @@
 //! Scans of real networks, and when they are made.
 
 pub(crate) mod bed;
+mod far;
 mod schedule;
 
 use crate::harness::PATIENCE;
