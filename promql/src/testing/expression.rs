@@ -133,7 +133,7 @@ mod tests {
         let smallest = |needed: &str| shrink(window.clone(), |query| query.to_string().contains(needed));
         assert_eq!(smallest("rate").to_string(), "rate(x[30s])");
         assert_eq!(smallest("offset").to_string(), "rate(x[30s] offset 1m)");
-        assert_eq!(smallest("m").to_string(), "rate(x[1m])");
+        assert_eq!(smallest("[1m").to_string(), "rate(x[1m])");
         assert_eq!(smallest("{").to_string(), "rate(x{job=\"a\"}[30s])");
     }
 

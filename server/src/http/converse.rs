@@ -17,6 +17,8 @@
 //! request since the last look is parked, one that lets a deadline pass is ended. While a request is being answered
 //! nothing is due from the client; its body has deadlines of its own (`body`).
 //!
+//! A request that is refused before all of it came ends its connection, once the client has heard why (`linger`).
+//!
 //! An answer without an end (a stream of events) is our turn until it ends, and the last on its line. Its reader may be
 //! silent for ever, but must take what is written; when the hub stops, one that does not is not waited for.
 
@@ -43,9 +45,9 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite},
     sync::watch,
-    time::{Instant, sleep},
+    time::{Instant, sleep, timeout},
 };
 
 /// What hyper buffers of a header block. Larger than the protocol's limit, so that a block between the two
@@ -55,6 +57,11 @@ const HEADER_BUFFER_BYTES_MAX: usize = 32 * 1024;
 /// connection in full use. After its last request a connection has its hyper for one look to two: of ten thousand agents
 /// that say something four times a minute, two hundred have.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// How long a client may go on sending what was refused, how much of it, and what is read of that at once.
+const LINGER_MAX: Duration = Duration::from_secs(2);
+const LINGER_BYTES_MAX: usize = 32 * 1024 * 1024;
+const LINGER_AT_ONCE: usize = 16 * 1024;
 
 /// Answers one request after the other; when the hub stops (`stopping` is closed or changes), the one at hand is the
 /// last. An error: the client was too slow, or hung up in the middle.
@@ -79,7 +86,13 @@ where
         let mut signals = Signals::new(stop, told, timer);
         loop {
             let ready = match rest {
-                Rest::Over => return Ok(()),
+                Rest::Over => {
+                    if counter.turn.is_refused() {
+                        // In a box: few connections end so, and all would have to hold the room for it.
+                        Box::pin(linger(&mut line)).await;
+                    }
+                    return Ok(());
+                }
                 // Part of a request: that is hyper's to read.
                 Rest::Idle if line.has_unread() => None,
                 Rest::Idle => {
@@ -181,6 +194,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin, A: Answerer> Served<S, A> {
         line.put_back(&read_buf);
         Ok((line, rest))
     }
+}
+
+/// Reads what the client still sends of a request that was refused before its end, for a while, and drops it. A line that
+/// is closed with something unread is torn down, and the answer on it with it: the client would hear of a broken pipe and
+/// not what was wrong.
+async fn linger<S: AsyncRead + Unpin>(line: &mut Line<S>) {
+    let mut bytes = vec![0; LINGER_AT_ONCE];
+    let read = async {
+        let mut left = LINGER_BYTES_MAX;
+        while let Ok(read @ 1..) = line.read(&mut bytes).await
+            && read <= left
+        {
+            left -= read;
+        }
+    };
+    // Whoever has not done by then does not want to hear.
+    let _ = timeout(LINGER_MAX, read).await;
 }
 
 /// Waits for the answer, for as long as the client does; none when it hung up. What it sends meanwhile is kept.

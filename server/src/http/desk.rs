@@ -82,7 +82,9 @@ impl<A> Counter<A> {
     }
 
     /// Notes how the connection goes on behind `response`.
-    fn answered(&self, response: Response) -> Response {
+    fn answered(&self, response: Response, has_body: bool) -> Response {
+        let status = response.status();
+        self.turn.refused(has_body && (status.is_client_error() || status.is_server_error()));
         match response.extensions().get() {
             Some(Endless) => self.turn.endless(),
             None => self.turn.answered(response.body().size_hint().exact().is_some()),
@@ -112,11 +114,12 @@ impl<A: Answerer> Service<Request<Incoming>> for Desk<A> {
         self.counter.turn.ours();
         let counter = Arc::clone(&self.counter);
         if let Some(response) = self.ready.take() {
-            return Answering { counter, head: None, step: Step::Ready { response: Some(response) } };
+            let step = Step::Ready { response: Some(response) };
+            return Answering { counter, head: None, has_body: false, step };
         }
-        let head = head(&request);
+        let (head, has_body) = (head(&request), !request.body().is_end_stream());
         let making = counter.answerer.answer(request);
-        Answering { counter, head, step: Step::Making { making } }
+        Answering { counter, head, has_body, step: Step::Making { making } }
     }
 }
 
@@ -148,6 +151,7 @@ pin_project! {
     pub(super) struct Answering<A: Answerer> {
         counter: Arc<Counter<A>>,
         head: Option<Head>,
+        has_body: bool,
         #[pin]
         step: Step<A::Making>,
     }
@@ -201,7 +205,7 @@ impl<A: Answerer> Future for Answering<A> {
                 },
             }
         };
-        Poll::Ready(Ok(counter.answered(response)))
+        Poll::Ready(Ok(counter.answered(response, *this.has_body)))
     }
 }
 

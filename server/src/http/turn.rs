@@ -38,6 +38,8 @@ pub(super) struct Turn {
     is_flushed: AtomicBool,
     /// The answer at hand waits for something to happen.
     is_held: AtomicBool,
+    /// The newest answer refused a request with a body, of which there may be more.
+    is_refused: AtomicBool,
 }
 
 /// Milliseconds after the line was opened, plus one; zero for never.
@@ -55,6 +57,7 @@ impl Turn {
             is_whole: AtomicBool::new(true),
             is_flushed: AtomicBool::new(true),
             is_held: AtomicBool::new(false),
+            is_refused: AtomicBool::new(false),
         })
     }
 
@@ -85,6 +88,16 @@ impl Turn {
     /// The answer at hand waits for something to happen, or does so no more.
     pub(super) fn held(&self, is_held: bool) {
         self.is_held.store(is_held, Ordering::Relaxed);
+    }
+
+    /// Whether the newest answer refused a request with a body.
+    pub(super) fn refused(&self, is_refused: bool) {
+        self.is_refused.store(is_refused, Ordering::Relaxed);
+    }
+
+    /// Whether the client may still be sending what was refused.
+    pub(super) fn is_refused(&self) -> bool {
+        self.is_refused.load(Ordering::Relaxed)
     }
 
     /// Something was written, or could not be: the reader takes nothing.

@@ -1,7 +1,7 @@
 //! Bodies that are refused: their size, their form, their signature, what they say.
 
 use super::Door;
-use crate::harness::{agent::now, refused, wire::Wire};
+use crate::harness::{Hub, agent::now, refused, wire::Wire};
 use pingup_protocol::{
     keys::Secret,
     limits::{BATCH_BODY_BYTES_MAX, BODY_BYTES_MAX, HEADER_BYTES_MAX},
@@ -172,4 +172,15 @@ fn strangers_bodies_silence_nobody_else() {
     door.agent.at(&wire).post("/api/v1/metrics", &door.sample()).expect(200);
     let order = json!({"agentId": "A", "action": "ping"});
     wire.with_token(&door.hub.token("operator")).post("/api/v1/commands", &order).expect(201);
+}
+
+/// A client that sends all of a body before it reads must still hear why it was refused.
+#[test]
+fn who_sends_a_body_that_is_refused_to_its_end_hears_why() {
+    let hub = Hub::start();
+    let agent = hub.register("A");
+    for bytes in [BATCH_BODY_BYTES_MAX + 1, 4 * BATCH_BODY_BYTES_MAX] {
+        refused(&agent.wire.post_bytes("/api/v1/metrics", &vec![b'x'; bytes]), 413, "payload-too-large");
+    }
+    refused(&hub.wire.post_bytes("/api/v1/metrics", &vec![b'x'; BATCH_BODY_BYTES_MAX]), 401, "token-missing");
 }
