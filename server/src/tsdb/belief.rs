@@ -3,7 +3,7 @@
 
 mod rule;
 
-use super::{Tsdb, parts::PartRow, rows::Rows};
+use super::{Tier, Tsdb, parts::PartRow, rows::Rows};
 use crate::clock::Reading;
 use pingup_protocol::time::Timestamp;
 use rule::Belief;
@@ -41,18 +41,18 @@ impl Witness {
         Self { belief, newest: AtomicI64::new(NO_ROW), was_told: AtomicBool::new(false) }
     }
 
-    /// Takes note of rows that are stored.
+    /// Takes note of rows that are stored. Points do not count: whoever may write series says what time he likes, and one
+    /// must not let the agents' history go by it.
     pub(super) fn rows(&self, rows: &Rows<'_>) {
         let samples = rows.samples.iter().map(|row| row.origin.timestamp);
         let scans = rows.scans.iter().map(|row| row.origin.timestamp);
-        let points = rows.points.iter().copied().flatten().map(|point| point.at_ms.saturating_mul(1_000));
-        let newest = samples.chain(scans).map(Timestamp::as_micros).chain(points).max();
-        self.row(newest.unwrap_or(NO_ROW));
+        self.row(samples.chain(scans).map(Timestamp::as_micros).max().unwrap_or(NO_ROW));
     }
 
     /// Takes note of parts that are listed.
     pub(super) fn parts<'a>(&self, parts: impl IntoIterator<Item = &'a PartRow>) {
-        self.row(parts.into_iter().map(|part| part.times.1).max().unwrap_or(NO_ROW));
+        let of_agents = parts.into_iter().filter(|part| part.tier != Tier::Points);
+        self.row(of_agents.map(|part| part.times.1).max().unwrap_or(NO_ROW));
     }
 
     /// Takes note of a row by its time alone.

@@ -70,6 +70,16 @@ fn a_hub_that_starts_ahead_waits_for_agents_or_a_day() {
     bench.retain_all();
     bench.collect_garbage();
     assert_eq!(bench.files(), files, "the newest row is two months old");
+    // What others write bears nothing out, in memory, in the journal and in files.
+    let points = vec![Dice::seeded(4).point(bench.clock.now().as_micros() / 1_000)];
+    bench.append(&OwnedRows { points, ..OwnedRows::default() }).unwrap();
+    for _ in 0..2 {
+        bench.retain_all();
+        assert_eq!((bench.rows().len(), bench.tsdb.judge_clock().is_believed), (2, false));
+        bench.seal_all();
+        bench.reopen();
+        bench.tsdb.started_seconds_ago(0);
+    }
     // One of now, which is not sealed: the clock was right.
     bench.push("a", 1, 9..=9, bench.clock.now());
     bench.retain_all();
