@@ -167,9 +167,9 @@ at 0s: last_over_time({__name__=~"a|c"}[5m])
 
 #[test]
 fn a_pattern_that_is_none_is_shown_in_part_with_its_bound() {
-    let long = "a+|".repeat(10_000);
+    let long = format!("{}|(a{{1000}}){{1000}}", "b+".repeat(200));
     let refused = refused(&format!("x{{a=~\"{long}\"}}"));
-    assert!(refused.starts_with("parse error: illegal regex \"a+|a+|") && refused.len() < 300, "{refused}");
+    assert!(refused.starts_with("parse error: illegal regex \"b+b+") && refused.len() < 300, "{refused}");
     assert!(refused.ends_with("more than 1048576 bytes, compiled"), "{refused}");
 }
 

@@ -14,8 +14,10 @@ use flate2::{Compression, write::GzEncoder};
 use http::{HeaderMap, HeaderValue, header};
 use std::io::{self, Write};
 
-/// An answer, as it leaves. The most that two who ask at once can make the hub hold beside what they evaluate.
+/// An answer in one piece.
 pub const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// One that is written piece by piece, as it leaves. Two who ask at once make the hub hold as much beside what they evaluate.
+const WRITTEN_BYTES_MAX: usize = ANSWER_BYTES_MAX / 2;
 /// Below this an answer leaves as it is: packing would cost more than it saves.
 const PACKED_FROM_BYTES: usize = 1024;
 /// What is written before it goes through the packer.
@@ -54,7 +56,7 @@ pub struct Packing<'a> {
 impl<'a> Packing<'a> {
     /// Begins an answer.
     pub fn new(gzip: bool, wanted: &'a Wanted) -> Self {
-        Self { text: String::new(), packed: None, gzip, bytes_max: ANSWER_BYTES_MAX, wanted }
+        Self { text: String::new(), packed: None, gzip, bytes_max: WRITTEN_BYTES_MAX, wanted }
     }
 
     /// The word with the thread that writes.

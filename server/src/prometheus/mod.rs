@@ -43,9 +43,9 @@ pub const QUERY_TIME_MAX: Duration = Duration::from_secs(25);
 
 /// What one query may keep at once, in points of 8 bytes: 24 MiB. A thousand agents' two days by the minute are 2.9 million.
 pub const QUERY_POINTS_MAX: u64 = 3 * 1024 * 1024;
-/// What each keeps of these without asking: 10 MiB, a thousand agents' day by the minute with some to spare. Beyond it goes
-/// one at a time, so that two, which is how many have a turn, keep 34 MiB together.
-pub const QUERY_OWN_POINTS: u64 = QUERY_POINTS_MAX * 5 / 12;
+/// What each keeps of these without asking: 8 MiB, a thousand agents at a thousand steps. Beyond it goes
+/// one at a time, so that two, which is how many have a turn, keep 32 MiB together.
+pub const QUERY_OWN_POINTS: u64 = QUERY_POINTS_MAX / 3;
 
 /// What one query may cost here.
 pub const fn limits() -> Limits {
