@@ -20,7 +20,8 @@
 //! let steps = Steps { start_ms: 120_000, end_ms: 240_000, step_ms: 60_000 };
 //! let answer = query.range(&source, steps, &Options::default())?;
 //!
-//! let Value::Matrix(series) = answer.value else { unreachable!("a range query answers a matrix") };
+//! let Value::Matrix(matrix) = answer.value else { unreachable!("a range query answers a matrix") };
+//! let series: Vec<_> = matrix.into_iter().collect();
 //! assert_eq!(series[0].labels, Labels::default());
 //! assert_eq!(series[0].timestamps, [120_000, 180_000, 240_000]);
 //! assert_eq!(series[0].values, [300.0, 300.0, 300.0]);
@@ -75,6 +76,7 @@ mod pattern;
 mod plan;
 mod query;
 mod source;
+mod spare;
 mod text;
 mod value;
 
@@ -91,5 +93,6 @@ pub use plan::{
 };
 pub use query::{MOMENT_MS_MAX, Query, Steps};
 pub use source::{Intake, Moments, Reading, STALE, STALE_BITS, Selection, SeriesSource, is_stale};
+pub use spare::{Claim, Spare};
 pub use text::{parse_duration_ms, parse_selector, pretty};
-pub use value::{Answer, Sample, Series, Value};
+pub use value::{Answer, Matrix, Sample, Series, Value};

@@ -3,7 +3,11 @@
 //! A query is stopped by a limit, by its time, or by whoever asked for it: [`Cancel`]. All loops over samples,
 //! series and steps ask the [`Meter`], so that none of them outlives its query for long.
 
-use crate::error::{Error, ErrorKind};
+use crate::{
+    error::{Error, ErrorKind},
+    options::Options,
+    spare::Claim,
+};
 use std::{
     fmt,
     sync::{
@@ -20,8 +24,8 @@ pub struct Limits {
     pub samples: u64,
     /// Series that the source may hand over, counted once for each selector. 100 000.
     pub series: u64,
-    /// Values that may be computed, over all parts of the query: series times steps for each. 50 million, which
-    /// are 400 MB if they are all alive at once.
+    /// Values that may be kept at once, of 8 bytes each: series times steps for each part of the query that is alive,
+    /// two for a sample that is answered as it is. 50 million, which are 400 MB.
     pub points: u64,
     /// Steps of a range query. 11 000, as in Prometheus.
     pub steps: u64,
@@ -97,18 +101,23 @@ impl Clock for MonotonicClock {
 /// Counts what a query costs, and stops it.
 pub(crate) struct Meter {
     limits: Limits,
+    claim: Option<Claim>,
     cancel: Cancel,
     clock: Arc<dyn Clock>,
     ends: Duration,
     samples: u64,
     series: u64,
-    points: u64,
+    /// Points of selectors that no part has taken yet.
+    loaded: u64,
+    /// Points of the parts that are evaluated or being so.
+    held: u64,
 }
 
 impl Meter {
-    pub(crate) fn new(limits: Limits, cancel: Cancel, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(options: &Options) -> Self {
+        let Options { limits, cancel, clock, claim, .. } = options.clone();
         let ends = clock.now().saturating_add(limits.time);
-        Self { limits, cancel, clock, ends, samples: 0, series: 0, points: 0 }
+        Self { limits, claim, cancel, clock, ends, samples: 0, series: 0, loaded: 0, held: 0 }
     }
 
     /// Asks whether to go on; cheap enough for every series, not for every sample.
@@ -135,11 +144,51 @@ impl Meter {
         self.check()
     }
 
-    /// So many values are about to be computed.
+    /// So many values of a selector are about to be kept.
+    pub(crate) fn load(&mut self, count: usize) -> Result<(), Error> {
+        self.loaded = self.loaded.saturating_add(count as u64);
+        self.check_points()
+    }
+
+    /// So many of them came to nothing.
+    pub(crate) fn unload(&mut self, count: usize) {
+        self.loaded = self.loaded.saturating_sub(count as u64);
+    }
+
+    /// A part takes so many of them; they are its own from now on.
+    pub(crate) fn take(&mut self, count: usize) {
+        self.unload(count);
+        self.held = self.held.saturating_add(count as u64);
+    }
+
+    /// So many values are about to be computed, and kept beside what they are computed from.
     pub(crate) fn points(&mut self, count: usize) -> Result<(), Error> {
-        self.points = self.points.saturating_add(count as u64);
-        if self.points > self.limits.points {
+        self.held = self.held.saturating_add(count as u64);
+        self.check_points()
+    }
+
+    /// So many values are gone before their part is done.
+    pub(crate) fn release(&mut self, count: usize) {
+        self.held = self.held.saturating_sub(count as u64);
+    }
+
+    /// What the parts hold now.
+    pub(crate) fn held(&self) -> u64 {
+        self.held
+    }
+
+    /// A part is done, and what it was made of is gone: beside what was held before there is only its result.
+    pub(crate) fn settle(&mut self, before: u64, result: usize) {
+        self.held = before.saturating_add(result as u64);
+    }
+
+    fn check_points(&self) -> Result<(), Error> {
+        let points = self.loaded.saturating_add(self.held);
+        if points > self.limits.points {
             return Err(too_many(format_args!("more than {} points", self.limits.points)));
+        }
+        if let Some(claim) = &self.claim {
+            claim.admit(points, || self.check())?;
         }
         self.check()
     }
@@ -183,12 +232,29 @@ mod tests {
     #[test]
     fn a_meter_stops_at_each_limit() {
         let limits = Limits { samples: 10, series: 2, points: 5, steps: 3, ..Limits::default() };
-        let meter = || Meter::new(limits, Cancel::default(), Arc::new(MonotonicClock::default()));
+        let meter = || Meter::new(&Options { limits, ..Options::default() });
         assert!(meter().series(10).is_ok() && meter().points(5).is_ok() && limits.check_steps(3).is_ok());
         assert_eq!(meter().series(11).unwrap_err().kind(), ErrorKind::Limit);
         assert_eq!(meter().points(6).unwrap_err().kind(), ErrorKind::Limit);
         assert_eq!(limits.check_steps(4).unwrap_err().kind(), ErrorKind::Query);
+        let mut full = meter();
+        assert!(full.load(3).is_ok() && full.points(2).is_ok() && full.load(1).is_err());
         let mut busy = meter();
         assert!(busy.series(0).is_ok() && busy.series(0).is_ok() && busy.series(0).is_err());
+    }
+    #[test]
+    fn what_is_gone_is_not_counted() {
+        let limits = Limits { points: 10, ..Limits::default() };
+        let mut meter = Meter::new(&Options { limits, ..Options::default() });
+        meter.load(8).unwrap();
+        meter.unload(2);
+        meter.take(6);
+        assert_eq!(meter.held(), 6);
+        meter.points(4).unwrap();
+        assert_eq!(meter.points(1).unwrap_err().kind(), ErrorKind::Limit);
+        meter.settle(0, 3);
+        meter.points(7).unwrap();
+        meter.release(5);
+        assert!(meter.load(5).is_ok() && meter.load(1).is_err());
     }
 }

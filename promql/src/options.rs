@@ -1,6 +1,9 @@
 //! How a query is evaluated, where there is a choice.
 
-use crate::limits::{Cancel, Clock, Limits, MonotonicClock};
+use crate::{
+    limits::{Cancel, Clock, Limits, MonotonicClock},
+    spare::Claim,
+};
 use std::{fmt, sync::Arc};
 
 /// How old a sample may be that still is a series' value: five minutes, as in Prometheus.
@@ -30,6 +33,8 @@ pub struct Options {
     pub edition: Edition,
     /// What the query may cost.
     pub limits: Limits,
+    /// The claim to room that it shares with others, if it does.
+    pub claim: Option<Claim>,
     /// Stops the query from elsewhere.
     pub cancel: Cancel,
     /// What the time limit is measured with.
@@ -43,6 +48,7 @@ impl Default for Options {
             subquery_step_ms: SUBQUERY_STEP_MS_DEFAULT,
             edition: Edition::default(),
             limits: Limits::default(),
+            claim: None,
             cancel: Cancel::default(),
             clock: Arc::new(MonotonicClock::default()),
         }

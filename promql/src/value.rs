@@ -1,6 +1,9 @@
 //! What a query answers.
 
-use crate::labels::Labels;
+use crate::{
+    eval::{Grid, Track, present},
+    labels::Labels,
+};
 
 /// The answer to a query, and what is said beside it.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,7 +39,7 @@ pub enum Value {
     /// their like.
     Vector(Vec<Sample>),
     /// Series with samples at several moments, in order of their labels.
-    Matrix(Vec<Series>),
+    Matrix(Matrix),
 }
 
 /// One series' value at a moment.
@@ -59,4 +62,82 @@ pub struct Series {
     pub timestamps: Vec<i64>,
     /// The values.
     pub values: Vec<f64>,
+}
+
+/// Series that are made one at a time, by iterating: as columns with gaps they take half the memory.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Matrix(Form);
+
+#[derive(Clone, Debug, PartialEq)]
+enum Form {
+    Listed(Vec<Series>),
+    /// Each track has some value.
+    Steps(Vec<Track>, Grid),
+}
+
+impl Matrix {
+    /// Tracks as series, in order of their labels.
+    pub(crate) fn of_steps(mut tracks: Vec<Track>, grid: Grid) -> Self {
+        tracks.retain(Track::has_values);
+        tracks.sort_by(|a, b| a.labels.cmp(&b.labels));
+        Self(Form::Steps(tracks, grid))
+    }
+
+    /// How many series there are.
+    pub fn len(&self) -> usize {
+        match &self.0 {
+            Form::Listed(series) => series.len(),
+            Form::Steps(tracks, _) => tracks.len(),
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Keeps the first `most` series.
+    pub fn truncate(&mut self, most: usize) {
+        match &mut self.0 {
+            Form::Listed(series) => series.truncate(most),
+            Form::Steps(tracks, _) => tracks.truncate(most),
+        }
+    }
+
+    /// How many numbers it keeps.
+    pub(crate) fn points(&self) -> usize {
+        match &self.0 {
+            Form::Listed(series) => series.iter().map(|series| 2 * series.values.len()).sum(),
+            Form::Steps(tracks, _) => tracks.iter().map(|track| track.values.len()).sum(),
+        }
+    }
+}
+
+impl From<Vec<Series>> for Matrix {
+    fn from(series: Vec<Series>) -> Self {
+        Self(Form::Listed(series))
+    }
+}
+
+impl IntoIterator for Matrix {
+    type Item = Series;
+    type IntoIter = Box<dyn Iterator<Item = Series>>;
+
+    /// The series, each let go of once it is handed over.
+    fn into_iter(self) -> Self::IntoIter {
+        match self.0 {
+            Form::Listed(series) => Box::new(series.into_iter()),
+            Form::Steps(tracks, grid) => Box::new(tracks.into_iter().map(move |track| compact(track, &grid))),
+        }
+    }
+}
+
+/// A track's values and their moments.
+fn compact(track: Track, grid: &Grid) -> Series {
+    let Track { labels, mut values } = track;
+    let mut timestamps = Vec::with_capacity(values.len());
+    let there = values.iter().enumerate().filter(|(_, value)| present(**value));
+    timestamps.extend(there.map(|(at, _)| grid.moment(at)));
+    values.retain(|&value| present(value));
+    Series { labels, timestamps, values }
 }

@@ -26,12 +26,11 @@ impl Evaluator<'_> {
             Aggregation::Quantile(node) | Aggregation::Top { count: node, .. } => self.scalar(node, grid)?,
             _ => Vec::new(),
         };
-        let tracks = self.vector(&aggregate.of, grid)?;
+        let mut tracks = self.vector(&aggregate.of, grid)?;
         let mut groups = grouped(&tracks, aggregate);
         match &aggregate.operation {
             Aggregation::Top { largest, .. } => {
                 let limits = top::limits(&parameter, tracks.len())?;
-                self.meter.points(tracks.len().saturating_mul(grid.count))?;
                 for group in &mut groups {
                     // Among equals the first stay: let that not depend on what the series were made of.
                     group.tracks.sort_by(|&a, &b| tracks[a].labels.cmp(&tracks[b].labels));
@@ -51,6 +50,9 @@ impl Evaluator<'_> {
             let columns = Columns { columns: &columns, steps: grid.count, meter: &self.meter };
             let values = columns.folded(&aggregate.operation, &parameter)?;
             out.push(Track { labels: group.labels, values });
+            // Each series is in one group.
+            group.tracks.iter().for_each(|&at| tracks[at].values = Vec::new());
+            self.meter.release(group.tracks.len() * grid.count);
         }
         Ok(out)
     }
@@ -80,12 +82,16 @@ impl Evaluator<'_> {
                     let place = match known.get(&bits) {
                         Some(&place) => place,
                         None => {
-                            self.meter.points(grid.count)?;
                             let labels = by.of(&tracks[member].labels.with(label, &format::plain(value)));
-                            let place = *places.entry(labels.clone()).or_insert_with(|| {
-                                out.push(Track { labels, values: vec![ABSENT; grid.count] });
-                                out.len() - 1
-                            });
+                            let place = match places.get(&labels) {
+                                Some(&place) => place,
+                                None => {
+                                    self.meter.points(grid.count)?;
+                                    places.insert(labels.clone(), out.len());
+                                    out.push(Track { labels, values: vec![ABSENT; grid.count] });
+                                    out.len() - 1
+                                }
+                            };
                             known.insert(bits, place);
                             place
                         }

@@ -35,7 +35,7 @@ impl Evaluator<'_> {
             }
             (Evaluated::Vector(left), Evaluated::Vector(right)) => Evaluated::Vector(match operation {
                 Operation::Set(set) => self.set(set, &binary.matching.by, left, right)?,
-                _ => self.matched(binary, &left, &right, grid)?,
+                _ => self.matched(binary, left, right, grid)?,
             }),
             _ => return Err(Error::internal("an operator stands between scalars and instant vectors only")),
         })

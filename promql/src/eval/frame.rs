@@ -8,7 +8,7 @@ use crate::{
     labels::Labels,
     limits::Meter,
     source::{STALE, is_stale},
-    value::Series,
+    value::Matrix,
 };
 use std::collections::HashMap;
 
@@ -21,7 +21,7 @@ pub(crate) fn present(value: f64) -> bool {
 }
 
 /// A series of a result: as many values as its grid has steps.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Track {
     pub(crate) labels: Labels,
     pub(crate) values: Vec<f64>,
@@ -39,8 +39,25 @@ pub(crate) enum Evaluated {
     /// A value for every step.
     Scalar(Vec<f64>),
     Vector(Vec<Track>),
-    Matrix(Vec<Series>),
+    Matrix(Matrix),
     Text(String),
+}
+
+impl Evaluated {
+    /// How many points it keeps.
+    pub(crate) fn points(&self) -> usize {
+        match self {
+            Self::Scalar(values) => values.len(),
+            Self::Vector(tracks) => points(tracks),
+            Self::Matrix(matrix) => matrix.points(),
+            Self::Text(_) => 0,
+        }
+    }
+}
+
+/// How many points tracks keep.
+pub(crate) fn points(tracks: &[Track]) -> usize {
+    tracks.iter().map(|track| track.values.len()).sum()
 }
 
 /// Applies a function to every value there is.
@@ -101,8 +118,7 @@ fn clashes(tracks: &[Track]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limits::{Cancel, Limits, MonotonicClock};
-    use std::sync::Arc;
+    use crate::options::Options;
 
     fn track(name: &str, values: &[f64]) -> Track {
         Track { labels: Labels::new([("a", name)]), values: values.to_vec() }
@@ -110,7 +126,7 @@ mod tests {
 
     #[test]
     fn tracks_of_one_name_become_one_unless_they_meet() {
-        let meter = Meter::new(Limits::default(), Cancel::default(), Arc::new(MonotonicClock::default()));
+        let meter = Meter::new(&Options::default());
         let apart = vec![track("x", &[1.0, ABSENT]), track("y", &[5.0, 6.0]), track("x", &[ABSENT, 2.0])];
         assert!(refuse_clashes(&apart).is_err());
         let kept = unify(apart, &meter, Error::same_labels).unwrap();

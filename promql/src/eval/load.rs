@@ -70,6 +70,14 @@ impl Job {
         }
     }
 
+    /// Keeps what a series came to. Its points have been counted.
+    fn keep(&mut self, track: Option<Track>, meter: &mut Meter) {
+        match track {
+            Some(track) => self.tracks.push(track),
+            None => meter.unload(self.references.count),
+        }
+    }
+
     /// What the series came to, in order of their labels, whatever the order they came in.
     pub(super) fn finish(mut self) -> Result<Loaded, Error> {
         self.tracks.sort_by(|a, b| a.labels.cmp(&b.labels));
@@ -118,18 +126,19 @@ impl Intake for Loader<'_> {
         self.meter.series(timestamps.len())?;
         match &job.purpose {
             Purpose::Newest { lookback_ms, timestamps: moments } => {
-                self.meter.points(job.references.count)?;
+                self.meter.load(job.references.count)?;
                 let values =
                     newest(&job.references, *lookback_ms, self.edition, timestamps, values, *moments);
                 let labels = if *moments { labels.without_name() } else { labels.clone() };
-                job.tracks.extend(Some(Track { labels, values }).filter(Track::has_values));
+                let track = Some(Track { labels, values }).filter(Track::has_values);
+                job.keep(track, self.meter);
             }
             Purpose::Window { window, .. } => {
-                self.meter.points(job.references.count)?;
+                self.meter.load(job.references.count)?;
                 let (timestamps, values) = live(timestamps, values);
                 let samples = Samples { labels, timestamps: &timestamps, values: &values };
                 let track = window.track(&job.references, self.edition, samples, self.meter, self.notes)?;
-                job.tracks.extend(track);
+                job.keep(track, self.meter);
             }
             Purpose::Samples { range_ms } => {
                 let (timestamps, values) = live(timestamps, values);
@@ -138,7 +147,7 @@ impl Intake for Loader<'_> {
                 let from = timestamps.partition_point(|&at| at < first);
                 let to = timestamps.partition_point(|&at| at <= last);
                 if from < to {
-                    self.meter.points(to - from)?;
+                    self.meter.load(2 * (to - from))?;
                     job.series.push(Series {
                         labels: labels.clone(),
                         timestamps: timestamps[from..to].to_vec(),

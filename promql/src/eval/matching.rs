@@ -19,7 +19,6 @@ use std::collections::HashMap;
 
 /// Two vectors, turned so that each series of `one` may meet many of `many`.
 struct Sides<'a> {
-    many: &'a [Track],
     one: &'a [Track],
     binary: &'a Binary,
     /// Labels that the result takes from the one side.
@@ -33,39 +32,44 @@ impl Evaluator<'_> {
     pub(super) fn matched(
         &mut self,
         binary: &Binary,
-        left: &[Track],
-        right: &[Track],
+        left: Vec<Track>,
+        right: Vec<Track>,
         grid: Grid,
     ) -> Result<Vec<Track>, Error> {
-        let sides = match &binary.matching.group {
-            Group::ManyRight(included) => Sides { many: right, one: left, binary, included, turned: true },
-            Group::ManyLeft(included) => Sides { many: left, one: right, binary, included, turned: false },
-            Group::OneToOne => Sides { many: left, one: right, binary, included: &[], turned: false },
+        let (mut many, one, included, turned): (_, _, &[String], _) = match &binary.matching.group {
+            Group::ManyRight(included) => (right, left, included, true),
+            Group::ManyLeft(included) => (left, right, included, false),
+            Group::OneToOne => (left, right, &[], false),
         };
-        let groups = sides.grouped(sides.one);
-        sides.refuse_duplicates(&groups, grid)?;
+        let sides = Sides { one: &one, binary, included, turned };
+        let groups = sides.grouped();
+        sides.refuse_duplicates(&many, &groups, grid)?;
         // The many side's groups, in the order in which they first appear, so that results are too.
-        let mut order: Vec<(usize, Vec<&Track>)> = Vec::new();
+        let mut order: Vec<(usize, Vec<usize>)> = Vec::new();
         let mut places: HashMap<&Labels, usize> = HashMap::new();
         let by_key: HashMap<&Labels, usize> =
             groups.iter().enumerate().map(|(at, (key, _))| (key, at)).collect();
-        let keys: Vec<Labels> = sides.many.iter().map(|track| sides.key(track)).collect();
-        for (track, key) in sides.many.iter().zip(&keys) {
+        let keys: Vec<Labels> = many.iter().map(|track| sides.key(track)).collect();
+        for (at, key) in keys.iter().enumerate() {
             let Some(&group) = by_key.get(key) else { continue };
             let place = *places.entry(key).or_insert_with(|| {
                 order.push((group, Vec::new()));
                 order.len() - 1
             });
-            order[place].1.push(track);
+            order[place].1.push(at);
         }
         let mut out = Vec::new();
-        for (group, many) in order {
+        for (group, members) in order {
             let mut results = Vec::new();
-            for track in &many {
-                for other in &groups[group].1 {
+            for at in members {
+                let Track { labels, values } = std::mem::take(&mut many[at]);
+                let Some((last, others)) = groups[group].1.split_last() else { continue };
+                for other in others {
                     self.meter.points(grid.count)?;
-                    results.extend(sides.pair(track, other));
+                    results.extend(sides.pair(&labels, values.clone(), other));
                 }
+                // Computed where it stands.
+                results.extend(sides.pair(&labels, values, last));
             }
             out.extend(sides.checked(results, &self.meter)?);
         }
@@ -78,10 +82,10 @@ impl<'a> Sides<'a> {
         self.binary.matching.by.of(&track.labels)
     }
 
-    fn grouped(&self, tracks: &'a [Track]) -> Vec<(Labels, Vec<&'a Track>)> {
+    fn grouped(&self) -> Vec<(Labels, Vec<&'a Track>)> {
         let mut places: HashMap<Labels, usize> = HashMap::new();
         let mut groups: Vec<(Labels, Vec<&Track>)> = Vec::new();
-        for track in tracks {
+        for track in self.one {
             let key = self.key(track);
             let place = *places.entry(key.clone()).or_insert_with(|| {
                 groups.push((key, Vec::new()));
@@ -93,12 +97,17 @@ impl<'a> Sides<'a> {
     }
 
     /// The one side must have one series a group, at every step at which the other side has any.
-    fn refuse_duplicates(&self, groups: &[(Labels, Vec<&Track>)], grid: Grid) -> Result<(), Error> {
+    fn refuse_duplicates(
+        &self,
+        many: &[Track],
+        groups: &[(Labels, Vec<&Track>)],
+        grid: Grid,
+    ) -> Result<(), Error> {
         if groups.iter().all(|(_, tracks)| tracks.len() < 2) {
             return Ok(());
         }
         let mut other_side = vec![false; grid.count];
-        for track in self.many {
+        for track in many {
             for (any, &value) in other_side.iter_mut().zip(&track.values) {
                 *any |= present(value);
             }
@@ -124,20 +133,20 @@ impl<'a> Sides<'a> {
     }
 
     /// The column of two series, if it has any values.
-    fn pair(&self, many: &Track, one: &Track) -> Option<Track> {
+    fn pair(&self, many: &Labels, mut values: Vec<f64>, one: &Track) -> Option<Track> {
         let operation = self.binary.operation;
-        let value = |(&many, &one): (&f64, &f64)| {
-            if !present(many) || !present(one) {
-                return ABSENT;
+        for (value, &other) in values.iter_mut().zip(&one.values) {
+            if !present(*value) || !present(other) {
+                *value = ABSENT;
+                continue;
             }
-            let (left, right) = if self.turned { (one, many) } else { (many, one) };
-            kept(operation, left, right).map_or(ABSENT, solid)
-        };
-        let values: Vec<f64> = many.values.iter().zip(&one.values).map(value).collect();
+            let (left, right) = if self.turned { (other, *value) } else { (*value, other) };
+            *value = kept(operation, left, right).map_or(ABSENT, solid);
+        }
         if !values.iter().any(|&value| present(value)) {
             return None;
         }
-        Some(Track { labels: self.name(&many.labels, &one.labels), values })
+        Some(Track { labels: self.name(many, &one.labels), values })
     }
 
     /// What a result is called.

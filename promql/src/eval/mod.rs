@@ -33,9 +33,10 @@ use crate::{
     options::Options,
     plan::Plan,
     source::SeriesSource,
-    value::{Answer, Sample, Series, Value},
+    value::{Answer, Matrix, Sample, Value},
 };
-use frame::{Evaluated, Track, present};
+use frame::Evaluated;
+pub(crate) use frame::{Track, present};
 pub(crate) use grid::{Grid, Span};
 use load::{Loaded, Loader};
 
@@ -47,7 +48,7 @@ pub(crate) fn evaluate(
     end: i64,
     options: &Options,
 ) -> Result<Evaluation, Error> {
-    let meter = Meter::new(options.limits, options.cancel.clone(), options.clock.clone());
+    let meter = Meter::new(options);
     let mut evaluator = Evaluator {
         plan,
         options,
@@ -79,6 +80,7 @@ struct Evaluator<'a> {
 impl Evaluator<'_> {
     /// Asks the source for everything that this round reads.
     fn load(&mut self, source: &dyn SeriesSource, grid: Grid, round: usize) -> Result<(), Error> {
+        let held = self.meter.held();
         let jobs = self.gather(grid, round)?;
         let selections: Vec<_> = jobs.iter().map(|job| job.selection(self.options.edition)).collect();
         let mut loader =
@@ -89,6 +91,8 @@ impl Evaluator<'_> {
             let selector = job.selector;
             self.loaded[selector] = Some(job.finish()?);
         }
+        // The parameters of windows are gone with the jobs.
+        self.meter.settle(held, 0);
         Ok(())
     }
 }
@@ -110,7 +114,7 @@ impl Evaluation {
                 Value::Scalar { timestamp_ms, value: values.first().copied().unwrap_or(f64::NAN) }
             }
             Evaluated::Text(text) => Value::Text { timestamp_ms, text },
-            Evaluated::Matrix(series) => Value::Matrix(series),
+            Evaluated::Matrix(matrix) => Value::Matrix(matrix),
             Evaluated::Vector(tracks) => Value::Vector(vector(tracks, timestamp_ms)),
         };
         answer(value, self.notes, self.samples)
@@ -123,7 +127,7 @@ impl Evaluation {
             Evaluated::Vector(tracks) => tracks,
             Evaluated::Matrix(_) | Evaluated::Text(_) => Vec::new(),
         };
-        answer(Value::Matrix(matrix(tracks, &self.grid)), self.notes, self.samples)
+        answer(Value::Matrix(Matrix::of_steps(tracks, self.grid)), self.notes, self.samples)
     }
 }
 
@@ -138,22 +142,4 @@ fn vector(tracks: Vec<Track>, timestamp_ms: i64) -> Vec<Sample> {
         Some(Sample { labels: track.labels, timestamp_ms, value })
     };
     tracks.into_iter().filter_map(value).collect()
-}
-
-/// Tracks as series, in order of their labels.
-fn matrix(tracks: Vec<Track>, grid: &Grid) -> Vec<Series> {
-    let series = tracks.into_iter().map(|track| compact(track, grid));
-    let mut all: Vec<Series> = series.filter(|series| !series.values.is_empty()).collect();
-    all.sort_by(|a, b| a.labels.cmp(&b.labels));
-    all
-}
-
-/// A track's values and their moments.
-fn compact(track: Track, grid: &Grid) -> Series {
-    let mut values = track.values;
-    let has = |at: usize, values: &[f64]| present(values[at]);
-    let timestamps: Vec<i64> =
-        (0..values.len()).filter(|&at| has(at, &values)).map(|at| grid.moment(at)).collect();
-    values.retain(|&value| present(value));
-    Series { labels: track.labels, timestamps, values }
 }

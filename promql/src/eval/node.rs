@@ -2,7 +2,7 @@
 
 use super::{
     Evaluator, Grid,
-    frame::{ABSENT, Evaluated, Track, map_present, present, refuse_clashes, solid, unify},
+    frame::{ABSENT, Evaluated, Track, map_present, points, present, refuse_clashes, solid, unify},
     functions::{date, label, math},
     load::Loaded,
     quantile::nan_first,
@@ -16,6 +16,13 @@ use crate::{
 impl Evaluator<'_> {
     pub(super) fn node(&mut self, node: &Node, grid: Grid) -> Result<Evaluated, Error> {
         self.meter.check()?;
+        let before = self.meter.held();
+        let evaluated = self.computed(node, grid)?;
+        self.meter.settle(before, evaluated.points());
+        Ok(evaluated)
+    }
+
+    fn computed(&mut self, node: &Node, grid: Grid) -> Result<Evaluated, Error> {
         Ok(match node {
             Node::Number(number) => self.constant(*number, grid)?,
             Node::Text(text) => Evaluated::Text(text.clone()),
@@ -106,7 +113,10 @@ impl Evaluator<'_> {
 
     pub(super) fn taken(&mut self, selector: usize) -> Result<Vec<Track>, Error> {
         match self.loaded[selector].take() {
-            Some(Loaded::Tracks(tracks)) => Ok(tracks),
+            Some(Loaded::Tracks(tracks)) => {
+                self.meter.take(points(&tracks));
+                Ok(tracks)
+            }
             _ => Err(Error::internal("a selector was not read")),
         }
     }

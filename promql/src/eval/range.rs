@@ -11,14 +11,18 @@ use crate::{
     error::Error,
     labels::Labels,
     plan::{Range, RangeOf, WindowCall, function::WindowFunction},
-    value::Series,
+    value::{Matrix, Series},
 };
 
 impl Evaluator<'_> {
     pub(super) fn range(&mut self, range: &Range, grid: Grid) -> Result<Evaluated, Error> {
         match &range.of {
             RangeOf::Selector(selector) => match self.loaded[*selector].take() {
-                Some(Loaded::Samples(series)) => Ok(Evaluated::Matrix(series)),
+                Some(Loaded::Samples(series)) => {
+                    let matrix = Matrix::from(series);
+                    self.meter.take(matrix.points());
+                    Ok(Evaluated::Matrix(matrix))
+                }
                 _ => Err(Error::internal("a selector was not read")),
             },
             RangeOf::Subquery { .. } => Ok(Evaluated::Matrix(self.subquery(range, grid)?)),
@@ -26,11 +30,11 @@ impl Evaluator<'_> {
     }
 
     /// What a subquery comes to, as samples.
-    fn subquery(&mut self, range: &Range, grid: Grid) -> Result<Vec<Series>, Error> {
-        let RangeOf::Subquery { node, .. } = &range.of else { return Ok(Vec::new()) };
+    fn subquery(&mut self, range: &Range, grid: Grid) -> Result<Matrix, Error> {
+        let RangeOf::Subquery { node, .. } = &range.of else { return Ok(Matrix::from(Vec::new())) };
         let inner = self.subquery_grid(range, grid)?;
         let tracks = self.vector(node, inner)?;
-        Ok(super::matrix(tracks, &inner))
+        Ok(Matrix::of_steps(tracks, inner))
     }
 
     pub(super) fn window(&mut self, call: &WindowCall, grid: Grid) -> Result<Vec<Track>, Error> {

@@ -9,7 +9,7 @@ use crate::{
     labels::Labels,
     plan::{Grouping, SetOperation},
 };
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map::Entry};
 
 impl Evaluator<'_> {
     pub(super) fn set(
@@ -35,8 +35,14 @@ impl Evaluator<'_> {
     fn presence(&mut self, tracks: &[Track], by: &Grouping) -> Result<HashMap<Labels, Vec<bool>>, Error> {
         let mut all: HashMap<Labels, Vec<bool>> = HashMap::new();
         for track in tracks {
-            self.meter.points(track.values.len())?;
-            let steps = all.entry(by.of(&track.labels)).or_insert_with(|| vec![false; track.values.len()]);
+            let steps = match all.entry(by.of(&track.labels)) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => {
+                    // Eight of them take as much as a point.
+                    self.meter.points(track.values.len().div_ceil(8))?;
+                    new.insert(vec![false; track.values.len()])
+                }
+            };
             for (there, &value) in steps.iter_mut().zip(&track.values) {
                 *there |= present(value);
             }

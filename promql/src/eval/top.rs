@@ -42,7 +42,6 @@ pub(super) fn select(
 ) -> Result<Vec<Track>, Error> {
     let mut order = Vec::new();
     let mut heap = Heap { items: Vec::new(), largest };
-    let mut kept: Vec<Vec<f64>> = tracks.iter().map(|track| vec![ABSENT; track.values.len()]).collect();
     for group in groups {
         for (at, &limit) in limits.iter().enumerate() {
             if at % CHECKED_EVERY_STEPS == 0 {
@@ -50,22 +49,19 @@ pub(super) fn select(
             }
             heap.items.clear();
             for &member in &group.tracks {
-                let value = tracks[member].values[at];
+                let value = std::mem::replace(&mut tracks[member].values[at], ABSENT);
                 if present(value) {
                     heap.offer(value, member, limit);
                 }
             }
             for &(value, member) in &heap.items {
-                kept[member][at] = value;
+                tracks[member].values[at] = value;
             }
             if limits.len() == 1 {
                 heap.items.sort_by(|a, b| heap_order(b.0, a.0, largest));
                 order.extend(heap.items.iter().map(|&(_, member)| member));
             }
         }
-    }
-    for (track, values) in tracks.iter_mut().zip(kept) {
-        track.values = values;
     }
     if limits.len() == 1 {
         return Ok(order.into_iter().map(|member| tracks[member].clone()).collect());

@@ -6,7 +6,7 @@
 
 /// The longest text that is looked into, in words and signs: some two hundred tries are made, and each reads all of it.
 const BLAMED_TOKENS_MAX: usize = 256;
-/// Stands for any string. What is in a string is to blame for nothing here, and a pattern may take long to compile.
+/// Stands for any string. What is in a string is to blame for nothing here.
 const ANY_STRING: &str = "\"s\"";
 
 /// What may be missing right behind a beginning, by the bracket that is open there.
@@ -78,7 +78,7 @@ fn continues(text: &str, tokens: &[Token], parses: &impl Fn(&str) -> bool) -> bo
 }
 
 /// Words, strings and signs, without what stands between them.
-fn tokens(text: &str) -> Vec<Token> {
+pub(super) fn tokens(text: &str) -> Vec<Token> {
     let mut found = Vec::new();
     let mut at = 0;
     while let Some(c) = text[at..].chars().next() {

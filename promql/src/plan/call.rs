@@ -9,7 +9,7 @@ use crate::{error::Error, labels::Labels, matcher::Test, pattern::Pattern};
 use promql_parser::parser::{Call, Expr};
 use std::collections::BTreeSet;
 
-impl Compiler {
+impl Compiler<'_> {
     pub(super) fn call(&mut self, call: &Call) -> Result<Part, Error> {
         let name = call.func.name;
         let Some(signature) = function::find(name) else {
@@ -99,7 +99,7 @@ impl Compiler {
         let of = self.argument(signature, 0, given[0])?;
         let [target, replacement, source, pattern] = [1, 2, 3, 4].map(|at| text(signature, given[at]));
         let (target, text) = (target?, pattern?);
-        let pattern = Pattern::new(&text).map_err(|_| {
+        let pattern = Pattern::compiled(&text).map_err(|_| {
             Error::execution(format!("invalid regular expression in label_replace(): {text}"))
         })?;
         if target.is_empty() {

@@ -1,12 +1,12 @@
 //! From the parser's tree to a plan: types are checked, parentheses go.
 
-use super::{Kind, Node, Plan, QUERY_DEPTH_MAX, Selector, blame};
+use super::{Kind, Node, Plan, QUERY_DEPTH_MAX, Selector, blame, hidden::Hidden};
 use crate::error::Error;
 use promql_parser::parser::{self, Expr};
 
 /// What the parser makes of a text.
-pub(super) fn parse(text: &str) -> Result<Expr, Error> {
-    let reason = match attempt(text) {
+pub(super) fn parse(text: &str, hidden: &Hidden<'_>) -> Result<Expr, Error> {
+    let reason = match attempt(&hidden.text) {
         Ok(expr) => return Ok(expr),
         Err(reason) => reason,
     };
@@ -40,8 +40,8 @@ fn reworded(reason: &str) -> String {
     words
 }
 
-pub(super) fn plan(expr: &Expr) -> Result<Plan, Error> {
-    let mut compiler = Compiler { selectors: Vec::new(), depth: 0 };
+pub(super) fn plan(expr: &Expr, hidden: &Hidden<'_>) -> Result<Plan, Error> {
+    let mut compiler = Compiler { selectors: Vec::new(), hidden, depth: 0 };
     let root = compiler.node(expr)?;
     Ok(Plan { root: root.node, kind: root.kind, selectors: compiler.selectors, rounds: root.rounds })
 }
@@ -71,12 +71,13 @@ impl Part {
     }
 }
 
-pub(super) struct Compiler {
+pub(super) struct Compiler<'a> {
     pub(super) selectors: Vec<Selector>,
+    pub(super) hidden: &'a Hidden<'a>,
     depth: usize,
 }
 
-impl Compiler {
+impl Compiler<'_> {
     pub(super) fn node(&mut self, expr: &Expr) -> Result<Part, Error> {
         self.depth += 1;
         if self.depth > QUERY_DEPTH_MAX {

@@ -1,8 +1,8 @@
 //! What is looked at before the parser sees a text: it comes from outside, and the parser is someone else's.
 //!
 //! The parser's tree is as deep as a text can be nested, and is walked by functions that call themselves; it panics
-//! at durations that no clock can hold; it compiles every pattern that it meets. So the text is bounded first, by a
-//! scan that knows strings, comments and little else.
+//! at durations that no clock can hold. So the text is bounded first, by a scan that knows strings, comments and little
+//! else.
 
 use crate::error::Error;
 
@@ -10,7 +10,7 @@ use crate::error::Error;
 pub const QUERY_BYTES_MAX: usize = 64 * 1024;
 /// Operators and opening brackets of a query: each may nest it one deeper.
 pub const QUERY_OPERATORS_MAX: usize = 2_000;
-/// Regular expressions of a query. Each is compiled before anything else can look at the query.
+/// Regular expressions of a query, each of which may be compiled.
 pub const QUERY_PATTERNS_MAX: usize = 64;
 /// The longest duration, in seconds: 1 000 years of 365 days. Sums with any moment still fit.
 pub const DURATION_SECONDS_MAX: f64 = 1_000.0 * 365.0 * 86_400.0;

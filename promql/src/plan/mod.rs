@@ -1,19 +1,21 @@
 //! From a text to a plan: a tree whose types have been checked, and the list of what it reads.
 //!
 //! Nothing in a plan depends on times or series, so one can be kept and evaluated again. `guard` bounds the text,
-//! the parser reads it, `compile` and its kin make the `tree`, and refuse what is not evaluated here.
+//! `hidden` takes the patterns out, the parser reads it, `compile` and its kin make the `tree`, and refuse what is not evaluated here.
 
 mod blame;
 mod call;
 mod compile;
 pub(crate) mod function;
 mod guard;
+mod hidden;
 mod operator;
 mod selector;
 mod tree;
 
 use crate::{error::Error, matcher::Matcher};
 pub use guard::{DURATION_SECONDS_MAX, QUERY_BYTES_MAX, QUERY_OPERATORS_MAX, QUERY_PATTERNS_MAX};
+use hidden::Hidden;
 use std::fmt;
 pub(crate) use tree::*;
 
@@ -56,16 +58,18 @@ impl Plan {
     /// Reads a query.
     pub(crate) fn new(text: &str) -> Result<Self, Error> {
         guard::admit(text)?;
-        compile::plan(&compile::parse(text)?)
+        let hidden = Hidden::new(text);
+        compile::plan(&compile::parse(text, &hidden)?, &hidden)
     }
 
     /// A query as the parser would write it, on several lines if it is long.
     pub(crate) fn pretty(text: &str) -> Result<String, Error> {
         guard::admit(text)?;
-        let expr = compile::parse(text)?;
+        let hidden = Hidden::new(text);
+        let expr = compile::parse(text, &hidden)?;
         // What is printed by recursion must not be nested deeper than what is evaluated.
-        compile::plan(&expr)?;
-        Ok(expr.prettify())
+        compile::plan(&expr, &hidden)?;
+        Ok(hidden.restored(expr.prettify()))
     }
 }
 

@@ -10,7 +10,7 @@ use promql_parser::parser::{
     AggregateExpr, BinaryExpr, Expr, LabelModifier, VectorMatchCardinality, token::*,
 };
 
-impl Compiler {
+impl Compiler<'_> {
     pub(super) fn binary(&mut self, binary: &BinaryExpr) -> Result<Part, Error> {
         let (left, right) = (self.node(&binary.lhs)?, self.node(&binary.rhs)?);
         if ![left.kind, right.kind].iter().all(|kind| matches!(kind, Kind::Scalar | Kind::Vector)) {

@@ -17,7 +17,10 @@ use promql_parser::{
 };
 use std::time::{Duration, SystemTime};
 
-impl Compiler {
+/// Characters that are shown of a pattern that is none.
+const PATTERN_SHOWN_MAX: usize = 80;
+
+impl Compiler<'_> {
     pub(super) fn selector(&mut self, selector: &VectorSelector, round: usize) -> Result<usize, Error> {
         if !selector.matchers.or_matchers.is_empty() {
             return Err(refused("`or` between label matchers is not PromQL"));
@@ -28,8 +31,8 @@ impl Compiler {
             let test = match &matcher.op {
                 MatchOp::Equal => Test::Equal(matcher.value.clone()),
                 MatchOp::NotEqual => Test::NotEqual(matcher.value.clone()),
-                MatchOp::Re(_) => Test::Matches(pattern(&matcher.value)?),
-                MatchOp::NotRe(_) => Test::MatchesNot(pattern(&matcher.value)?),
+                MatchOp::Re(_) => Test::Matches(self.pattern(&matcher.value)?),
+                MatchOp::NotRe(_) => Test::MatchesNot(self.pattern(&matcher.value)?),
             };
             matchers.push(Matcher { name: matcher.name.clone(), test });
         }
@@ -44,6 +47,18 @@ impl Compiler {
         let shift = shift(selector.offset.as_ref(), selector.at.as_ref())?;
         self.selectors.push(Selector { matchers, shift, round });
         Ok(self.selectors.len() - 1)
+    }
+
+    /// The pattern that a word stands for.
+    fn pattern(&self, word: &str) -> Result<Pattern, Error> {
+        let Some(text) = self.hidden.pattern(word) else {
+            return Err(Error::internal("a pattern was not hidden"));
+        };
+        Pattern::new(text).map_err(|reason| {
+            let shown: String = text.chars().take(PATTERN_SHOWN_MAX).collect();
+            let more = if shown.len() < text.len() { "…" } else { "" };
+            refused(format_args!("illegal regex {shown:?}{more}: {reason}"))
+        })
     }
 
     /// A range, which is read no earlier than in `round`; and after how many rounds it is there.
@@ -77,10 +92,6 @@ impl Compiler {
         };
         Ok((Range { of, range_ms: positive(subquery.range)? }, inner.rounds))
     }
-}
-
-fn pattern(text: &str) -> Result<Pattern, Error> {
-    Pattern::new(text).map_err(|reason| refused(format_args!("illegal regex {text:?}: {reason}")))
 }
 
 fn shift(offset: Option<&Offset>, at: Option<&AtModifier>) -> Result<Shift, Error> {

@@ -164,3 +164,19 @@ at 0s: last_over_time({__name__=~"a|c"}[5m])
   {__name__="c", x="1"} 1
 "#);
 }
+
+#[test]
+fn a_pattern_that_is_none_is_shown_in_part_with_its_bound() {
+    let long = format!("{}|(a{{1000}}){{1000}}", "b+".repeat(200));
+    let refused = refused(&format!("x{{a=~\"{long}\"}}"));
+    assert!(refused.starts_with("parse error: illegal regex \"b+b+") && refused.len() < 300, "{refused}");
+    assert!(refused.ends_with("more than 1048576 bytes, compiled"), "{refused}");
+}
+
+#[test]
+fn a_list_that_a_dashboard_makes_is_a_pattern() {
+    let ids: Vec<String> = (0..1_000).map(|at| format!("{at:043}")).collect();
+    let text = format!("sum(x{{a=~\"{}\"}})", ids.join("|"));
+    assert!(Query::parse(&text).is_ok());
+    assert!(pingup_promql::pretty(&text).unwrap().contains(&ids.join("|")));
+}

@@ -45,6 +45,40 @@ fn samples_series_points_and_steps_are_limited() {
 }
 
 #[test]
+fn points_count_while_they_are_kept() {
+    let fits = |text: &str, points: u64| {
+        let limits = Limits { points, ..Limits::default() };
+        assert_eq!(limited(text, limits), Ok(()), "{text}");
+        let limits = Limits { points: points - 1, ..limits };
+        assert_eq!(limited(text, limits), Err(ErrorKind::Limit), "{text}");
+    };
+    // A selector is ten series at a hundred steps, a number is one.
+    fits("m", 1_000);
+    fits("topk(3, m)", 1_100);
+    fits("topk(3, max_over_time(m[10s]))", 1_100);
+    fits("sum by (i) (m)", 1_100);
+    fits("sum(sum by (i) (sum by (i) (m)))", 1_100);
+    fits("m * on (i) m", 2_000);
+    fits("-(m + m) + 0 * (m / m)", 4_000);
+    // What a step has is a bit of an eighth of a point, for each of the right side's series.
+    fits("m unless on (i) m", 2_130);
+    fits("count_values(\"v\", m > 97)", 1_200);
+    // A subquery's steps, of which there are 109, count by themselves too.
+    fits("max_over_time(m[10s:1s])", 109 + 10 * 109 + 1_000);
+}
+
+#[test]
+fn samples_that_are_answered_count_twice() {
+    let asked = |points| {
+        let limits = Limits { points, ..Limits::default() };
+        let options = Options { limits, ..Options::default() };
+        let answer = Query::parse("m[1h]").unwrap().instant(&source(), 99_000, &options);
+        answer.map(|answer| answer.samples).map_err(|error| error.kind())
+    };
+    assert_eq!((asked(2_000), asked(1_999)), (Ok(1_000), Err(ErrorKind::Limit)));
+}
+
+#[test]
 fn what_reads_nothing_is_limited_too() {
     for text in ["vector(1)[1000y:1ms]", "1", "time()", "m[1h:1ms]", "sum_over_time(vector(1)[1y:1s])[1y:1s]"]
     {

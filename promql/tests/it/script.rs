@@ -127,7 +127,8 @@ fn shown(answer: &Answer, ordered: bool) -> Vec<String> {
             .map(|sample| format!("{} {}", sample.labels, format::value(sample.value)))
             .collect::<Vec<_>>(),
         Value::Matrix(all) => all
-            .iter()
+            .clone()
+            .into_iter()
             .map(|series| {
                 let points = series.timestamps.iter().zip(&series.values);
                 let points: Vec<String> = points

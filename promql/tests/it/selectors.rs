@@ -36,6 +36,28 @@ at 0s: up{__name__="down"}
 }
 
 #[test]
+fn patterns_are_gos_and_are_found_wherever_they_stand() {
+    run(r#"
+every 1m
+up{job="a"} 1
+up{job="α"} 2
+up{job="a|b"} 3
+at 0s: up{job=~"\\p{Greek}"} or up{job=~ 'a[|]b'}
+  {__name__="up", job="a|b"} 3
+  {__name__="up", job="α"} 2
+at 0s: up{job=~"a\\|b|α"}
+  {__name__="up", job="a|b"} 3
+  {__name__="up", job="α"} 2
+at 0s: up{job!~"a|α"}
+  {__name__="up", job="a|b"} 3
+at 0s: up{job=~"a)|(b"}
+  fails illegal regex "a)|(b": unexpected )
+at 0s: label_replace(up{job="a"}, "x", "=~$0", "job", "a|b")
+  {__name__="up", job="a", x="=~a"} 1
+"#);
+}
+
+#[test]
 fn the_newest_sample_counts_for_five_minutes() {
     run(r#"
 every 1m

@@ -14,8 +14,10 @@ use flate2::{Compression, write::GzEncoder};
 use http::{HeaderMap, HeaderValue, header};
 use std::io::{self, Write};
 
-/// An answer, as it leaves. The most that two who ask at once can make the hub hold beside what they evaluate.
+/// An answer in one piece.
 pub const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// One that is written piece by piece, as it leaves. Two who ask at once make the hub hold as much beside what they evaluate.
+const WRITTEN_BYTES_MAX: usize = ANSWER_BYTES_MAX / 2;
 /// Below this an answer leaves as it is: packing would cost more than it saves.
 const PACKED_FROM_BYTES: usize = 1024;
 /// What is written before it goes through the packer.
@@ -54,7 +56,7 @@ pub struct Packing<'a> {
 impl<'a> Packing<'a> {
     /// Begins an answer.
     pub fn new(gzip: bool, wanted: &'a Wanted) -> Self {
-        Self { text: String::new(), packed: None, gzip, bytes_max: ANSWER_BYTES_MAX, wanted }
+        Self { text: String::new(), packed: None, gzip, bytes_max: WRITTEN_BYTES_MAX, wanted }
     }
 
     /// The word with the thread that writes.
@@ -73,6 +75,10 @@ impl<'a> Packing<'a> {
             return Ok(());
         }
         self.wanted.check()?;
+        if !self.gzip {
+            let more = last_growth(self.text.len(), self.text.capacity(), self.bytes_max);
+            self.text.reserve_exact(more);
+        }
         let held = match self.gzip {
             true => self.pack()?.len(),
             false => self.text.len(),
@@ -102,7 +108,10 @@ impl<'a> Packing<'a> {
 
     /// Packs what was written; gives all that is packed so far.
     fn pack(&mut self) -> Result<&[u8], Complaint> {
+        let bytes_max = self.bytes_max;
         let encoder = self.packed.get_or_insert_with(|| GzEncoder::new(Vec::new(), Compression::fast()));
+        let packed = encoder.get_mut();
+        packed.reserve_exact(last_growth(packed.len(), packed.capacity(), bytes_max));
         encoder.write_all(self.text.as_bytes()).map_err(|error| broken(&error))?;
         self.text.clear();
         Ok(encoder.get_ref())
@@ -118,6 +127,15 @@ impl<'a> Packing<'a> {
             "the answer would be larger than {most} MiB: ask for fewer series or a larger step{advice}"
         )))
     }
+}
+
+/// By how much to grow what is nearly full, where doubling it would go beyond the bound: to the bound, with the piece that
+/// is too much.
+const fn last_growth(len: usize, capacity: usize, bytes_max: usize) -> usize {
+    if capacity - len > 2 * PIECE_BYTES || 2 * capacity <= bytes_max {
+        return 0;
+    }
+    (bytes_max + 2 * PIECE_BYTES).saturating_sub(len)
 }
 
 fn broken(error: &io::Error) -> Complaint {
@@ -181,6 +199,18 @@ mod tests {
             };
             assert_eq!(text, line.repeat(lines).into_bytes());
         }
+    }
+
+    #[test]
+    fn what_is_written_does_not_grow_beyond_its_bound() {
+        let wanted = Wanted::default();
+        let mut packing = Packing { bytes_max: 3 * MIB, ..Packing::new(false, &wanted) };
+        while packing.settle().is_ok() {
+            packing.text().push_str(&"x".repeat(PIECE_BYTES / 2));
+        }
+        assert!(packing.text.len() > 3 * MIB && packing.text.capacity() <= 3 * MIB + 2 * PIECE_BYTES);
+        assert_eq!([last_growth(0, 0, MIB), last_growth(MIB / 4, MIB / 4, MIB)], [0, 0]);
+        assert_eq!(last_growth(2 * MIB, 2 * MIB, 3 * MIB), MIB + 2 * PIECE_BYTES);
     }
 
     #[test]

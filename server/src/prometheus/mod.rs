@@ -31,7 +31,7 @@ use crate::{
 };
 use agents::{People, millis};
 use index::Index;
-use pingup_promql::{Cancel, Limits};
+use pingup_promql::{Cancel, Claim, Limits, Spare};
 use rusqlite::Connection;
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -41,9 +41,21 @@ use std::{
 /// How long one query may take: less than the turn that it takes, so that it ends by its own words.
 pub const QUERY_TIME_MAX: Duration = Duration::from_secs(25);
 
-/// What one query may cost here. Points are kept while it is computed, 8 bytes each.
+/// What one query may keep at once, in points of 8 bytes: 24 MiB. A thousand agents' two days by the minute are 2.9 million.
+pub const QUERY_POINTS_MAX: u64 = 3 * 1024 * 1024;
+/// What each keeps of these without asking: 8 MiB, a thousand agents at a thousand steps. Beyond it goes
+/// one at a time, so that two, which is how many have a turn, keep 32 MiB together.
+pub const QUERY_OWN_POINTS: u64 = QUERY_POINTS_MAX / 3;
+
+/// What one query may cost here.
 pub const fn limits() -> Limits {
-    Limits { samples: 50_000_000, series: 100_000, points: 4_000_000, steps: 11_000, time: QUERY_TIME_MAX }
+    Limits {
+        samples: 50_000_000,
+        series: 100_000,
+        points: QUERY_POINTS_MAX,
+        steps: 11_000,
+        time: QUERY_TIME_MAX,
+    }
 }
 
 /// What this room needs of others.
@@ -64,6 +76,8 @@ pub struct Prometheus {
     neighbours: Neighbours,
     index: Arc<Index>,
     written: Arc<dyn Written>,
+    /// Points beyond what each query keeps by itself.
+    spare: Spare,
     /// The agents as they were at a version of the records.
     people: Mutex<Option<(i64, Arc<People>)>>,
 }
@@ -88,12 +102,18 @@ impl Prometheus {
         written: Arc<dyn Written>,
     ) -> Self {
         let index = Arc::default();
-        Self { tsdb, readers, sqlite, clock, neighbours, index, written, people: Mutex::default() }
+        let spare = Spare::new(QUERY_OWN_POINTS);
+        Self { tsdb, readers, sqlite, clock, neighbours, index, written, spare, people: Mutex::default() }
     }
 
     /// The moment that a query is about which names none, in milliseconds.
     fn now_ms(&self) -> i64 {
         millis(self.clock.now().as_micros())
+    }
+
+    /// A query's claim to points that it shares with others.
+    fn claim(&self) -> Claim {
+        self.spare.claim()
     }
 
     /// Where long answers take room.

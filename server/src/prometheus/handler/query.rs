@@ -9,7 +9,7 @@ use crate::{
     prometheus::{Prometheus, Source, limits},
 };
 use axum::{extract::State, response::Response};
-use pingup_promql::{Answer, Cancel, Error, Limits, Options, Query, pretty};
+use pingup_promql::{Answer, Cancel, Claim, Error, Limits, Options, Query, pretty};
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -51,6 +51,7 @@ impl Question {
         gzip: bool,
         evaluate: impl FnOnce(&Query, &Source, &Options) -> Result<Answer, Error> + Send + 'static,
     ) -> Result<Response, Complaint> {
+        let claim = room.claim();
         let work = move |source: &Source, cancel: &Cancel, out: &mut Packing<'_>| {
             let begun = Instant::now();
             let query = Query::parse(&self.text).map_err(|error| complaint(&error))?;
@@ -58,7 +59,9 @@ impl Question {
                 // It reads nothing, so nobody else says so, but it may compute for long.
                 out.wanted().give_way();
             }
-            let evaluated = evaluate(&query, source, &self.options(cancel));
+            // Kept until the answer is written, and its points are gone.
+            let options = self.options(cancel, claim);
+            let evaluated = evaluate(&query, source, &options);
             let mut answer = evaluated.map_err(|error| complaint(&error))?;
             answer.infos.extend(source.infos());
             let queued = begun.duration_since(self.asked_at).as_secs_f64();
@@ -68,10 +71,10 @@ impl Question {
         ask(room, gzip, work).await
     }
 
-    fn options(&self, cancel: &Cancel) -> Options {
+    fn options(&self, cancel: &Cancel, claim: Claim) -> Options {
         let usual = Options::default();
         let lookback_ms = self.lookback_ms.unwrap_or(usual.lookback_ms);
-        Options { lookback_ms, limits: self.limits, cancel: cancel.clone(), ..usual }
+        Options { lookback_ms, limits: self.limits, claim: Some(claim), cancel: cancel.clone(), ..usual }
     }
 }
 

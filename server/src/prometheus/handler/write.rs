@@ -2,7 +2,7 @@
 //! gone from memory once it is written.
 
 use crate::http::{envelope::Complaint, pack::Packing};
-use pingup_promql::{Answer, Labels, Sample, Series, Value, format};
+use pingup_promql::{Answer, Labels, Matrix, Sample, Value, format};
 use serde::Serialize;
 
 /// Points of a series that are written between two looks at whether to go on.
@@ -89,7 +89,11 @@ pub(super) fn answer(
     let mut notes = Notes { warnings, infos };
     match &mut value {
         Value::Vector(samples) => truncate(samples, limit, &mut notes),
-        Value::Matrix(series) => truncate(series, limit, &mut notes),
+        Value::Matrix(matrix) => {
+            if let Some(most) = excess(matrix.len(), limit, &mut notes) {
+                matrix.truncate(most);
+            }
+        }
         Value::Scalar { .. } | Value::Text { .. } => {}
     }
     success(out, &notes, |out| {
@@ -106,10 +110,16 @@ pub(super) fn answer(
 
 /// Cuts what is answered, and says so.
 pub(super) fn truncate<T>(items: &mut Vec<T>, limit: Option<usize>, notes: &mut Notes) {
-    if let Some(limit) = limit.filter(|&limit| limit < items.len()) {
-        items.truncate(limit);
-        notes.warnings.push(TRUNCATED.to_owned());
+    if let Some(most) = excess(items.len(), limit, notes) {
+        items.truncate(most);
     }
+}
+
+/// To how many `count` are to be cut, if they are; then it is said.
+fn excess(count: usize, limit: Option<usize>, notes: &mut Notes) -> Option<usize> {
+    let most = limit.filter(|&limit| limit < count)?;
+    notes.warnings.push(TRUNCATED.to_owned());
+    Some(most)
 }
 
 /// A list of texts.
@@ -161,7 +171,7 @@ fn result(out: &mut Packing<'_>, value: Value) -> Result<(), Complaint> {
     }
 }
 
-fn matrix(out: &mut Packing<'_>, all: Vec<Series>) -> Result<(), Complaint> {
+fn matrix(out: &mut Packing<'_>, all: Matrix) -> Result<(), Complaint> {
     out.text().push('[');
     for (number, series) in all.into_iter().enumerate() {
         let text = out.text();

@@ -58,7 +58,7 @@ pub fn has_data(source: &MemorySource, now_ms: i64, expression: &str, is_instant
     };
     match answer.unwrap_or_else(|error| panic!("{expression}: {error}")).value {
         Answered::Vector(samples) => !samples.is_empty(),
-        Answered::Matrix(series) => series.iter().any(|series| !series.values.is_empty()),
+        Answered::Matrix(series) => !series.is_empty(),
         _ => false,
     }
 }

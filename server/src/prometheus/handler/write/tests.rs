@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::storage::Wanted;
+use pingup_promql::Series;
 use serde_json::json;
 
 fn written(value: Value, limit: Option<usize>, stats: Option<Stats>) -> String {
@@ -32,7 +33,7 @@ fn every_type_is_written_as_prometheus_writes_it() {
             r#"{"resultType":"vector","result":[{"metric":{"__name__":"up","a":"\"ä\"\n"},"value":[1.5,"+Inf"]},{"metric":{"__name__":"up","a":"\"ä\"\n"},"value":[1.5,"1e-07"]}]}"#,
         ),
         (
-            Value::Matrix(vec![series]),
+            Value::Matrix(vec![series].into()),
             r#"{"resultType":"matrix","result":[{"metric":{"__name__":"up","a":"\"ä\"\n"},"values":[[0,"1.5"],[15.003,"NaN"]]}]}"#,
         ),
     ] {
@@ -44,7 +45,7 @@ fn every_type_is_written_as_prometheus_writes_it() {
 #[test]
 fn a_limit_cuts_series_and_says_so() {
     let series = |n: i64| Series { labels: Labels::default(), timestamps: vec![n], values: vec![0.0] };
-    let matrix = || Value::Matrix((0..3).map(series).collect());
+    let matrix = || Value::Matrix((0..3).map(series).collect::<Vec<_>>().into());
     let read =
         |limit| -> serde_json::Value { serde_json::from_str(&written(matrix(), limit, None)).unwrap() };
     let cut = read(Some(2));
@@ -58,7 +59,7 @@ fn long_series_and_statistics() {
     let count = 3 * POINTS_AT_ONCE + 1;
     let timestamps: Vec<i64> = (0..count as i64).collect();
     let series = Series { labels: Labels::default(), values: vec![0.5; count], timestamps };
-    let text = written(Value::Matrix(vec![series]), None, Some(Stats::new(0.25, 0.5, 7)));
+    let text = written(Value::Matrix(vec![series].into()), None, Some(Stats::new(0.25, 0.5, 7)));
     let value: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!(value["data"]["result"][0]["values"].as_array().unwrap().len(), count);
     assert_eq!(
