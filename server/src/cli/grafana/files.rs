@@ -1,6 +1,7 @@
 //! The files, as they stand in `deploy/`, and what is filled in.
 
 use super::address::Address;
+use std::time::Duration;
 use zeroize::Zeroizing;
 
 /// The data source; the one file that may hold a token.
@@ -9,6 +10,10 @@ pub(super) const DATA_SOURCE: &str = "provisioning/datasources/pingup.yaml";
 const PROVIDER: &str = "provisioning/dashboards/pingup.yaml";
 /// How a Prometheus scrapes the hub's own figures.
 const SCRAPE: &str = "prometheus/scrape.yml";
+/// The dashboard of all agents.
+const FLEET: &str = "dashboards/pingup-fleet.json";
+/// The alert rules, in Grafana's form and in Prometheus's.
+const RULES: [&str; 2] = ["provisioning/alerting/pingup.yaml", "prometheus/rules.yml"];
 /// The folder of the dashboards.
 pub(super) const DASHBOARDS: &str = "dashboards";
 
@@ -16,20 +21,20 @@ pub(super) const DASHBOARDS: &str = "dashboards";
 const FILES: [(&str, &str); 9] = [
     (DATA_SOURCE, include_str!("../../../../deploy/grafana/provisioning/datasources/pingup.yaml")),
     (PROVIDER, include_str!("../../../../deploy/grafana/provisioning/dashboards/pingup.yaml")),
-    (
-        "provisioning/alerting/pingup.yaml",
-        include_str!("../../../../deploy/grafana/provisioning/alerting/pingup.yaml"),
-    ),
-    ("dashboards/pingup-fleet.json", include_str!("../../../../deploy/grafana/dashboards/pingup-fleet.json")),
+    (RULES[0], include_str!("../../../../deploy/grafana/provisioning/alerting/pingup.yaml")),
+    (FLEET, include_str!("../../../../deploy/grafana/dashboards/pingup-fleet.json")),
     ("dashboards/pingup-agent.json", include_str!("../../../../deploy/grafana/dashboards/pingup-agent.json")),
     (
         "dashboards/pingup-discovery.json",
         include_str!("../../../../deploy/grafana/dashboards/pingup-discovery.json"),
     ),
     ("dashboards/pingup-hub.json", include_str!("../../../../deploy/grafana/dashboards/pingup-hub.json")),
-    ("prometheus/rules.yml", include_str!("../../../../deploy/prometheus/rules.yml")),
+    (RULES[1], include_str!("../../../../deploy/prometheus/rules.yml")),
     (SCRAPE, include_str!("../../../../deploy/prometheus/scrape.yml")),
 ];
+
+/// A series has a value for so long after its sample, in seconds, unless it is asked for otherwise.
+const LOOKBACK_SECONDS: u64 = 5 * 60;
 
 /// A file to be written.
 pub(super) struct Outgoing {
@@ -61,9 +66,33 @@ impl Filling<'_> {
             for (place, value) in self.values(path) {
                 filled = Zeroizing::new(filled.replacen(place, &value, 1));
             }
+            for (place, value) in self.widened(path) {
+                filled = Zeroizing::new(filled.replace(place, &value));
+            }
             Outgoing { path, text: filled, is_secret: path == DATA_SOURCE && self.token.is_some() }
         };
         FILES.iter().map(outgoing).collect()
+    }
+
+    /// After how many seconds without a sample an agent counts as silent, if that is longer than is usual: one sample may
+    /// be late.
+    pub(super) fn silent_after(&self) -> Option<u64> {
+        Some(self.interval_seconds * 2).filter(|seconds| *seconds > LOOKBACK_SECONDS)
+    }
+
+    /// What asks who is heard, wherever it stands in the file at `path`, for agents that measure that seldom.
+    fn widened(&self, path: &str) -> Vec<(&'static str, String)> {
+        const HEARD: &str = r#"pingup_agent_up{job=~\"$job\", instance=~\"$instance\"}"#;
+        let Some(seconds) = self.silent_after() else { return Vec::new() };
+        let time = humantime::format_duration(Duration::from_secs(seconds));
+        match path {
+            FLEET => vec![(HEARD, format!("last_over_time({HEARD}[{seconds}s])"))],
+            path if RULES.contains(&path) => vec![
+                (" pingup_agent_up\"", format!(" last_over_time(pingup_agent_up[{seconds}s])\"")),
+                ("for five minutes", format!("for {time}")),
+            ],
+            _ => Vec::new(),
+        }
     }
 
     /// What stands in the file at `path` to be replaced, and by what. Each stands there once; a test sees to it.
@@ -137,6 +166,33 @@ mod tests {
         ] {
             assert!(text(path).contains(line), "{line} in {}", text(path));
         }
+    }
+
+    #[test]
+    fn who_measures_seldom_is_silent_later() {
+        let address = Address::parse("http://hub:8080").unwrap();
+        let text = |interval_seconds, wanted: &str| {
+            let dashboards = "/d".to_owned();
+            let filling = Filling { address: &address, interval_seconds, dashboards, token: None };
+            let files = filling.files();
+            files.into_iter().find(|file| file.path == wanted).unwrap().text.to_string()
+        };
+        for path in [FLEET, RULES[0], RULES[1]] {
+            let delivered = FILES.iter().find(|file| file.0 == path).unwrap().1;
+            assert_eq!(text(150, path), delivered, "five minutes are two samples");
+            let heard = delivered.matches("pingup_agent_up").count();
+            let seldom = text(600, path);
+            assert_eq!(seldom.matches("last_over_time(pingup_agent_up").count(), heard, "{path}");
+            assert_eq!(seldom.matches("[1200s])").count(), heard, "{path}");
+        }
+        for path in RULES {
+            assert!(
+                text(600, path).contains("heard nothing of agent")
+                    && !text(600, path).contains("five minutes,")
+            );
+            assert!(text(151, path).contains("for 5m 2s, or it has signed off"), "{}", text(151, path));
+        }
+        serde_json::from_str::<serde_json::Value>(&text(600, FLEET)).unwrap();
     }
 
     #[test]

@@ -22,6 +22,7 @@ use std::{
     fs::File,
     io::{self, Read},
     path::{Path, PathBuf},
+    time::Duration,
 };
 use zeroize::Zeroizing;
 
@@ -87,6 +88,13 @@ fn export(arguments: &ExportArguments) -> Result<String, CliError> {
         dashboards: seen_at(folder, mounted_at.as_deref())?,
         token: token.as_deref().map(String::as_str),
     };
+    let seldom = match filling.silent_after() {
+        Some(seconds) => format!(
+            "\nagents are silent after {}, since they measure that seldom; panels of single measurements have gaps",
+            humantime::format_duration(Duration::from_secs(seconds))
+        ),
+        None => String::new(),
+    };
     let Put { written, unchanged, left } = put::put(folder, &filling.files(), *force)?;
     let folder = folder.display();
     let left = match &left[..] {
@@ -107,7 +115,7 @@ fn export(arguments: &ExportArguments) -> Result<String, CliError> {
     };
     Ok(format!(
         "{folder}: {written} files written, {unchanged} unchanged{left}\n\
-         the data source asks {address}/prometheus, and counts on a sample every {interval} s\n\
+         the data source asks {address}/prometheus, and counts on a sample every {interval} s{seldom}\n\
          {token}\n\
          then start Grafana anew; its provisioning folder is {folder}/provisioning"
     ))

@@ -42,6 +42,8 @@ pub(super) struct ReadQuery {
     pub(super) first_ms: i64,
     pub(super) last_ms: i64,
     pub(super) matchers: Vec<Matcher>,
+    /// What is computed of each window of samples; empty where it is not said, or there are no windows.
+    pub(super) function: String,
 }
 
 /// Reads a request.
@@ -74,11 +76,25 @@ fn query(message: &[u8]) -> Result<ReadQuery, Malformed> {
             (2, Field::Number(at)) => query.last_ms = at.cast_signed(),
             (3, Field::Bytes(_)) if query.matchers.len() == MATCHERS_MAX => return Err(Malformed::TooMany),
             (3, Field::Bytes(bytes)) => query.matchers.push(matcher(bytes)?),
-            // Hints are for stores that compute.
+            (4, Field::Bytes(bytes)) => query.function = window_function(bytes)?,
             _ => {}
         }
     }
     Ok(query)
+}
+
+/// The function of windows that hints tell. Without a range what they name is computed of other things than samples.
+fn window_function(hints: &[u8]) -> Result<String, Malformed> {
+    let (mut function, mut range_ms) = (String::new(), 0);
+    let mut fields = Fields(hints);
+    while let Some((number, field)) = fields.next()? {
+        match (number, field) {
+            (2, Field::Bytes(bytes)) => text(bytes)?.clone_into(&mut function),
+            (7, Field::Number(number)) => range_ms = number,
+            _ => {}
+        }
+    }
+    Ok(if range_ms == 0 { String::new() } else { function })
 }
 
 fn matcher(message: &[u8]) -> Result<Matcher, Malformed> {
@@ -153,8 +169,8 @@ mod tests {
         for (kind, name, value) in [(0, "__name__", "up"), (1, "a", "b"), (2, "c", "d.*"), (3, "e", "")] {
             put_bytes(&mut asked, 3, &matching(kind, name, value));
         }
-        // Hints, a number of eight bytes and one of four: passed over.
-        put_bytes(&mut asked, 4, b"\x08\x01");
+        // A function of windows; a number of eight bytes and one of four: passed over.
+        put_bytes(&mut asked, 4, b"\x08\x01\x12\x04rate\x38\x05");
         asked.extend_from_slice(&[9 << 3 | 1, 0, 0, 0, 0, 0, 0, 0, 0, 10 << 3 | 5, 0, 0, 0, 0]);
         let mut request = message(&[(1, &asked)]);
         // Packed: streamed chunks, or samples.
@@ -163,6 +179,7 @@ mod tests {
         let read = queries(&request).unwrap();
         let shown: Vec<_> = read[0].matchers.iter().map(ToString::to_string).collect();
         assert_eq!(shown, ["__name__=\"up\"", "a!=\"b\"", "c=~\"d.*\"", "e!~\"\""]);
+        assert_eq!(read[0].function, "rate");
         assert_eq!((read[0].first_ms, read[0].last_ms, read.len()), (-5, 1_763_216_880_000, 1));
     }
 
@@ -185,6 +202,8 @@ mod tests {
         }
         assert!(matches!(queries(&matcher(&matching(2, "a", "("))), Err(Malformed::Pattern(_))));
         assert_eq!(queries(b""), Ok(Vec::new()));
+        assert_eq!(window_function(b"\x12\x03sum"), Ok(String::new()), "of values, not of samples");
+        assert_eq!(window_function(b"\x12\x01\xff"), Err(Malformed::Bytes));
     }
 
     #[test]

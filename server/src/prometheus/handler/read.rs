@@ -72,9 +72,28 @@ fn selection(query: ReadQuery) -> Selection {
         matchers: query.matchers,
         first_ms,
         last_ms,
-        reading: Reading::Samples,
+        reading: reading(&query.function),
         moments: Moments { first_ms: last_ms, step_ms: 0, count: 1 },
     }
+}
+
+/// What becomes of the samples there. A Prometheus that does not say so gets what was measured.
+fn reading(function: &str) -> Reading {
+    const KNOWN: [&str; 8] = [
+        "min_over_time",
+        "max_over_time",
+        "sum_over_time",
+        "avg_over_time",
+        "count_over_time",
+        "last_over_time",
+        "present_over_time",
+        "absent_over_time",
+    ];
+    if function.is_empty() {
+        return Reading::Samples;
+    }
+    let known = KNOWN.into_iter().find(|known| *known == function);
+    Reading::Window { function: known.unwrap_or("this function of windows"), range_ms: 0 }
 }
 
 /// A query's series, written as they come.
@@ -136,5 +155,18 @@ impl Intake for Taken<'_> {
         }
         proto::put_series(&mut self.message, labels, samples);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_prometheus_says_that_it_computes_is_known_where_samples_were_let_go() {
+        let window = |function| Reading::Window { function, range_ms: 0 };
+        assert_eq!(reading("avg_over_time"), window("avg_over_time"));
+        assert_eq!(reading("mad_over_time"), window("this function of windows"));
+        assert_eq!(reading(""), Reading::Samples);
     }
 }

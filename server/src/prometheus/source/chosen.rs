@@ -34,8 +34,11 @@ pub(super) enum StandIn {
     Min,
     Max,
     Sum,
-    Mean,
+    /// As many samples as there were, each of them their mean.
+    Means,
     Last,
+    /// Nothing: the function of this name needs every sample.
+    Nothing(&'static str),
 }
 
 impl<'a> Chosen<'a> {
@@ -77,8 +80,9 @@ impl<'a> Chosen<'a> {
             "min_over_time" => StandIn::Min,
             "max_over_time" => StandIn::Max,
             "sum_over_time" => StandIn::Sum,
-            "avg_over_time" => StandIn::Mean,
-            _ => StandIn::Last,
+            "avg_over_time" | "count_over_time" => StandIn::Means,
+            "last_over_time" | "present_over_time" | "absent_over_time" => StandIn::Last,
+            function => StandIn::Nothing(function),
         }
     }
 }

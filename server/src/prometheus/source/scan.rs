@@ -8,7 +8,7 @@ use super::{
     failed,
     reader::{self, Column, ReadError, Reader},
     rows::{Rows, Settled},
-    standin::StandIns,
+    standin::{self, StandIns, Stood},
 };
 use crate::{
     prometheus::agents::Person,
@@ -80,6 +80,7 @@ impl<'a> Scan<'a> {
         agents.retain(|agent| **agent != *FLEET);
         let divisors: Vec<_> = self.columns.iter().map(|(metric, _)| metric.divisor()).collect();
         let (mut rows, mut settled) = (Rows::new(self.columns.len()), Settled::default());
+        let mut stood: Vec<Stood> = vec![None; self.columns.len()];
         let mut in_memory = in_memory.into_iter().peekable();
         for agent in agents {
             self.source.wanted.check().map_err(|error| failed(&error.into()))?;
@@ -96,11 +97,13 @@ impl<'a> Scan<'a> {
                 continue;
             }
             rows.clear();
-            self.gather(&agent, &mut rows)?;
+            stood.fill(None);
+            self.gather(&agent, &mut rows, &mut stood)?;
             if let Some(head) = head {
                 rows.append(&head);
             }
             if !rows.is_empty() {
+                self.refuse(&meant, &stood)?;
                 rows.settle(&divisors, &mut settled);
                 self.hand_over(&person, &meant, &rows, &mut settled, intake)?;
             }
@@ -164,13 +167,14 @@ impl<'a> Scan<'a> {
                     self.readers.extend(Reader::new(strip, range, &self.columns));
                 }
                 (Table::Samples, tier @ (Tier::Minute | Tier::Hour)) => {
+                    let width = if tier == Tier::Hour { rollup::HOUR } else { rollup::MINUTE };
                     if tier == Tier::Hour {
                         // Hours hold what finer rows hold too.
                         range.end = range.end.min(before_fine);
                     }
                     if range.start < range.end {
                         let strip = view.strip(part)?;
-                        self.stand_ins.extend(StandIns::new(strip, range, &self.columns));
+                        self.stand_ins.extend(StandIns::new(strip, range, width, &self.columns));
                     }
                 }
                 _ => {}
@@ -194,17 +198,34 @@ impl<'a> Scan<'a> {
     }
 
     /// Puts what files have of an agent behind `rows`.
-    fn gather(&mut self, agent: &str, rows: &mut Rows) -> Result<(), Error> {
+    fn gather(&mut self, agent: &str, rows: &mut Rows, stood: &mut [Stood]) -> Result<(), Error> {
         let too_many = self.readers.len() + self.stand_ins.len() > SIDE_BY_SIDE_MAX;
         for stand_ins in &mut self.stand_ins {
-            if stand_ins.read(agent, rows).map_err(read_failed)? {
-                self.source.stood_in.set(true);
-            }
+            stand_ins.read(agent, rows, stood).map_err(read_failed)?;
             rest(too_many, stand_ins.strip());
         }
         for reader in &mut self.readers {
             reader.read(agent, rows).map_err(read_failed)?;
             rest(too_many, reader.strip());
+        }
+        if stood.iter().any(Option::is_some) {
+            self.source.stood_in.set(true);
+        }
+        Ok(())
+    }
+
+    /// Refuses a selection whose function needs every sample, where the agent's samples of its time were let go.
+    fn refuse(&self, meant: &[bool], stood: &[Stood]) -> Result<(), Error> {
+        for ((chosen, columns), _) in
+            self.chosen.iter().zip(&self.of_chosen).zip(meant).filter(|(_, meant)| **meant)
+        {
+            let StandIn::Nothing(function) = chosen.stand_in() else { continue };
+            let range = chosen.range();
+            let of_columns = columns.iter().filter_map(|column| stood[*column].as_ref());
+            let found = of_columns.filter(|stood| *stood.start() < range.end && *stood.end() >= range.start);
+            if let Some(until) = found.map(|stood| *stood.end()).max() {
+                return Err(standin::needs_every_sample(function, until));
+            }
         }
         Ok(())
     }

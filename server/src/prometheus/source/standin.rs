@@ -1,8 +1,9 @@
 //! Where samples were let go, rollups stand in for them: of each minute or hour one sample, at the moment of its last.
 //!
-//! For a function that asks for an extreme or a sum it is that of the minute or hour, for a mean their mean; for
-//! anything else it is the last value, which is a sample as it was measured. What that does to an answer only whoever asked
-//! can judge: so it is told.
+//! For a function that asks for an extreme or a sum it is that of the minute or hour. For an average or a count there are
+//! as many as there were samples, each of them their mean: an hour weighs what its samples weighed, beside minutes and
+//! samples. Who asks for samples themselves gets the last, which is one as it was measured; a function that cannot be
+//! known from any of these is refused. What stands in is told.
 
 use super::{
     chosen::StandIn,
@@ -12,23 +13,31 @@ use super::{
 use crate::{
     prometheus::names::Metric,
     tsdb::{
-        TsdbError,
         lanes::{Leaf, Strip},
+        rollup::bucket,
         schema::OWN_COLUMNS,
         total::Total,
     },
 };
-use std::ops::Range;
+use pingup_promql::Error;
+use pingup_protocol::time::Timestamp;
+use std::ops::{Range, RangeInclusive};
 
 /// What is told with an answer that has any of them.
-pub(super) const TOLD: &str = "pingup info: some samples of this time were let go; of each minute or hour one stands in \
-                               for them (its extreme, sum or mean for a function of that name, else its last)";
+pub(super) const TOLD: &str = "pingup info: some samples of this time were let go; their minutes or hours stand in for them \
+                               (each as its extreme or sum for a function of that name, as its mean once for each sample \
+                               in averages and counts, else as its last sample)";
+
+/// From the first stand-in of a column to the last, microseconds.
+pub(super) type Stood = Option<RangeInclusive<i64>>;
 
 /// A part of rollups, and what is asked of it.
 #[derive(Debug)]
 pub(super) struct StandIns {
     strip: Strip,
     range: Range<i64>,
+    /// How long a minute or hour is, microseconds.
+    width: i64,
     name: Leaf,
     last_at: Leaf,
     count: Leaf,
@@ -46,8 +55,8 @@ struct Wanted {
 }
 
 impl StandIns {
-    /// What of `columns` the part has within `range`, microseconds; `None` if it is nothing.
-    pub(super) fn new(strip: Strip, range: Range<i64>, columns: &[Column]) -> Option<Self> {
+    /// What of `columns` the part has within `range`, microseconds, in buckets of so many; `None` if it is nothing.
+    pub(super) fn new(strip: Strip, range: Range<i64>, width: i64, columns: &[Column]) -> Option<Self> {
         let wanted = columns.iter().enumerate().filter_map(|(column, (metric, stand_in))| {
             let name = match metric {
                 Metric::Own(place) => OWN_COLUMNS[usize::from(*place)].into(),
@@ -58,14 +67,14 @@ impl StandIns {
             let leaf = match stand_in {
                 StandIn::Min => "min",
                 StandIn::Max => "max",
-                StandIn::Sum | StandIn::Mean => "sum",
-                StandIn::Last => "last",
+                StandIn::Sum | StandIn::Means => "sum",
+                StandIn::Last | StandIn::Nothing(_) => "last",
             };
             Some(Wanted { name, stand_in: *stand_in, leaf: strip.leaf(leaf)?, column })
         });
         let wanted: Vec<_> = wanted.collect();
         let (name, last_at, count) = (strip.leaf("name")?, strip.leaf("last_at")?, strip.leaf("count")?);
-        (!wanted.is_empty()).then_some(Self { strip, range, name, last_at, count, wanted })
+        (!wanted.is_empty()).then_some(Self { strip, range, width, name, last_at, count, wanted })
     }
 
     /// The part that is read.
@@ -73,9 +82,14 @@ impl StandIns {
         &mut self.strip
     }
 
-    /// Puts the agent's stand-ins behind `rows`; whether there were any.
-    pub(super) fn read(&mut self, agent_id: &str, rows: &mut Rows) -> Result<bool, ReadError> {
-        let (before, mut group) = (rows.times.len(), 0);
+    /// Puts the agent's stand-ins behind `rows`; of each column it is kept in `stood` from when until when there are any.
+    pub(super) fn read(
+        &mut self,
+        agent_id: &str,
+        rows: &mut Rows,
+        stood: &mut [Stood],
+    ) -> Result<(), ReadError> {
+        let mut group = 0;
         while let Some(of_agent) = self.strip.seek(agent_id, group)? {
             group = self.strip.group() + 1;
             let (wanted, mut first) = (&self.wanted, of_agent.start);
@@ -87,34 +101,60 @@ impl StandIns {
             })?;
             for (place, of_name) in found {
                 rows.check_room(of_name.len())?;
-                self.put(place, of_name, rows)?;
-            }
-        }
-        Ok(rows.times.len() > before)
-    }
-
-    fn put(&mut self, place: usize, of_name: Range<usize>, rows: &mut Rows) -> Result<(), TsdbError> {
-        let Wanted { stand_in, leaf, column, .. } = self.wanted[place];
-        let (mut times, mut values, mut counts) = (Vec::new(), Vec::new(), Vec::new());
-        self.strip.integers(self.last_at, of_name.clone(), &mut times)?;
-        self.strip.doubles(leaf, of_name.clone(), &mut values)?;
-        if matches!(stand_in, StandIn::Sum | StandIn::Mean) {
-            self.strip.integers(self.count, of_name, &mut counts)?;
-            for (value, count) in values.iter_mut().zip(&counts) {
-                let (count, sum) = Total::from_cells(*count, *value);
-                let mean = sum.mean(count);
-                *value = match (stand_in, sum) {
-                    (StandIn::Mean, _) => mean,
-                    (_, Total::Ones(sum)) => sum,
-                    (_, Total::Units(_)) => mean * count as f64,
-                };
-            }
-        }
-        for (at, value) in times.into_iter().zip(values) {
-            if self.range.contains(&at) {
-                rows.put(at, column, value);
+                self.put(place, of_name, rows, stood)?;
             }
         }
         Ok(())
     }
+
+    fn put(
+        &mut self,
+        place: usize,
+        of_name: Range<usize>,
+        rows: &mut Rows,
+        stood: &mut [Stood],
+    ) -> Result<(), ReadError> {
+        let Wanted { stand_in, leaf, column, .. } = self.wanted[place];
+        let (mut times, mut values, mut counts) = (Vec::new(), Vec::new(), Vec::new());
+        self.strip.integers(self.last_at, of_name.clone(), &mut times)?;
+        self.strip.doubles(leaf, of_name.clone(), &mut values)?;
+        self.strip.integers(self.count, of_name, &mut counts)?;
+        for ((at, value), count) in times.into_iter().zip(values).zip(counts) {
+            if !self.range.contains(&at) {
+                continue;
+            }
+            let from = stood[column].as_ref().map_or(at, |stood| at.min(*stood.start()));
+            stood[column] = Some(from..=stood[column].as_ref().map_or(at, |stood| at.max(*stood.end())));
+            let (count, sum) = Total::from_cells(count, value);
+            match (stand_in, sum) {
+                (StandIn::Means, _) => {
+                    let times = each_of(count, at, self.width);
+                    rows.check_room(times.len())?;
+                    let mean = sum.mean(count);
+                    times.for_each(|at| rows.put(at, column, mean));
+                }
+                (StandIn::Sum, Total::Units(_)) => rows.put(at, column, sum.mean(count) * count as f64),
+                _ => rows.put(at, column, value),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Moments for so many samples of a bucket, the last of which was at `last_at`: a millisecond apart, since no series has two
+/// within one. So all that counted have room in the bucket.
+fn each_of(count: u64, last_at: i64, width: i64) -> impl ExactSizeIterator<Item = i64> {
+    let last_ms = last_at.div_euclid(1_000);
+    let room = last_ms - bucket(last_at, width).div_euclid(1_000) + 1;
+    let count = u32::try_from(count.min(room.unsigned_abs())).unwrap_or(u32::MAX);
+    (0..count).rev().map(move |back| if back == 0 { last_at } else { (last_ms - i64::from(back)) * 1_000 })
+}
+
+/// That a function needs every sample, and samples until a moment, microseconds, were let go.
+pub(super) fn needs_every_sample(function: &str, until: i64) -> Error {
+    let until = Timestamp::from_micros(until);
+    Error::limit(format!(
+        "{function} needs every sample, and those until {until} are past their retention: ask for later ones, or for hours: \
+         avg_over_time(...[1h])[8d:1h] in place of ...[8d]; min, max, sum, avg, count and last_over_time are known of all times"
+    ))
 }
