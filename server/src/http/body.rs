@@ -33,6 +33,9 @@ const PAUSE_MAX: Duration = Duration::from_secs(30);
 /// its buffer would copy it. What never arrives is never touched, so it takes no memory.
 const ROOM_BYTES_MAX: u64 = 256 * 1024;
 
+/// What is read of a body that is refused for its length, so that its sender hears why.
+const DROPPED_BYTES_MAX: usize = 64 * 1024 * 1024;
+
 /// What all bodies of callers with a token, being read or answered, may take together.
 pub const BODIES_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// The same for strangers, who may only enrol: a pool of their own, so that filling it silences nobody else.
@@ -119,6 +122,9 @@ pub async fn read<B>(
 where
     B: Body<Data = Bytes> + Unpin,
 {
+    if body.size_hint().lower() > bytes_max as u64 {
+        return Err(too_large(bytes_max));
+    }
     let share = Share { left: &*budget.0, bytes: 0 };
     let mut arriving = Arriving { body, bytes_max, share, first: Bytes::new(), whole: BytesMut::new() };
     if !arriving.take_what_is_there().await? {
@@ -130,6 +136,26 @@ where
     }
     let Arriving { share, first, whole, .. } = arriving;
     Ok((if whole.is_empty() { first } else { whole.freeze() }, share))
+}
+
+/// Reads what is left of a body and keeps nothing of it. A sender that writes and does not listen until all of it is out
+/// would else see a broken line instead of the answer, and come back with the same for ever.
+pub async fn drop_rest<B: Body<Data = Bytes> + Unpin>(body: &mut B) {
+    let mut left = DROPPED_BYTES_MAX;
+    let drop_all = async {
+        while let Ok(Some(Ok(frame))) = timeout(PAUSE_MAX, body.frame()).await {
+            let length = frame.data_ref().map_or(0, Bytes::len);
+            let Some(rest) = left.checked_sub(length) else { return };
+            left = rest;
+        }
+    };
+    // Whoever takes longer hears it as he can.
+    let _ = timeout(BODY_DEADLINE, drop_all).await;
+}
+
+/// Whether a body was refused for its length.
+pub fn is_too_large(refusal: &Refusal) -> bool {
+    refusal.kind() == ProblemType::PayloadTooLarge
 }
 
 impl<B: Body<Data = Bytes> + Unpin> Arriving<'_, B> {

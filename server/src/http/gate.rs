@@ -4,7 +4,7 @@
 //! revocation (403) · path and token name one agent (403) · the body, no longer than it may be (413) ·
 //! strict JSON, a signature of the right form (400, 422) · the signature (401) · whether the key still lives, for
 //! the body may have taken minutes (403). What was checked is left in the request's extensions for the
-//! handler's extractors (`auth::extract`).
+//! handler's extractors (`auth::extract`). Remote write hears of a body that is too long when it has come, and as 400.
 //!
 //! The common case (an agent that was here before, a small body that is there) passes without a wait, a timer or a
 //! task of its own. What is rare stands in a box, so that not every request holds the room for it.
@@ -143,7 +143,7 @@ impl Gate {
                 return Err(mismatch("the path names another agent than the bearer token"));
             }
         }
-        let (parts, body) = request.into_parts();
+        let (parts, mut body) = request.into_parts();
         // From here on there is no body but the one that was checked.
         let mut request = Request::from_parts(parts, Body::empty());
         if self.rules.offers.len() > 1 {
@@ -158,7 +158,12 @@ impl Gate {
             Known::Operator(..) if self.rules.dialect.is_senders() => &self.porch.senders_bodies,
             Known::Operator(..) | Known::Agent(..) => &self.porch.bodies,
         };
-        let (bytes, share) = body::read(body, bytes_max, budget).await?;
+        let read = body::read(&mut body, bytes_max, budget).await;
+        if self.rules.dialect == Dialect::RemoteWrite && read.as_ref().is_err_and(body::is_too_large) {
+            // In a box: few requests come this way.
+            Box::pin(body::drop_rest(&mut body)).await;
+        }
+        let (bytes, share) = read?;
         self.admit_body(caller, bytes, &mut request).await?;
         Ok((request, Some(share)))
     }

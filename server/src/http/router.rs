@@ -81,6 +81,7 @@ const NONE: Option<usize> = None;
 const BODY: Option<usize> = Some(BODY_BYTES_MAX);
 const BATCH: Option<usize> = Some(BATCH_BODY_BYTES_MAX);
 const SERIES: Option<usize> = Some(series::handler::BODY_BYTES_MAX);
+const WRITTEN: Option<usize> = Some(series::handler::WRITE_BODY_BYTES_MAX);
 const JSON: &[Representation] = &[Json];
 const TABLE: &[Representation] = &[Json, NdJson, Csv, Arrow, Parquet];
 const ROWS: &[Representation] = &[Json, NdJson, Csv, Arrow];
@@ -138,7 +139,7 @@ pub fn table() -> Vec<Route> {
         row(M::GET,    "/prometheus/api/v1/status/flags",    Dashboard(Viewer),    NONE,  &[],                                      JSON,    prometheus::handler::flags),
         row(M::GET,    "/prometheus/api/v1/status/tsdb",     Dashboard(Viewer),    NONE,  &["limit"],                               JSON,    prometheus::handler::tsdb),
         row(M::POST,   "/prometheus/api/v1/read",            Dashboard(Viewer),    BODY,  &[],                                      &[Protobuf], prometheus::handler::read).takes(Kind::Snappy).nothing_follows(),
-        row(M::POST,   senders::WRITE,                       Dashboard(Writer),    SERIES, &[],                                     &[Text], series::handler::write).nothing_follows(),
+        row(M::POST,   senders::WRITE,                       Dashboard(Writer),    WRITTEN, &[],                                    &[Text], series::handler::write).nothing_follows(),
         row(M::POST,   "/otlp/v1/metrics",                   Dashboard(Writer),    SERIES, &[],                                     &[Protobuf, Json], series::handler::otlp).nothing_follows(),
     ];
     rows.extend(asked("/prometheus/api/v1/query",            INSTANT,   prometheus::handler::query));

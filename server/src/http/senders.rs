@@ -61,8 +61,12 @@ pub fn status(encoding: Encoding, status: StatusCode, message: &str) -> Response
     response
 }
 
-/// Writes a refusal of the porch as a line of text.
+/// Writes a refusal of the porch as a line of text. A body that is too large is 400: vmagent repeats whatever else it hears,
+/// and all that it has stands behind.
 pub(super) fn write_text(response: &mut Response, refusal: &Refusal) {
+    if response.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        *response.status_mut() = StatusCode::BAD_REQUEST;
+    }
     put(response, TEXT, refusal.problem().detail.clone().into_bytes());
     offer_password(response);
 }

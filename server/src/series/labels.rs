@@ -138,7 +138,7 @@ fn is_name(name: &str, further: impl Fn(char) -> bool) -> bool {
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || further(c))
 }
 
-fn told(text: &str) -> String {
+pub(super) fn told(text: &str) -> String {
     text.chars().take(TOLD_CHARS_MAX).collect()
 }
 

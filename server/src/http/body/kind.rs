@@ -86,7 +86,8 @@ impl Kind {
     }
 }
 
-/// Refuses a body that is not of this kind by its own account, or larger than `bytes_max` by its own account.
+/// Refuses a body that is not of this kind by its own account, or larger than `bytes_max` by its own account. Whether one
+/// of remote write is larger is told when it has come, for else its sender would not hear it.
 pub fn check_headers(headers: &HeaderMap, kind: Kind, bytes_max: usize) -> Result<(), Refusal> {
     let content_type = single(headers, &header::CONTENT_TYPE);
     if !content_type.is_some_and(|content_type| kind.is(content_type)) || !kind.is_spoken(headers) {
@@ -97,7 +98,7 @@ pub fn check_headers(headers: &HeaderMap, kind: Kind, bytes_max: usize) -> Resul
         return Err(Refusal::new(ProblemType::UnsupportedMediaType, kind.packed()));
     }
     let announced = single(headers, &header::CONTENT_LENGTH).and_then(|text| text.parse::<usize>().ok());
-    if announced.is_some_and(|length| length > bytes_max) {
+    if kind != Kind::Written && announced.is_some_and(|length| length > bytes_max) {
         return Err(too_large(bytes_max));
     }
     Ok(())
@@ -161,5 +162,7 @@ mod tests {
         assert!(check(Kind::Otlp, &[]).is_err());
         let long = [("content-type", "application/json"), ("content-length", "101")];
         assert!(check(Kind::Otlp, &long).unwrap_err().contains("at most 100 bytes"));
+        let written = [("content-type", "application/x-protobuf"), ("content-encoding", "snappy"), long[1]];
+        assert_eq!(check(Kind::Written, &written), Ok(()), "told when it has come");
     }
 }

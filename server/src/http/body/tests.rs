@@ -15,6 +15,29 @@ async fn a_body_is_read_up_to_its_limit_and_no_further() {
 }
 
 #[tokio::test]
+async fn what_is_left_of_a_refused_body_is_read_up_to_a_bound() {
+    let most = DROPPED_BYTES_MAX >> 20;
+    for parts in [3, most, 2 * most] {
+        let (mut sender, mut body) = Channel::<Bytes>::new(1);
+        let send = async move {
+            let mut sent = 0;
+            let part = Bytes::from(vec![0; 1 << 20]);
+            while sent < parts && sender.send_data(part.clone()).await.is_ok() {
+                sent += 1;
+            }
+            sent
+        };
+        let drop_all = async {
+            drop_rest(&mut body).await;
+            drop(body);
+        };
+        let (sent, ()) = tokio::join!(send, drop_all);
+        // One more is on its way, and one passes the bound.
+        assert!(sent >= parts.min(most) && sent <= most + 2, "{sent} of {parts}");
+    }
+}
+
+#[tokio::test]
 async fn a_body_in_one_part_is_taken_as_it_lies() {
     let sent = Bytes::from_static(b"as it lies");
     let budget = Budget::known();

@@ -261,7 +261,11 @@ fn general_refusals(rules: &Rules) -> Vec<ProblemType> {
         kinds.extend([P::AgentRevoked, P::AgentMismatch]);
     }
     if rules.body_bytes_max.is_some() {
-        kinds.extend([P::UnsupportedMediaType, P::PayloadTooLarge]);
+        kinds.push(P::UnsupportedMediaType);
+    }
+    // What is too large for remote write is 400, as all that it will never take.
+    if rules.body_bytes_max.is_some() && rules.dialect != Dialect::RemoteWrite {
+        kinds.push(P::PayloadTooLarge);
     }
     if rules.body_bytes_max.is_some() && rules.dialect == Dialect::Pingup {
         kinds.extend([P::MalformedJson, P::InvalidUnicode]);

@@ -3,7 +3,11 @@
 use super::outcome::{Ends, Refused, Unfit};
 use crate::{
     http::unpack::{Allowance, RoomError},
-    series::{Described, Incoming, Labels, POINTS_PER_PUSH_MAX, Point, Push, SERIES_PER_PUSH_MAX},
+    series::{
+        Described, Incoming, Labels, MetricKind, POINTS_PER_PUSH_MAX, Point, Push, SERIES_PER_PUSH_MAX,
+        labels::NAME_BYTES_MAX,
+        told::{HELP_BYTES_MAX, UNIT_BYTES_MAX},
+    },
 };
 
 /// What a push takes in memory, about: far less than the smallest queue, so that it fits once others are gone.
@@ -58,13 +62,22 @@ impl Brought {
         self.put(Incoming { labels, points })
     }
 
-    /// Keeps what is told of a metric.
-    pub(super) fn describe(&mut self, described: Described) -> Result<(), Unfit> {
+    /// Keeps what is told of a metric, as far as the room does.
+    pub(super) fn describe(
+        &mut self,
+        metric: &str,
+        kind: MetricKind,
+        help: &str,
+        unit: &str,
+    ) -> Result<(), Unfit> {
+        // A name beyond its bound stays too long to be one.
+        let metric = cut(metric, 2 * NAME_BYTES_MAX);
+        let (help, unit) = (cut(help, HELP_BYTES_MAX), cut(unit, UNIT_BYTES_MAX));
+        let text = metric.len() + help.len() + unit.len();
         self.take_one::<Described>()?;
-        let Described { metric, help, unit, .. } = &described;
-        self.allowance.take(metric.len() + help.len() + unit.len())?;
-        let bytes = size_of::<Described>() + metric.len() + help.len() + unit.len();
-        self.room(bytes, 0).described.push(described);
+        self.allowance.take(text)?;
+        let described = Described { metric: metric.into(), kind, help: help.into(), unit: unit.into() };
+        self.room(size_of::<Described>() + text, 0).described.push(described);
         Ok(())
     }
 
@@ -93,6 +106,10 @@ impl Brought {
         let last = self.pushes.len() - 1;
         &mut self.pushes[last]
     }
+}
+
+fn cut(text: &str, bytes_max: usize) -> &str {
+    &text[..text.floor_char_boundary(bytes_max)]
 }
 
 #[cfg(test)]

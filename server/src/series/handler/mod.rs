@@ -23,8 +23,11 @@ use brought::Brought;
 use outcome::{Outcome, Unfit};
 use std::sync::Arc;
 
-/// A body, as it comes.
+/// A body of OTLP, as it comes.
 pub const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// A body of remote write, as it comes: vmagent makes blocks of 8 MiB unless told otherwise, and snappy may make them a
+/// sixth longer.
+pub const WRITE_BODY_BYTES_MAX: usize = 10 * 1024 * 1024;
 /// A body, unpacked.
 const UNPACKED_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// An unpacked body and all that is made of it: a message may be much smaller than what it tells.
@@ -32,7 +35,9 @@ const REQUEST_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Bodies above this, unpacked, are read off the threads that serve connections.
 const INLINE_BYTES_MAX: usize = 64 * 1024;
 const _: () = assert!(UNPACKED_BYTES_MAX < REQUEST_BYTES_MAX);
-const _: () = assert!(BODY_BYTES_MAX + REQUEST_BYTES_MAX <= SENDERS_BODIES_BYTES_MAX, "one always fits");
+const _: () = assert!(BODY_BYTES_MAX <= WRITE_BODY_BYTES_MAX);
+const _: () =
+    assert!(WRITE_BODY_BYTES_MAX + REQUEST_BYTES_MAX <= SENDERS_BODIES_BYTES_MAX, "one always fits");
 
 /// What the doors have.
 #[derive(Debug)]

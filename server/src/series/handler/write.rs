@@ -15,17 +15,19 @@ use crate::{
         senders,
         unpack::Snappy,
     },
-    series::{Described, Labels, MetricKind, Point},
+    series::{Labels, MetricKind, Point, told::HELP_BYTES_MAX},
 };
 use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
 use http::StatusCode;
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 /// Labels by which a refused series is named.
 const NAMED_LABELS_MAX: usize = 8;
+/// What is looked at of a text of metadata: more than is kept of any, by a letter that may be broken there.
+const TOLD_BYTES_MAX: usize = HELP_BYTES_MAX + 4;
 
 /// `POST /prometheus/api/v1/write`.
 pub async fn write(State(doors): State<Arc<Doors>>, sender: Operator, body: PlainBody) -> Response {
@@ -172,26 +174,27 @@ fn name_of(message: &[u8]) -> String {
 }
 
 fn read_metadata(message: &[u8], brought: &mut Brought) -> Result<(), Unfit> {
-    let mut described = Described {
-        metric: String::new(),
-        kind: MetricKind::Unknown,
-        help: String::new(),
-        unit: String::new(),
-    };
+    let mut kind = MetricKind::Unknown;
+    let (mut metric, mut help, mut unit) = (&[][..], &[][..], &[][..]);
     let mut fields = Fields(message);
     while let Some((number, field)) = fields.next()? {
         match (number, field) {
-            (1, Field::Number(1)) => described.kind = MetricKind::Counter,
-            (1, Field::Number(2)) => described.kind = MetricKind::Gauge,
-            (1, Field::Number(3)) => described.kind = MetricKind::Histogram,
-            (1, Field::Number(5)) => described.kind = MetricKind::Summary,
-            (2, Field::Bytes(bytes)) => described.metric = String::from_utf8_lossy(bytes).into_owned(),
-            (4, Field::Bytes(bytes)) => described.help = String::from_utf8_lossy(bytes).into_owned(),
-            (5, Field::Bytes(bytes)) => described.unit = String::from_utf8_lossy(bytes).into_owned(),
+            (1, Field::Number(1)) => kind = MetricKind::Counter,
+            (1, Field::Number(2)) => kind = MetricKind::Gauge,
+            (1, Field::Number(3)) => kind = MetricKind::Histogram,
+            (1, Field::Number(5)) => kind = MetricKind::Summary,
+            (2, Field::Bytes(bytes)) => metric = bytes,
+            (4, Field::Bytes(bytes)) => help = bytes,
+            (5, Field::Bytes(bytes)) => unit = bytes,
             _ => {}
         }
     }
-    brought.describe(described)
+    brought.describe(&looked_at(metric), kind, &looked_at(help), &looked_at(unit))
+}
+
+/// As text. Bytes that are none take three each: those that nobody will look at are left out before.
+fn looked_at(bytes: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(&bytes[..bytes.len().min(TOLD_BYTES_MAX)])
 }
 
 #[cfg(test)]

@@ -94,7 +94,10 @@ fn what_is_no_write_is_refused_as_a_whole() {
     }
     let zstd = [WRITTEN[0], ("content-encoding", "zstd"), WRITTEN[2]];
     assert!(line(&send(&zstd, b""), 415).contains("Content-Encoding: snappy"));
-    assert!(line(&announced(&sender, WRITE, &WRITTEN, 4 * MIB + 1), 413).contains("4194304 bytes"));
+    // All of it is read before the answer: a sender hears nothing while it writes, and must not come back with it.
+    for length in [10 * MIB + 1, 40 * MIB] {
+        assert!(line(&send(&WRITTEN, &vec![0; length]), 400).contains("10485760 bytes"));
+    }
     assert!(line(&sender.get(WRITE), 405).contains("Allow"));
 }
 
@@ -126,6 +129,12 @@ fn what_is_no_otlp_is_refused_in_its_own_encoding() {
     assert!(status(&send(&JSON, b"no"), 400, 3).contains("no OTLP in JSON"));
     assert!(status(&send(&gzip, b"{}"), 400, 3).contains("no gzip"));
     assert!(status(&send(&gzip, &bomb), 400, 3).contains("at most 16777216 bytes"));
+    // Half a million words: refused before they are taken apart, and nothing else for it.
+    let (words, now) = ("a.".repeat(MIB), now_ms());
+    let answer = otlp(&sender, &of_shop(&json!([gauge(&words, now, 1.0), gauge("short", now, 1.0)])));
+    let partial = &answer.expect(200)["partialSuccess"];
+    assert_eq!(partial["rejectedDataPoints"], "1");
+    assert!(partial["errorMessage"].as_str().unwrap().contains("2097152 bytes"), "{partial}");
     let many = format!("{{\"resourceMetrics\": [{}{{}}]}}", "{},".repeat(MIB));
     assert!(status(&send(&JSON, many.as_bytes()), 400, 3).contains("send less at once"));
     assert!(status(&announced(&sender, OTLP, &JSON, 4 * MIB + 1), 413, 3).contains("4194304 bytes"));

@@ -83,3 +83,35 @@ fn nothing_is_taken_too() {
         sender.send("POST", &format!("{}?get_vm_proto_version=1", super::WRITE), &super::WRITTEN, Some(b""));
     super::line(&asked, 400);
 }
+
+/// What vmagent makes of a scrape of many long ids unless told otherwise: nearly 8 MiB, of which snappy saves nothing.
+#[test]
+fn a_block_that_snappy_does_not_shrink_is_taken() {
+    let hub = Hub::start();
+    let (sender, now) = (hub.operator("writer"), now_ms());
+    let mut state = 1_u64;
+    let mut id = || {
+        let letters = (0..600).map(|_| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            char::from(b' ' + (state >> 40) as u8 % 95)
+        });
+        letters.collect::<String>()
+    };
+    let all: Vec<_> = (0..1_600)
+        .map(|at| {
+            let ids: Vec<_> = (0..8).map(|n| (format!("id_{n}"), id())).collect();
+            let mut labels = vec![("__name__", if at % 2 == 0 { "even" } else { "odd" })];
+            labels.extend(ids.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+            series(&labels, &[(1.0, now)])
+        })
+        .collect();
+    let body = request(&all);
+    assert!((6 << 20..10 << 20).contains(&body.len()), "{} bytes", body.len());
+    let answer = write(&sender, &body);
+    assert_eq!((answer.status, answer.text()), (204, ""));
+    let query = crate::prometheus::encode("count(even)");
+    let counted = hub
+        .operator("viewer")
+        .get(&format!("/prometheus/api/v1/query?query={query}&time={}", (now + 1_000) / 1_000));
+    assert_eq!(counted.expect(200)["data"]["result"][0]["value"][1], "800");
+}

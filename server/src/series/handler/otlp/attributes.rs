@@ -2,7 +2,11 @@
 
 use super::{
     message::{AnyValue, Attribute},
-    names,
+    names::{self, SAID_BYTES_MAX},
+};
+use crate::series::{
+    LabelError,
+    labels::{self, LABEL_SET_BYTES_MAX, LABELS_MAX, VALUE_BYTES_MAX},
 };
 use std::collections::BTreeMap;
 
@@ -17,14 +21,26 @@ pub(super) fn put(pairs: &mut Pairs, name: &str, value: String) {
 }
 
 /// Attributes as labels; of several that are called the same then, in the order of their keys, all values.
-pub(super) fn pairs<'a>(attributes: impl IntoIterator<Item = &'a Attribute<'a>>) -> Pairs {
+///
+/// # Errors
+/// They are more than one series may have. That is told before they are copied, so what comes back is small.
+pub(super) fn pairs<'a>(
+    attributes: impl IntoIterator<Item = &'a Attribute<'a>>,
+) -> Result<Pairs, LabelError> {
     let mut ordered: Vec<_> = attributes.into_iter().collect();
     ordered.sort_by(|a, b| a.key.cmp(&b.key));
-    let mut pairs = Pairs::new();
-    for attribute in ordered {
-        let (Some(name), value) = (names::label(&attribute.key), words(&attribute.value)) else { continue };
+    let (mut pairs, mut bytes) = (Pairs::new(), 0);
+    for Attribute { key, value } in ordered {
+        if key.len() > SAID_BYTES_MAX {
+            return Err(LabelError::LongName(labels::told(key), key.len()));
+        }
+        let (Some(name), value) = (names::label(key), words(key, value)?) else { continue };
         if value.is_empty() {
             continue;
+        }
+        bytes += value.len();
+        if bytes > LABEL_SET_BYTES_MAX {
+            return Err(LabelError::LongSet(bytes));
         }
         pairs
             .entry(name)
@@ -33,19 +49,41 @@ pub(super) fn pairs<'a>(attributes: impl IntoIterator<Item = &'a Attribute<'a>>)
                 values.push_str(&value);
             })
             .or_insert(value);
+        if pairs.len() > LABELS_MAX {
+            return Err(LabelError::TooMany(pairs.len()));
+        }
     }
-    pairs
+    Ok(pairs)
 }
 
-/// An attribute's value in words: lists and maps as JSON.
-pub(super) fn words(value: &AnyValue<'_>) -> String {
-    match value {
+/// The value of the attribute `key` in words: lists and maps as JSON.
+///
+/// # Errors
+/// It is longer than a label's value may be. That is told before it is written.
+pub(super) fn words(key: &str, value: &AnyValue<'_>) -> Result<String, LabelError> {
+    let bytes = at_least(value);
+    if bytes > VALUE_BYTES_MAX {
+        return Err(LabelError::LongValue(labels::told(key), bytes));
+    }
+    Ok(match value {
         AnyValue::Nothing => String::new(),
         AnyValue::Text(text) => text.clone().into_owned(),
         AnyValue::Truth(truth) => truth.to_string(),
         AnyValue::Integer(number) => number.to_string(),
         AnyValue::Double(number) => number.to_string(),
         AnyValue::List(_) | AnyValue::Map(_) => json(value).to_string(),
+    })
+}
+
+/// How long a value is in words, at least: without escapes, and with numbers of one digit.
+fn at_least(value: &AnyValue<'_>) -> usize {
+    match value {
+        AnyValue::Nothing => 0,
+        AnyValue::Text(text) => text.len(),
+        AnyValue::Truth(_) | AnyValue::Integer(_) | AnyValue::Double(_) => 1,
+        // A comma or a bracket; for a member quotes and a colon too.
+        AnyValue::List(values) => values.iter().map(|value| 1 + at_least(value)).sum(),
+        AnyValue::Map(members) => members.iter().map(|one| 4 + one.key.len() + at_least(&one.value)).sum(),
     }
 }
 

@@ -1,6 +1,12 @@
 //! What OpenTelemetry's names become in Prometheus: the rules of both projects' compatibility specification, as Prometheus
 //! itself has them by default. So a dashboard for a Prometheus that takes OTLP finds the same names here.
 
+use crate::series::labels::NAME_BYTES_MAX;
+
+/// Names, units and keys that are longer are not looked at: of what is taken apart each word takes room, and nothing of
+/// that length can be stored. Letters of four bytes become one.
+pub(super) const SAID_BYTES_MAX: usize = 4 * NAME_BYTES_MAX;
+
 /// Words that a name may end with, for its kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ending {

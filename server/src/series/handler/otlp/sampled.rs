@@ -9,6 +9,9 @@ use pingup_promql::STALE;
 
 /// A flag of a point: there is no value any more.
 const NO_RECORDED_VALUE: u64 = 1;
+/// Bounds of a histogram's point, or quantiles of a summary's: each becomes a series, written with its bound in words,
+/// which may be 326 letters.
+pub(super) const BOUNDS_MAX: usize = 1_000;
 
 /// Why a point is left out.
 pub(super) enum Why {
@@ -16,6 +19,8 @@ pub(super) enum Why {
     NoTime,
     NoValue,
     Buckets,
+    /// So many bounds or quantiles.
+    Many(usize),
     Unfit(Unfit),
 }
 
@@ -26,6 +31,7 @@ impl Why {
             Self::NoTime => "a point has no time".to_owned(),
             Self::NoValue => "a point has no value".to_owned(),
             Self::Buckets => "a histogram's buckets do not fit their bounds".to_owned(),
+            Self::Many(count) => format!("{count} bounds; a point may have {BOUNDS_MAX}"),
             Self::Unfit(_) => String::new(),
         }
     }
@@ -35,6 +41,11 @@ impl From<LabelError> for Why {
     fn from(error: LabelError) -> Self {
         Self::Labels(error)
     }
+}
+
+/// Refuses a point of so many bounds before anything is made of them.
+fn few(bounds: usize) -> Result<(), Why> {
+    if bounds > BOUNDS_MAX { Err(Why::Many(bounds)) } else { Ok(()) }
 }
 
 /// The samples of one point, by what their series adds to its name and labels.
@@ -80,6 +91,7 @@ impl Sampled for HistogramPoint<'_> {
     fn samples(&self) -> Result<Samples, Why> {
         let is_stale = self.flags.0 & NO_RECORDED_VALUE != 0;
         let value = |value: f64| if is_stale { STALE } else { value };
+        few(self.explicit_bounds.len())?;
         let bounds: Vec<_> = self.explicit_bounds.iter().map(|bound| bound.0).collect();
         let is_ordered = bounds.is_sorted_by(|a, b| a < b) && bounds.iter().all(|bound| bound.is_finite());
         let fit = self.bucket_counts.len() == bounds.len() + 1;
@@ -114,6 +126,7 @@ impl Sampled for SummaryPoint<'_> {
     fn samples(&self) -> Result<Samples, Why> {
         let is_stale = self.flags.0 & NO_RECORDED_VALUE != 0;
         let value = |value: f64| if is_stale { STALE } else { value };
+        few(self.quantile_values.len())?;
         let quantiles = self.quantile_values.iter();
         let mut samples: Samples = quantiles
             .map(|one| ("", Some(("quantile", one.quantile.0.to_string())), value(one.value.0)))

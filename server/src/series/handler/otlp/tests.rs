@@ -1,6 +1,8 @@
 //! OTLP requests, read by themselves: the same in both encodings, what becomes of each kind of point, and what is left
 //! out by which words.
 
+mod hostile;
+
 use super::*;
 use crate::{
     http::{

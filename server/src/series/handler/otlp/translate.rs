@@ -8,14 +8,21 @@ use super::{
     },
     attributes::{Pairs, pairs, put, words},
     decode::CUMULATIVE,
-    message::{Metric, Points, Request, ResourceMetrics},
-    names::{self, Ending},
+    message::{Attribute, Metric, Points, Request, ResourceMetrics},
+    names::{self, Ending, SAID_BYTES_MAX},
     sampled::{Sampled, Why},
 };
-use crate::series::{Described, Labels, MetricKind, Point, labels::METRIC_NAME};
+use crate::series::{
+    LabelError, Labels, MetricKind, Point,
+    labels::{self, METRIC_NAME},
+};
 
 /// The metric that tells what is known of a resource.
 const TARGET_INFO: &str = "target_info";
+const SERVICE: &str = "service.name";
+const NAMESPACE: &str = "service.namespace";
+const INSTANCE: &str = "service.instance.id";
+const IDENTITY: [&str; 3] = [SERVICE, NAMESPACE, INSTANCE];
 const NANOS_PER_MS: u64 = 1_000_000;
 
 /// Translates a request, and counts the points that are kept.
@@ -31,34 +38,40 @@ pub(super) fn translate(request: Request<'_>, brought: &mut Brought) -> Result<u
     Ok(kept)
 }
 
+/// What names what measures, as `job` and `instance`.
+fn identity(attributes: &[Attribute<'_>]) -> Result<Pairs, LabelError> {
+    let (mut name, mut namespace, mut identity) = (String::new(), String::new(), Pairs::new());
+    for Attribute { key, value } in attributes {
+        match &**key {
+            SERVICE => name = words(key, value)?,
+            NAMESPACE => namespace = words(key, value)?,
+            INSTANCE => put(&mut identity, "instance", words(key, value)?),
+            _ => {}
+        }
+    }
+    if !name.is_empty() {
+        let job = if namespace.is_empty() { name } else { format!("{namespace}/{name}") };
+        put(&mut identity, "job", job);
+    }
+    Ok(identity)
+}
+
 /// What measures, and what it brought so far.
 struct Target<'b> {
     brought: &'b mut Brought,
     /// `job` and `instance`, as far as they are known.
-    identity: Pairs,
+    identity: Result<Pairs, LabelError>,
     /// What else is known of it.
-    info: Pairs,
+    info: Result<Pairs, LabelError>,
     newest_ms: Option<i64>,
     kept: usize,
 }
 
 impl<'b> Target<'b> {
     fn of(resource: &ResourceMetrics<'_>, brought: &'b mut Brought) -> Self {
-        let (mut name, mut namespace) = (String::new(), String::new());
-        let (mut identity, mut others) = (Pairs::new(), Vec::new());
-        for attribute in &resource.resource.attributes {
-            match &*attribute.key {
-                "service.name" => name = words(&attribute.value),
-                "service.namespace" => namespace = words(&attribute.value),
-                "service.instance.id" => put(&mut identity, "instance", words(&attribute.value)),
-                _ => others.push(attribute),
-            }
-        }
-        if !name.is_empty() {
-            let job = if namespace.is_empty() { name } else { format!("{namespace}/{name}") };
-            put(&mut identity, "job", job);
-        }
-        Self { brought, identity, info: pairs(others), newest_ms: None, kept: 0 }
+        let attributes = &resource.resource.attributes;
+        let others = attributes.iter().filter(|one| !IDENTITY.contains(&&*one.key));
+        Self { brought, identity: identity(attributes), info: pairs(others), newest_ms: None, kept: 0 }
     }
 
     fn metric(&mut self, metric: &Metric<'_>) -> Result<(), Unfit> {
@@ -106,6 +119,12 @@ impl<'b> Target<'b> {
         kind: MetricKind,
         points: &[P],
     ) -> Result<(), Unfit> {
+        if let Some(long) = [&metric.name, &metric.unit].into_iter().find(|said| said.len() > SAID_BYTES_MAX)
+        {
+            let why = || LabelError::LongName(labels::told(long), long.len()).to_string();
+            self.brought.refused.add(points.len(), why);
+            return Ok(());
+        }
         let Some(name) = names::metric(&metric.name, &metric.unit, ending) else {
             self.brought
                 .refused
@@ -119,8 +138,7 @@ impl<'b> Target<'b> {
                 Err(why) => self.brought.refused.add(1, || format!("{}: {}", told(&name), why.text())),
             }
         }
-        let (help, unit) = (metric.description.clone().into_owned(), names::unit(&metric.unit));
-        self.brought.describe(Described { metric: name, kind, help, unit })
+        self.brought.describe(&name, kind, &metric.description, &names::unit(&metric.unit))
     }
 
     /// Keeps all series of a point, or none.
@@ -129,10 +147,10 @@ impl<'b> Target<'b> {
         // What a clock of 64 bits tells in nanoseconds fits a signed one in milliseconds.
         let at_ms = i64::try_from(nanos / NANOS_PER_MS).ok().filter(|_| nanos != 0).ok_or(Why::NoTime)?;
         let samples = point.samples()?;
-        let own = pairs(point.attributes());
+        let own = pairs(point.attributes())?;
         let mut found = Vec::with_capacity(samples.len());
         for (suffix, further, value) in samples {
-            let labels = self.labels(format!("{name}{suffix}"), own.clone(), further)?;
+            let labels = self.labels(format!("{name}{suffix}"), &own, further)?;
             found.push((labels, vec![Point { at_ms, value }]));
         }
         for (labels, points) in found {
@@ -142,31 +160,33 @@ impl<'b> Target<'b> {
         Ok(())
     }
 
-    /// A series' labels. What measures and what the series is come before attributes of the same name.
-    fn labels(
-        &mut self,
-        name: String,
-        mut pairs: Pairs,
-        further: Option<(&str, String)>,
-    ) -> Result<Labels, Why> {
-        pairs.extend(self.identity.clone());
-        pairs.extend(further.map(|(name, value)| (name.to_owned(), value)));
-        pairs.insert(METRIC_NAME.to_owned(), name);
-        for (name, value) in &pairs {
+    /// A series' labels. What measures and what the series is come before attributes of the same name. They are counted
+    /// before they are copied.
+    fn labels(&mut self, name: String, own: &Pairs, further: Option<(&str, String)>) -> Result<Labels, Why> {
+        let identity = self.identity.as_ref().map_err(LabelError::clone)?;
+        let mut first: Pairs = further.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        first.insert(METRIC_NAME.to_owned(), name);
+        for (name, value) in own.iter().chain(identity).chain(&first) {
             let room = self.brought.take_text(name).and_then(|()| self.brought.take_text(value));
             room.map_err(|error| Why::Unfit(error.into()))?;
         }
+        let mut pairs = own.clone();
+        pairs.extend(identity.clone());
+        pairs.extend(first);
         Ok(Labels::new(pairs.into_iter().collect())?)
     }
 
     /// Tells what is known of what measured, at its newest point.
     fn finish(mut self) -> Result<usize, Unfit> {
-        let Some(at_ms) = self.newest_ms.filter(|_| !self.identity.is_empty() && !self.info.is_empty())
-        else {
-            return Ok(self.kept);
+        let is_named = self.identity.as_ref().is_ok_and(|identity| !identity.is_empty());
+        let is_known = self.info.as_ref().map_or(true, |info| !info.is_empty());
+        let Some(at_ms) = self.newest_ms.filter(|_| is_named && is_known) else { return Ok(self.kept) };
+        let info = std::mem::replace(&mut self.info, Ok(Pairs::new()));
+        let labels = match info {
+            Ok(info) => self.labels(TARGET_INFO.to_owned(), &info, None),
+            Err(error) => Err(error.into()),
         };
-        let info = std::mem::take(&mut self.info);
-        match self.labels(TARGET_INFO.to_owned(), info, None) {
+        match labels {
             Ok(labels) => self.brought.keep(labels, vec![Point { at_ms, value: 1.0 }])?,
             Err(Why::Unfit(unfit)) => return Err(unfit),
             // No point is lost by it: a remark.

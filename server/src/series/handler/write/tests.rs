@@ -7,7 +7,7 @@ use crate::{
         protobuf::{put_bytes, put_eight, put_number},
         unpack::Allowance,
     },
-    series::{Incoming, handler::REQUEST_BYTES_MAX},
+    series::{Described, Incoming, handler::REQUEST_BYTES_MAX},
 };
 use pingup_promql::STALE_BITS;
 
