@@ -2,10 +2,16 @@
 
 use std::fmt::Write as _;
 
+/// Letters by which a spreadsheet knows a formula, those of East Asian width too.
+const FORMULA: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
+
 /// Writes a text that others chose. One that a spreadsheet would run as a formula gets an apostrophe before it; what
 /// begins with an apostrophe gets one too, so that taking the first one away always gives what was said.
 pub fn text(said: &str, to: &mut String) {
-    let guard = if said.starts_with(['=', '+', '-', '@', '\t', '\r', '\'']) { "'" } else { "" };
+    // A spreadsheet may skip blanks and marks before it.
+    let shown = said.trim_start_matches(|letter: char| letter.is_whitespace() || letter == '\u{feff}');
+    let is_guarded = said.starts_with(['\t', '\r', '\n', '\'']) || shown.starts_with(FORMULA);
+    let guard = if is_guarded { "'" } else { "" };
     // Writing to a String cannot fail.
     let _ = if said.contains(['"', ',', '\r', '\n']) {
         write!(to, "\"{guard}{}\"", said.replace('"', "\"\""))
@@ -26,6 +32,11 @@ mod tests {
             ("'x", "''x"),
             ("+\"a\",b", "\"'+\"\"a\"\",b\""),
             ("a\nb", "\"a\nb\""),
+            ("\n=1", "\"'\n=1\""),
+            (" \u{feff}=1", "' \u{feff}=1"),
+            ("＝1", "'＝1"),
+            ("a=1", "a=1"),
+            (" a", " a"),
         ] {
             let mut written = String::new();
             text(said, &mut written);

@@ -15,6 +15,8 @@ use arrow::{array::AsArray, datatypes::Int64Type, ipc::reader::StreamReader};
 use serde_json::{Value, json};
 use std::{io::BufReader, sync::Arc, time::Duration};
 
+mod cells;
+
 fn question(bench: &Bench, query: &str, form: Form) -> Ask {
     Ask {
         query: query.to_owned(),

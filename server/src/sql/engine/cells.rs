@@ -2,24 +2,32 @@
 //!
 //! What JSON has no form for is text: whole numbers that a double does not hold, decimals of more digits than it keeps,
 //! what is no number (`NaN`, `Infinity`), and every type that is neither number, truth, text, list, struct nor map.
-//! Moments are RFC 3339, in UTC.
+//! Moments are RFC 3339, in UTC; those of later years have a sign before the year. What cannot be said is an error.
 
 use arrow::{
     array::{Array, AsArray, ListArray, MapArray, StructArray},
     datatypes::{
-        DataType, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, TimeUnit,
-        TimestampMicrosecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+        ArrowTimestampType, DataType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type,
+        Int16Type, Int32Type, Int64Type, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType,
+        TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
     },
     error::ArrowError,
     util::display::{ArrayFormatter, FormatOptions},
 };
 use pingup_protocol::time::Timestamp;
 use serde_json::{Map, Number, Value};
+use std::ops::RangeInclusive;
 
 /// The greatest whole number up to which a double holds all.
 const WHOLE_MAX: i128 = (1 << 53) - 1;
+/// The moments that RFC 3339 can write: the years 0000 to 9999, in microseconds since 1970.
+const WRITTEN_MICROS: RangeInclusive<i64> = -62_167_219_200_000_000..=253_402_300_799_999_999;
 /// Digits that a double keeps.
 const DIGITS_MAX: usize = 15;
+
+/// DuckDB's words for what comes after every moment, and before.
+const INFINITE: &str = "infinity";
+const BEFORE_ALL: &str = "-infinity";
 
 /// The cell of `array` at `row`.
 pub(super) fn value(array: &dyn Array, row: usize) -> Result<Value, ArrowError> {
@@ -48,8 +56,21 @@ pub(super) fn value(array: &dyn Array, row: usize) -> Result<Value, ArrowError> 
         DataType::Utf8 => array.as_string::<i32>().value(row).into(),
         DataType::Timestamp(TimeUnit::Microsecond, _) => {
             let at = array.as_primitive::<TimestampMicrosecondType>().value(row);
-            Timestamp::from_micros(at).to_string().into()
+            match WRITTEN_MICROS.contains(&at) {
+                true => Timestamp::from_micros(at).to_string().into(),
+                false => moment::<TimestampMicrosecondType>(array, row)?.into(),
+            }
         }
+        DataType::Timestamp(TimeUnit::Second, _) => moment::<TimestampSecondType>(array, row)?.into(),
+        DataType::Timestamp(TimeUnit::Millisecond, _) => {
+            moment::<TimestampMillisecondType>(array, row)?.into()
+        }
+        DataType::Timestamp(TimeUnit::Nanosecond, _) => moment::<TimestampNanosecondType>(array, row)?.into(),
+        DataType::Date32 => match array.as_primitive::<Date32Type>().value(row) {
+            i32::MAX => INFINITE.into(),
+            day if day == -i32::MAX => BEFORE_ALL.into(),
+            _ => text(array, row)?.into(),
+        },
         DataType::List(_) => list(array.as_list(), row)?,
         DataType::Struct(_) => Value::Object(members(array.as_struct(), row)?),
         DataType::Map(..) => map(array.as_map(), row)?,
@@ -59,7 +80,24 @@ pub(super) fn value(array: &dyn Array, row: usize) -> Result<Value, ArrowError> 
 
 /// The cell as text that is no JSON: for tables.
 pub(super) fn text(array: &dyn Array, row: usize) -> Result<String, ArrowError> {
-    Ok(ArrayFormatter::try_new(array, &FormatOptions::default())?.value(row).to_string())
+    // Arrow writes 38 digits of it; a HUGEINT may have 39.
+    if let DataType::Decimal128(_, 0) = array.data_type() {
+        return Ok(array.as_primitive::<Decimal128Type>().value(row).to_string());
+    }
+    ArrayFormatter::try_new(array, &FormatOptions::default())?.value(row).try_to_string()
+}
+
+/// A moment by the calendar, or one of DuckDB's two that are behind and before all others.
+fn moment<T: ArrowTimestampType>(array: &dyn Array, row: usize) -> Result<String, ArrowError> {
+    let moments = array.as_primitive::<T>();
+    match moments.value(row) {
+        i64::MAX => Ok(INFINITE.to_owned()),
+        at if at == -i64::MAX => Ok(BEFORE_ALL.to_owned()),
+        at => match moments.value_as_datetime(row) {
+            Some(said) => Ok(format!("{said:?}Z")),
+            None => Err(ArrowError::CastError(format!("no calendar has the moment {at}"))),
+        },
+    }
 }
 
 fn whole(number: i128) -> Value {

@@ -3,7 +3,7 @@
 //!
 //! A list of what is allowed, not of what is forbidden: what a later DuckDB brings is refused until somebody looked at it.
 
-use super::{EngineError, tree::Reader};
+use super::{EngineError, tree::Reader, words};
 use crate::sql::views::View;
 use duckdb::Connection;
 use serde::Deserialize;
@@ -27,8 +27,7 @@ pub(super) fn check(connection: &Connection, query: &str) -> Result<BTreeSet<Vie
     let parsed: String =
         connection.query_row("SELECT json_serialize_sql(?::VARCHAR)", [query], |row| row.get(0))?;
     // The reader of JSON counts levels; no question for people has so many.
-    let parsed: Parsed = serde_json::from_str(&parsed)
-        .map_err(|_| EngineError::refused("the query is nested too deep; name parts of it by WITH"))?;
+    let parsed: Parsed = serde_json::from_str(&parsed).map_err(|_| EngineError::refused(words::TOO_DEEP))?;
     if parsed.error {
         return Err(EngineError::Refused(told(&parsed)));
     }
@@ -45,6 +44,9 @@ pub(super) fn check(connection: &Connection, query: &str) -> Result<BTreeSet<Vie
 fn told(parsed: &Parsed) -> String {
     if parsed.error_message.starts_with("Only SELECT statements") {
         return "one SELECT expected; other statements are not run here".to_owned();
+    }
+    if words::is_too_deep(&parsed.error_message) {
+        return words::TOO_DEEP.to_owned();
     }
     match parsed.position.as_deref().and_then(|before| before.parse::<usize>().ok()) {
         Some(before) => format!("{} (character {} of the query)", parsed.error_message, before + 1),

@@ -21,7 +21,11 @@ use super::{
     views::View,
 };
 use crate::storage::{Duck, DuckSettings, StorageError};
-use duckdb::Connection;
+use arrow::error::ArrowError;
+use duckdb::{
+    Connection,
+    core::{LogicalTypeHandle, LogicalTypeId},
+};
 use std::{
     io::{self, BufRead, BufReader, Read, Write},
     path::{Path, PathBuf},
@@ -43,7 +47,7 @@ enum EngineError {
     Storage(#[from] StorageError),
     /// Rows that are not what was promised.
     #[error("rows that cannot be read: {0}")]
-    Arrow(#[from] arrow::error::ArrowError),
+    Arrow(#[from] ArrowError),
     /// The hub is gone.
     #[error("the hub is gone: {0}")]
     Pipe(#[from] io::Error),
@@ -79,6 +83,7 @@ pub(super) fn run(ask: &Ask, input: &mut impl BufRead, mut output: impl Write) -
         }
         Err(EngineError::Pipe(error)) => return Err(error),
         Err(EngineError::Refused(why)) => Word::Refused(why),
+        Err(EngineError::Arrow(ArrowError::CastError(_))) => Word::Refused(words::UNTOLD_VALUE.to_owned()),
         Err(EngineError::Arrow(error)) => Word::Failed(error.to_string()),
         Err(EngineError::Storage(error)) => words::of(&error, &ask.folder),
     };
@@ -109,6 +114,9 @@ fn read(connection: &Connection, ask: &Ask) -> Result<(u64, bool, Vec<u8>), Engi
     let mut statement = connection.prepare(&ask.query)?;
     // The rows come chunk by chunk; what the stream itself hands over would panic where a chunk fails.
     let schema = statement.stream_arrow([])?.get_schema();
+    if (0..schema.fields().len()).any(|column| is_untold(&statement.column_logical_type(column))) {
+        return Err(EngineError::refused(words::UNTOLD_TYPE));
+    }
     let mut page = write::Page::new(ask, schema)?;
     while !page.is_full()
         && let Some(chunk) = statement.step()?
@@ -116,4 +124,11 @@ fn read(connection: &Connection, ask: &Ask) -> Result<(u64, bool, Vec<u8>), Engi
         page.take(&chunk.into())?;
     }
     page.finish()
+}
+
+/// Whether a type, or one that it is made of, looks like another in Arrow: a whole number without a sign like one with it,
+/// a time with a zone like one without.
+fn is_untold(of: &LogicalTypeHandle) -> bool {
+    matches!(of.id(), LogicalTypeId::UHugeint | LogicalTypeId::TimeTZ)
+        || (0..of.num_children()).any(|member| is_untold(&of.child(member)))
 }

@@ -1,7 +1,8 @@
 //! What the parser read, looked through node by node: tables, functions, and kinds of nodes, each by its list.
 //!
-//! Names mean what they mean where they stand: a table that WITH names is seen in what follows it, and nowhere else, so
-//! that nobody reaches for a table of the engine's own under such a name.
+//! Names mean what they mean where they stand: a table that WITH names is seen in what follows it, if it is recursive in
+//! its own second half too, and nowhere else, so that nobody reaches for a table of the engine's own under such a name.
+//! Should DuckDB once see that otherwise: WITH cannot name what DuckDB finds by itself.
 
 use crate::sql::views::View;
 use serde_json::{Map, Value};
@@ -54,6 +55,8 @@ const PARTS: [&str; 18] = [
     "ASCENDING",
     "DESCENDING",
 ];
+/// How the names of DuckDB's own tables begin.
+const OWN_TABLES: [&str; 4] = ["duckdb_", "pg_", "pragma_", "sqlite_"];
 /// Members that hold types, which are data.
 const TYPES: [&str; 3] = ["cast_type", "expected_types", "type"];
 
@@ -100,30 +103,37 @@ impl<'a> Reader<'a> {
             match (member.as_str(), text(node, "type")) {
                 ("cte_map", _) => {}
                 // Its name is of another list; what it is called with is not.
-                ("function", "TABLE_FUNCTION") => self.read(&value["children"])?,
+                ("function", "TABLE_FUNCTION") => self.members(value)?,
+                // Read last: only there is the table that is being made known.
+                ("right", "RECURSIVE_CTE_NODE") => {}
                 ("value", _) if text(node, "class") == "CONSTANT" => {}
                 (member, _) if TYPES.contains(&member) => {}
                 _ => self.read(value)?,
             }
         }
+        if text(node, "type") == "RECURSIVE_CTE_NODE" {
+            self.named.push(folded(text(node, "cte_name")));
+            node.get("right").map_or(Ok(()), |right| self.read(right))?;
+        }
         self.named.truncate(seen);
         Ok(())
     }
 
-    /// Tables that WITH names: each is seen by those behind it, and by the node itself; one that is recursive by itself.
+    fn members(&mut self, value: &Value) -> Read {
+        value.as_object().into_iter().flat_map(Map::values).try_for_each(|member| self.read(member))
+    }
+
+    /// Tables that WITH names: each is seen by those behind it, and by the node itself.
     fn with(&mut self, node: &Node) -> Read {
         let named = node.get("cte_map").and_then(|map| map["map"].as_array());
         for entry in named.into_iter().flatten() {
-            let name = entry["key"].as_str().unwrap_or_default().to_lowercase();
-            let query = &entry["value"];
-            let is_recursive = query["query"]["node"]["type"] == "RECURSIVE_CTE_NODE";
-            if is_recursive {
-                self.named.push(name.clone());
+            let name = folded(entry["key"].as_str().unwrap_or_default());
+            // A dot makes it a file's.
+            if name.contains('.') || OWN_TABLES.iter().any(|own| name.starts_with(own)) {
+                return Err(format!("WITH cannot name a table {name:?}; choose another name"));
             }
-            self.read(query)?;
-            if !is_recursive {
-                self.named.push(name);
-            }
+            self.read(&entry["value"])?;
+            self.named.push(name);
         }
         Ok(())
     }
@@ -146,7 +156,7 @@ impl<'a> Reader<'a> {
         let is_plain =
             text(node, "catalog_name").is_empty() && node.get("at_clause").is_none_or(Value::is_null);
         let schema = text(node, "schema_name");
-        if is_plain && schema.is_empty() && self.named.contains(&name.to_lowercase()) {
+        if is_plain && schema.is_empty() && self.named.contains(&folded(name)) {
             return Ok(());
         }
         match View::named(name).filter(|_| is_plain && matches!(schema, "" | "main")) {
@@ -174,7 +184,7 @@ impl<'a> Reader<'a> {
         let name = text(node, "function_name");
         let is_plain =
             matches!(text(node, "schema"), "" | "main") && matches!(text(node, "catalog"), "" | "system");
-        match is_plain && (FUNCTIONS.contains(name) || FUNCTIONS.contains(&*name.to_lowercase())) {
+        match is_plain && (FUNCTIONS.contains(name) || FUNCTIONS.contains(&*folded(name))) {
             true => Ok(()),
             false => Err(format!("the function {name:?} is not allowed here{}", self.place(node))),
         }
@@ -184,7 +194,7 @@ impl<'a> Reader<'a> {
         let Some(called) = node.get("function").and_then(Value::as_object) else {
             return Err("a table function without a name".to_owned());
         };
-        let name = text(called, "function_name").to_lowercase();
+        let name = folded(text(called, "function_name"));
         let is_plain = text(called, "schema").is_empty() && text(called, "catalog").is_empty();
         match is_plain && TABLE_FUNCTIONS.contains(&&*name) {
             true => Ok(()),
@@ -199,6 +209,11 @@ impl<'a> Reader<'a> {
         let before = bytes.and_then(|bytes| self.query.get(..bytes)).map(|before| before.chars().count());
         before.map_or_else(String::new, |before| format!(" (character {} of the query)", before + 1))
     }
+}
+
+/// A name as DuckDB compares it: it folds the letters of ASCII and no others.
+fn folded(name: &str) -> String {
+    name.to_ascii_lowercase()
 }
 
 fn text<'a>(node: &'a Node, member: &str) -> &'a str {

@@ -27,7 +27,11 @@ const OF_QUESTIONS: [&str; 21] = [
     "Parameter Not Allowed",
 ];
 /// A column that no answer can have.
-const UNTOLD_TYPE: &str = "a column is of a type that no answer can have; cast it to VARCHAR";
+pub(super) const UNTOLD_TYPE: &str = "a column is of a type that no answer can have; cast it to VARCHAR";
+/// A value that no answer can have, such as a day that no calendar has.
+pub(super) const UNTOLD_VALUE: &str = "a value is beyond what an answer can say; cast it to VARCHAR";
+/// More levels than are read.
+pub(super) const TOO_DEEP: &str = "the query is nested too deep; name parts of it by WITH";
 /// What of a text is told at most, bytes.
 const TEXT_BYTES_MAX: usize = 2_000;
 
@@ -46,6 +50,9 @@ pub(super) fn of(error: &StorageError, folder: &str) -> Word {
     {
         return Word::Exhausted;
     }
+    if is_too_deep(text) {
+        return Word::Refused(TOO_DEEP.to_owned());
+    }
     let kind = text.split_once(" Error: ").map_or("", |(kind, _)| kind);
     match kind {
         // Not DuckDB's own words: what makes Arrow of its rows does not know all of its types.
@@ -55,6 +62,11 @@ pub(super) fn of(error: &StorageError, folder: &str) -> Word {
         kind if OF_QUESTIONS.contains(&kind) => Word::Refused(clean(text, folder)),
         _ => Word::Failed(text.clone()),
     }
+}
+
+/// Whether DuckDB counted too many levels: it offers a setting, which nobody can set here.
+pub(super) fn is_too_deep(text: &str) -> bool {
+    text.contains("max_expression_depth")
 }
 
 /// A text without the place of the data folder, and of bounded length.
@@ -83,6 +95,8 @@ mod tests {
             refused("Invalid Input Error: in …/raw/1.parquet")
         );
         assert_eq!(word("Out of Memory Error: could not\n\nPossible solutions"), Word::Exhausted);
+        let deep = "Binder Error: Max expression depth limit of 1000 exceeded. Use \"SET max_expression_depth TO x\"";
+        assert_eq!(word(deep), refused(TOO_DEEP));
         for text in ["IO Error: no file", "INTERNAL Error: assertion", "no kind at all"] {
             assert_eq!(word(text), Word::Failed(text.to_owned()));
         }

@@ -30,6 +30,11 @@ fn questions_about_the_views_pass_and_say_which() {
         ("WITH m AS (SELECT * FROM metrics), n AS (FROM m) FROM n, m", &[Metrics]),
         ("WITH metrics AS (SELECT 1) FROM metrics", &[]),
         ("WITH RECURSIVE t AS (SELECT 1 n UNION ALL SELECT n + 1 FROM t WHERE n < 3) FROM t", &[]),
+        ("WITH RECURSIVE T(n) USING KEY (n) AS (SELECT 1 UNION SELECT n + 1 FROM t WHERE n < 3) FROM t", &[]),
+        (
+            "WITH t AS (FROM metrics) FROM (WITH RECURSIVE t AS (FROM t UNION ALL FROM t WHERE false) FROM t)",
+            &[Metrics],
+        ),
         ("PIVOT metrics ON status IN ('online', 'error') USING count(*)", &[Metrics]),
         ("UNPIVOT metrics ON cpu, ram", &[Metrics]),
         ("FROM metrics ASOF JOIN commands ON metrics.timestamp >= commands.created_at", &[Metrics, Commands]),
@@ -92,6 +97,11 @@ fn refusals_say_what_and_where() {
         ("SELECT 'ä', getenv('x')", "is not allowed here (character 13 of the query)"),
         ("SELECT x.f(1)", "the function \"f\" is not allowed here"),
         ("FROM glob('*')", "the table function \"glob\" is not allowed here (character 6 of the query)"),
+        (
+            "WITH RECURSIVE t AS (SELECT 1 FROM t UNION ALL SELECT 1 FROM t) FROM t",
+            "there is no table \"t\" (character 36 of the query)",
+        ),
+        ("WITH pg_settings AS (SELECT 1) SELECT 1", "WITH cannot name a table \"pg_settings\""),
         ("DESCRIBE metrics", "DESCRIBE, SHOW and SUMMARIZE are not answered here"),
     ] {
         let told = look(query).unwrap_err();
@@ -105,8 +115,25 @@ fn deep_nesting_is_refused_and_breadth_is_not() {
     assert!(look(&deep).unwrap_err().contains("nested too deep"));
     let wide = format!("SELECT {} true", "cpu > 1 AND ".repeat(500));
     assert!(look(&wide).is_ok());
+    // DuckDB's own count ends this one; it offers a setting that nobody can set here.
+    let deeper = look(&format!("SELECT {}true", "NOT ".repeat(1_500))).unwrap_err();
+    assert!(deeper.contains("nested too deep") && !deeper.contains("SET "), "{deeper}");
     let subqueries = format!("{}1{}", "SELECT (".repeat(8), ")".repeat(8));
     assert!(look(&subqueries).is_ok());
+}
+
+#[test]
+fn with_names_no_table_that_the_engine_has() {
+    let connection = Connection::open_in_memory().unwrap();
+    let mut own = connection
+        .prepare("SELECT view_name FROM duckdb_views() WHERE schema_name <> 'information_schema'")
+        .unwrap();
+    let own: Vec<String> = own.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    assert!(own.iter().any(|name| name == "pg_settings"), "{own:?}");
+    for name in own {
+        let told = look(&format!("WITH \"{name}\" AS (SELECT 1) SELECT 1"));
+        assert!(told.is_err(), "{name}: {told:?}");
+    }
 }
 
 #[test]
