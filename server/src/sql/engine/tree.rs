@@ -1,8 +1,8 @@
 //! What the parser read, looked through node by node: tables, functions, and kinds of nodes, each by its list.
 //!
-//! Names mean what they mean where they stand: a table that WITH names is seen in what follows it, by a recursive one's own
-//! second half, and nowhere else, so that nobody reaches for a table of the engine's own under such a name. Should DuckDB
-//! see that otherwise once, WITH cannot name what DuckDB might find by itself.
+//! Names mean what they mean where they stand: a table that WITH names is seen in what follows it, if it is recursive in
+//! its own second half too, and nowhere else, so that nobody reaches for a table of the engine's own under such a name.
+//! Should DuckDB once see that otherwise: WITH cannot name what DuckDB finds by itself.
 
 use crate::sql::views::View;
 use serde_json::{Map, Value};
