@@ -4,13 +4,12 @@ pub(crate) mod bed;
 mod far;
 mod schedule;
 
-use crate::harness::PATIENCE;
 use bed::{Bed, Wanted, address};
 use pingup_protocol::{
     discovery::{Host, Scan},
     network::Network,
 };
-use std::{collections::BTreeMap, time::Instant};
+use std::collections::BTreeMap;
 
 /// The hosts of a scan by the last number of their address.
 fn by_number(scan: &Scan) -> BTreeMap<u8, &Host> {
@@ -65,12 +64,6 @@ const ECHO: &str = "
     echo '0 0' > /proc/sys/net/ipv4/ping_group_range
     echo 1 > /proc/sys/net/ipv4/neigh/lan0/delay_first_probe_time";
 
-/// For how long the kernel is sure of whom it has heard, milliseconds: not while a scan is at work, however slow the
-/// machine is.
-fn memory(bed: &Bed, millis: u32) {
-    bed.near(&format!("echo {millis} > /proc/sys/net/ipv4/neigh/lan0/base_reachable_time_ms"));
-}
-
 #[test]
 fn hosts_that_keep_quiet_are_found_and_those_that_left_are_not() {
     let open = vec![(10, 80), (11, 9_100), (11, 80)];
@@ -84,14 +77,12 @@ fn hosts_that_keep_quiet_are_found_and_those_that_left_are_not() {
     assert!(found[&12].latency.is_none() && found[&12].mac.is_some(), "it answers ARP and nothing else");
     assert!(found[&13].latency.is_some() && found[&13].ports.is_empty(), "it answers echo requests");
 
-    memory(&bed, 500);
-    let asked = Instant::now();
-    let is_stale = |host| bed.near(&format!("ip neighbour show {}", address(host))).contains("STALE");
-    // A kernel that grows unsure tells nobody: it has to be asked again.
-    while !(is_stale(12) && is_stale(14)) {
-        assert!(asked.elapsed() < PATIENCE, "waited in vain for the kernel to be unsure of both");
+    // As it is of itself some half a minute after it has heard of them.
+    for host in [12, 14].map(address) {
+        let unsure = format!("ip neighbour change {host} dev lan0 nud stale && ip neighbour show {host}");
+        let said = bed.near(&unsure);
+        assert!(said.contains("STALE"), "the kernel is not unsure: {said}");
     }
-    memory(&bed, 60_000);
     bed.far("ip address del 198.18.77.14/24 dev far0");
     let scan = bed.scan(&["lan0", "--ports", "22,80,9100"]);
     assert!(
