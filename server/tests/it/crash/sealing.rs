@@ -20,7 +20,7 @@ const BATCH: u64 = 10_000;
 const BATCHES: u64 = 8;
 
 /// A batch of samples that are small on the wire, a second apart.
-pub fn batch(agent: &Agent, start: Timestamp, number: u64) -> Vec<u8> {
+fn batch(agent: &Agent, start: Timestamp, number: u64) -> Vec<u8> {
     let seqs = number * BATCH + 1..=(number + 1) * BATCH;
     let sample = |seq: u64| {
         let at = start.plus_seconds(seq.cast_signed());
@@ -39,7 +39,7 @@ fn count(viewer: &Wire, start: Timestamp) -> u64 {
     buckets["items"].as_array().unwrap().iter().map(|bucket| bucket["count"].as_u64().unwrap()).sum()
 }
 
-pub fn a_day_ago() -> Timestamp {
+fn a_day_ago() -> Timestamp {
     now().plus_seconds(-100_000)
 }
 
@@ -51,7 +51,12 @@ pub fn is_sealed(hub: &Hub) -> bool {
 
 #[test]
 fn queries_see_every_row_once_while_segments_are_sealed() {
-    let hub = Hub::start();
+    every_row_is_seen_once_while_segments_are_sealed(&Hub::start(), count);
+}
+
+/// Fills more than a segment at `hub` and asks how many rows there are as long as it is sealed: never fewer than were
+/// answered, never more than were sent.
+pub fn every_row_is_seen_once_while_segments_are_sealed(hub: &Hub, count: fn(&Wire, Timestamp) -> u64) {
     let (agent, viewer, start) = (hub.register("A"), hub.operator("viewer"), a_day_ago());
     let (sent, answered, ended) = (AtomicU64::new(0), AtomicU64::new(0), AtomicBool::new(false));
     thread::scope(|scope| {
@@ -63,7 +68,7 @@ fn queries_see_every_row_once_while_segments_are_sealed() {
                 assert_eq!(answer["accepted"], BATCH);
                 answered.fetch_add(BATCH, Ordering::SeqCst);
             }
-            eventually("the first segment is sealed", || is_sealed(&hub).then_some(()));
+            eventually("the first segment is sealed", || is_sealed(hub).then_some(()));
             ended.store(true, Ordering::SeqCst);
         });
         loop {
