@@ -74,17 +74,9 @@ fn killed_under_load_nothing_answered_is_lost_and_nothing_is_doubled() {
     let seed = now().as_micros().unsigned_abs();
     println!("seed {seed}");
     for round in 0..ROUNDS {
-        let stop = AtomicBool::new(false);
-        thread::scope(|scope| {
-            for sender in &senders {
-                scope.spawn(|| sender.lock().unwrap().push_until(&stop));
-            }
-            // The moment of death is the point here: anywhere from the first request on.
-            thread::park_timeout(Duration::from_micros(seed.wrapping_mul(round + 1) % 150_000));
-            hub.kill();
-            stop.store(true, Ordering::Relaxed);
-        });
-        hub.restart();
+        // The moment of death is the point here: anywhere from the first request on.
+        let after = Duration::from_micros(seed.wrapping_mul(round + 1) % 150_000);
+        kill_under_load(&mut hub, &senders, Sender::push_until, after);
         for sender in &senders {
             let mut sender = sender.lock().unwrap();
             sender.agent = sender.agent.at(&hub.wire);
@@ -101,6 +93,25 @@ fn killed_under_load_nothing_answered_is_lost_and_nothing_is_doubled() {
     assert!(total > 0, "something was answered");
     let checked = hub.run(&["check"]);
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
+}
+
+/// Kills the hub so long after all of `senders` began to push, and starts it anew.
+pub fn kill_under_load<S: Send>(
+    hub: &mut Hub,
+    senders: &[Mutex<S>],
+    push: fn(&mut S, &AtomicBool),
+    after: Duration,
+) {
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for sender in senders {
+            scope.spawn(|| push(&mut sender.lock().unwrap(), &stop));
+        }
+        thread::park_timeout(after);
+        hub.kill();
+        stop.store(true, Ordering::Relaxed);
+    });
+    hub.restart();
 }
 
 /// How often each number of a sender's stream is stored, by its second of the day.

@@ -1,14 +1,16 @@
 //! 204 means on disk: killed at any moment under remote write, every sample that was answered is there, once.
 
 use super::{WRITE, WRITTEN, now_ms, request, series};
-use crate::harness::{Hub, agent::now, wire::Wire};
+use crate::{
+    crash::kill_under_load,
+    harness::{Hub, agent::now, wire::Wire},
+};
 use std::{
     collections::BTreeMap,
     sync::{
         Mutex,
         atomic::{AtomicBool, Ordering},
     },
-    thread,
     time::Duration,
 };
 
@@ -59,17 +61,9 @@ fn killed_under_load_nothing_answered_is_lost_and_nothing_is_doubled() {
     let seed = now().as_micros().unsigned_abs();
     println!("seed {seed}");
     for round in 0..ROUNDS {
-        let stop = AtomicBool::new(false);
-        thread::scope(|scope| {
-            for sender in &senders {
-                scope.spawn(|| sender.lock().unwrap().push_until(&stop));
-            }
-            // The moment of death is the point here: anywhere from the first request on.
-            thread::park_timeout(Duration::from_micros(seed.wrapping_mul(round + 1) % 150_000));
-            hub.kill();
-            stop.store(true, Ordering::Relaxed);
-        });
-        hub.restart();
+        // The moment of death is the point here: anywhere from the first request on.
+        let after = Duration::from_micros(seed.wrapping_mul(round + 1) % 150_000);
+        kill_under_load(&mut hub, &senders, Sender::push_until, after);
         let stored = stored(&hub, start);
         for sender in &senders {
             let mut sender = sender.lock().unwrap();
