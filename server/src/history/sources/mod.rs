@@ -9,8 +9,12 @@ pub(super) mod head;
 pub(super) mod rollups;
 pub(super) mod samples;
 
-use super::plan::Fields;
-use crate::tsdb::{Part, Tier, View};
+use super::{
+    HistoryError,
+    buckets::Sums,
+    plan::{BucketsPlan, Fields},
+};
+use crate::tsdb::{Part, Tier, View, lanes::Strip, rollup::bucket};
 use pingup_protocol::{ids::AgentId, time::Timestamp};
 use std::{ops::Range, sync::Arc};
 
@@ -44,6 +48,31 @@ impl Files {
     /// The files, the oldest period first.
     pub(super) fn parts(&self) -> &[Arc<Part>] {
         &self.parts
+    }
+
+    /// Hands `add` the agent's rows, group by group of those files of which anything can be on the page; `open` says where in a
+    /// file the columns lie, if it has them.
+    fn each_group<C>(
+        &self,
+        (view, agent): (&View, &AgentId),
+        plan: &BucketsPlan,
+        sums: &mut Sums,
+        open: impl Fn(&Strip) -> Option<C>,
+        mut add: impl FnMut(&mut C, &mut Strip, Range<usize>, &mut Sums) -> Result<(), HistoryError>,
+    ) -> Result<(), HistoryError> {
+        for part in &self.parts {
+            if sums.is_cut_before(bucket(part.row().times.0, plan.step_micros)) {
+                continue;
+            }
+            let mut strip = view.strip(part)?;
+            let Some(mut columns) = open(&strip) else { continue };
+            let mut group = 0;
+            while let Some(rows) = strip.seek(agent.as_str(), group)? {
+                group = strip.group() + 1;
+                add(&mut columns, &mut strip, rows, sums)?;
+            }
+        }
+        Ok(())
     }
 
     /// From when until when, microseconds.

@@ -25,33 +25,24 @@ pub(in crate::history) fn add(
     wanted: &Wanted,
 ) -> Result<(), HistoryError> {
     let names = rollup_names(&plan.fields);
-    for part in files.parts() {
-        if sums.is_cut_before(bucket(part.row().times.0, plan.step_micros)) {
-            continue;
-        }
+    files.each_group((view, agent), plan, sums, Cells::of, |cells, strip, of_agent, sums| {
         wanted.check()?;
-        let mut strip = view.strip(part)?;
-        let Some(mut cells) = Cells::of(&strip) else { continue };
-        let mut group = 0;
-        while let Some(of_agent) = strip.seek(agent.as_str(), group)? {
-            group = strip.group() + 1;
-            let (mut first, mut found) = (of_agent.start, Vec::new());
-            strip.words(cells.name, of_agent, |name, count| {
-                if names.as_ref().is_none_or(|names| names.contains(&name)) {
-                    found.push((Box::<str>::from(name), first..first + count));
-                }
-                first += count;
-            })?;
-            for (name, of_name) in found {
-                cells.read(&mut strip, of_name, files.range())?;
-                for (start, aggregate) in cells.aggregates() {
-                    sums.add(bucket(start, plan.step_micros), &name, &aggregate);
-                }
-                sums.keep_page(plan.limit)?;
+        let (mut first, mut found) = (of_agent.start, Vec::new());
+        strip.words(cells.name, of_agent, |name, count| {
+            if names.as_ref().is_none_or(|names| names.contains(&name)) {
+                found.push((Box::<str>::from(name), first..first + count));
             }
+            first += count;
+        })?;
+        for (name, of_name) in found {
+            cells.read(strip, of_name, files.range())?;
+            for (start, aggregate) in cells.aggregates() {
+                sums.add(bucket(start, plan.step_micros), &name, &aggregate);
+            }
+            sums.keep_page(plan.limit)?;
         }
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
 /// Columns of a table of rollups, and what of them was read last.

@@ -26,24 +26,16 @@ pub(in crate::history) fn add(
     sums: &mut Sums,
     wanted: &Wanted,
 ) -> Result<(), HistoryError> {
-    for part in files.parts() {
-        if sums.is_cut_before(bucket(part.row().times.0, plan.step_micros)) {
-            continue;
+    let open = |strip: &Strip| Cells::of(strip, plan);
+    files.each_group((view, agent), plan, sums, open, |cells, strip, of_agent, sums| {
+        for first in of_agent.clone().step_by(ROWS_AT_ONCE) {
+            wanted.check()?;
+            let rows = first..of_agent.end.min(first + ROWS_AT_ONCE);
+            cells.add(strip, rows, files.range(), plan, sums)?;
+            sums.keep_page(plan.limit)?;
         }
-        let mut strip = view.strip(part)?;
-        let Some(mut cells) = Cells::of(&strip, plan) else { continue };
-        let mut group = 0;
-        while let Some(of_agent) = strip.seek(agent.as_str(), group)? {
-            group = strip.group() + 1;
-            for first in of_agent.clone().step_by(ROWS_AT_ONCE) {
-                wanted.check()?;
-                let rows = first..of_agent.end.min(first + ROWS_AT_ONCE);
-                cells.add(&mut strip, rows, files.range(), plan, sums)?;
-                sums.keep_page(plan.limit)?;
-            }
-        }
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
 /// Columns of a table of samples that are asked for, and what of them was read last.
