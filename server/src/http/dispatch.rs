@@ -31,7 +31,7 @@ use pingup_protocol::{
     limits::HEADER_BYTES_MAX,
     problem::{MEDIA_TYPE, ProblemType},
 };
-use std::{collections::HashMap, fmt, future::Future, net::SocketAddr, panic::AssertUnwindSafe, sync::Arc};
+use std::{collections::HashMap, fmt, future::Future, panic::AssertUnwindSafe, sync::Arc};
 use tower::ServiceExt;
 
 /// The table at work.
@@ -75,7 +75,7 @@ impl Dispatch {
     }
 
     /// Answers a request that came from `peer`.
-    pub(super) async fn answer(self: &Arc<Self>, request: Request<Incoming>, peer: SocketAddr) -> Answer {
+    pub(super) async fn answer(self: &Arc<Self>, request: Request<Incoming>, peer: Peer) -> Answer {
         let dialect = Dialect::of(&request);
         let mut response = match header_bytes(&request) {
             ..=HEADER_BYTES_MAX => unbroken(self.pass_on(request, peer)).await,
@@ -107,12 +107,12 @@ impl Dispatch {
         response
     }
 
-    async fn pass_on(&self, mut request: Request<Incoming>, peer: SocketAddr) -> Response {
+    async fn pass_on(&self, mut request: Request<Incoming>, peer: Peer) -> Response {
         let rows = self.straight.get(request.uri().path()).map_or(&[][..], Vec::as_slice);
         match rows.iter().find(|row| row.method == *request.method()) {
             Some(Straight { gate, handler, .. }) => {
                 if let Auth::Enrol(_) = gate.rules.auth {
-                    request.extensions_mut().insert(Peer(peer));
+                    request.extensions_mut().insert(peer);
                 }
                 let handler = |request| handler(request, self.house.clone());
                 gate.pass(None, request, handler).await.into_response()

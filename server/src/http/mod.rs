@@ -35,9 +35,21 @@ use pingup_protocol::problem::ProblemType;
 use problem::Refusal;
 use std::{net::SocketAddr, sync::Arc};
 
-/// Where a request came from.
+/// Where a request came from, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Peer(pub SocketAddr);
+pub struct Peer {
+    /// The other end of the connection.
+    pub address: SocketAddr,
+    /// Over TLS, which this hub itself ended.
+    pub is_tls: bool,
+}
+
+impl Peer {
+    /// Whether nobody on the way reads what it is told: over TLS, or on this machine.
+    pub fn keeps_secrets(&self) -> bool {
+        self.is_tls || self.address.ip().to_canonical().is_loopback()
+    }
+}
 
 /// What the porch itself needs.
 #[derive(Clone, Debug)]

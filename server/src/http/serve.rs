@@ -1,11 +1,11 @@
 //! The accept loop: connections, no more than there may be, all of them ended in order. What each says to its client is
 //! `converse`.
 
-use super::{converse::converse, dispatch::Dispatch};
+use super::{Peer, converse::converse, dispatch::Dispatch};
 use futures_util::TryFutureExt;
 use hyper::{Request, body::Incoming};
 use socket2::SockRef;
-use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{future::Future, io, sync::Arc, time::Duration};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore, watch},
@@ -90,13 +90,13 @@ fn attend(
     dispatch: Arc<Dispatch>,
     stopping: watch::Receiver<()>,
 ) {
-    let Ok(peer) = stream.peer_addr() else { return };
+    let Ok(address) = stream.peer_addr() else { return };
     if prepare(&stream).is_err() {
         return;
     }
     let figures = Arc::clone(dispatch.figures());
     // Of this connection alone: what all count up and down together is slow.
-    let table = Arc::new(AtTable::sit(dispatch, peer, place));
+    let table = Arc::new(AtTable::sit(dispatch, Peer { address, is_tls: false }, place));
     let answer = move |request: Request<Incoming>| {
         let table = Arc::clone(&table);
         async move { table.dispatch.answer(request, table.peer).await }
@@ -109,12 +109,12 @@ fn attend(
 /// The table, as one client's connection asks it; it is counted as open, and has its place, until this is dropped.
 struct AtTable {
     dispatch: Arc<Dispatch>,
-    peer: SocketAddr,
+    peer: Peer,
     _place: OwnedSemaphorePermit,
 }
 
 impl AtTable {
-    fn sit(dispatch: Arc<Dispatch>, peer: SocketAddr, place: OwnedSemaphorePermit) -> Self {
+    fn sit(dispatch: Arc<Dispatch>, peer: Peer, place: OwnedSemaphorePermit) -> Self {
         dispatch.figures().connections.add(1);
         Self { dispatch, peer, _place: place }
     }

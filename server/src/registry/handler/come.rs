@@ -47,13 +47,13 @@ pub struct Registered {
 pub async fn register(
     State(room): State<Arc<Registry>>,
     operator: Option<Operator>,
-    Extension(Peer(peer)): Extension<Peer>,
+    Extension(peer): Extension<Peer>,
     body: RawBody,
 ) -> Result<Response, Refusal> {
     match operator {
         Some(operator) => room.register(&operator, body.bytes()).await,
         None => {
-            room.count_try(peer.ip())?;
+            room.count_try(peer.address.ip())?;
             room.enrol(body.bytes()).await
         }
     }

@@ -107,7 +107,8 @@ impl House {
     }
 
     async fn post(&self, operator: Option<Operator>, body: Vec<u8>) -> Result<(StatusCode, Value), Refusal> {
-        let peer = Extension(Peer(SocketAddr::from(([127, 0, 0, 1], 9))));
+        let address = SocketAddr::from(([127, 0, 0, 1], 9));
+        let peer = Extension(Peer { address, is_tls: false });
         let state = State(Arc::clone(&self.room));
         Ok(read(handler::register(state, operator, peer, RawBody(body.into())).await?).await)
     }
