@@ -143,8 +143,10 @@ impl Journal {
     /// The oldest result that waits.
     pub fn oldest(&mut self) -> Result<Option<Finished>, StateError> {
         while let Some(&seq) = self.waiting.first() {
-            match read_json(&self.result_path(seq)) {
-                Ok(Some(finished)) => return Ok(Some(finished)),
+            match read_json::<Finished>(&self.result_path(seq)) {
+                Ok(Some(finished)) if finished.command_seq == seq => return Ok(Some(finished)),
+                // It would be sent again and again, since taking it away is asked for by the number in it.
+                Ok(Some(_)) => tracing::warn!(seq, "a result is lost: its file holds another command's"),
                 Ok(None) => {}
                 Err(error @ StateError::Io { .. }) => return Err(error),
                 Err(error) => tracing::warn!("a result is lost: {error}"),

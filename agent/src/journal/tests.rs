@@ -111,4 +111,6 @@ fn results_are_bounded_and_damaged_ones_do_not_hold_up_others() {
     assert_eq!(std::fs::read_dir(home.path().join("results")).unwrap().count(), RESULTS_MAX);
     std::fs::write(journal.result_path(3), "{").unwrap();
     assert_eq!(journal.oldest().unwrap().unwrap().command_seq, 4);
+    std::fs::copy(journal.result_path(9), journal.result_path(4)).unwrap();
+    assert_eq!(journal.oldest().unwrap().unwrap().command_seq, 5, "its file held another's result");
 }
