@@ -1,8 +1,8 @@
 //! Who sent too many bad tokens is not listened to for a while, and then for longer and longer.
 //!
 //! An address has so many bad tokens within a minute for nothing. The next one locks it for a second, the one after that
-//! for two, then four, up to [`LOCK_SECONDS_MAX`]; while it is locked nothing is counted, for nothing is looked at. An
-//! address that sent none for [`FORGET_SECONDS`] after its lock begins anew.
+//! for two, then four, up to five minutes; while it is locked nothing is counted, for nothing is looked at. An
+//! address that sent none for ten minutes after its lock begins anew.
 //!
 //! A good token does not unlock anything: whoever has one is known before the book is asked (`http::gate`), so those
 //! who share an address with a guesser neither suffer from him nor help him.
@@ -15,7 +15,7 @@ use std::{
 };
 
 /// The longest lock.
-pub const LOCK_SECONDS_MAX: i64 = 300;
+const LOCK_SECONDS_MAX: i64 = 300;
 /// How long after a lock its address has to be quiet to be taken for a new one.
 const FORGET_SECONDS: i64 = 600;
 const WINDOW_SECONDS: i64 = 60;

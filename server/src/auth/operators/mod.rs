@@ -118,20 +118,19 @@ impl fmt::Debug for Fresh {
 }
 
 impl Fresh {
-    /// A token for an operator, good for so many seconds from `now`.
+    /// A token for an operator, good for at least so many seconds from `now`: it begins and ends with a whole second.
     pub fn write(
         tokens: &Tokens,
         operator: Operator,
         seconds: i64,
         now: Timestamp,
     ) -> Result<Self, FreshError> {
-        let whole_seconds =
-            |moment: Timestamp| Timestamp::from_micros(moment.as_micros() / 1_000_000 * 1_000_000);
+        let whole = |micros: i64| Timestamp::from_micros(micros.div_euclid(1_000_000) * 1_000_000);
+        let (made_at, next) = (whole(now.as_micros()), whole(now.as_micros().saturating_add(999_999)));
         let mut key = [0; KEY_BYTES];
         getrandom::fill(&mut key)?;
-        let made_at = whole_seconds(now);
         let token =
-            OperatorToken { id: random_id()?, operator, made_at, expires_at: made_at.plus_seconds(seconds) };
+            OperatorToken { id: random_id()?, operator, made_at, expires_at: next.plus_seconds(seconds) };
         Ok(Self { text: tokens.issue_operator(&token, Some(&URL_SAFE_NO_PAD.encode(key)))?, token })
     }
 

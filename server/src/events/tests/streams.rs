@@ -116,6 +116,19 @@ async fn a_reader_that_is_lapped_is_cut_and_told() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_revoked_token_ends_its_stream() {
+    let house = House::new(3);
+    let (stay, revoke) = Stay::revocable();
+    let mut stream = house.room.stream(ALL, None, stay).unwrap();
+    assert_eq!(kind(&mut stream).await, "ready");
+    let begun = Instant::now();
+    let (ended, ()) = tokio::join!(next(&mut stream), async { revoke() });
+    assert!(ended.unwrap().2.contains(r#""why":"token-revoked""#));
+    assert_eq!(begun.elapsed(), Duration::ZERO, "at once");
+    assert_eq!(stream.next().await, None);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_expired_token_ends_its_stream() {
     let house = House::new(3);
     let mut stream = house.room.stream(ALL, None, house.until(5)).unwrap();
