@@ -22,6 +22,7 @@
 
 pub mod app;
 pub mod auth;
+pub mod brake;
 pub mod cli;
 pub mod clock;
 pub mod commands;
@@ -44,4 +45,5 @@ pub mod sql;
 pub mod standing;
 pub mod storage;
 pub mod sweep;
+pub mod tokens;
 pub mod tsdb;

@@ -2,6 +2,7 @@
 
 use super::{Cellar, Common, news};
 use crate::{
+    auth::operators::store as tokens,
     commands, history,
     http::router::Rooms,
     latest::LatestSample,
@@ -31,6 +32,7 @@ pub(super) fn sweep(settings: &Settings, cellar: &Cellar, common: &Common, rooms
         let register = Arc::clone(&register);
         async move { register.tidy().await }
     };
+    let operators = cellar.keyring.operators().clone();
     let health = Arc::clone(&rooms.health);
     let examine = move || {
         let health = Arc::clone(&health);
@@ -44,6 +46,8 @@ pub(super) fn sweep(settings: &Settings, cellar: &Cellar, common: &Common, rooms
         .with(Job::new("health", TICK, examine))
         .with(sweep::offline::job(sqlite.clone(), clock.clone(), registry::store::mark_offline, tell))
         .with(sweep::expire::job(sqlite.clone(), Arc::clone(&believed), commands::store::lapse, told))
+        .with(sweep::tokens::note(sqlite.clone(), move || operators.take_uses(), tokens::note_uses))
+        .with(sweep::tokens::forget(sqlite.clone(), Arc::clone(&believed), tokens::forget))
         .with(sweep::forget::job(
             sqlite.clone(),
             believed,

@@ -17,7 +17,8 @@ mod sql_rows;
 mod written;
 
 use crate::{
-    auth::Keyring,
+    auth::{Keyring, operators::store::note_uses},
+    brake::Lockout,
     clock::Clock,
     events::Events,
     figures::Figures,
@@ -28,6 +29,7 @@ use crate::{
     settings::Settings,
     storage::{
         DataFolder, DiskSpace, Duck, DuckSettings, Faults, FaultsError, FolderLock, Sqlite, StorageError,
+        Watch,
     },
     sweep,
     tsdb::{Appender, Opened, Places, Retention, Tsdb, TsdbError, keeper::Keeper},
@@ -91,6 +93,8 @@ struct Cellar {
     parts: PathBuf,
     disk: DiskSpace,
     keyring: Keyring,
+    /// Hears what the command line does to operators' tokens.
+    _tokens: Watch,
     _lock: FolderLock,
 }
 
@@ -128,6 +132,7 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
     let porch = Porch {
         clock: common.clock.clone(),
         figures: Arc::clone(&common.figures),
+        lockout: Arc::new(Lockout::new(settings.bad_tokens_per_minute)),
         bodies: Budget::known(),
         senders_bodies,
         strangers_bodies: Budget::strangers(),
@@ -195,7 +200,10 @@ fn open(settings: &Settings, clock: &Clock) -> Result<(Cellar, Appender), AppErr
     }
     let register = Arc::new(Register::open(sqlite.clone(), &tsdb, settings.series_max_per_sender)?);
     let keyring = Keyring::new(master, sqlite.clone(), clock.clone());
-    Ok((Cellar { folder, sqlite, duck, tsdb, register, parts, disk, keyring, _lock: lock }, appender))
+    let tokens = keyring.operators().listen(&folder.sqlite_path())?;
+    let cellar =
+        Cellar { folder, sqlite, duck, tsdb, register, parts, disk, keyring, _tokens: tokens, _lock: lock };
+    Ok((cellar, appender))
 }
 
 /// The one line on standard output.
@@ -210,6 +218,10 @@ async fn close(cellar: Cellar, latest: &Latest) -> Result<(), AppError> {
     if let Err(error) = sweep::latest::flush(&cellar.sqlite, newest, background::NOTE_NEWEST).await {
         // The history has them; the next start looks there.
         tracing::warn!(%error, "the newest samples could not be written down");
+    }
+    let uses = cellar.keyring.operators().take_uses();
+    if let Err(error) = sweep::tokens::flush(&cellar.sqlite, uses, note_uses).await {
+        tracing::warn!(%error, "who used tokens last could not be written down");
     }
     cellar.sqlite.close().await;
     // Closing folds the log into the file: not on a thread that serves.

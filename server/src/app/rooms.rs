@@ -17,6 +17,7 @@ use crate::{
     settings::{Bytes, CONNECTIONS_MAX_DEFAULT, Settings},
     sql::{self, Sql},
     storage::{Duck, StorageError},
+    tokens::handler::TokensRoom,
     tsdb::{Keeping, Tsdb},
 };
 use pingup_protocol::ids::AgentId;
@@ -116,6 +117,7 @@ pub(super) fn build(
         registry: Arc::new(registry),
         series,
         sql: Arc::new(sql(settings, cellar, common)),
+        tokens: Arc::new(TokensRoom::new(keyring.operators().clone(), sqlite.clone(), clock.clone())),
     }
 }
 

@@ -1,7 +1,7 @@
 //! How handlers get hold of what the gate checked. A handler that asks for what its row of the route table
 //! does not provide gets a 500, in every test of that route. It is taken, not copied: nobody asks twice.
 
-use super::{AgentCaller, AgentMessage, Caller, Operator, OperatorBody, PlainBody, RawBody, token::Expiry};
+use super::{AgentCaller, AgentMessage, Caller, Operator, OperatorBody, PlainBody, RawBody, Stay};
 use crate::http::problem::Refusal;
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use http::request::Parts;
@@ -20,7 +20,7 @@ macro_rules! from_the_gate {
         }
     )* };
 }
-from_the_gate!(Operator, Expiry, AgentCaller, AgentMessage, Caller, OperatorBody, PlainBody, RawBody);
+from_the_gate!(Operator, Stay, AgentCaller, AgentMessage, Caller, OperatorBody, PlainBody, RawBody);
 
 impl<S: Sync> OptionalFromRequestParts<S> for Operator {
     type Rejection = Infallible;

@@ -4,6 +4,7 @@
 //! ([`Keyring::forget`]) before it is answered, so a key is dead before its remover hears of it.
 
 use super::{
+    operators::Operators,
     passes::{CACHED_TOKENS_MAX, Pass, Passes},
     token::{AgentToken, TokenError, Tokens},
 };
@@ -106,6 +107,7 @@ pub struct Keyring(Arc<Inner>);
 struct Inner {
     master: Secret,
     tokens: Tokens,
+    operators: Operators,
     sqlite: Sqlite,
     clock: Clock,
     passes: Passes,
@@ -123,10 +125,12 @@ impl Keyring {
     /// The keyring of the hub with this master key.
     pub fn new(master: Secret, sqlite: Sqlite, clock: Clock) -> Self {
         let tokens = Tokens::new(&master);
+        let operators = Operators::new(tokens.clone(), sqlite.clone(), clock.clone());
         let nobody = Key::new(&Secret::new([0; KEY_BYTES]));
         Self(Arc::new(Inner {
             master,
             tokens,
+            operators,
             sqlite,
             clock,
             passes: Passes::new(CACHED_TOKENS_MAX),
@@ -134,9 +138,9 @@ impl Keyring {
         }))
     }
 
-    /// The hub's bearer tokens.
-    pub fn tokens(&self) -> &Tokens {
-        &self.0.tokens
+    /// Operators' tokens.
+    pub fn operators(&self) -> &Operators {
+        &self.0.operators
     }
 
     /// A key that verifies nothing, at the price of one that does.

@@ -6,15 +6,13 @@
 //! in the hands of a request that took it earlier. What is kept is bounded; past that it starts anew.
 
 use super::{
+    digest::{ByDigest, TokenDigest},
     keyring::AgentKeys,
     token::{AgentToken, Expiry, TokenError},
 };
 use pingup_protocol::time::Timestamp;
-use sha2::{Digest, Sha256};
 use std::{
-    collections::HashMap,
     fmt,
-    hash::{BuildHasherDefault, Hash, Hasher},
     sync::{
         Arc, OnceLock, PoisonError, RwLock,
         atomic::{AtomicBool, Ordering},
@@ -48,7 +46,7 @@ impl Pass {
 
 /// All passes.
 pub(super) struct Passes {
-    kept: RwLock<HashMap<TokenDigest, Arc<Pass>, BuildHasherDefault<FirstBytes>>>,
+    kept: RwLock<ByDigest<Arc<Pass>>>,
     kept_max: usize,
 }
 
@@ -70,7 +68,7 @@ impl Passes {
         now: Timestamp,
         verify: impl FnOnce() -> Result<(AgentToken, Expiry), TokenError>,
     ) -> Result<Arc<Pass>, TokenError> {
-        let digest = TokenDigest(Sha256::digest(text).into());
+        let digest = TokenDigest::of(text);
         let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner).get(&digest).cloned();
         let pass = match kept {
             Some(pass) => pass,
@@ -110,35 +108,6 @@ impl Passes {
             }
             stays
         });
-    }
-}
-
-#[derive(PartialEq, Eq)]
-struct TokenDigest([u8; 32]);
-
-impl Hash for TokenDigest {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        let [a, b, c, d, e, f, g, h, ..] = self.0;
-        state.write_u64(u64::from_le_bytes([a, b, c, d, e, f, g, h]));
-    }
-}
-
-/// A digest is a hash already. Strangers can look for collisions, but only digests of tokens that verified are
-/// kept, and nobody but the hub makes those.
-#[derive(Default)]
-struct FirstBytes(u64);
-
-impl Hasher for FirstBytes {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|&byte| self.0 = self.0.rotate_left(8) ^ u64::from(byte));
-    }
-
-    fn write_u64(&mut self, first: u64) {
-        self.0 = first;
     }
 }
 

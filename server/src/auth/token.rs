@@ -1,10 +1,12 @@
 //! Bearer tokens: JWTs that this hub signs (HS256) and nobody else can.
 //!
-//! Keys are derived from the master key, one for agents and one for operators, so a token needs no row in a
-//! database and `pingup-server token create` works beside a running hub. The algorithm is fixed here, never
-//! taken from the token; `aud`, `iss`, `sub` and `exp` are required; `crit` is refused.
+//! Keys are derived from the master key, one for agents and one for operators. What is read here is signed, and no more:
+//! whether an agent's generation lives is for the keyring to say, whether an operator's token has a row and is not
+//! revoked for [`super::operators`]. The algorithm is fixed here, never taken from the token; `aud`, `iss`, `sub` and
+//! `exp` are required; `crit` is refused.
 
 use super::role::{Operator, Role};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode};
 use pingup_protocol::{
     ids::AgentId,
@@ -31,6 +33,9 @@ pub enum TokenError {
     /// Its time is over.
     #[error("the token has expired; make a new one with `pingup-server token create`")]
     Expired,
+    /// Somebody revoked it.
+    #[error("the token was revoked; make a new one with `pingup-server token create`")]
+    Revoked,
 }
 
 /// The token could not be made.
@@ -47,6 +52,10 @@ struct OperatorClaims {
     iat: i64,
     exp: i64,
     jti: String,
+    /// Random letters that stand nowhere else: without them, the hub's key and its records would be enough to write a token
+    /// once more. Those that were made before tokens had rows have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -67,11 +76,29 @@ pub struct AgentToken {
     pub generation: u32,
 }
 
-/// When a token ends, in seconds since 1970. Beside an operator it says how long what they began may go on.
+/// What an operator's token says, before anyone asked for its row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OperatorToken {
+    /// What it is called by.
+    pub id: String,
+    /// Whose it is, and what it allows.
+    pub operator: Operator,
+    /// When it was made; whole seconds.
+    pub made_at: Timestamp,
+    /// When it ends; whole seconds.
+    pub expires_at: Timestamp,
+}
+
+/// When a token ends, in seconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Expiry(i64);
 
 impl Expiry {
+    /// At this moment; what is beyond a whole second is dropped.
+    pub const fn at(moment: Timestamp) -> Self {
+        Self(moment.as_micros() / 1_000_000)
+    }
+
     /// Whether it has not come yet.
     pub const fn check(self, now: Timestamp) -> Result<(), TokenError> {
         if now.as_micros() / 1_000_000 < self.0 { Ok(()) } else { Err(TokenError::Expired) }
@@ -107,24 +134,17 @@ impl Tokens {
         Self { operator: pair("operator-token"), agent: pair("agent-token") }
     }
 
-    /// A token for an operator, good for `seconds` from `now`.
-    pub fn issue_operator(
-        &self,
-        name: &str,
-        role: Role,
-        seconds: i64,
-        now: Timestamp,
-        token_id: &str,
-    ) -> Result<String, IssueError> {
-        let issued = now.as_micros() / 1_000_000;
+    /// The text of a token for an operator. `key` are random letters of its own; without them it is as those were that had no row.
+    pub fn issue_operator(&self, token: &OperatorToken, key: Option<&str>) -> Result<String, IssueError> {
         let claims = OperatorClaims {
             iss: ISSUER.to_owned(),
             aud: OPERATOR_AUDIENCE.to_owned(),
-            sub: name.to_owned(),
-            role,
-            iat: issued,
-            exp: issued.saturating_add(seconds),
-            jti: token_id.to_owned(),
+            sub: token.operator.name.clone(),
+            role: token.operator.role,
+            iat: token.made_at.as_micros() / 1_000_000,
+            exp: token.expires_at.as_micros() / 1_000_000,
+            jti: token.id.clone(),
+            key: key.map(str::to_owned),
         };
         Ok(encode(&Header::new(Algorithm::HS256), &claims, &self.operator.0)?)
     }
@@ -146,12 +166,17 @@ impl Tokens {
         Ok(encode(&Header::new(Algorithm::HS256), &claims, &self.agent.0)?)
     }
 
-    /// Checks an operator's token; also says when it ends.
-    pub fn check_operator(&self, token: &str, now: Timestamp) -> Result<(Operator, Expiry), TokenError> {
+    /// Reads an operator's token, and says whether it has a key of its own. When it ends is for the asker to check.
+    pub fn read_operator(&self, token: &str) -> Result<(OperatorToken, bool), TokenError> {
         let claims: OperatorClaims = check(token, &self.operator.1, OPERATOR_AUDIENCE)?;
-        let expiry = Expiry(claims.exp);
-        expiry.check(now)?;
-        Ok((Operator { name: claims.sub, role: claims.role }, expiry))
+        let moment = |seconds: i64| Timestamp::from_micros(seconds.saturating_mul(1_000_000));
+        let token = OperatorToken {
+            id: claims.jti,
+            operator: Operator { name: claims.sub, role: claims.role },
+            made_at: moment(claims.iat),
+            expires_at: moment(claims.exp),
+        };
+        Ok((token, claims.key.is_some()))
     }
 
     /// Reads an agent's token. When it ends is for the asker to check, at every use; whether its generation lives
@@ -161,6 +186,18 @@ impl Tokens {
         let agent_id = AgentId::parse(&claims.sub).map_err(|_| TokenError::Invalid)?;
         Ok((AgentToken { agent_id, generation: claims.r#gen }, Expiry(claims.exp)))
     }
+}
+
+/// Whether a token says of itself that it is an agent's, which nobody vouches for. No operator's does.
+pub fn says_agent(token: &str) -> bool {
+    #[derive(Deserialize)]
+    struct Said {
+        aud: String,
+    }
+    let claims = token.split('.').nth(1).filter(|claims| claims.len() <= TOKEN_BYTES_MAX);
+    let said = claims.and_then(|claims| URL_SAFE_NO_PAD.decode(claims).ok());
+    let said = said.and_then(|json| serde_json::from_slice::<Said>(&json).ok());
+    said.is_some_and(|said| said.aud == AGENT_AUDIENCE)
 }
 
 fn check<T: DeserializeOwned>(token: &str, key: &DecodingKey, audience: &str) -> Result<T, TokenError> {
@@ -190,18 +227,25 @@ mod tests {
         Tokens::new(&Secret::new([seed; 32]))
     }
 
+    fn ada(role: Role) -> OperatorToken {
+        let operator = Operator { name: "ada".to_owned(), role };
+        OperatorToken { id: "t1".to_owned(), operator, made_at: NOW, expires_at: NOW.plus_seconds(60) }
+    }
+
     #[test]
-    fn an_operators_token_opens_the_operators_door_until_it_expires() {
-        let token = tokens(1).issue_operator("ada", Role::Viewer, 60, NOW, "t1").unwrap();
-        let ada = Operator { name: "ada".to_owned(), role: Role::Viewer };
-        let (operator, expiry) = tokens(1).check_operator(&token, NOW).unwrap();
-        assert_eq!(operator, ada);
+    fn an_operators_token_says_what_it_was_made_with() {
+        let token = tokens(1).issue_operator(&ada(Role::Viewer), Some("k")).unwrap();
+        assert_eq!(tokens(1).read_operator(&token), Ok((ada(Role::Viewer), true)));
+        let former = tokens(1).issue_operator(&ada(Role::Viewer), None).unwrap();
+        assert_eq!(tokens(1).read_operator(&former), Ok((ada(Role::Viewer), false)));
+        assert_eq!(tokens(2).read_operator(&token), Err(TokenError::Invalid));
+        assert_eq!(tokens(1).read_agent(&token), Err(TokenError::Invalid));
+        assert!(!says_agent(&token) && !says_agent("") && !says_agent("a.b.c"));
+        let expiry = Expiry::at(NOW.plus_seconds(60));
         for (seconds, left) in [(0, 60), (59, 1), (60, 0), (61, 0)] {
             assert_eq!(expiry.left(NOW.plus_seconds(seconds)), Duration::from_secs(left));
+            assert_eq!(expiry.check(NOW.plus_seconds(seconds)).is_ok(), left > 0);
         }
-        assert_eq!(tokens(1).check_operator(&token, NOW.plus_seconds(60)), Err(TokenError::Expired));
-        assert_eq!(tokens(2).check_operator(&token, NOW), Err(TokenError::Invalid));
-        assert_eq!(tokens(1).read_agent(&token), Err(TokenError::Invalid));
     }
 
     #[test]
@@ -212,22 +256,23 @@ mod tests {
         assert_eq!(read, AgentToken { agent_id, generation: 3 });
         assert_eq!(expiry.check(NOW), Ok(()));
         assert_eq!(expiry.check(NOW.plus_seconds(AGENT_TOKEN_SECONDS)), Err(TokenError::Expired));
-        assert_eq!(tokens(1).check_operator(&token, NOW), Err(TokenError::Invalid));
+        assert_eq!(tokens(1).read_operator(&token), Err(TokenError::Invalid));
+        assert!(says_agent(&token));
     }
 
     #[test]
     fn forged_and_foreign_tokens_are_refused() {
-        let token = tokens(1).issue_operator("ada", Role::Admin, 60, NOW, "t1").unwrap();
+        let token = tokens(1).issue_operator(&ada(Role::Admin), Some("k")).unwrap();
         let [_, claims, signature] = token.split('.').collect::<Vec<_>>()[..] else { panic!("three parts") };
         // {"alg":"none"} · {"alg":"HS512"} · {"alg":"HS256","crit":["exp"]}
         for header in
             ["eyJhbGciOiJub25lIn0", "eyJhbGciOiJIUzUxMiJ9", "eyJhbGciOiJIUzI1NiIsImNyaXQiOlsiZXhwIl19"]
         {
             let forged = format!("{header}.{claims}.{signature}");
-            assert_eq!(tokens(1).check_operator(&forged, NOW), Err(TokenError::Invalid), "{header}");
+            assert_eq!(tokens(1).read_operator(&forged), Err(TokenError::Invalid), "{header}");
         }
         for bad in ["", ".", "a.b.c", &"x".repeat(TOKEN_BYTES_MAX + 1)] {
-            assert_eq!(tokens(1).check_operator(bad, NOW), Err(TokenError::Invalid));
+            assert_eq!(tokens(1).read_operator(bad), Err(TokenError::Invalid));
         }
     }
 }

@@ -3,14 +3,12 @@
 //! The token's row goes straight into the records, beside a running hub or before the first one; the token is
 //! printed once and cannot be had again.
 
-use super::{
-    CliError, PlaceArguments, print, said_or,
-    token::{random_id, ttl},
-};
+use super::{CliError, PlaceArguments, no_random_bytes, print, records, said_or, token::ttl};
 use crate::{
+    auth::operators::random_id,
     clock::Clock,
     settings::JoinTokenKeys,
-    storage::{DataFolder, DiskSpace, Sqlite, StorageError},
+    storage::{DataFolder, StorageError},
 };
 use clap::Subcommand;
 use pingup_protocol::{
@@ -21,7 +19,6 @@ use pingup_protocol::{
 };
 use rusqlite::{Connection, OptionalExtension, params};
 use std::time::Duration;
-use tokio::runtime::Builder;
 
 /// Machines that may enrol with one token.
 const USES_MAX: i64 = 1_000_000;
@@ -106,27 +103,15 @@ fn create(arguments: CreateArguments, clock: &Clock) -> Result<JoinToken, CliErr
     let file = arguments.place.settings()?;
     let order = Order::new(arguments, &file.join_token)?;
     let folder = DataFolder::open_or_create(&file.data_dir())?;
-    // The key comes before the records, always: records without a key are taken for a loss.
-    folder.master_or_create()?;
-    let runtime = Builder::new_current_thread()
-        .build()
-        .map_err(|error| CliError::Failed(format!("cannot start the runtime: {error}")))?;
-    let token = JoinToken { token_id: random_id()?, secret: random_secret()? };
-    // The reserve is for the hub's own safety; here the disk itself says when it is full.
-    let disk = DiskSpace::watch(folder.path(), 0)?;
-    let sqlite = Sqlite::open(&folder.sqlite_path(), disk, clock.now())?;
+    let token = JoinToken { token_id: random_id().map_err(no_random_bytes)?, secret: random_secret()? };
     let (kept, now) = (token.clone(), clock.now());
-    runtime.block_on(async {
-        let written = sqlite.write(move |connection| insert(connection, &kept, &order, now)).await;
-        sqlite.close().await;
-        written
-    })?;
+    records::change(&folder, clock, move |connection| insert(connection, &kept, &order, now))?;
     Ok(token)
 }
 
 fn random_secret() -> Result<Secret, CliError> {
     let mut bytes = [0; KEY_BYTES];
-    getrandom::fill(&mut bytes).map_err(|error| CliError::Failed(format!("no random bytes: {error}")))?;
+    getrandom::fill(&mut bytes).map_err(no_random_bytes)?;
     Ok(Secret::new(bytes))
 }
 
@@ -164,6 +149,7 @@ fn is_living(connection: &Connection, agent_id: &AgentId) -> Result<bool, Storag
 mod tests {
     use super::*;
     use crate::storage::scratch::Scratch;
+    use tokio::runtime::Builder;
 
     fn arguments(scratch: &Scratch, replace: Option<&str>) -> CreateArguments {
         CreateArguments {

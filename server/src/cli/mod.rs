@@ -12,6 +12,7 @@ mod grafana;
 mod join_token;
 mod migrate;
 mod progress;
+mod records;
 mod serve;
 mod token;
 
@@ -193,6 +194,11 @@ fn print(text: &str) -> Result<(), CliError> {
     Ok(output.flush()?)
 }
 
+/// The system has none.
+fn no_random_bytes(error: getrandom::Error) -> CliError {
+    CliError::Failed(format!("no random bytes: {error}"))
+}
+
 /// What a flag says, else what its key in the file's `section` says, read in the same way.
 fn said_or<T, E: Display>(
     flag: Option<T>,
@@ -254,6 +260,8 @@ mod tests {
             (&["serve", "--listen", "here"], "here"),
             (&["serve", "--retention-raw", "long"], "a time such as"),
             (&["token", "create", "--role", "god"], "god"),
+            (&["token", "revoke"], "ID"),
+            (&["token", "revoke", "t", "--name", "n"], "--name"),
             (&["join-token", "create", "--uses", "0"], "--uses"),
             (&["join-token", "create", "--agent-id", "a/b"], "a/b"),
             (&["check", "--yes"], "--drop-damaged"),

@@ -2,7 +2,7 @@
 
 use super::{EventStream, Events, STREAMS_MAX, filter::Filter};
 use crate::{
-    auth::token::Expiry,
+    auth::Stay,
     http::{problem::Refusal, query::Params, respond},
 };
 use axum::{body::Body, extract::State, response::Response};
@@ -20,7 +20,7 @@ const TOO_MANY_RETRY_SECONDS: u64 = 30;
 /// `GET /api/v1/events`. An id that is not known is not refused: the stream begins with `reset` instead.
 pub async fn get(
     State(room): State<Arc<Events>>,
-    until: Expiry,
+    until: Stay,
     params: Params,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {

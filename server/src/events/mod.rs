@@ -17,7 +17,7 @@
 //!
 //! # Refuses
 //! More than [`STREAMS_MAX`] streams; types that there are not; what is no agent id. A reader that is so slow that
-//! the ring laps it is cut, and so is one whose token expires.
+//! the ring laps it is cut, and so is one whose token expires or is revoked.
 
 pub mod filter;
 pub mod handler;
@@ -30,7 +30,7 @@ mod text;
 pub use ring::{Behind, Opening, Page, Ring};
 pub use stream::{EventStream, Why};
 
-use crate::{auth::token::Expiry, clock::Clock, figures::Figures, standing::AgentChange};
+use crate::{auth::Stay, clock::Clock, figures::Figures, standing::AgentChange};
 use filter::Filter;
 use pingup_protocol::{command::CommandStatus, ids::AgentId, time::Timestamp};
 use serde::Serialize;
@@ -187,7 +187,7 @@ impl Events {
         self: &Arc<Self>,
         wanted: Filter,
         last_id: Option<&str>,
-        until: Expiry,
+        until: Stay,
     ) -> Option<EventStream> {
         let place = Arc::clone(&self.places).try_acquire_owned().ok()?;
         Some(EventStream::new(Arc::clone(self), place, wanted, last_id, until))

@@ -4,7 +4,7 @@
 //! ring has let go of that by then, the stream ends and says so.
 
 use super::{Behind, Events, HEARTBEAT, Opening, Page, filter::Filter, text};
-use crate::auth::token::Expiry;
+use crate::auth::{Stay, token::TokenError};
 use std::{fmt, sync::Arc};
 use tokio::{
     sync::{OwnedSemaphorePermit, watch},
@@ -19,6 +19,8 @@ pub enum Why {
     Behind,
     /// The token that it was asked for with has expired.
     TokenExpired,
+    /// That token was revoked.
+    TokenRevoked,
     /// The hub stops.
     Stopping,
 }
@@ -29,6 +31,7 @@ impl Why {
         match self {
             Self::Behind => "behind",
             Self::TokenExpired => "token-expired",
+            Self::TokenRevoked => "token-revoked",
             Self::Stopping => "stopping",
         }
     }
@@ -42,7 +45,7 @@ pub struct EventStream {
     opening: Option<Opening>,
     /// The last number that was looked at.
     place: u64,
-    until: Expiry,
+    until: Stay,
     bell: watch::Receiver<()>,
     heartbeat_due: Instant,
     has_ended: bool,
@@ -61,7 +64,7 @@ impl EventStream {
         place: OwnedSemaphorePermit,
         wanted: Filter,
         last_id: Option<&str>,
-        until: Expiry,
+        until: Stay,
     ) -> Self {
         // Before the look at where it begins: what is told after that rings.
         let bell = events.ring.bell();
@@ -118,7 +121,10 @@ impl EventStream {
         if *self.events.stopping.borrow() || self.events.stopping.has_changed().is_err() {
             return Err(Why::Stopping);
         }
-        self.until.check(self.events.clock.now()).map_err(|_| Why::TokenExpired)?;
+        self.until.check(self.events.clock.now()).map_err(|error| match error {
+            TokenError::Revoked => Why::TokenRevoked,
+            TokenError::Expired | TokenError::Invalid => Why::TokenExpired,
+        })?;
         let page = self.events.ring.read(self.place, &self.wanted).map_err(|Behind| Why::Behind)?;
         self.place = page.place;
         Ok(page)
@@ -133,6 +139,7 @@ impl EventStream {
         tokio::select! {
             _ = self.bell.changed() => {}
             _ = stopping.wait_for(|stopping| *stopping) => {}
+            () = self.until.revoked() => {}
             () = sleep_until(due) => {}
         }
     }

@@ -1,7 +1,7 @@
 //! `GET /metrics`: the hub's own figures for a scraper.
 
 use super::{
-    Figures,
+    Figures, LoginRefusal,
     text::{CONTENT_TYPE, Text},
 };
 use crate::{
@@ -109,6 +109,9 @@ fn write_events(text: &mut Text, figures: &Figures) {
 fn write_refusals(text: &mut Text, figures: &Figures) {
     let refusals = ProblemType::ALL.iter().map(|&kind| (kind.name(), figures.refusals(kind)));
     text.family("pingup_refusals_total", "Requests refused, by problem.", "counter", "problem", refusals);
+    let logins = LoginRefusal::ALL.map(|why| (why.as_str(), figures.logins_refused(why)));
+    let what = "Tokens that did not open an operators' door, by why.";
+    text.family("pingup_operator_tokens_refused_total", what, "counter", "reason", logins);
 }
 
 #[rustfmt::skip]
@@ -138,6 +141,7 @@ mod tests {
         figures.connections_parked.add(4);
         figures.connections_held.add(2);
         figures.refused(ProblemType::Overloaded);
+        figures.login_refused(LoginRefusal::Locked);
         figures.commit_seconds.observe(Duration::from_millis(1));
         let sqlite = Scratch::new().sqlite();
         let room = FiguresRoom::new(
@@ -167,6 +171,8 @@ mod tests {
             "pingup_ingest_commit_seconds_count 1",
             "pingup_refusals_total{problem=\"overloaded\"} 1",
             "pingup_refusals_total{problem=\"not-found\"} 0",
+            "pingup_operator_tokens_refused_total{reason=\"locked\"} 1",
+            "pingup_operator_tokens_refused_total{reason=\"role\"} 0",
             "pingup_history_unneeded_files 5",
             "pingup_history_held_seconds 700",
             "pingup_history_unwell_seconds 1",

@@ -92,6 +92,38 @@ pub struct Figures {
     /// Streams that were cut, for their readers were too slow.
     pub event_streams_behind: Counter,
     refusals: Refusals,
+    logins_refused: [Counter; LoginRefusal::ALL.len()],
+}
+
+/// Why a token that came to an operators' door did not open it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoginRefusal {
+    /// It is none of this hub's.
+    Invalid,
+    /// Its time is over.
+    Expired,
+    /// It was revoked.
+    Revoked,
+    /// Its role does not allow this.
+    Role,
+    /// Nobody looked at it: its address sent too many bad ones.
+    Locked,
+}
+
+impl LoginRefusal {
+    /// All of them, in order.
+    pub const ALL: [Self; 5] = [Self::Invalid, Self::Expired, Self::Revoked, Self::Role, Self::Locked];
+
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Invalid => "invalid",
+            Self::Expired => "expired",
+            Self::Revoked => "revoked",
+            Self::Role => "role",
+            Self::Locked => "locked",
+        }
+    }
 }
 
 /// One counter for each kind of refusal, in the order of [`ProblemType::ALL`].
@@ -110,6 +142,18 @@ impl Figures {
         if let Some(counter) = self.refusals.0.get(kind as usize) {
             counter.add(1);
         }
+    }
+
+    /// Counts a token that did not open an operators' door.
+    pub fn login_refused(&self, why: LoginRefusal) {
+        if let Some(counter) = self.logins_refused.get(why as usize) {
+            counter.add(1);
+        }
+    }
+
+    /// How many did not for this reason.
+    pub fn logins_refused(&self, why: LoginRefusal) -> u64 {
+        self.logins_refused.get(why as usize).map_or(0, Counter::get)
     }
 
     /// How many refusals of `kind` left.
@@ -132,5 +176,9 @@ mod tests {
         for (count, &kind) in (1..).zip(ProblemType::ALL) {
             assert_eq!(figures.refusals(kind), count, "{}", kind.name());
         }
+        for (count, why) in (1..).zip(LoginRefusal::ALL) {
+            (0..count).for_each(|_| figures.login_refused(why));
+        }
+        assert_eq!(LoginRefusal::ALL.map(|why| figures.logins_refused(why)), [1, 2, 3, 4, 5]);
     }
 }

@@ -8,14 +8,7 @@
 //! header block is refused before anything looks at it.
 
 use super::{
-    Peer, Porch,
-    desk::Answer,
-    envelope,
-    gate::Gate,
-    held,
-    problem::Refusal,
-    router::{BoxedHandler, House},
-    rules::{Auth, Dialect},
+    Peer, Porch, desk::Answer, envelope, held, problem::Refusal, route::Gated, router::House, rules::Dialect,
     senders,
 };
 use crate::{clock::Clock, figures::Figures};
@@ -25,7 +18,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::FutureExt;
-use http::{HeaderName, HeaderValue, Method, Request, Uri, header};
+use http::{HeaderName, HeaderValue, Request, Uri, header};
 use hyper::body::Incoming;
 use pingup_protocol::{
     limits::HEADER_BYTES_MAX,
@@ -38,15 +31,9 @@ use tower::ServiceExt;
 pub struct Dispatch {
     router: Router,
     /// Rows without path parameters, by their path.
-    straight: HashMap<&'static str, Vec<Straight>>,
+    straight: HashMap<&'static str, Vec<Gated>>,
     house: House,
     porch: Porch,
-}
-
-struct Straight {
-    method: Method,
-    gate: Arc<Gate>,
-    handler: BoxedHandler,
 }
 
 impl fmt::Debug for Dispatch {
@@ -58,13 +45,13 @@ impl fmt::Debug for Dispatch {
 impl Dispatch {
     pub(super) fn new(
         router: Router,
-        rows: impl IntoIterator<Item = (Method, &'static str, Arc<Gate>, BoxedHandler)>,
+        rows: impl IntoIterator<Item = Gated>,
         house: House,
         porch: Porch,
     ) -> Self {
         let mut straight: HashMap<_, Vec<_>> = HashMap::new();
-        for (method, path, gate, handler) in rows {
-            straight.entry(path).or_default().push(Straight { method, gate, handler });
+        for row in rows {
+            straight.entry(row.path()).or_default().push(row);
         }
         Self { router, straight, house, porch }
     }
@@ -109,15 +96,16 @@ impl Dispatch {
 
     async fn pass_on(&self, mut request: Request<Incoming>, peer: Peer) -> Response {
         let rows = self.straight.get(request.uri().path()).map_or(&[][..], Vec::as_slice);
-        match rows.iter().find(|row| row.method == *request.method()) {
-            Some(Straight { gate, handler, .. }) => {
-                if let Auth::Enrol(_) = gate.rules.auth {
+        match rows.iter().find(|row| row.method() == request.method()) {
+            Some(row) => {
+                // On the main road nobody asks.
+                if row.rules().auth.takes_operators() {
                     request.extensions_mut().insert(peer);
                 }
-                let handler = |request| handler(request, self.house.clone());
-                gate.pass(None, request, handler).await.into_response()
+                row.answer(request, &self.house).await
             }
             None => {
+                request.extensions_mut().insert(peer);
                 // In a box: a connection on the main road need not hold the room for it.
                 let routed = self.router.clone().oneshot(request.map(Body::new));
                 Box::pin(routed).await.into_response()

@@ -1,9 +1,10 @@
 //! The order of the checks, cheapest first; nothing behind it sees a request that did not pass them all.
 //!
-//! query (422) · Accept (406) · Content-Type (415) · announced length (413) · bearer token (401) · role or
-//! revocation (403) · path and token name one agent (403) · the body, no longer than it may be (413) ·
-//! strict JSON, a signature of the right form (400, 422) · the signature (401) · whether the key still lives, for
-//! the body may have taken minutes (403). What was checked is left in the request's extensions for the
+//! query (422) · Accept (406) · Content-Type (415) · announced length (413) · bearer token (401; an operator's, by
+//! `login`, 429 from an address that sent too many bad ones) · role or revocation (403) · path and token name one agent
+//! (403) · the body, no longer than it may be (413) · strict JSON, a signature of the right form (400, 422) · the
+//! signature (401) · whether the key or the token still lives, for the body may have taken minutes (403, 401). What was
+//! checked is left in the request's extensions for the
 //! handler's extractors (`auth::extract`). Remote write hears of a body that is too long when it has come, and as 400.
 //!
 //! The common case (an agent that was here before, a small body that is there) passes without a wait, a timer or a
@@ -12,7 +13,7 @@
 use super::{
     Porch,
     body::{self, Kind, Share},
-    no_such_method,
+    login, no_such_method,
     problem::Refusal,
     query::Params,
     respond::Representation,
@@ -22,10 +23,10 @@ use super::{
 };
 use crate::auth::{
     AgentCaller, AgentKeys, AgentMessage, Caller, Keyring, Operator, OperatorBody, Pass, PlainBody, RawBody,
-    Role, Standing,
+    Standing, Stay,
     keyring::revoked,
     message::mismatch,
-    token::{Expiry, TokenError},
+    token::{TokenError, says_agent},
 };
 use axum::{
     body::{Body, HttpBody},
@@ -35,7 +36,7 @@ use axum::{
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use http::{HeaderMap, Method, header};
+use http::{Extensions, HeaderMap, Method, header};
 use pingup_protocol::{ids::AgentId, problem::ProblemType};
 use std::sync::{Arc, atomic::AtomicUsize};
 
@@ -73,10 +74,18 @@ async fn to_the_end(handler: impl Future<Output = Response> + Send + 'static) ->
     }
 }
 
+/// A request that passed, and what stays with it.
+struct Admitted<'a> {
+    request: Request,
+    /// Of the memory for bodies.
+    share: Option<Share<&'a AtomicUsize>>,
+    stay: Option<Stay>,
+}
+
 /// Who comes, by the bearer token alone.
-enum Known {
+pub(super) enum Known {
     Nobody,
-    Operator(Operator, Expiry),
+    Operator(Operator, Stay),
     Agent(Arc<Pass>, Option<Arc<AgentKeys>>),
 }
 
@@ -88,15 +97,23 @@ impl Known {
         }
     }
 
+    /// How long what the request begins may go on, where that may be less than for ever.
+    fn stay(&self) -> Option<Stay> {
+        match self {
+            Self::Operator(_, stay) => Some(stay.clone()),
+            Self::Nobody | Self::Agent(..) => None,
+        }
+    }
+
     /// Lets a request without a body in. An agent that was never known has no key to answer it with.
     fn admit(self, request: &mut Request) -> Result<(), Refusal> {
         let extensions = request.extensions_mut();
         match self {
             Self::Nobody => {}
-            Self::Operator(operator, expiry) => {
+            Self::Operator(operator, stay) => {
                 extensions.insert(Caller::Operator(operator.clone()));
                 extensions.insert(operator);
-                extensions.insert(expiry);
+                extensions.insert(stay);
             }
             Self::Agent(_, Some(keys)) => {
                 let agent = AgentCaller::new(keys);
@@ -122,20 +139,23 @@ impl Gate {
         F: Future<Output = Response> + Send + 'static,
     {
         // The share is held until the answer is there: so long may the body be in memory.
-        let (request, _share) = self.admit(path, request).await?;
-        Ok(match self.rules.to_the_end {
-            true => to_the_end(handler(request)).await,
-            false => handler(request).await,
-        })
+        let Admitted { request, share: _share, stay } = self.admit(path, request).await?;
+        match (self.rules.to_the_end, stay) {
+            (true, _) => Ok(to_the_end(handler(request)).await),
+            (false, None) => Ok(handler(request).await),
+            // In a box: the main road need not hold the room for it.
+            (false, Some(stay)) => Box::pin(login::while_it_lasts(stay, handler(request))).await,
+        }
     }
 
     async fn admit<B: HttpBody<Data = Bytes> + Unpin>(
         &self,
         path: Option<&RawPathParams>,
         request: http::Request<B>,
-    ) -> Result<(Request, Option<Share<&AtomicUsize>>), Refusal> {
+    ) -> Result<Admitted<'_>, Refusal> {
         let offer = self.check_head(&request)?;
-        let caller = self.identify(request.headers()).await?;
+        let caller = self.identify(request.headers(), request.extensions()).await?;
+        let stay = caller.stay();
         if let (Some(agent_id), Some(name)) = (caller.agent(), self.rules.auth.path_parameter()) {
             let mut path = path.into_iter().flat_map(RawPathParams::iter);
             let named = path.find_map(|(key, value)| (key == name).then_some(value));
@@ -151,7 +171,7 @@ impl Gate {
         }
         let Some(bytes_max) = self.rules.body_bytes_max else {
             caller.admit(&mut request)?;
-            return Ok((request, None));
+            return Ok(Admitted { request, share: None, stay });
         };
         let budget = match caller {
             Known::Nobody => &self.porch.strangers_bodies,
@@ -165,7 +185,7 @@ impl Gate {
         }
         let (bytes, share) = read?;
         self.admit_body(caller, bytes, &mut request).await?;
-        Ok((request, Some(share)))
+        Ok(Admitted { request, share: Some(share), stay })
     }
 
     /// All that can be told before anyone asks who comes.
@@ -192,36 +212,27 @@ impl Gate {
         Ok(offer)
     }
 
-    async fn identify(&self, headers: &HeaderMap) -> Result<Known, Refusal> {
+    async fn identify(&self, headers: &HeaderMap, extensions: &Extensions) -> Result<Known, Refusal> {
         let token = bearer(headers);
         match self.rules.auth {
             Auth::Open => Ok(Known::Nobody),
             Auth::Enrol(_) if token.is_none() => Ok(Known::Nobody),
-            Auth::Operator(role) | Auth::Enrol(role) => self.operator(needed(token)?, role),
-            Auth::Dashboard(role) => match token {
-                Some(token) => self.operator(token, role),
-                None => self.operator(needed(password(headers).as_deref())?, role),
-            },
+            Auth::Operator(role) | Auth::Enrol(role) => self.operator(needed(token)?, role, extensions).await,
+            Auth::Dashboard(role) => {
+                let password = token.is_none().then(|| password(headers)).flatten();
+                self.operator(needed(token.or(password.as_deref()))?, role, extensions).await
+            }
             Auth::Agent(_) => self.agent(self.keyring.check(needed(token)?).map_err(invalid)?).await,
             Auth::AgentOr(_, role) => {
                 let token = needed(token)?;
                 match self.keyring.check(token) {
                     Ok(pass) => self.agent(pass).await,
-                    Err(_) => self.operator(token, role),
+                    // A fleet behind one address must not lock its operators' address.
+                    Err(error) if says_agent(token) => Err(invalid(error)),
+                    Err(_) => self.operator(token, role, extensions).await,
                 }
             }
         }
-    }
-
-    fn operator(&self, token: &str, role: Role) -> Result<Known, Refusal> {
-        let (operator, expiry) =
-            self.keyring.tokens().check_operator(token, self.porch.clock.now()).map_err(invalid)?;
-        if !operator.role.allows(role) {
-            let detail =
-                format!("this needs the role {}, the token has {}", role.as_str(), operator.role.as_str());
-            return Err(Refusal::new(ProblemType::ScopeDenied, detail));
-        }
-        Ok(Known::Operator(operator, expiry))
     }
 
     async fn agent(&self, pass: Arc<Pass>) -> Result<Known, Refusal> {
@@ -238,14 +249,17 @@ impl Gate {
                 strict_json(&bytes)?;
                 request.extensions_mut().insert(RawBody(bytes));
             }
+            // It may have been revoked while the body was on its way.
+            Known::Operator(_, stay) if stay.is_revoked() => return Err(invalid(TokenError::Revoked)),
             Known::Operator(operator, _) if self.rules.body_kind != Kind::Json => {
                 request.extensions_mut().insert(operator);
                 request.extensions_mut().insert(PlainBody(bytes));
             }
-            Known::Operator(operator, _) => {
+            Known::Operator(operator, stay) => {
                 let body = signable_json(&bytes)?;
                 let extensions = request.extensions_mut();
                 extensions.insert(operator);
+                extensions.insert(stay);
                 extensions.insert(RawBody(body.clone()));
                 extensions.insert(OperatorBody(body));
             }
@@ -287,9 +301,9 @@ fn needed(token: Option<&str>) -> Result<&str, Refusal> {
     token.ok_or_else(|| Refusal::new(ProblemType::TokenMissing, "send Authorization: Bearer <token>"))
 }
 
-fn invalid(error: TokenError) -> Refusal {
+pub(super) fn invalid(error: TokenError) -> Refusal {
     let kind = match error {
-        TokenError::Invalid => ProblemType::TokenInvalid,
+        TokenError::Invalid | TokenError::Revoked => ProblemType::TokenInvalid,
         TokenError::Expired => ProblemType::TokenExpired,
     };
     Refusal::new(kind, error.to_string())

@@ -1,7 +1,7 @@
 //! The porch: the only place that knows HTTP's status codes, headers and limits.
 //!
 //! [`serve`] accepts connections; `converse` speaks with one client, by hyper while there is something to do (`desk`,
-//! `line`, `turn` are its parts); [`router`] is the route table; [`dispatch`] finds a request's row and finishes its
+//! `line`, `turn` are its parts); [`router`] is the route table, of [`route`]s; [`dispatch`] finds a request's row and finishes its
 //! answer; [`gate`] runs the checks that a row of the table asks for. Handlers live in their rooms and return a response,
 //! one that waits ([`held`]), or a [`problem::Refusal`].
 
@@ -15,12 +15,14 @@ pub mod form;
 pub mod gate;
 pub mod held;
 mod line;
+mod login;
 pub mod openapi;
 pub mod pack;
 pub mod problem;
 pub mod protobuf;
 pub mod query;
 pub mod respond;
+pub mod route;
 pub mod router;
 pub mod rules;
 pub mod senders;
@@ -29,7 +31,7 @@ mod turn;
 pub mod unpack;
 mod verify;
 
-use crate::{clock::Clock, figures::Figures};
+use crate::{brake::Lockout, clock::Clock, figures::Figures};
 use ::http::HeaderMap;
 use pingup_protocol::problem::ProblemType;
 use problem::Refusal;
@@ -58,6 +60,8 @@ pub struct Porch {
     pub clock: Clock,
     /// For counting them.
     pub figures: Arc<Figures>,
+    /// For operators' bad tokens.
+    pub lockout: Arc<Lockout>,
     /// For the bodies of all callers with a token.
     pub bodies: body::Budget,
     /// For the bodies of those who send series.

@@ -11,9 +11,9 @@ use super::{
     Porch,
     body::Kind,
     dispatch::Dispatch,
-    gate::{self, Gate},
     no_such_method, no_such_path, openapi,
     respond::Representation::{self, Arrow, Csv, EventStream, Json, NdJson, Parquet, Protobuf, Text},
+    route::Route,
     rules::{Auth, Dialect, Rules},
     senders,
 };
@@ -31,51 +31,14 @@ use crate::{
     registry::{self, Registry},
     series::{self, Doors, Series},
     sql::{self, Sql},
+    tokens::{self, handler::TokensRoom},
 };
 use Auth::{Agent, AgentOr, Dashboard, Enrol, Open, Operator};
 use Role::{Admin, Operator as Op, Scrape, Viewer, Writer};
-use axum::{
-    Router,
-    extract::{FromRef, Request},
-    handler::Handler,
-    middleware::from_fn_with_state,
-    response::Response,
-    routing::{MethodFilter, MethodRouter, on},
-};
+use axum::{Router, extract::FromRef, handler::Handler};
 use http::Method;
 use pingup_protocol::limits::{BATCH_BODY_BYTES_MAX, BODY_BYTES_MAX};
-use std::{pin::Pin, sync::Arc};
-
-/// A row of the table.
-pub struct Route {
-    /// GET, POST, PATCH or DELETE.
-    pub method: Method,
-    /// The path, parameters in braces.
-    pub path: &'static str,
-    /// What it asks of a request.
-    pub rules: Rules,
-    routed: MethodRouter<House>,
-    handler: BoxedHandler,
-}
-
-/// A handler, to be called without a router.
-pub(super) type BoxedHandler = Box<dyn Fn(Request, House) -> Answering + Send + Sync>;
-/// An answer that is being made.
-pub(super) type Answering = Pin<Box<dyn Future<Output = Response> + Send>>;
-
-impl Route {
-    /// Nothing that matters follows in the handler once its client has hung up: it needs no task of its own.
-    const fn nothing_follows(mut self) -> Self {
-        self.rules.to_the_end = false;
-        self
-    }
-
-    /// It takes another kind of body than its dialect's.
-    const fn takes(mut self, kind: Kind) -> Self {
-        self.rules.body_kind = kind;
-        self
-    }
-}
+use std::sync::Arc;
 
 const NONE: Option<usize> = None;
 const BODY: Option<usize> = Some(BODY_BYTES_MAX);
@@ -130,6 +93,9 @@ pub fn table() -> Vec<Route> {
         row(M::GET,    "/api/v1/config/{agentId}",           AgentOr("agentId", Viewer), NONE, &["nonce"],                          JSON,    config::handler::get),
         row(M::POST,   "/api/v1/config/{agentId}",           Operator(Op),         BODY,  &[],                                      JSON,    config::handler::post),
         row(M::GET,    "/api/v1/config/{agentId}/versions",  Operator(Viewer),     NONE,  &["limit", "cursor"],                     JSON,    config::handler::versions),
+        row(M::GET,    "/api/v1/tokens",                     Operator(Admin),      NONE,  &["limit", "cursor"],                     JSON,    tokens::handler::list),
+        row(M::POST,   "/api/v1/tokens",                     Operator(Admin),      BODY,  &[],                                      JSON,    tokens::handler::create),
+        row(M::DELETE, "/api/v1/tokens/{id}",                Operator(Admin),      NONE,  &[],                                      JSON,    tokens::handler::revoke),
         row(M::POST,   "/api/v1/sql",                        Operator(Viewer),     BODY,  &[],                                      ROWS,    sql::handler::post).nothing_follows(),
         row(M::GET,    "/prometheus/api/v1/label/{name}/values", Dashboard(Viewer), NONE, MATCHING,                             JSON,    prometheus::handler::label_values),
         row(M::GET,    "/prometheus/api/v1/metadata",        Dashboard(Viewer),    NONE,  METADATA,                                 JSON,    prometheus::handler::metadata),
@@ -172,12 +138,6 @@ fn row<H: Handler<T, House> + Sync, T: 'static>(
     offers: &'static [Representation],
     handler: H,
 ) -> Route {
-    let filter = match method {
-        Method::POST => MethodFilter::POST,
-        Method::PATCH => MethodFilter::PATCH,
-        Method::DELETE => MethodFilter::DELETE,
-        _ => MethodFilter::GET,
-    };
     let to_the_end = method != Method::GET;
     let dialect = Dialect::at(path);
     let body_kind = match dialect {
@@ -187,10 +147,7 @@ fn row<H: Handler<T, House> + Sync, T: 'static>(
         Dialect::Otlp(_) => Kind::Otlp,
     };
     let rules = Rules { auth, body_bytes_max, body_kind, dialect, query, offers, to_the_end };
-    let routed = on(filter, handler.clone());
-    let handler: BoxedHandler =
-        Box::new(move |request, house| Box::pin(handler.clone().call(request, house)));
-    Route { method, path, rules, routed, handler }
+    Route::new(method, path, rules, handler)
 }
 
 macro_rules! rooms {
@@ -220,6 +177,7 @@ rooms! {
     registry: Registry,
     series: Series,
     sql: Sql,
+    tokens: TokensRoom,
 }
 
 /// All rooms, for handlers to find theirs: a request holds one reference, not one a room.
@@ -231,11 +189,11 @@ pub fn router(rooms: Rooms, keyring: &Keyring, porch: &Porch) -> Dispatch {
     let house = House(Arc::new(rooms));
     let mut router = Router::new();
     let mut straight = Vec::new();
-    for Route { method, path, rules, routed, handler } in table() {
-        let gate = Arc::new(Gate { rules, keyring: keyring.clone(), porch: porch.clone() });
-        router = router.route(path, routed.route_layer(from_fn_with_state(Arc::clone(&gate), gate::check)));
-        if !path.contains('{') {
-            straight.push((method, path, gate, handler));
+    for route in table() {
+        let row = route.gated(keyring, porch);
+        router = router.route(row.path(), row.routed());
+        if !row.path().contains('{') {
+            straight.push(row);
         }
     }
     let router =

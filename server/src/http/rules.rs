@@ -28,6 +28,14 @@ pub enum Auth {
 }
 
 impl Auth {
+    /// Whether operators may come in here.
+    pub const fn takes_operators(self) -> bool {
+        match self {
+            Self::Operator(_) | Self::Dashboard(_) | Self::Enrol(_) | Self::AgentOr(..) => true,
+            Self::Open | Self::Agent(_) => false,
+        }
+    }
+
     /// The path parameter that names the agent who asks.
     pub(super) const fn path_parameter(self) -> Option<&'static str> {
         match self {

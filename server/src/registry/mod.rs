@@ -17,11 +17,10 @@
 //! # Refuses
 //! Join tokens that are unknown, expired or used up; enrolments that are more than
 //! [`ENROLMENT_AGE_SECONDS_MAX`] old; ids that were ever used; a second living agent for one machine; more
-//! enrolments from one address than [`rate`] allows.
+//! enrolments from one address than [`RateLimit`](crate::brake::RateLimit) allows.
 
 mod error;
 pub mod handler;
-pub mod rate;
 pub mod store;
 #[cfg(test)]
 mod tests;

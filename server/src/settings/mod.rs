@@ -61,6 +61,10 @@ const SQL_SECONDS_DEFAULT: u64 = 25;
 /// How many enrolments an address may try in a minute; many machines behind one address need more.
 const ENROLMENTS: RangeInclusive<u64> = 1..=1_000_000;
 
+/// How many bad tokens an address may send to operators' doors in a minute before it is locked.
+const BAD_TOKENS: RangeInclusive<u64> = 0..=1_000_000;
+const BAD_TOKENS_DEFAULT: u64 = 10;
+
 /// What the hub runs with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -96,6 +100,8 @@ pub struct Settings {
     pub series_max_per_sender: usize,
     /// Registrations by join token that one address may try in a minute.
     pub enrolments_per_minute: u32,
+    /// Bad tokens that one address may send to operators' doors in a minute before it is locked for a while.
+    pub bad_tokens_per_minute: u32,
     /// What is logged, as a filter such as `info` or `info,pingup_server::ingest=debug`.
     pub log: String,
 }
@@ -154,6 +160,9 @@ pub struct Layer {
     /// Registrations by join token that one address may try in a minute [default: 5]
     #[arg(long, env = "PINGUP_ENROLMENTS_PER_MINUTE", value_name = "N")]
     pub enrolments_per_minute: Option<u64>,
+    /// Bad operators' tokens that one address may send in a minute before it is locked for a while [default: 10]
+    #[arg(long, env = "PINGUP_BAD_TOKENS_PER_MINUTE", value_name = "N")]
+    pub bad_tokens_per_minute: Option<u64>,
     /// What is logged: error, warn, info, debug, trace, also by module [default: info]
     #[arg(long, env = "PINGUP_LOG", value_name = "FILTER")]
     pub log: Option<String>,
@@ -233,6 +242,7 @@ impl Layer {
             events_kept: self.events_kept.or(below.events_kept),
             series_max_per_sender: self.series_max_per_sender.or(below.series_max_per_sender),
             enrolments_per_minute: self.enrolments_per_minute.or(below.enrolments_per_minute),
+            bad_tokens_per_minute: self.bad_tokens_per_minute.or(below.bad_tokens_per_minute),
             log: self.log.or(below.log),
             token: below.token,
             join_token: below.join_token,

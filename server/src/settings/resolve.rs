@@ -1,9 +1,9 @@
 //! What was said becomes what the hub runs with: flags over the file, defaults for the rest, everything checked.
 
 use super::{
-    Bytes, CONNECTIONS, CONNECTIONS_MAX_DEFAULT, DAY, ENROLMENTS, EVENTS_KEPT, EVENTS_KEPT_DEFAULT, LISTEN,
-    Layer, MIB, QUEUE_BYTES, QUEUE_JOBS, RETENTION_SECONDS, SERIES, SERIES_DEFAULT, SQL_SECONDS,
-    SQL_SECONDS_DEFAULT, Settings, SettingsError, Span,
+    BAD_TOKENS, BAD_TOKENS_DEFAULT, Bytes, CONNECTIONS, CONNECTIONS_MAX_DEFAULT, DAY, ENROLMENTS,
+    EVENTS_KEPT, EVENTS_KEPT_DEFAULT, LISTEN, Layer, MIB, QUEUE_BYTES, QUEUE_JOBS, RETENTION_SECONDS, SERIES,
+    SERIES_DEFAULT, SQL_SECONDS, SQL_SECONDS_DEFAULT, Settings, SettingsError, Span,
 };
 use pingup_protocol::limits::ENROLMENTS_PER_MINUTE_MAX;
 use std::{ops::RangeInclusive, path::Path, time::Duration};
@@ -43,6 +43,11 @@ impl Settings {
                 SERIES,
             )?,
             enrolments_per_minute: within("enrolments_per_minute", enrolments, ENROLMENTS)?,
+            bad_tokens_per_minute: within(
+                "bad_tokens_per_minute",
+                said.bad_tokens_per_minute.unwrap_or(BAD_TOKENS_DEFAULT),
+                BAD_TOKENS,
+            )?,
             log: said.log.unwrap_or_else(|| "info".to_owned()),
         };
         if settings.data_dir.as_os_str().is_empty() {

@@ -50,6 +50,7 @@ fn the_file_can_say_everything() {
         events_kept = 1000
         series_max_per_sender = 70
         enrolments_per_minute = 100
+        bad_tokens_per_minute = 20
         log = "warn,pingup_server=debug"
         "#,
     );
@@ -70,6 +71,7 @@ fn the_file_can_say_everything() {
         events_kept: 1_000,
         series_max_per_sender: 70,
         enrolments_per_minute: 100,
+        bad_tokens_per_minute: 20,
         log: "warn,pingup_server=debug".to_owned(),
     };
     assert_eq!(settings, Ok(expected));
@@ -114,6 +116,7 @@ fn values_out_of_their_range_are_refused_by_name() {
         ("series_max_per_sender = 200001", "series_max_per_sender"),
         ("sql_time_max = '11m'", "sql_time_max"),
         ("enrolments_per_minute = 0", "enrolments_per_minute"),
+        ("bad_tokens_per_minute = 1000001", "bad_tokens_per_minute"),
         ("log = 'pingup=loud'", "log"),
         ("data_dir = ''", "data_dir"),
     ] {

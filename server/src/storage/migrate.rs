@@ -71,6 +71,11 @@ pub const SQLITE: &[Migration] = &[
         name: "written_series",
         sql: include_str!("../../../migrations/sqlite/0011_written_series.sql"),
     },
+    Migration {
+        version: 13,
+        name: "operator_tokens",
+        sql: include_str!("../../../migrations/sqlite/0013_operator_tokens.sql"),
+    },
 ];
 
 /// A step that a database remembers.

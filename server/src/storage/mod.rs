@@ -46,5 +46,5 @@ pub use self::{
     outbox::{OUTBOX_BYTES_MAX, OUTBOX_WAIT, Outbox},
     page::{Found, PAGE_BYTES_MAX, take_page},
     readers::{Readers, Wanted, give_way},
-    sqlite::{Sqlite, touch},
+    sqlite::{Sqlite, Watch, touch},
 };

@@ -14,6 +14,7 @@ pub mod forget;
 pub mod latest;
 pub mod offline;
 pub mod series;
+pub mod tokens;
 
 use pingup_protocol::time::Timestamp;
 use std::{error::Error, fmt, future::Future, pin::Pin, sync::Arc, time::Duration};

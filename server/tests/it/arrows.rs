@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-const ROOMS: [&str; 12] = [
+const ROOMS: [&str; 13] = [
     "registry",
     "commands",
     "config",
@@ -18,6 +18,7 @@ const ROOMS: [&str; 12] = [
     "prometheus",
     "series",
     "sql",
+    "tokens",
 ];
 
 /// Every source but those that only tests are made of.

@@ -27,6 +27,7 @@ mod hostile;
 mod killed;
 mod metrics;
 mod openapi;
+mod operators;
 mod oracle;
 mod program;
 mod prometheus;

@@ -7,8 +7,16 @@ use std::path::Path;
 
 const WHAT: &str = "pingup.db";
 /// Tables whose rows are counted.
-const TABLES: [&str; 7] =
-    ["agents", "agent_keys", "agent_latest", "join_tokens", "commands", "configs", "written_series"];
+const TABLES: [&str; 8] = [
+    "agents",
+    "agent_keys",
+    "agent_latest",
+    "join_tokens",
+    "operator_tokens",
+    "commands",
+    "configs",
+    "written_series",
+];
 
 pub(super) fn look(path: &Path, findings: &mut Findings) -> Result<(), StorageError> {
     let connection = inspect::open_records(path)?;

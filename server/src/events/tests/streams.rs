@@ -1,8 +1,7 @@
 //! Streams: how they begin, what they tell, and how they end.
 
 use super::*;
-use crate::auth::{Role, token::Tokens};
-use pingup_protocol::keys::{KEY_BYTES, Secret};
+use crate::auth::token::Expiry;
 use tokio::time::{Instant, sleep, timeout};
 
 struct House {
@@ -21,10 +20,8 @@ impl House {
     }
 
     /// The end of an operator's token that was made for so many seconds.
-    fn until(&self, seconds: i64) -> Expiry {
-        let tokens = Tokens::new(&Secret::new([1; KEY_BYTES]));
-        let token = tokens.issue_operator("ada", Role::Viewer, seconds, NOW, "t").unwrap();
-        tokens.check_operator(&token, NOW).unwrap().1
+    fn until(&self, seconds: i64) -> Stay {
+        Stay::until(Expiry::at(NOW.plus_seconds(seconds)))
     }
 
     fn open(&self, wanted: Filter, last_id: Option<&str>) -> Option<EventStream> {
@@ -116,6 +113,19 @@ async fn a_reader_that_is_lapped_is_cut_and_told() {
     assert!(data.contains(r#""why":"behind""#), "{data}");
     assert_eq!(stream.next().await, None);
     assert_eq!(house.figures.event_streams_behind.get(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_revoked_token_ends_its_stream() {
+    let house = House::new(3);
+    let (stay, revoke) = Stay::revocable();
+    let mut stream = house.room.stream(ALL, None, stay).unwrap();
+    assert_eq!(kind(&mut stream).await, "ready");
+    let begun = Instant::now();
+    let (ended, ()) = tokio::join!(next(&mut stream), async { revoke() });
+    assert!(ended.unwrap().2.contains(r#""why":"token-revoked""#));
+    assert_eq!(begun.elapsed(), Duration::ZERO, "at once");
+    assert_eq!(stream.next().await, None);
 }
 
 #[tokio::test(start_paused = true)]

@@ -10,7 +10,8 @@ mod senders;
 use super::{
     envelope::ErrorType,
     respond::{self, Representation},
-    router::{Route, table},
+    route::Route,
+    router::table,
     rules::{Auth, Dialect, Rules},
 };
 use axum::response::Response;
@@ -254,8 +255,8 @@ fn general_refusals(rules: &Rules) -> Vec<ProblemType> {
     if rules.auth != Auth::Open {
         kinds.extend([P::TokenMissing, P::TokenInvalid, P::TokenExpired]);
     }
-    if !matches!(rules.auth, Auth::Open | Auth::Agent(_)) {
-        kinds.push(P::ScopeDenied);
+    if rules.auth.takes_operators() {
+        kinds.extend([P::ScopeDenied, P::RateLimited]);
     }
     if matches!(rules.auth, Auth::Agent(_) | Auth::AgentOr(..)) {
         kinds.extend([P::AgentRevoked, P::AgentMismatch]);

@@ -10,6 +10,7 @@ use crate::{
     history::{Bucket, Row, handler::FleetTop},
     registry::{AgentView, PatchBody, Registered},
     sql::handler::{SqlAnswer, SqlBody},
+    tokens::{Made, TokenBody, TokenView},
 };
 use http::Method;
 use pingup_protocol::{
@@ -211,6 +212,9 @@ pub(super) fn doc(method: &Method, path: &str) -> Option<Doc> {
         ("GET", "/api/v1/config/{agentId}") => doc!("The configuration in force; signed for an agent, who sends a nonce", None, [ok("For an operator, or signed for the agent", config_view_or_signed)], ONE_AGENT),
         ("POST", "/api/v1/config/{agentId}") => doc!("Sets a new version", Some(of::<ConfigBody>), [ok("The new version", of::<ConfigView>)], &[NotFound, Gone, VersionConflict]),
         ("GET", "/api/v1/config/{agentId}/versions") => doc!("Versions, newest first", None, [ok("A page", page_of::<ConfigView>)], ONE_AGENT),
+        ("GET", "/api/v1/tokens") => doc!("Operators' tokens, by id: whose, for what, until when, used last when and from where; a week longer than they live", None, [ok("A page", page_of::<TokenView>)], &[]),
+        ("POST", "/api/v1/tokens") => doc!("Makes an operator's token; never of a role that the maker's own does not allow", Some(of::<TokenBody>), [created("Made; the token is shown this once", of::<Made>)], &[]),
+        ("DELETE", "/api/v1/tokens/{id}") => doc!("Revokes an operator's token: it opens nothing any more, and what was begun with it ends within a second", None, [ok("As it is now", of::<TokenView>)], &[NotFound]),
         ("POST", "/api/v1/sql") => doc!("One SELECT over what the hub has, in DuckDB's SQL, over the views that `query` describes; `now()` is the hub's clock. One question at a time, 25 seconds and some 64 MB unless set otherwise; 422 says in DuckDB's words what is wrong with it", Some(of::<SqlBody>), [ok("The rows", of::<SqlAnswer>)], &[]),
         _ => prometheus::doc(path).or_else(|| senders::doc(path)),
     }

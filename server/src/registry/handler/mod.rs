@@ -9,11 +9,11 @@ pub use come::{Registered, register};
 
 use super::{
     AgentRecord, AgentStatus, AgentView, Newest, PatchBody, RegistryError, metadata_text,
-    rate::RateLimit,
     store::{self, Change, Filter},
 };
 use crate::{
     auth::{Keyring, Operator, OperatorBody},
+    brake::RateLimit,
     clock::Clock,
     http::{
         cursor,

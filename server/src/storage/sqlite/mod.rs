@@ -5,7 +5,10 @@
 //! Nothing here runs on the async runtime's own threads.
 
 mod readers;
+mod watch;
 mod writer;
+
+pub use self::watch::Watch;
 
 use self::{readers::Readers, writer::Writer};
 use super::{DiskSpace, StorageError, migrate};

@@ -82,7 +82,7 @@ impl Drop for Loan<'_> {
     }
 }
 
-fn reader(path: &Path) -> Result<Connection, StorageError> {
+pub(super) fn reader(path: &Path) -> Result<Connection, StorageError> {
     let connection = connect(path)?;
     connection.execute_batch(&format!("PRAGMA query_only = ON; PRAGMA cache_size = -{CACHE_KIB}"))?;
     Ok(connection)

@@ -94,7 +94,11 @@ impl Hub {
     /// A new folder without a running hub.
     pub fn prepare(environment: &[(&str, &str)]) -> Self {
         let folder = tempfile::Builder::new().prefix("pingup-it-").tempdir().unwrap();
-        let defaults = [("PINGUP_ENROLMENTS_PER_MINUTE", "10000"), ("PINGUP_LOG", "warn")];
+        let defaults = [
+            ("PINGUP_ENROLMENTS_PER_MINUTE", "10000"),
+            ("PINGUP_BAD_TOKENS_PER_MINUTE", "10000"),
+            ("PINGUP_LOG", "warn"),
+        ];
         let environment =
             defaults.iter().chain(environment).map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         let wire = Wire::new(SocketAddr::from(([127, 0, 0, 1], 9)));

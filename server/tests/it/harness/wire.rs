@@ -195,6 +195,11 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
+    /// The body as JSON; null where it is something else.
+    pub fn json_or_null(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+
     /// Checks the status and gives the body.
     #[track_caller]
     pub fn expect(&self, status: u16) -> Value {
