@@ -1,6 +1,7 @@
 //! The lock: who may come in, and with what.
 //!
-//! Two kinds of caller. **Operators** bring a JWT with a role ([`token`], [`role`]). **Agents** bring a JWT
+//! Two kinds of caller. **Operators** bring a JWT with a role ([`token`], [`role`]), the hub's own or that of a provider which it
+//! was told to trust ([`oidc`]). **Agents** bring a JWT
 //! that names their key's generation, and sign every body ([`keyring`], [`message`]); a token that verified is
 //! remembered ([`passes`]).
 //!
@@ -11,6 +12,7 @@
 pub mod extract;
 pub mod keyring;
 pub mod message;
+pub mod oidc;
 pub mod passes;
 pub mod role;
 pub mod token;

@@ -72,6 +72,11 @@ pub struct AgentToken {
 pub struct Expiry(i64);
 
 impl Expiry {
+    /// That moment, in seconds since 1970.
+    pub(super) const fn at(seconds: i64) -> Self {
+        Self(seconds)
+    }
+
     /// Whether it has not come yet.
     pub const fn check(self, now: Timestamp) -> Result<(), TokenError> {
         if now.as_micros() / 1_000_000 < self.0 { Ok(()) } else { Err(TokenError::Expired) }

@@ -5,7 +5,7 @@
 
 use super::{CliError, PlaceArguments, print, said_or};
 use crate::{
-    auth::{Role, token::Tokens},
+    auth::{Role, oidc::NAME_MARK, token::Tokens},
     clock::Clock,
     settings::{Span, TokenKeys},
     storage::DataFolder,
@@ -57,6 +57,9 @@ fn role(word: &str) -> Result<Role, String> {
 fn name(text: &str) -> Result<String, String> {
     if text.is_empty() || text.len() > NAME_BYTES_MAX || text.chars().any(char::is_control) {
         return Err(format!("1 to {NAME_BYTES_MAX} bytes without control characters expected"));
+    }
+    if text.starts_with(NAME_MARK) {
+        return Err(format!("names that begin with {NAME_MARK} are for whom the provider of [oidc] vouches"));
     }
     Ok(text.to_owned())
 }
@@ -159,6 +162,7 @@ mod tests {
             name("ada").is_ok()
                 && name("").is_err()
                 && name("a\nb").is_err()
+                && name("oidc:ada").is_err()
                 && name(&"x".repeat(129)).is_err()
         );
     }

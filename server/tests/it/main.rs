@@ -26,6 +26,7 @@ mod grafana;
 mod hostile;
 mod killed;
 mod metrics;
+mod oidc;
 mod openapi;
 mod oracle;
 mod program;
