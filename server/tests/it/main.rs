@@ -36,3 +36,4 @@ mod refuse;
 mod series;
 mod sql;
 mod stall;
+mod supply;
