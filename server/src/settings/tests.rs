@@ -122,7 +122,13 @@ fn a_provider_that_cannot_be_trusted_is_refused_by_name() {
         assert!(line.contains(told), "{issuer} {more}: {line}");
     }
     assert!(refusal("[oidc]\nissuer = 'https://a'").contains("missing field `audience`"));
-    assert!(refusal("[oidc]\nissuer = 'https://a'\naudience = ''").starts_with("[oidc] audience: "));
+    for audience in [String::new(), "a".repeat(257)] {
+        let line = refusal(&format!("[oidc]\nissuer = 'https://a'\naudience = '{audience}'"));
+        assert!(line.starts_with("[oidc] audience: "), "{line}");
+    }
+    let many: String = (0..257).map(|n| format!("a{n} = 'admin'\n")).collect();
+    let line = refusal(&format!("[oidc]\nissuer = 'https://a'\naudience = 'a'\n[oidc.roles]\n{many}"));
+    assert!(line.starts_with("[oidc] roles: 1 to 256"), "{line}");
     from_file("insecure_http = true\n[oidc]\nissuer = 'http://sso.example'\naudience = 'pingup'").unwrap();
 }
 

@@ -5,11 +5,13 @@ use super::{
     jwk::{Algorithm, KeySet},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use pingup_protocol::limits::HEADER_BYTES_MAX;
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::{Map, Value};
 
 /// Bytes of a token that is looked at: tokens that list many groups are some thousand bytes long.
 const TOKEN_BYTES_MAX: usize = 12 * 1024;
+const _: () = assert!(TOKEN_BYTES_MAX < HEADER_BYTES_MAX, "it comes in a header");
 /// Bytes of a key's name.
 const KID_BYTES_MAX: usize = 256;
 /// What a token may say that it is: an ID token, or an access token (RFC 9068). Others are for other doors.

@@ -181,6 +181,7 @@ async fn the_highest_role_that_the_claim_names_counts() {
     }
     assert_eq!(ClaimPath::new(""), None);
     assert_eq!(ClaimPath::new("a.a.a.a.a.a.a.a.a"), None);
+    assert_eq!(ClaimPath::new(&"a".repeat(257)), None);
 }
 
 #[tokio::test]

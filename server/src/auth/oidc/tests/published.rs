@@ -44,6 +44,7 @@ async fn only_keys_for_verifying_count() {
         json!({"kid": null}),
         json!({"n": null}),
         json!({"n": ""}),
+        json!({"n": "A".repeat(1_368)}),
         json!({"e": "AQAB AQAB"}),
         json!({"e": "AQABAQABAQABAQABAQAB"}),
         json!({"kid": 7}),
