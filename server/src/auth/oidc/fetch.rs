@@ -9,7 +9,7 @@ use super::{
     jwk::{KeySet, KeySetError},
 };
 use bytes::Bytes;
-use http::{HeaderMap, Request, StatusCode, header};
+use http::{HeaderMap, Request, header};
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::client::conn::http1::handshake;
 use hyper_util::rt::TokioIo;
@@ -28,6 +28,8 @@ use tokio_rustls::TlsConnector;
 const FETCH_TIME_MAX: Duration = Duration::from_secs(5);
 /// Bytes of an answer: all keys that may be published, with certificates beside them.
 pub(super) const ANSWER_BYTES_MAX: usize = 256 * 1024;
+/// The one status of an answer that counts.
+const GOOD: u16 = 200;
 /// How long keys are fresh where the provider does not say.
 const FRESH_SECONDS: i64 = 300;
 /// The least and the most that it may say.
@@ -54,8 +56,8 @@ pub(super) enum FetchError {
     Broken(#[from] hyper::Error),
     #[error("the answer is not whole, or longer than {ANSWER_BYTES_MAX} bytes: {0}")]
     Body(Box<dyn std::error::Error + Send + Sync>),
-    #[error("the answer is {0}, not 200")]
-    Status(StatusCode),
+    #[error("the answer is {0}, not {GOOD}")]
+    Status(u16),
     #[error("the provider does not say what it is in JSON with issuer and jwks_uri")]
     Document,
     #[error("the provider says that it is another issuer")]
@@ -152,8 +154,8 @@ where
         .header(header::CONNECTION, "close")
         .body(Empty::<Bytes>::new())?;
     let (parts, body) = sender.send_request(request).await?.into_parts();
-    if parts.status != StatusCode::OK {
-        return Err(FetchError::Status(parts.status));
+    if parts.status != GOOD {
+        return Err(FetchError::Status(parts.status.as_u16()));
     }
     let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await.map_err(FetchError::Body)?;
     Ok((parts.headers, body.to_bytes()))
