@@ -7,7 +7,7 @@ CARGO ?= cargo
 FLAGS ?= --locked
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run loadtest grafana-demo picture check test kills oracle fuzz bench fmt lint deny clean
+.PHONY: help setup build run loadtest grafana-demo picture check test kills oracle fuzz bench fmt lint deny advisories sbom clean
 
 help: ## List the targets, one line each
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -58,6 +58,13 @@ lint: setup ## Check formatting, then clippy with warnings denied
 
 deny: ## Check licences, bans and sources of all dependencies (needs cargo-deny)
 	$(CARGO) deny check bans licenses sources
+
+advisories: ## Look for known holes in all dependencies, by RustSec's database, which is fetched (needs cargo-deny)
+	$(CARGO) deny check advisories
+
+sbom: ## Write what a release is made of, as a CycloneDX list, into target/ (needs python3)
+	@mkdir -p target
+	@out=target/pingup-$$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1).cdx.json; scripts/sbom > $$out.partial && mv $$out.partial $$out && echo $$out
 
 clean: ## Remove the build folder (./data and the fetched libduckdb stay)
 	$(CARGO) clean

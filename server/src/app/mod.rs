@@ -17,7 +17,11 @@ mod sql_rows;
 mod written;
 
 use crate::{
-    auth::{Keyring, operators::store::note_uses},
+    auth::{
+        Keyring,
+        oidc::{Oidc, OidcStartError},
+        operators::store::note_uses,
+    },
     brake::Lockout,
     clock::Clock,
     events::Events,
@@ -73,6 +77,9 @@ pub enum AppError {
         /// What the system said.
         source: io::Error,
     },
+    /// The provider of others' tokens.
+    #[error(transparent)]
+    Oidc(#[from] OidcStartError),
     /// Standard output.
     #[error("cannot say on standard output that the hub is ready: {0}")]
     Ready(io::Error),
@@ -119,6 +126,7 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
     let opening = Arc::clone(&settings);
     let (cellar, appender) = spawn_blocking(move || open(&opening, &clock)).await??;
 
+    let oidc = settings.oidc.clone().map(|trust| Oidc::new(trust, common.clock.clone())).transpose()?;
     let queue = Arc::new(Queue::new(settings.queue_jobs, settings.queue_bytes, Arc::clone(&common.figures)));
     let for_writer = Arc::clone(&queue);
     let (latest, figures) = (Arc::clone(&common.latest), Arc::clone(&common.figures));
@@ -136,6 +144,7 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
         bodies: Budget::known(),
         senders_bodies,
         strangers_bodies: Budget::strangers(),
+        oidc,
     };
     let router = router::router(rooms.clone(), &cellar.keyring, &porch);
     let listener = TcpListener::bind(settings.listen)

@@ -1,6 +1,7 @@
 //! The lock: who may come in, and with what.
 //!
-//! Two kinds of caller. **Operators** bring a token with a role that has a row in the records ([`operators`], [`role`]).
+//! Two kinds of caller. **Operators** bring a token with a role: the hub's own, which has a row in the records
+//! ([`operators`], [`role`]), or that of a provider which the hub was told to trust ([`oidc`]).
 //! **Agents** bring a JWT that names their key's generation, and sign every body ([`keyring`], [`message`]); a token
 //! that verified is remembered ([`passes`]).
 //!
@@ -12,6 +13,7 @@ pub mod digest;
 pub mod extract;
 pub mod keyring;
 pub mod message;
+pub mod oidc;
 pub mod operators;
 pub mod passes;
 pub mod role;

@@ -96,7 +96,12 @@ pub struct Expiry(i64);
 impl Expiry {
     /// At this moment; what is beyond a whole second is dropped.
     pub const fn at(moment: Timestamp) -> Self {
-        Self(moment.as_micros() / 1_000_000)
+        Self::at_seconds(moment.as_micros() / 1_000_000)
+    }
+
+    /// So many seconds after 1970 began.
+    pub(super) const fn at_seconds(seconds: i64) -> Self {
+        Self(seconds)
     }
 
     /// Whether it has not come yet.

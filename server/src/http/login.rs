@@ -12,7 +12,12 @@ use super::{
     respond::Endless,
 };
 use crate::{
-    auth::{Operator, Role, Stay, operators::IntroduceError, token::TokenError},
+    auth::{
+        Operator, Role, Stay,
+        oidc::{Oidc, OidcError},
+        operators::IntroduceError,
+        token::TokenError,
+    },
     figures::LoginRefusal,
 };
 use axum::{body::Body, response::Response};
@@ -46,8 +51,11 @@ impl Gate {
         let address = address.ip();
         let (operator, stay) = match self.keyring.operators().known(token, now) {
             Some(known) => known.map_err(|error| self.turn_away(error))?,
-            // In a box: it is the rare case.
-            None => Box::pin(self.introduce(token, address, now)).await?,
+            // In boxes: these are the rare cases.
+            None => match self.porch.oidc.as_ref().filter(|oidc| oidc.is_theirs(token)) {
+                Some(oidc) => Box::pin(self.vouched_for(oidc, token, address, now)).await?,
+                None => Box::pin(self.introduce(token, address, now)).await?,
+            },
         };
         if !operator.role.allows(asked) {
             figures.login_refused(LoginRefusal::Role);
@@ -66,24 +74,62 @@ impl Gate {
         address: IpAddr,
         now: Timestamp,
     ) -> Result<(Operator, Stay), Refusal> {
-        if let Err(seconds) = self.porch.lockout.check(address, now) {
-            self.porch.figures.login_refused(LoginRefusal::Locked);
-            let detail =
-                format!("too many bad tokens from this address; the next is looked at in {seconds} s");
-            return Err(Refusal::new(ProblemType::RateLimited, detail).retry_after(seconds));
-        }
+        self.listen_to(address, now)?;
         match self.keyring.operators().introduce(token).await {
             Ok(introduced) => Ok(introduced),
             Err(IntroduceError::Storage(error)) => Err(error.into()),
             Err(IntroduceError::Token(error)) => {
                 // Of one that expired nobody can say that it was guessed.
-                if error == TokenError::Invalid
-                    && let Some(seconds) = self.porch.lockout.count(address, now)
-                {
-                    tracing::warn!(%address, seconds, "too many bad tokens: none of this address is looked at for a while");
+                if error == TokenError::Invalid {
+                    self.count(address, now);
                 }
                 Err(self.turn_away(error))
             }
+        }
+    }
+
+    /// Asks whether the provider vouches for a token that says it is the provider's.
+    async fn vouched_for(
+        &self,
+        oidc: &Oidc,
+        token: &str,
+        address: IpAddr,
+        now: Timestamp,
+    ) -> Result<(Operator, Stay), Refusal> {
+        // One that was asked about before passes whatever its neighbours do.
+        if let Some((operator, expiry)) = oidc.known(token) {
+            return Ok((operator, Stay::until(expiry)));
+        }
+        self.listen_to(address, now)?;
+        let (operator, expiry) = oidc.check(token).await.map_err(|error| {
+            let (kind, why) = match error {
+                OidcError::Invalid(_) => (ProblemType::TokenInvalid, LoginRefusal::Invalid),
+                OidcError::Expired => (ProblemType::TokenExpired, LoginRefusal::Expired),
+                OidcError::NoRole(_) => (ProblemType::ScopeDenied, LoginRefusal::Role),
+                OidcError::Unavailable => return Refusal::new(ProblemType::Overloaded, error.to_string()),
+            };
+            if why == LoginRefusal::Invalid {
+                self.count(address, now);
+            }
+            self.porch.figures.login_refused(why);
+            Refusal::new(kind, error.to_string())
+        })?;
+        Ok((operator, Stay::until(expiry)))
+    }
+
+    /// Whether an address that sent bad tokens is listened to again.
+    fn listen_to(&self, address: IpAddr, now: Timestamp) -> Result<(), Refusal> {
+        self.porch.lockout.check(address, now).map_err(|seconds| {
+            self.porch.figures.login_refused(LoginRefusal::Locked);
+            let detail =
+                format!("too many bad tokens from this address; the next is looked at in {seconds} s");
+            Refusal::new(ProblemType::RateLimited, detail).retry_after(seconds)
+        })
+    }
+
+    fn count(&self, address: IpAddr, now: Timestamp) {
+        if let Some(seconds) = self.porch.lockout.count(address, now) {
+            tracing::warn!(%address, seconds, "too many bad tokens: none of this address is looked at for a while");
         }
     }
 

@@ -31,7 +31,7 @@ mod turn;
 pub mod unpack;
 mod verify;
 
-use crate::{brake::Lockout, clock::Clock, figures::Figures};
+use crate::{auth::oidc::Oidc, brake::Lockout, clock::Clock, figures::Figures};
 use ::http::HeaderMap;
 use pingup_protocol::problem::ProblemType;
 use problem::Refusal;
@@ -68,6 +68,8 @@ pub struct Porch {
     pub senders_bodies: body::Budget,
     /// For the bodies of everyone else.
     pub strangers_bodies: body::Budget,
+    /// For operators whom somebody else vouches for.
+    pub oidc: Option<Oidc>,
 }
 
 /// The text of a header that stands once.

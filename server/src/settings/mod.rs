@@ -8,12 +8,15 @@
 //! values out of their range, and plain HTTP on an address that others can reach.
 
 mod made;
+mod oidc;
 mod resolve;
 mod words;
 
 pub use self::made::{JoinTokenKeys, TokenKeys};
+pub use self::oidc::OidcKeys;
 pub use self::words::{Bytes, MemoryLimit, Span};
 
+use crate::auth::oidc::Trust;
 use serde::Deserialize;
 use std::{
     fs,
@@ -104,6 +107,8 @@ pub struct Settings {
     pub bad_tokens_per_minute: u32,
     /// What is logged, as a filter such as `info` or `info,pingup_server::ingest=debug`.
     pub log: String,
+    /// Whose tokens are taken beside the hub's own.
+    pub oidc: Option<Trust>,
 }
 
 /// What one source says: nothing, or some of the settings. Flags with their variables are one, the file
@@ -172,6 +177,9 @@ pub struct Layer {
     /// In the file only: what `join-token create` takes.
     #[arg(skip)]
     pub join_token: JoinTokenKeys,
+    /// In the file only: whose tokens are taken beside the hub's own.
+    #[arg(skip)]
+    pub oidc: Option<OidcKeys>,
 }
 
 /// Why the settings cannot be used; its text is one line that says what to change.
@@ -246,6 +254,7 @@ impl Layer {
             log: self.log.or(below.log),
             token: below.token,
             join_token: below.join_token,
+            oidc: below.oidc,
         }
     }
 

@@ -16,12 +16,14 @@ impl Settings {
         Self::check(flags.over(below))
     }
 
-    fn check(said: Layer) -> Result<Self, SettingsError> {
+    fn check(mut said: Layer) -> Result<Self, SettingsError> {
+        let oidc = said.oidc.take();
+        let insecure_http = said.insecure_http.unwrap_or(false);
         let enrolments = said.enrolments_per_minute.unwrap_or(u64::from(ENROLMENTS_PER_MINUTE_MAX));
         let settings = Self {
             data_dir: said.data_dir(),
             listen: said.listen.unwrap_or(LISTEN),
-            insecure_http: said.insecure_http.unwrap_or(false),
+            insecure_http,
             retention_raw: retention("retention_raw", said.retention_raw, 30)?,
             retention_minute: retention("retention_minute", said.retention_minute, 90)?,
             retention_hour: retention("retention_hour", said.retention_hour, 2 * 365)?,
@@ -49,6 +51,7 @@ impl Settings {
                 BAD_TOKENS,
             )?,
             log: said.log.unwrap_or_else(|| "info".to_owned()),
+            oidc: oidc.map(|keys| keys.resolve(insecure_http)).transpose()?,
         };
         if settings.data_dir.as_os_str().is_empty() {
             return Err(unusable("data_dir", "a folder expected, found nothing"));

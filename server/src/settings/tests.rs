@@ -73,8 +73,65 @@ fn the_file_can_say_everything() {
         enrolments_per_minute: 100,
         bad_tokens_per_minute: 20,
         log: "warn,pingup_server=debug".to_owned(),
+        oidc: None,
     };
     assert_eq!(settings, Ok(expected));
+}
+
+#[test]
+fn a_provider_of_tokens_is_a_section_of_the_file() {
+    assert_eq!(from_file("").unwrap().oidc, None);
+    let least = "[oidc]\nissuer = 'https://sso.example/realms/ops'\naudience = 'pingup'";
+    let trust = from_file(least).unwrap().oidc.unwrap();
+    assert_eq!(
+        (trust.issuer.as_str(), trust.audience.as_str()),
+        ("https://sso.example/realms/ops", "pingup")
+    );
+    assert_eq!((trust.role_claim.to_string(), trust.name_claim.to_string()), ("roles".into(), "sub".into()));
+    assert_eq!((trust.roles, trust.authorities, trust.insecure_http), (None, None, false));
+
+    let more = "role_claim = 'realm_access.roles'\nname_claim = 'preferred_username'\nroles = { 'pingup-admins' = 'admin' }";
+    let trust = from_file(&format!("{least}\n{more}")).unwrap().oidc.unwrap();
+    assert_eq!(trust.role_claim.to_string(), "realm_access.roles");
+    assert_eq!(trust.roles.unwrap().get("pingup-admins"), Some(&crate::auth::Role::Admin));
+    let camel = from_file(&format!("{least}\nroleClaim = 'realm_access.roles'")).unwrap().oidc.unwrap();
+    assert_eq!(camel.role_claim, trust.role_claim);
+}
+
+#[test]
+fn a_provider_that_cannot_be_trusted_is_refused_by_name() {
+    let broken = file("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+    let (broken, empty) = (broken.path().display().to_string(), file(""));
+    let empty = empty.path().display().to_string();
+    for (issuer, more, told) in [
+        ("http://sso.example", "", "[oidc] issuer: plain HTTP to another machine"),
+        ("sso.example", "", "[oidc] issuer: https://HOST/PATH expected"),
+        ("https://a/?b", "", "[oidc] issuer: a URL without a query"),
+        ("https://a", "role_claim = ''", "[oidc] role_claim: "),
+        ("https://a", "name_claim = 'a.b.c.d.e.f.g.h.i'", "[oidc] name_claim: "),
+        (
+            "https://a",
+            "roles = { a = 'god' }",
+            "[oidc] roles: one of scrape, writer, viewer, operator, admin expected",
+        ),
+        ("https://a", "roles = {}", "[oidc] roles: 1 to 256"),
+        ("https://a", "ca_file = '/no/such/file'", "[oidc] ca_file: /no/such/file cannot be read"),
+        ("https://a", &format!("ca_file = '{broken}'"), "holds a certificate that cannot be used"),
+        ("https://a", &format!("ca_file = '{empty}'"), "holds no certificate"),
+        ("https://a", "client_id = 'b'", "line 4: unknown field `client_id`"),
+    ] {
+        let line = refusal(&format!("[oidc]\nissuer = '{issuer}'\naudience = 'pingup'\n{more}"));
+        assert!(line.contains(told), "{issuer} {more}: {line}");
+    }
+    assert!(refusal("[oidc]\nissuer = 'https://a'").contains("missing field `audience`"));
+    for audience in [String::new(), "a".repeat(257)] {
+        let line = refusal(&format!("[oidc]\nissuer = 'https://a'\naudience = '{audience}'"));
+        assert!(line.starts_with("[oidc] audience: "), "{line}");
+    }
+    let many: String = (0..257).map(|n| format!("a{n} = 'admin'\n")).collect();
+    let line = refusal(&format!("[oidc]\nissuer = 'https://a'\naudience = 'a'\n[oidc.roles]\n{many}"));
+    assert!(line.starts_with("[oidc] roles: 1 to 256"), "{line}");
+    from_file("insecure_http = true\n[oidc]\nissuer = 'http://sso.example'\naudience = 'pingup'").unwrap();
 }
 
 #[test]

@@ -33,6 +33,7 @@ use self::{
 };
 use super::{
     digest::{ByDigest, TokenDigest},
+    oidc::NAME_MARK,
     role::{Operator, Role},
     token::{IssueError, OperatorToken, TokenError, Tokens},
 };
@@ -70,12 +71,13 @@ const ID_ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijk
 
 const _: () = assert!(LISTEN_EVERY.as_millis() < 1_000, "a revocation is heard within a second");
 
-/// Whether a name may be given to a token: it stands in logs and lists, so it must look like what it is.
+/// Whether a name may be given to a token: it stands in logs and lists, so it must look like what it is, and not like that
+/// of somebody whom a provider vouches for.
 pub fn is_name(text: &str) -> bool {
     // What turns the direction of the text around it, which is no control character.
     let turns = |c| matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let fits = (1..=NAME_BYTES_MAX).contains(&text.len());
-    fits && !text.chars().any(|c| c.is_control() || turns(c) || matches!(c, '\u{2028}' | '\u{2029}'))
+    fits && !text.starts_with(NAME_MARK) && !text.chars().any(|c| c.is_control() || turns(c) || matches!(c, '\u{2028}' | '\u{2029}'))
 }
 
 /// Random letters and digits, each as likely as the other.

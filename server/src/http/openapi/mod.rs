@@ -62,7 +62,7 @@ fn document() -> OpenApi {
         .schemas_from_iter(schemas.all())
         .schema("Signed", signed_member())
         .security_scheme("password", SecurityScheme::Http(password))
-        .security_scheme("operator", bearer("JWT", "An operator's token: `pingup-server token create`."))
+        .security_scheme("operator", bearer("JWT", "An operator's token: `pingup-server token create`, or one of the OpenID provider that the hub trusts."))
         .security_scheme("agent", bearer("JWT", "An agent's token, handed over at registration."))
         .build();
     let info = InfoBuilder::new().title("pingup hub").version(env!("CARGO_PKG_VERSION")).description(Some(

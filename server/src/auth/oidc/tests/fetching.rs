@@ -1,0 +1,294 @@
+//! When the provider is asked, how often, and what becomes of tokens where it is slow, away or hostile.
+
+use super::{
+    fetch::ANSWER_BYTES_MAX,
+    held::{KEPT_SECONDS, KNOWN_MAX, RETRY_PAUSE_SECONDS, UNKNOWN_PAUSE_SECONDS},
+    *,
+};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::{ServerConfig, crypto::aws_lc_rs::default_provider, pki_types::PrivateKeyDer};
+use std::{
+    fs,
+    pin::pin,
+    task::{Context, Poll, Waker},
+};
+
+const FAR: i64 = 10 * 24 * 3_600;
+
+/// A token that stays good through a test in which days go by.
+fn lasting(scene: &Scene, key: &SigningKey, jti: usize) -> String {
+    key.token(&scene.claims_with(&json!({"exp": NOW_SECONDS + FAR, "jti": jti.to_string()})))
+}
+
+#[tokio::test]
+async fn one_fetch_serves_all_until_it_is_stale() {
+    let key = SigningKey::ec("e");
+    let scene = Scene::with(&[&key]);
+    let keys = Answer::json("cache-control: public, max-age=120\r\n", &json!({"keys": [key.jwk()]}));
+    scene.provider.answer(KEYS, keys);
+    let tokens: Vec<_> = (0..20).map(|jti| lasting(&scene, &key, jti)).collect();
+    let checks: Vec<_> = tokens
+        .iter()
+        .map(|token| {
+            let (oidc, token) = (scene.oidc.clone(), token.clone());
+            tokio::spawn(async move { oidc.check(&token).await.map(|(operator, _)| operator) })
+        })
+        .collect();
+    for check in checks {
+        assert_eq!(check.await.unwrap(), Ok(viewer()));
+    }
+    let asked =
+        |times| assert_eq!((scene.provider.asked(DISCOVERY), scene.provider.asked(KEYS)), (times, times));
+    asked(1);
+    scene.clock.advance(119);
+    assert_eq!(scene.check(&tokens[0]).await, Ok(viewer()));
+    asked(1);
+    scene.clock.advance(1);
+    assert_eq!(scene.check(&tokens[0]).await, Ok(viewer()));
+    asked(2);
+}
+
+#[tokio::test]
+async fn a_key_that_is_rotated_in_is_found_and_one_that_is_rotated_out_is_dead() {
+    let (old, new) = (SigningKey::ec("old"), SigningKey::ec("new"));
+    let scene = Scene::with(&[&old]);
+    let (by_old, by_new) = (lasting(&scene, &old, 0), lasting(&scene, &new, 1));
+    assert_eq!(scene.check(&by_old).await, Ok(viewer()));
+    scene.provider.publish(&[&new]);
+    // Asked a moment ago: not yet again.
+    assert!(scene.why_not(&by_new).await.contains("no key"));
+    scene.clock.advance(UNKNOWN_PAUSE_SECONDS);
+    assert_eq!(scene.check(&by_new).await, Ok(viewer()));
+    // Also that it verified before counts for nothing.
+    assert!(scene.why_not(&by_old).await.contains("no key"));
+    // Another key of a known name: seen as soon as the keys are stale.
+    let replaced = SigningKey::ec("new");
+    scene.provider.publish(&[&replaced]);
+    assert_eq!(scene.check(&by_new).await, Ok(viewer()));
+    scene.clock.advance(300);
+    assert!(scene.why_not(&by_new).await.contains("signature"));
+    // None at all is the provider's word too.
+    scene.provider.publish(&[]);
+    scene.clock.advance(300);
+    assert!(scene.why_not(&lasting(&scene, &replaced, 2)).await.contains("no key"));
+}
+
+#[tokio::test]
+async fn made_up_keys_do_not_have_the_provider_asked() {
+    let (key, stranger) = (SigningKey::ed("o"), SigningKey::ed("s"));
+    let scene = Scene::with(&[&key]);
+    let good = lasting(&scene, &key, 0);
+    assert_eq!(scene.check(&good).await, Ok(viewer()));
+    for asked in 1..4 {
+        for made_up in 0..1_000 {
+            let header = json!({"alg": "EdDSA", "kid": format!("{asked}-{made_up}")});
+            let token = provider::compact(&header, &scene.claims(), |bytes| stranger.sign(bytes));
+            assert!(scene.why_not(&token).await.contains("no key"));
+        }
+        assert_eq!(scene.check(&good).await, Ok(viewer()));
+        assert_eq!(scene.provider.asked(KEYS), asked);
+        scene.clock.advance(UNKNOWN_PAUSE_SECONDS);
+    }
+}
+
+#[tokio::test]
+async fn keys_outlive_a_provider_that_is_away_but_not_for_ever() {
+    let key = SigningKey::ed("o");
+    let scene = Scene::with(&[&key]);
+    let token = lasting(&scene, &key, 0);
+    assert_eq!(scene.check(&token).await, Ok(viewer()));
+    scene.provider.answer(DISCOVERY, Answer::HangUp);
+    scene.clock.advance(KEPT_SECONDS - 1);
+    assert_eq!(scene.check(&token).await, Ok(viewer()));
+    assert_eq!(scene.provider.asked(DISCOVERY), 2);
+    // Nothing can be told of a key that nobody knows: it may be a new one.
+    let unknown = lasting(&scene, &SigningKey::ed("new"), 1);
+    assert_eq!(scene.check(&unknown).await, Err(OidcError::Unavailable));
+    scene.clock.advance(1);
+    assert_eq!(scene.check(&token).await, Err(OidcError::Unavailable));
+    // Asked again after a pause, however many come.
+    let asked = scene.provider.asked(DISCOVERY);
+    scene.clock.advance(RETRY_PAUSE_SECONDS);
+    for _ in 0..100 {
+        assert_eq!(scene.check(&token).await, Err(OidcError::Unavailable));
+    }
+    assert_eq!(scene.provider.asked(DISCOVERY), asked + 1);
+    scene.provider.introduce(&scene.provider.issuer, &format!("{}{KEYS}", scene.provider.issuer));
+    scene.clock.advance(RETRY_PAUSE_SECONDS);
+    assert_eq!(scene.check(&token).await, Ok(viewer()));
+}
+
+#[tokio::test]
+async fn while_a_provider_is_away_nobody_waits_for_it() {
+    let key = SigningKey::ed("o");
+    let scene = Scene::with(&[&key]);
+    let token = lasting(&scene, &key, 0);
+    assert_eq!(scene.check(&token).await, Ok(viewer()));
+    scene.provider.answer(DISCOVERY, Answer::HangUp);
+    scene.clock.advance(300);
+    assert_eq!(scene.check(&token).await, Ok(viewer()));
+    scene.provider.answer(DISCOVERY, Answer::Silence);
+    scene.clock.advance(RETRY_PAUSE_SECONDS);
+    // Another look is under way, and the token is taken meanwhile: at the first poll.
+    let check = pin!(scene.oidc.check(&token));
+    assert!(matches!(check.poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(Ok(_))));
+}
+
+/// Time goes by when nothing else can happen: a provider that says nothing is given up.
+#[tokio::test(start_paused = true)]
+async fn a_provider_that_is_silent_is_given_up() {
+    let key = SigningKey::ed("o");
+    for path in [DISCOVERY, KEYS] {
+        let scene = Scene::with(&[&key]);
+        scene.provider.answer(path, Answer::Silence);
+        assert_eq!(scene.check(&lasting(&scene, &key, 0)).await, Err(OidcError::Unavailable), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn only_so_many_wait_for_a_provider() {
+    let key = SigningKey::ed("o");
+    let scene = Scene::with(&[&key]);
+    scene.provider.answer(DISCOVERY, Answer::Silence);
+    let token = lasting(&scene, &key, 0);
+    let mut waker = Context::from_waker(Waker::noop());
+    let mut waiting: Vec<_> = (0..WAITING_MAX).map(|_| Box::pin(scene.oidc.check(&token))).collect();
+    assert!(waiting.iter_mut().all(|check| check.as_mut().poll(&mut waker).is_pending()));
+    let mut one_more = pin!(scene.oidc.check(&token));
+    assert!(matches!(one_more.as_mut().poll(&mut waker), Poll::Ready(Err(OidcError::Unavailable))));
+    // Who hangs up leaves a place.
+    waiting.pop();
+    let mut next = pin!(scene.oidc.check(&token));
+    assert!(next.as_mut().poll(&mut waker).is_pending());
+}
+
+#[tokio::test]
+async fn a_fetch_goes_on_when_its_asker_hangs_up() {
+    let key = SigningKey::ed("o");
+    let scene = Scene::with(&[&key]);
+    let token = lasting(&scene, &key, 0);
+    let mut landed = scene.oidc.0.landed.subscribe();
+    assert!(pin!(scene.oidc.check(&token)).poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    landed.wait_for(|landed| *landed == 1).await.unwrap();
+    assert_eq!(scene.check(&token).await, Ok(viewer()));
+    assert_eq!(scene.provider.asked(KEYS), 1);
+}
+
+#[tokio::test]
+async fn what_a_hostile_provider_says_leads_nowhere() {
+    let key = SigningKey::ed("o");
+    let set = json!({"keys": [key.jwk()]}).to_string();
+    let huge = format!("{}{set}", " ".repeat(ANSWER_BYTES_MAX));
+    let cut = [b"HTTP/1.1 200 OK\r\ncontent-length: 9999\r\n\r\n", set.as_bytes()].concat();
+    let many = json!({"keys": vec![key.jwk(); jwk::KEYS_MAX + 1]});
+    for (path, answer) in [
+        (KEYS, Answer::status("200 OK", "", huge.as_bytes())),
+        (KEYS, Answer::Bytes([&b"HTTP/1.1 200 OK\r\n\r\n"[..], huge.as_bytes()].concat())),
+        (KEYS, Answer::Bytes(cut)),
+        (KEYS, Answer::Bytes(vec![b'a'; 1 << 20])),
+        (KEYS, Answer::status("200 OK", "", b"<html>")),
+        (KEYS, Answer::json("", &many)),
+        (KEYS, Answer::status("500 Internal Server Error", "", set.as_bytes())),
+        (KEYS, Answer::status("302 Found", "location: /other\r\n", set.as_bytes())),
+        (DISCOVERY, Answer::status("301 Moved Permanently", "location: /other\r\n", b"")),
+        (DISCOVERY, Answer::status("200 OK", "", b"{}")),
+        (DISCOVERY, Answer::HangUp),
+    ] {
+        let scene = Scene::with(&[&key]);
+        scene.provider.answer("/other", Answer::status("200 OK", "", set.as_bytes()));
+        scene.provider.answer(path, answer);
+        let told = scene.check(&lasting(&scene, &key, 0)).await;
+        assert_eq!((told, scene.provider.asked("/other")), (Err(OidcError::Unavailable), 0), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_provider_is_who_it_says_and_its_keys_are_where_it_may_say() {
+    let key = SigningKey::ed("o");
+    let scene = Scene::with(&[&key]);
+    let (issuer, address) = (scene.provider.issuer.clone(), scene.provider.address);
+    let keys = format!("{issuer}{KEYS}");
+    for (said, at) in [
+        (format!("{issuer}/"), keys.clone()),
+        (issuer.replace("127.0.0.1", "localhost"), keys.clone()),
+        (issuer.clone(), format!("https://{address}{KEYS}")),
+        (issuer.clone(), "http://sso.example/keys".to_owned()),
+        (issuer.clone(), KEYS.to_owned()),
+        (issuer.clone(), "file:///etc/passwd".to_owned()),
+        (issuer.clone(), format!("http://u@{address}{KEYS}")),
+    ] {
+        scene.provider.introduce(&said, &at);
+        let told = scene.check(&lasting(&scene, &key, 0)).await;
+        assert_eq!(told, Err(OidcError::Unavailable), "{said} {at}");
+        scene.clock.advance(RETRY_PAUSE_SECONDS);
+    }
+    assert_eq!(scene.provider.asked(KEYS), 0);
+    scene.provider.introduce(&issuer, &keys);
+    assert_eq!(scene.check(&lasting(&scene, &key, 0)).await, Ok(viewer()));
+}
+
+/// An authority, and a provider's certificate by it.
+fn certified() -> (String, ServerConfig) {
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+    let pair = KeyPair::generate().unwrap();
+    let params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+    let certificate = params.signed_by(&pair, &authority).unwrap();
+    let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![certificate.der().clone()],
+            PrivateKeyDer::try_from(pair.serialize_der()).unwrap(),
+        )
+        .unwrap();
+    (authority.pem(), config)
+}
+
+#[tokio::test]
+async fn over_tls_a_provider_needs_an_authority_that_is_trusted() {
+    let key = SigningKey::ec("e");
+    let (pem, config) = certified();
+    let folder = tempfile::tempdir().unwrap();
+    let trusting = |pem: &str| {
+        let file = folder.path().join("ca.pem");
+        fs::write(&file, pem).unwrap();
+        Some(Authorities::read(&file).unwrap())
+    };
+    for (authorities, told) in [
+        (trusting(&pem), Ok(viewer())),
+        (trusting(&certified().0), Err(OidcError::Unavailable)),
+        (None, Err(OidcError::Unavailable)),
+    ] {
+        let provider = Provider::start_tls(config.clone());
+        provider.publish(&[&key]);
+        let scene = Scene::of(provider, |trust| trust.authorities = authorities);
+        assert_eq!(scene.check(&lasting(&scene, &key, 0)).await, told);
+    }
+}
+
+#[test]
+fn what_is_remembered_has_a_bound() {
+    let mut held = Held::default();
+    let brought = || Some(fetch::Brought { keys: KeySet::default(), fresh_seconds: 60 });
+    held.begin(0);
+    held.land(0, brought());
+    let Next::Use(keys) = held.next("k", 1).0 else { panic!("the keys are fresh") };
+    let digest = |n: usize| Digest::of(Sha256::digest(n.to_string()).into());
+    let verdict = |seconds| (viewer(), Expiry::at_seconds(NOW_SECONDS + seconds));
+    // Half of them are over when there is no room any more, and go.
+    (0..KNOWN_MAX)
+        .for_each(|n| held.remember(digest(n), &keys, verdict(if n % 2 == 0 { 0 } else { 9 }), NOW));
+    held.remember(digest(KNOWN_MAX), &keys, verdict(9), NOW);
+    let count = |held: &Held| (0..2 * KNOWN_MAX).filter(|&n| held.known(&digest(n), 1).is_some()).count();
+    assert_eq!(count(&held), KNOWN_MAX / 2 + 1);
+    (0..2 * KNOWN_MAX).for_each(|n| held.remember(digest(n), &keys, verdict(9), NOW));
+    assert!(count(&held) <= KNOWN_MAX);
+    // The same keys again leave all as it is; nothing is remembered of keys that are no more.
+    held.land(0, brought());
+    assert!(count(&held) > 0);
+    held.remember(digest(0), &Arc::default(), verdict(9), NOW);
+    assert!(held.known(&digest(0), 60 * 1_000_000).is_none(), "stale");
+}
