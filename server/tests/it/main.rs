@@ -35,3 +35,4 @@ mod refuse;
 mod series;
 mod sql;
 mod stall;
+mod tls;
