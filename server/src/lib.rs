@@ -16,10 +16,13 @@
 //!
 //! What neither the API nor PromQL can say is asked in [`sql`], of an engine in a process of its own.
 //!
+//! Whoever comes over TLS is shown the certificate that [`tls`] keeps; [`reach`] is what agents are told to find the hub by.
+//!
 //! What they commit, they tell: [`events`] are a stream for whoever watches.
 //!
 //! Rooms never know each other: [`app`] builds them and hands each what it needs of another.
 
+pub mod address;
 pub mod app;
 pub mod auth;
 pub mod brake;
@@ -37,6 +40,7 @@ pub mod http;
 pub mod ingest;
 pub mod latest;
 pub mod prometheus;
+pub mod reach;
 pub mod registry;
 pub mod selector;
 pub mod series;
@@ -45,5 +49,6 @@ pub mod sql;
 pub mod standing;
 pub mod storage;
 pub mod sweep;
+pub mod tls;
 pub mod tokens;
 pub mod tsdb;

@@ -3,7 +3,8 @@
 //!
 //! Start: folder and lock → master key → SQLite → DuckDB → the history, its journal read back → written series →
 //! writer and keeper
-//! → rooms → listener → first look at health → `listening on http://…` on standard output: only now is the hub ready.
+//! → rooms → listener → first look at health → `listening on http://…` (or `https://…`) on standard output: only now is the
+//! hub ready. A certificate is looked at before anything is opened that it could keep from starting ([`certificate`]).
 //!
 //! Stop: waiting requests are answered and no connection is accepted any more → open requests finish → the
 //! queue is closed and what is in it committed → the keeper and the sweep end → the newest samples are written
@@ -11,6 +12,7 @@
 
 mod agents;
 mod background;
+mod certificate;
 mod news;
 mod rooms;
 mod sql_rows;
@@ -36,6 +38,7 @@ use crate::{
         Watch,
     },
     sweep,
+    tls::{Tls, TlsError},
     tsdb::{Appender, Opened, Places, Retention, Tsdb, TsdbError, keeper::Keeper},
 };
 use std::{
@@ -47,7 +50,7 @@ use std::{
 };
 use tokio::{
     net::TcpListener,
-    sync::watch,
+    sync::{Notify, watch},
     task::{JoinError, spawn_blocking},
 };
 
@@ -60,6 +63,9 @@ pub enum AppError {
     /// The history.
     #[error("the history cannot be opened: {0}")]
     History(#[from] TsdbError),
+    /// The certificate.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The ingest's writer.
     #[error(transparent)]
     Writer(#[from] WriterError),
@@ -102,6 +108,8 @@ struct Cellar {
     keyring: Keyring,
     /// Hears what the command line does to operators' tokens.
     _tokens: Watch,
+    /// What TLS is spoken with, if it is.
+    tls: Option<Arc<Tls>>,
     _lock: FolderLock,
 }
 
@@ -116,8 +124,12 @@ struct Common {
     stopping: watch::Receiver<bool>,
 }
 
-/// Runs the hub until `shutdown`.
-pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Result<(), AppError> {
+/// Runs the hub until `shutdown`; each time that `hangup` is notified it looks at its certificate again.
+pub async fn run(
+    settings: Settings,
+    hangup: Arc<Notify>,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), AppError> {
     let (stop, stopping) = watch::channel(false);
     let (clock, figures) = (Clock::system(), Arc::<Figures>::default());
     let events = Events::new(settings.events_kept, clock.clone(), Arc::clone(&figures), stopping.clone());
@@ -156,13 +168,16 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
         let _ = ended.wait_for(|stopping| *stopping).await;
     }));
     rooms.health.examine().await;
-    say_ready(&listener).map_err(AppError::Ready)?;
+    let watching = certificate::watch(&settings, &cellar, &common, listener.local_addr(), hangup);
+    let watching = watching.map_err(AppError::Ready)?.map(tokio::spawn);
+    say_ready(&listener, cellar.tls.is_some()).map_err(AppError::Ready)?;
 
     let shutdown = async {
         shutdown.await;
         stop.send_replace(true);
     };
-    let left = serve(listener, router, settings.connections_max, shutdown).await;
+    let tls = cellar.tls.as_ref().map(|tls| tls.config());
+    let left = serve(listener, tls, router, settings.connections_max, shutdown).await;
     if left > 0 {
         tracing::warn!(connections = left, "open requests did not finish in time and were left");
     }
@@ -172,6 +187,9 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
     })
     .await?;
     sweep.await?;
+    if let Some(watching) = watching {
+        watching.await?;
+    }
     // The rooms hold the databases open too; the lock must outlive the last who does.
     drop(rooms);
     close(cellar, &common.latest).await
@@ -186,6 +204,7 @@ fn open(settings: &Settings, clock: &Clock) -> Result<(Cellar, Appender), AppErr
         let folder = folder.path().display();
         tracing::warn!(%folder, "the data folder is open to others; run chmod 700 on it");
     }
+    let tls = certificate::open(settings, &folder, clock)?;
     let faults = Faults::from_env()?;
     let master = folder.master_or_create()?;
     let disk = DiskSpace::watch(folder.path(), settings.disk_reserve_bytes)?;
@@ -209,16 +228,18 @@ fn open(settings: &Settings, clock: &Clock) -> Result<(Cellar, Appender), AppErr
     }
     let register = Arc::new(Register::open(sqlite.clone(), &tsdb, settings.series_max_per_sender)?);
     let keyring = Keyring::new(master, sqlite.clone(), clock.clone());
-    let tokens = keyring.operators().listen(&folder.sqlite_path())?;
-    let cellar =
-        Cellar { folder, sqlite, duck, tsdb, register, parts, disk, keyring, _tokens: tokens, _lock: lock };
-    Ok((cellar, appender))
+    let _tokens = keyring.operators().listen(&folder.sqlite_path())?;
+    Ok((
+        Cellar { folder, sqlite, duck, tsdb, register, parts, disk, keyring, _tokens, tls, _lock: lock },
+        appender,
+    ))
 }
 
 /// The one line on standard output.
-fn say_ready(listener: &TcpListener) -> io::Result<()> {
+fn say_ready(listener: &TcpListener, is_tls: bool) -> io::Result<()> {
+    let scheme = if is_tls { "https" } else { "http" };
     let mut output = io::stdout().lock();
-    writeln!(output, "listening on http://{}", listener.local_addr()?)?;
+    writeln!(output, "listening on {scheme}://{}", listener.local_addr()?)?;
     output.flush()
 }
 

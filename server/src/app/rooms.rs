@@ -162,12 +162,16 @@ fn probes(cellar: &Cellar, queue: &Arc<Queue>) -> Vec<Probe> {
             }
         }
     };
-    vec![
+    let mut probes = vec![
         Probe::new("sqlite", ask_sqlite),
         Probe::new("history", move || probe_history(duck.clone(), tsdb.clone())),
         Probe::with_remarks("keeper", move || future::ready(keeper.keeping().verdict())),
         Probe::new("queue", ask_queue),
-    ]
+    ];
+    if let Some(tls) = cellar.tls.clone() {
+        probes.push(Probe::with_remarks("tls", move || future::ready(tls.verdict())));
+    }
+    probes
 }
 
 async fn probe_history(duck: Duck, tsdb: Tsdb) -> Result<(), &'static str> {

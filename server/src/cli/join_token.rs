@@ -1,13 +1,16 @@
 //! `join-token create`: lets a machine enrol, a number of times and for a while.
 //!
 //! The token's row goes straight into the records, beside a running hub or before the first one; the token is
-//! printed once and cannot be had again.
+//! printed once and cannot be had again. It alone stands on standard output, for whoever takes it from there; the whole
+//! command for the new machine is said beside it, on standard error.
 
 use super::{CliError, PlaceArguments, no_random_bytes, print, records, said_or, token::ttl};
 use crate::{
+    address::Address,
     auth::operators::random_id,
     clock::Clock,
-    settings::JoinTokenKeys,
+    reach::Reach,
+    settings::{JoinTokenKeys, LISTEN},
     storage::{DataFolder, StorageError},
 };
 use clap::Subcommand;
@@ -18,7 +21,10 @@ use pingup_protocol::{
     time::Timestamp,
 };
 use rusqlite::{Connection, OptionalExtension, params};
-use std::time::Duration;
+use std::{
+    io::{self, Write},
+    time::Duration,
+};
 
 /// Machines that may enrol with one token.
 const USES_MAX: i64 = 1_000_000;
@@ -45,19 +51,62 @@ pub(super) struct CreateArguments {
     /// The agent whose place the machine takes
     #[arg(long, env = "PINGUP_REPLACE", value_name = "ID", value_parser = AgentId::parse)]
     replace: Option<AgentId>,
+    /// Where the agent reaches the hub, e.g. https://hub.example:8443 [default: what the hub noted when it started]
+    #[arg(long, env = "PINGUP_PUBLIC_URL", value_name = "URL")]
+    public_url: Option<String>,
+    /// Do not say the command for the new machine
+    #[arg(long)]
+    token_only: bool,
     #[command(flatten)]
     place: PlaceArguments,
 }
 
 pub(super) fn run(command: JoinTokenCommand, clock: &Clock) -> Result<(), CliError> {
     let JoinTokenCommand::Create(arguments) = command;
-    print(&create(arguments, clock)?.to_text())
+    let reach = if arguments.token_only { None } else { Some(reach(&arguments)?) };
+    let token = create(arguments, clock)?.to_text();
+    print(&token)?;
+    if let Some(reach) = reach {
+        let ca_file = reach.ca_file.as_ref().map_or_else(String::new, |path| {
+            format!("\nwho goes by a file instead of the pin (--hub-ca) copies {}", path.display())
+        });
+        // With standard error gone, the token is still what was asked for.
+        let _ = writeln!(
+            io::stderr(),
+            "on the new machine, for as long as the token is good:\n  {}{ca_file}",
+            reach.agent_command(&token)
+        );
+    }
+    Ok(())
+}
+
+/// How the new machine reaches the hub: as this command was told, else as the hub noted when it started, else as the file
+/// says where none has started yet.
+fn reach(arguments: &CreateArguments) -> Result<Reach, CliError> {
+    let file = arguments.place.settings()?;
+    let said = arguments.public_url.as_deref().or(file.public_url.as_deref());
+    let public = said.map(Address::parse).transpose();
+    let public = public.map_err(|reason| CliError::Usage(format!("--public-url: {reason}")))?;
+    let noted = DataFolder::open(&file.data_dir()).ok().and_then(|folder| Reach::noted(&folder));
+    Ok(match (noted, public) {
+        (Some(noted), None) => noted,
+        (Some(noted), Some(public)) => noted.at(&public),
+        (None, public) => Reach::new(file.listen.unwrap_or(LISTEN), public.as_ref(), None),
+    })
 }
 
 /// Checks what the file says, for commands that do not use it.
 pub(super) fn check_keys(keys: &JoinTokenKeys) -> Result<(), CliError> {
     let place = PlaceArguments { config: None, data_dir: None };
-    let unsaid = CreateArguments { uses: None, ttl: None, agent_id: None, replace: None, place };
+    let unsaid = CreateArguments {
+        uses: None,
+        ttl: None,
+        agent_id: None,
+        replace: None,
+        public_url: None,
+        token_only: true,
+        place,
+    };
     Order::new(unsaid, keys).map(drop)
 }
 
@@ -157,6 +206,8 @@ mod tests {
             ttl: Some(Duration::from_secs(60)),
             agent_id: AgentId::parse("A-1").ok(),
             replace: replace.map(|id| AgentId::parse(id).unwrap()),
+            public_url: None,
+            token_only: true,
             place: PlaceArguments { config: None, data_dir: Some(scratch.folder.path().to_owned()) },
         }
     }

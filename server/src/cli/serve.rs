@@ -3,13 +3,14 @@
 use super::CliError;
 use crate::{
     app,
-    settings::{CONNECTIONS_MAX_DEFAULT, Settings},
+    settings::{CONNECTIONS_MAX_DEFAULT, Certificate, Settings},
 };
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use std::io;
+use std::{io, sync::Arc};
 use tokio::{
     runtime::Builder,
     signal::unix::{Signal, SignalKind, signal},
+    sync::Notify,
 };
 use tracing_subscriber::EnvFilter;
 
@@ -33,9 +34,13 @@ pub(super) fn serve(mut settings: Settings) -> Result<(), CliError> {
         .build()
         .map_err(|error| CliError::Failed(format!("cannot start the runtime: {error}")))?;
     runtime.block_on(async {
-        let (terminate, interrupt) =
-            signals().map_err(|error| CliError::Failed(format!("cannot hear signals: {error}")))?;
-        Ok(app::run(settings, shutdown(terminate, interrupt)).await?)
+        let deaf = |error| CliError::Failed(format!("cannot hear signals: {error}"));
+        let (terminate, interrupt) = signals().map_err(deaf)?;
+        let hangup = Arc::<Notify>::default();
+        if let Some(Certificate::Files { .. }) = settings.certificate {
+            tell_hangups(&hangup).map_err(deaf)?;
+        }
+        Ok(app::run(settings, hangup, shutdown(terminate, interrupt)).await?)
     })
 }
 
@@ -91,6 +96,18 @@ fn start_logging(filter: &str) -> Result<(), CliError> {
 /// Heard from before the hub opens anything, so that an early signal is not lost.
 fn signals() -> io::Result<(Signal, Signal)> {
     Ok((signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?))
+}
+
+/// Notifies `hangup` of each SIGHUP, by which those who renew certificates say so. A hub that has no files to read again
+/// ends at one, as programs do whose terminal goes.
+fn tell_hangups(hangup: &Arc<Notify>) -> io::Result<()> {
+    let (mut heard, hangup) = (signal(SignalKind::hangup())?, Arc::clone(hangup));
+    tokio::spawn(async move {
+        while heard.recv().await.is_some() {
+            hangup.notify_one();
+        }
+    });
+    Ok(())
 }
 
 async fn shutdown(mut terminate: Signal, mut interrupt: Signal) {

@@ -77,6 +77,11 @@ pub async fn get(State(room): State<Arc<FiguresRoom>>) -> Result<Response, Refus
 fn write_connections(text: &mut Text, figures: &Figures) {
     text.gauge("pingup_connections", "Connections that are open, parked and held ones included.", figures.connections.get());
     text.gauge("pingup_connections_parked", "Connections that wait for their next request.", figures.connections_parked.get());
+    text.gauge("pingup_connections_multiplexed", "Connections that speak HTTP/2.", figures.connections_multiplexed.get());
+    text.counter("pingup_tls_failed_handshakes_total", "Connections that ended before their TLS handshake was over.", figures.handshakes_failed.get());
+    if let ends @ 1.. = figures.certificate_ends.get() {
+        text.gauge("pingup_tls_certificate_end_timestamp_seconds", "When the hub's certificate ends, in seconds since 1970.", ends);
+    }
     text.gauge("pingup_connections_held", "Connections whose request is held open until something happens.", figures.connections_held.get());
 }
 

@@ -46,6 +46,11 @@ impl Gauge {
         self.0.fetch_sub(less, Ordering::Relaxed);
     }
 
+    /// So much is there from now on; for one that a single place sets.
+    pub fn set(&self, much: u64) {
+        self.0.store(much, Ordering::Relaxed);
+    }
+
     /// How much is there.
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
@@ -85,6 +90,12 @@ pub struct Figures {
     pub connections_parked: Gauge,
     /// Those whose request is held open until something happens.
     pub connections_held: Gauge,
+    /// Those that speak HTTP/2.
+    pub connections_multiplexed: Gauge,
+    /// Connections that ended before their TLS handshake was over.
+    pub handshakes_failed: Counter,
+    /// When the certificate ends, in seconds since 1970; 0 without TLS.
+    pub certificate_ends: Gauge,
     /// Events told.
     pub events: Counter,
     /// Streams of events that are open.

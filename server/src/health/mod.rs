@@ -140,7 +140,8 @@ pub struct HealthView {
     pub version: &'static str,
     /// How long it has been running.
     pub uptime_seconds: u64,
-    /// How each of its parts does: `sqlite`, `history`, `keeper` (who keeps the history in order), `queue`.
+    /// How each of its parts does: `sqlite`, `history`, `keeper` (who keeps the history in order), `queue`; of a
+    /// hub that speaks TLS also `tls`, which says when its certificate ends where that is soon.
     pub checks: BTreeMap<&'static str, PartView>,
 }
 

@@ -98,6 +98,7 @@ where
                 Rest::Idle => {
                     let _parked = Counted::one(&figures.connections_parked);
                     if !signals.next_request(&mut line, counter.turn.due()).await? {
+                        farewell(&mut line).await;
                         return Ok(());
                     }
                     None
@@ -211,6 +212,11 @@ async fn linger<S: AsyncRead + Unpin>(line: &mut Line<S>) {
     };
     // Whoever has not done by then does not want to hear.
     let _ = timeout(LINGER_MAX, read).await;
+}
+
+/// Says that this is the end, where the line has a word for it (TLS has), unless its client takes nothing.
+async fn farewell<S: AsyncWrite + Unpin>(line: &mut Line<S>) {
+    let _said = poll_fn(|context| Poll::Ready(Pin::new(&mut *line).poll_shutdown(context))).await;
 }
 
 /// Waits for the answer, for as long as the client does; none when it hung up. What it sends meanwhile is kept.

@@ -77,6 +77,13 @@ impl Dispatch {
         }
     }
 
+    /// The answer where there is no place for one more request.
+    pub(super) fn overloaded(&self) -> Response {
+        let refusal =
+            Refusal::new(ProblemType::Overloaded, "too many requests are being answered at once; try again");
+        self.finish(refusal.into_response(), Dialect::Pingup)
+    }
+
     /// What every answer has.
     fn finish(&self, mut response: Response, dialect: Dialect) -> Response {
         if let Some(refusal) = response.extensions_mut().remove::<Refusal>() {

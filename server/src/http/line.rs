@@ -111,9 +111,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Line<S> {
     /// Called when nothing is left to be written.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.stream).poll_flush(context);
-        if flushed.is_ready() {
-            self.turn.flushed();
-        }
+        // What was written over TLS may wait here for a reader who takes nothing.
+        self.turn.flushed(flushed.is_pending());
         flushed
     }
 

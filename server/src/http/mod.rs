@@ -1,7 +1,8 @@
 //! The porch: the only place that knows HTTP's status codes, headers and limits.
 //!
-//! [`serve`] accepts connections; `converse` speaks with one client, by hyper while there is something to do (`desk`,
-//! `line`, `turn` are its parts); [`router`] is the route table, of [`route`]s; [`dispatch`] finds a request's row and finishes its
+//! [`serve`] accepts connections, over TLS by a `handshake`; `converse` speaks with one client, by hyper while there is
+//! something to do (`desk`, `line`, `turn` are its parts), or `multiplex` where that one speaks HTTP/2; [`router`] is the
+//! route table, of [`route`]s; [`dispatch`] finds a request's row and finishes its
 //! answer; [`gate`] runs the checks that a row of the table asks for. Handlers live in their rooms and return a response,
 //! one that waits ([`held`]), or a [`problem::Refusal`].
 
@@ -13,9 +14,11 @@ pub mod dispatch;
 pub mod envelope;
 pub mod form;
 pub mod gate;
+mod handshake;
 pub mod held;
 mod line;
 mod login;
+mod multiplex;
 pub mod openapi;
 pub mod pack;
 pub mod problem;

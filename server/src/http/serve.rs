@@ -1,9 +1,18 @@
 //! The accept loop: connections, no more than there may be, all of them ended in order. What each says to its client is
-//! `converse`.
+//! `converse`; over TLS, where the client wants that, `multiplex`.
 
-use super::{Peer, converse::converse, dispatch::Dispatch};
+use super::{
+    Peer,
+    converse::converse,
+    desk::Answerer,
+    dispatch::Dispatch,
+    handshake::shake,
+    multiplex::{self, multiplex},
+};
+use crate::{figures::Figures, tls::H2};
 use futures_util::TryFutureExt;
 use hyper::{Request, body::Incoming};
+use rustls::ServerConfig;
 use socket2::SockRef;
 use std::{future::Future, io, sync::Arc, time::Duration};
 use tokio::{
@@ -19,16 +28,19 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// when a third of them is gone: a reader of 30 KB/s would seem to take nothing for longer than an answer may wait.
 const UNSENT_BYTES_MAX: u32 = 64 * 1024;
 
-/// Serves the table on `listener` until `shutdown`, then lets open requests finish. Returns how many
-/// connections had to be left behind.
+/// Serves the table on `listener`, over TLS if there is something to speak it with, until `shutdown`; then lets open
+/// requests finish. Returns how many connections had to be left behind.
 pub async fn serve(
     listener: TcpListener,
+    tls: Option<Arc<ServerConfig>>,
     dispatch: Dispatch,
     connections_max: usize,
     shutdown: impl Future<Output = ()>,
 ) -> usize {
     let places = Arc::new(Semaphore::new(connections_max));
     let dispatch = Arc::new(dispatch);
+    // As many requests at once as there may be connections: one each over HTTP/1.1, and no more over HTTP/2.
+    let tls = tls.map(|config| Sealed { config, places: Arc::new(Semaphore::new(connections_max)) });
     let (stop, stopping) = watch::channel(());
     tokio::pin!(shutdown);
     loop {
@@ -43,7 +55,7 @@ pub async fn serve(
                 }
             },
         };
-        attend(stream, place, Arc::clone(&dispatch), stopping.clone());
+        attend(stream, tls.as_ref(), place, Arc::clone(&dispatch), stopping.clone());
     }
     drop((listener, stopping));
     stop.send_replace(());
@@ -84,8 +96,17 @@ fn hold_little(socket: &SockRef<'_>) -> io::Result<()> {
     socket.set_send_buffer_size(2 * UNSENT_BYTES_MAX as usize)
 }
 
+/// What connections over TLS share.
+#[derive(Clone)]
+struct Sealed {
+    config: Arc<ServerConfig>,
+    /// For requests over HTTP/2.
+    places: Arc<Semaphore>,
+}
+
 fn attend(
     stream: TcpStream,
+    tls: Option<&Sealed>,
     place: OwnedSemaphorePermit,
     dispatch: Arc<Dispatch>,
     stopping: watch::Receiver<()>,
@@ -96,12 +117,52 @@ fn attend(
     }
     let figures = Arc::clone(dispatch.figures());
     // Of this connection alone: what all count up and down together is slow.
-    let table = Arc::new(AtTable::sit(dispatch, Peer { address, is_tls: false }, place));
-    let answer = move |request: Request<Incoming>| {
+    let table = Arc::new(AtTable::sit(dispatch, Peer { address, is_tls: tls.is_some() }, place));
+    match tls {
+        None => go(converse(stream, answerer(table), figures, stopping)),
+        Some(tls) => {
+            tokio::spawn(begin(stream, tls.clone(), table, figures, stopping));
+        }
+    }
+}
+
+/// A connection over TLS: a task for its handshake, and one for what follows, which need not hold the room of the former.
+async fn begin(
+    stream: TcpStream,
+    tls: Sealed,
+    table: Arc<AtTable>,
+    figures: Arc<Figures>,
+    mut stopping: watch::Receiver<()>,
+) {
+    let stream = match shake(stream, tls.config, &mut stopping).await {
+        // In a box: it goes from hand to hand with each request.
+        Ok(stream) => Box::new(stream),
+        Err(error) => {
+            figures.handshakes_failed.add(1);
+            return tracing::debug!(%error, peer = %table.peer.address, "no handshake");
+        }
+    };
+    match stream.get_ref().1.alpn_protocol() {
+        Some(H2) => {
+            let asked = Arc::clone(&table);
+            let overloaded = move || asked.dispatch.overloaded();
+            let answerer = Arc::new(answerer(table));
+            let counter = multiplex::Counter { answerer, overloaded, places: tls.places };
+            go(multiplex(stream, counter, figures, stopping));
+        }
+        _ => go(converse(stream, answerer(table), figures, stopping)),
+    }
+}
+
+fn answerer(table: Arc<AtTable>) -> impl Answerer {
+    move |request: Request<Incoming>| {
         let table = Arc::clone(&table);
         async move { table.dispatch.answer(request, table.peer).await }
-    };
-    let conversation = converse(stream, answer, figures, stopping);
+    }
+}
+
+/// Has a conversation take its course.
+fn go(conversation: impl Future<Output = io::Result<()>> + Send + 'static) {
     // A client that hangs up or times out is its own affair.
     tokio::spawn(conversation.inspect_err(|error| tracing::debug!(%error, "a connection ended early")));
 }

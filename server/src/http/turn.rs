@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 /// How long a request's header block may take to arrive, from the end of the last answer: also how long a
 /// kept-alive connection may idle.
-const HEADER_DEADLINE: Duration = Duration::from_secs(75);
+pub(super) const HEADER_DEADLINE: Duration = Duration::from_secs(75);
 /// How long an answer may wait for its reader to take more of it. What the system holds of an answer is kept small enough
 /// (`serve`) that a reader who takes anything at all is seen to within this time.
 pub(super) const WRITE_DEADLINE: Duration = Duration::from_secs(30);
@@ -116,9 +116,12 @@ impl Turn {
         }
     }
 
-    /// All that was to be written is.
-    pub(super) fn flushed(&self) {
-        self.is_flushed.store(true, Ordering::Relaxed);
+    /// All that was to be written is out, or waits for a reader that takes nothing.
+    pub(super) fn flushed(&self, is_stuck: bool) {
+        if is_stuck || self.is_stuck() {
+            self.wrote(is_stuck);
+        }
+        self.is_flushed.store(!is_stuck, Ordering::Relaxed);
     }
 
     /// How many requests there were.
@@ -189,17 +192,17 @@ mod tests {
         assert!(!turn.is_idle(), "not written");
         turn.wrote(false);
         assert!(!turn.is_idle(), "not flushed");
-        turn.flushed();
+        turn.flushed(false);
         assert!(turn.is_idle());
         turn.wrote(true);
-        turn.flushed();
+        turn.flushed(true);
         assert!(!turn.is_idle(), "its reader takes nothing");
         turn.wrote(false);
-        turn.flushed();
+        turn.flushed(false);
         assert!(turn.is_idle());
         turn.ours();
         turn.answered(false);
-        turn.flushed();
+        turn.flushed(false);
         assert!(!turn.is_idle(), "more of the answer may come");
     }
 
@@ -216,5 +219,14 @@ mod tests {
         assert_eq!(turn.due(), Some(begun + Duration::from_secs(10) + WRITE_DEADLINE), "since it is stuck");
         turn.wrote(false);
         assert_eq!(turn.due(), Some(Instant::now() + HEADER_DEADLINE), "from the end of a long answer");
+        // Over TLS all of an answer may be written, and wait there.
+        turn.answered(true);
+        turn.wrote(false);
+        turn.flushed(true);
+        assert_eq!(turn.due(), Some(Instant::now() + WRITE_DEADLINE));
+        tokio::time::advance(Duration::from_secs(5)).await;
+        turn.flushed(false);
+        assert!(turn.is_idle());
+        assert_eq!(turn.due(), Some(Instant::now() + HEADER_DEADLINE), "from when it was taken");
     }
 }

@@ -10,13 +10,15 @@
 mod made;
 mod oidc;
 mod resolve;
+mod tls;
 mod words;
 
 pub use self::made::{JoinTokenKeys, TokenKeys};
 pub use self::oidc::OidcKeys;
+pub use self::tls::Certificate;
 pub use self::words::{Bytes, MemoryLimit, Span};
 
-use crate::auth::oidc::Trust;
+use crate::{address::Address, auth::oidc::Trust};
 use serde::Deserialize;
 use std::{
     fs,
@@ -29,7 +31,7 @@ use std::{
 /// Where the data lies unless said otherwise.
 const DATA_DIR: &str = "./data";
 /// Where the hub listens unless said otherwise.
-const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+pub(crate) const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 
 const HOUR: u64 = 3_600;
 const DAY: u64 = 24 * HOUR;
@@ -77,6 +79,10 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Plain HTTP is allowed on an address that is not loopback.
     pub insecure_http: bool,
+    /// What TLS is spoken with, if it is.
+    pub certificate: Option<Certificate>,
+    /// Where others reach the hub, if that is not where it listens.
+    pub public_url: Option<Address>,
     /// How long samples and scans are kept.
     pub retention_raw: Duration,
     /// How long rollups by the minute are kept.
@@ -126,6 +132,19 @@ pub struct Layer {
     #[arg(long, env = "PINGUP_INSECURE_HTTP", value_name = "YES", num_args = 0..=1, require_equals = true,
           default_missing_value = "true", value_parser = clap::builder::BoolishValueParser::new())]
     pub insecure_http: Option<bool>,
+    /// Speak TLS with this certificate: a chain in PEM, the hub's first; read again when it changes
+    #[arg(long, env = "PINGUP_TLS_CERT", value_name = "FILE")]
+    pub tls_cert: Option<PathBuf>,
+    /// The key of that certificate, in PEM
+    #[arg(long, env = "PINGUP_TLS_KEY", value_name = "FILE")]
+    pub tls_key: Option<PathBuf>,
+    /// Speak TLS with a certificate of the hub's own, which it makes and renews in the data folder
+    #[arg(long, env = "PINGUP_TLS_SELF_SIGNED", value_name = "YES", num_args = 0..=1, require_equals = true,
+          default_missing_value = "true", value_parser = clap::builder::BoolishValueParser::new())]
+    pub tls_self_signed: Option<bool>,
+    /// Where agents reach the hub, e.g. https://hub.example:8443 [default: where it listens]
+    #[arg(long, env = "PINGUP_PUBLIC_URL", value_name = "URL")]
+    pub public_url: Option<String>,
     /// How long samples and scans are kept [default: 30d]
     #[arg(long, env = "PINGUP_RETENTION_RAW", value_name = "TIME")]
     pub retention_raw: Option<Span>,
@@ -237,6 +256,10 @@ impl Layer {
             data_dir: self.data_dir.or(below.data_dir),
             listen: self.listen.or(below.listen),
             insecure_http: self.insecure_http.or(below.insecure_http),
+            tls_cert: self.tls_cert.or(below.tls_cert),
+            tls_key: self.tls_key.or(below.tls_key),
+            tls_self_signed: self.tls_self_signed.or(below.tls_self_signed),
+            public_url: self.public_url.or(below.public_url),
             retention_raw: self.retention_raw.or(below.retention_raw),
             retention_minute: self.retention_minute.or(below.retention_minute),
             retention_hour: self.retention_hour.or(below.retention_hour),

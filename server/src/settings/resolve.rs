@@ -1,8 +1,10 @@
 //! What was said becomes what the hub runs with: flags over the file, defaults for the rest, everything checked.
 
+use super::tls::public_url;
 use super::{
-    BAD_TOKENS, BAD_TOKENS_DEFAULT, Bytes, CONNECTIONS, CONNECTIONS_MAX_DEFAULT, DAY, ENROLMENTS,
-    EVENTS_KEPT, EVENTS_KEPT_DEFAULT, LISTEN, Layer, MIB, QUEUE_BYTES, QUEUE_JOBS, RETENTION_SECONDS, SERIES,
+    BAD_TOKENS, BAD_TOKENS_DEFAULT, Bytes, CONNECTIONS, CONNECTIONS_MAX_DEFAULT, Certificate, DAY,
+    ENROLMENTS, EVENTS_KEPT, EVENTS_KEPT_DEFAULT, LISTEN, Layer, MIB, QUEUE_BYTES, QUEUE_JOBS,
+    RETENTION_SECONDS, SERIES,
     SERIES_DEFAULT, SQL_SECONDS, SQL_SECONDS_DEFAULT, Settings, SettingsError, Span,
 };
 use pingup_protocol::limits::ENROLMENTS_PER_MINUTE_MAX;
@@ -20,10 +22,14 @@ impl Settings {
         let oidc = said.oidc.take();
         let insecure_http = said.insecure_http.unwrap_or(false);
         let enrolments = said.enrolments_per_minute.unwrap_or(u64::from(ENROLMENTS_PER_MINUTE_MAX));
+        let certificate = Certificate::of(&said)?;
+        let public_url = public_url(said.public_url.as_deref(), certificate.is_some())?;
         let settings = Self {
             data_dir: said.data_dir(),
             listen: said.listen.unwrap_or(LISTEN),
             insecure_http,
+            certificate,
+            public_url,
             retention_raw: retention("retention_raw", said.retention_raw, 30)?,
             retention_minute: retention("retention_minute", said.retention_minute, 90)?,
             retention_hour: retention("retention_hour", said.retention_hour, 2 * 365)?,
@@ -59,12 +65,13 @@ impl Settings {
         if let Err(error) = EnvFilter::try_new(&settings.log) {
             return Err(unusable("log", format!("a filter such as info or debug expected: {error}")));
         }
-        if !settings.insecure_http && !settings.listen.ip().is_loopback() {
+        let is_open = settings.certificate.is_none() && !settings.insecure_http;
+        if is_open && !settings.listen.ip().is_loopback() {
             return Err(unusable(
                 "listen",
                 format!(
-                    "{} can be reached from elsewhere and this is plain HTTP; listen on 127.0.0.1 behind a TLS proxy, \
-                     or say --insecure-http",
+                    "{} can be reached from elsewhere and this is plain HTTP; say --tls-self-signed or --tls-cert, listen \
+                     on 127.0.0.1 behind a TLS proxy, or say --insecure-http",
                     settings.listen
                 ),
             ));
@@ -102,6 +109,6 @@ fn within<T: TryFrom<u64>>(
     T::try_from(value).map_err(|_| outside())
 }
 
-fn unusable(name: &'static str, reason: impl Into<String>) -> SettingsError {
+pub(super) fn unusable(name: &'static str, reason: impl Into<String>) -> SettingsError {
     SettingsError::Unusable { name, reason: reason.into() }
 }

@@ -37,6 +37,10 @@ fn the_file_can_say_everything() {
         data_dir = "/srv/pingup"
         listen = "0.0.0.0:80"
         insecure_http = true
+        tls_cert = "/etc/pingup/hub.pem"
+        tls_key = "/etc/pingup/hub.key"
+        tls_self_signed = false
+        public_url = "https://hub.example:8443/"
         retention_raw = "7d"
         retention_minute = "30d"
         retention_hour = "365d"
@@ -58,6 +62,11 @@ fn the_file_can_say_everything() {
         data_dir: "/srv/pingup".into(),
         listen: "0.0.0.0:80".parse().unwrap(),
         insecure_http: true,
+        certificate: Some(Certificate::Files {
+            certificate: "/etc/pingup/hub.pem".into(),
+            key: "/etc/pingup/hub.key".into(),
+        }),
+        public_url: Address::parse("https://hub.example:8443").ok(),
         retention_raw: Duration::from_secs(7 * DAY),
         retention_minute: Duration::from_secs(30 * DAY),
         retention_hour: Duration::from_secs(365 * DAY),
@@ -188,7 +197,26 @@ fn plain_http_stays_at_home_unless_told() {
         assert!(refusal(&format!("listen = '{elsewhere}'")).contains("--insecure-http"), "{elsewhere}");
         from_file(&format!("listen = '{elsewhere}'\ninsecure_http = true")).unwrap();
     }
+    let own = from_file("listen = '0.0.0.0:443'\ntls_self_signed = true").unwrap();
+    assert_eq!(own.certificate, Some(Certificate::Own));
     for home in ["127.0.0.1:80", "127.1.2.3:80", "[::1]:80"] {
         from_file(&format!("listen = '{home}'")).unwrap();
     }
+}
+
+#[test]
+fn half_a_certificate_and_two_are_refused() {
+    for (text, name, reason) in [
+        ("tls_cert = 'a'", "tls_key", "--tls-cert"),
+        ("tls_key = 'a'", "tls_cert", "--tls-key"),
+        ("tls_cert = 'a'\ntls_key = 'b'\ntls_self_signed = true", "tls_self_signed", "not both"),
+        ("tls_self_signed = true\npublic_url = 'http://hub.example'", "public_url", "https://"),
+        ("public_url = 'hub.example'", "public_url", "http://HOST:PORT"),
+        ("public_url = 'https://a:b@hub.example'", "public_url", "password"),
+    ] {
+        let told = refusal(text);
+        assert!(told.starts_with(&format!("{name}: ")) && told.contains(reason), "{text}: {told}");
+    }
+    // Somebody speaks TLS for a hub that does not.
+    from_file("public_url = 'https://hub.example'").unwrap();
 }

@@ -16,6 +16,13 @@ use std::{
 /// Readable, writable and searchable by the owner, by nobody else.
 const FOLDER_MODE: u32 = 0o700;
 
+/// Of the hub's own certificate: who signs it, as a file that clients may trust.
+pub const CA_FILE: &str = "ca.pem";
+/// The key of that.
+pub const CA_KEY: &str = "ca.key";
+/// The hub's key, by which pins know it.
+pub const HUB_KEY: &str = "hub.key";
+
 /// A folder that exists and is the hub's to use.
 #[derive(Clone, Debug)]
 pub struct DataFolder {
@@ -70,6 +77,21 @@ impl DataFolder {
     /// The file that holds the master key.
     pub fn master_path(&self) -> PathBuf {
         self.path.join("master.key")
+    }
+
+    /// Where the hub keeps a certificate of its own.
+    pub fn tls_path(&self) -> PathBuf {
+        self.path.join("tls")
+    }
+
+    /// What of that cannot be made again: pins and trusted files would be true no more.
+    pub fn tls_kept(&self) -> [PathBuf; 3] {
+        [CA_FILE, CA_KEY, HUB_KEY].map(|name| self.tls_path().join(name))
+    }
+
+    /// What a hub notes of how it is reached, for the other commands.
+    pub fn reach_path(&self) -> PathBuf {
+        self.path.join("reach.json")
     }
 
     /// Who but the owner can get at the folder, as mode bits; 0 is right.

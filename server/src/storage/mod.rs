@@ -40,7 +40,7 @@ pub use self::{
     duck::{Duck, DuckSettings, Tray},
     error::StorageError,
     faults::{Faults, FaultsError},
-    folder::{DataFolder, FolderLock, Hold, list},
+    folder::{CA_FILE, CA_KEY, DataFolder, FolderLock, HUB_KEY, Hold, list},
     journal::{Journal, RECORD_BYTES_MAX, ReadEnd},
     migrate::MigrationError,
     outbox::{OUTBOX_BYTES_MAX, OUTBOX_WAIT, Outbox},

@@ -38,3 +38,4 @@ mod series;
 mod sql;
 mod stall;
 mod supply;
+mod tls;

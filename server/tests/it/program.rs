@@ -54,6 +54,9 @@ fn bad_settings_are_one_plain_line_before_anything_is_opened() {
         &["serve", "--config", made],
         &["serve", "--listen", "0.0.0.0:0"],
         &["serve", "--lisen", "127.0.0.1:0"],
+        &["serve", "--tls-cert", "hub.pem"],
+        &["serve", "--tls-self-signed", "--public-url", "http://hub.example"],
+        &["join-token", "create", "--public-url", "hub.example"],
         &["serve", "--config", "/does/not/exist.toml"],
         &["serve", "--config", file],
         &["token", "create", "--role", "king"],
@@ -154,7 +157,7 @@ fn check_says_what_it_finds_and_migrate_is_idempotent() {
     names.sort();
     assert_eq!(
         names,
-        ["history", "hub.lock", "journal", "master.key", "pingup.db"],
+        ["history", "hub.lock", "journal", "master.key", "pingup.db", "reach.json"],
         "check leaves nothing behind"
     );
     assert!(hub.run(&["migrate"]).status.success());

@@ -13,6 +13,7 @@ use super::{CliError, PlaceArguments, print};
 use crate::{
     clock::Clock,
     storage::{DataFolder, StorageError, inspect::SchemaState},
+    tls::{self, Inspected},
     tsdb::Places,
 };
 use std::{
@@ -75,6 +76,7 @@ fn look(folder: &DataFolder) -> Result<Findings, StorageError> {
     let mut findings = Findings::default();
     look_at_folder(folder, &mut findings)?;
     look_at_master(folder, &mut findings);
+    look_at_certificate(folder, &mut findings);
     let hub = folder.running_hub()?;
     findings.well("hub", hub.as_ref().map_or("not running".to_owned(), |hub| format!("running, {hub}")));
 
@@ -126,6 +128,15 @@ fn look_at_master(folder: &DataFolder, findings: &mut Findings) {
     match folder.master() {
         Ok(_) => findings.well("master key", "32 bytes, its owner's alone"),
         Err(error) => findings.trouble("master key", error),
+    }
+}
+
+fn look_at_certificate(folder: &DataFolder, findings: &mut Findings) {
+    match tls::inspect(&folder.tls_path()) {
+        // A hub without one of its own needs no word.
+        Ok(None) => {}
+        Ok(Some(Inspected { pin })) => findings.well("tls", format_args!("the hub's own certificate, {pin}")),
+        Err(error) => findings.trouble("tls", error),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The files, as they stand in `deploy/`, and what is filled in.
 
-use super::address::Address;
+use crate::address::Address;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
@@ -33,6 +33,9 @@ const FILES: [(&str, &str); 9] = [
     (SCRAPE, include_str!("../../../../deploy/prometheus/scrape.yml")),
 ];
 
+/// Where a Prometheus finds the certificates by which the hub is known.
+pub(super) const CA_FILE: &str = "/etc/prometheus/pingup-ca.pem";
+
 /// A series has a value for so long after its sample, in seconds, unless it is asked for otherwise.
 const LOOKBACK_SECONDS: u64 = 5 * 60;
 
@@ -56,6 +59,8 @@ pub(super) struct Filling<'a> {
     pub(super) dashboards: String,
     /// The token, if it is to stand in the data source.
     pub(super) token: Option<&'a str>,
+    /// The certificates by which the hub is known, in PEM, where the system's are not enough.
+    pub(super) authorities: Option<&'a str>,
 }
 
 impl Filling<'_> {
@@ -116,6 +121,20 @@ impl Filling<'_> {
             ],
             _ => Vec::new(),
         };
+        match (path, self.authorities) {
+            (DATA_SOURCE, Some(authorities)) => values.extend([
+                (
+                    "    secureJsonData:",
+                    format!("    secureJsonData:\n      tlsCACert: {}", literal(authorities)),
+                ),
+                ("    jsonData:", "    jsonData:\n      tlsAuthWithCACert: true".to_owned()),
+            ]),
+            (SCRAPE, Some(_)) => values.push((
+                "    authorization:",
+                format!("    tls_config:\n      ca_file: {CA_FILE}\n    authorization:"),
+            )),
+            _ => {}
+        }
         if let (DATA_SOURCE, Some(token)) = (path, self.token) {
             values.push((
                 "basicAuthPassword: $PINGUP_GRAFANA_TOKEN",
@@ -144,7 +163,13 @@ mod tests {
     fn every_place_to_be_filled_is_there_once() {
         let address = Address::parse("https://hub.example/pingup").unwrap();
         let dashboards = "/etc/grafana/$dashboards".to_owned();
-        let filling = Filling { address: &address, interval_seconds: 60, dashboards, token: Some("a.b.c") };
+        let filling = Filling {
+            address: &address,
+            interval_seconds: 60,
+            dashboards,
+            token: Some("a.b.c"),
+            authorities: Some("-----BEGIN\nAA==\n"),
+        };
         for (path, text) in FILES {
             for (place, _) in filling.values(path) {
                 assert_eq!(text.matches(place).count(), 1, "{place} in {path}");
@@ -163,6 +188,9 @@ mod tests {
             (PROVIDER, "      path: \"/etc/grafana/$$dashboards\"\n"),
             (SCRAPE, "    metrics_path: \"/pingup/metrics\"\n    scheme: https\n"),
             (SCRAPE, "      - targets: [\"hub.example\"]\n"),
+            (DATA_SOURCE, "    secureJsonData:\n      tlsCACert: \"-----BEGIN\\nAA==\\n\"\n      basicAuth"),
+            (DATA_SOURCE, "    jsonData:\n      tlsAuthWithCACert: true\n      httpMethod"),
+            (SCRAPE, "    tls_config:\n      ca_file: /etc/prometheus/pingup-ca.pem\n    authorization:\n"),
         ] {
             assert!(text(path).contains(line), "{line} in {}", text(path));
         }
@@ -173,7 +201,8 @@ mod tests {
         let address = Address::parse("http://hub:8080").unwrap();
         let text = |interval_seconds, wanted: &str| {
             let dashboards = "/d".to_owned();
-            let filling = Filling { address: &address, interval_seconds, dashboards, token: None };
+            let filling =
+                Filling { address: &address, interval_seconds, dashboards, token: None, authorities: None };
             let files = filling.files();
             files.into_iter().find(|file| file.path == wanted).unwrap().text.to_string()
         };
@@ -198,8 +227,13 @@ mod tests {
     #[test]
     fn without_a_token_grafana_takes_it_from_its_environment() {
         let address = Address::parse("http://hub:8080").unwrap();
-        let filling =
-            Filling { address: &address, interval_seconds: 30, dashboards: "/d".to_owned(), token: None };
+        let filling = Filling {
+            address: &address,
+            interval_seconds: 30,
+            dashboards: "/d".to_owned(),
+            token: None,
+            authorities: None,
+        };
         let files = filling.files();
         assert!(files.iter().all(|file| !file.is_secret));
         assert!(files[0].text.contains("basicAuthPassword: $PINGUP_GRAFANA_TOKEN\n"));

@@ -4,20 +4,20 @@
 //! hub's own figures. They stand in `deploy/` and are built in; here they are filled in with the hub's address, how
 //! often agents measure, and a token if one is given.
 //!
-//! Refuses: an address with a password in it, and a token that is none. What somebody changed is left alone, and named.
+//! Refuses: an address with a password in it, a token that is none, and a file of certificates with something else in it. What somebody changed is left alone, and named.
 //! Nothing is written before everything is checked. A token is never printed; the file that holds it is its owner's alone, the
 //! others are for everyone to read.
 
-mod address;
 mod files;
 mod put;
 
 use super::{CliError, print};
-use address::Address;
+use crate::address::Address;
 use clap::Subcommand;
 use files::{DATA_SOURCE, Filling};
 use pingup_protocol::config::INTERVAL_SECONDS;
 use put::Put;
+use rustls::pki_types::{CertificateDer, pem::PemObject};
 use std::{
     fs::File,
     io::{self, Read},
@@ -28,6 +28,10 @@ use zeroize::Zeroizing;
 
 /// Bytes of a token's file.
 const TOKEN_BYTES_MAX: u64 = 8 * 1024;
+
+/// Bytes of a file with certificates, and what each begins with.
+const AUTHORITIES_BYTES_MAX: u64 = 64 * 1024;
+const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 
 #[derive(Subcommand)]
 pub(super) enum GrafanaCommand {
@@ -51,6 +55,10 @@ pub(super) struct ExportArguments {
     /// PINGUP_GRAFANA_TOKEN in its environment]
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
+    /// A file with the certificates by which the hub is known over https, in PEM; for a hub with a certificate of its own, the
+    /// ca.pem of its data folder [default: those of the system]
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
     /// How often the agents measure; the longest where they differ
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = interval)]
     interval: u64,
@@ -79,14 +87,19 @@ pub(super) fn run(command: GrafanaCommand) -> Result<(), CliError> {
 
 /// Writes what is asked for, and says what was written and what is to be done next.
 fn export(arguments: &ExportArguments) -> Result<String, CliError> {
-    let ExportArguments { folder, url, token_file, interval, mounted_at, force } = arguments;
+    let ExportArguments { folder, url, token_file, ca_file, interval, mounted_at, force } = arguments;
     let address = Address::parse(url).map_err(|reason| CliError::Usage(format!("--url: {reason}")))?;
     let token = token_file.as_deref().map(read_token).transpose()?;
+    let authorities = ca_file.as_deref().map(read_authorities).transpose()?;
+    if authorities.is_some() && !address.is_https() {
+        return Err(CliError::Usage("--ca-file: only for an address that begins with https://".to_owned()));
+    }
     let filling = Filling {
         address: &address,
         interval_seconds: *interval,
         dashboards: seen_at(folder, mounted_at.as_deref())?,
         token: token.as_deref().map(String::as_str),
+        authorities: authorities.as_deref(),
     };
     let seldom = match filling.silent_after() {
         Some(seconds) => format!(
@@ -113,10 +126,20 @@ fn export(arguments: &ExportArguments) -> Result<String, CliError> {
                  pingup-server token create --role viewer --name grafana --ttl 365d"
             .to_owned(),
     };
+    let authorities = match ca_file {
+        Some(path) => {
+            format!(
+                "\na Prometheus that scrapes the hub goes by a copy of {} as {}",
+                path.display(),
+                files::CA_FILE
+            )
+        }
+        None => String::new(),
+    };
     Ok(format!(
         "{folder}: {written} files written, {unchanged} unchanged{left}\n\
          the data source asks {address}/prometheus, and counts on a sample every {interval} s{seldom}\n\
-         {token}\n\
+         {token}{authorities}\n\
          then start Grafana anew; its provisioning folder is {folder}/provisioning"
     ))
 }
@@ -135,6 +158,22 @@ fn read_token(path: &Path) -> Result<Zeroizing<String>, CliError> {
         return Err(wrong("a token expected, as `pingup-server token create --role viewer` prints it"));
     }
     Ok(Zeroizing::new(token.to_owned()))
+}
+
+/// The certificates in the file at `path`; nothing else that may stand there, such as a key.
+fn read_authorities(path: &Path) -> Result<String, CliError> {
+    let wrong = |reason: String| CliError::Failed(format!("{}: {reason}", path.display()));
+    let mut text = String::new();
+    let file = File::open(path).map_err(|error| wrong(format!("cannot be read: {error}")))?;
+    file.take(AUTHORITIES_BYTES_MAX + 1)
+        .read_to_string(&mut text)
+        .map_err(|error| wrong(format!("cannot be read: {error}")))?;
+    let is_read = CertificateDer::pem_slice_iter(text.as_bytes()).all(|certificate| certificate.is_ok());
+    let is_short = text.len() as u64 <= AUTHORITIES_BYTES_MAX;
+    if !is_read || !is_short || !text.contains(BEGIN) || text.contains("PRIVATE KEY") {
+        return Err(wrong("certificates in PEM expected, and nothing else".to_owned()));
+    }
+    Ok(text)
 }
 
 /// The folder of the dashboards as Grafana sees it.

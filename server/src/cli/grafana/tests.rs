@@ -8,10 +8,30 @@ fn arguments(folder: &Path) -> ExportArguments {
         folder: folder.to_owned(),
         url: "http://hub.example:8080".to_owned(),
         token_file: None,
+        ca_file: None,
         interval: 30,
         mounted_at: None,
         force: false,
     }
+}
+
+/// Not one of a hub; PEM is all that is looked at.
+const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+const KEY: &str = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
+
+fn over_tls(folder: &Path) -> ExportArguments {
+    ExportArguments { url: "https://hub.example:8443".to_owned(), ..arguments(folder) }
+}
+
+#[test]
+fn a_hub_of_its_own_authority_is_known_by_its_file() {
+    let place = tempfile::tempdir().unwrap();
+    let (ca_file, folder) = (place.path().join("ca.pem"), place.path().join("grafana"));
+    fs::write(&ca_file, CERTIFICATE).unwrap();
+    let said = export(&ExportArguments { ca_file: Some(ca_file), ..over_tls(&folder) }).unwrap();
+    assert!(said.contains("as /etc/prometheus/pingup-ca.pem\n"), "{said}");
+    let written = fs::read_to_string(folder.join(DATA_SOURCE)).unwrap();
+    assert!(written.contains("tlsCACert: \"-----BEGIN CERTIFICATE-----\\nAAAA"), "{written}");
 }
 
 #[test]
@@ -52,6 +72,13 @@ fn nothing_is_written_when_something_is_wrong() {
         ExportArguments { token_file: token("two", b"secret words"), ..arguments(&folder) },
         ExportArguments { token_file: token("long", &over_long), ..arguments(&folder) },
         ExportArguments { token_file: token("bytes", b"\xff"), ..arguments(&folder) },
+        ExportArguments { ca_file: token("ca.pem", CERTIFICATE.as_bytes()), ..arguments(&folder) },
+        ExportArguments { ca_file: Some(place.path().join("missing")), ..over_tls(&folder) },
+        ExportArguments { ca_file: token("none", b"secret"), ..over_tls(&folder) },
+        ExportArguments {
+            ca_file: token("both", format!("{CERTIFICATE}{KEY}").as_bytes()),
+            ..over_tls(&folder)
+        },
     ];
     for arguments in &wrong {
         let refused = export(arguments).unwrap_err().to_string();

@@ -231,7 +231,7 @@ mod tests {
         assert_eq!(ttl("1s"), Ok(Duration::from_secs(1)));
         assert!(ttl("0s").is_err() && ttl("11y").is_err() && ttl("soon").is_err());
         assert!(name("ada").is_ok() && name("Ада Λ 阿").is_ok());
-        for bad in ["", "a\nb", "\u{1b}[2J", "a\u{202e}b", "a\u{2028}b", &"x".repeat(129)] {
+        for bad in ["", "a\nb", "\u{1b}[2J", "a\u{202e}b", "a\u{2028}b", "oidc:ada", &"x".repeat(129)] {
             assert!(name(bad).is_err(), "{bad:?}");
         }
     }

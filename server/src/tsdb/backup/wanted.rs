@@ -25,8 +25,8 @@ pub(super) struct Wanted {
     pub(super) crc32: Option<u32>,
 }
 
-/// What belongs to the records that were copied to `records`: their parts, what of the journal is not in them,
-/// and the master key.
+/// What belongs to the records that were copied to `records`: their parts, what of the journal is not in them, the master
+/// key, and the keys of the hub's own certificate.
 pub(super) fn wanted(folder: &DataFolder, records: &Path) -> Result<Vec<Wanted>, BackupError> {
     let connection = inspect::open_records(records)?;
     if inspect::records_state(&connection)?.missing > 0 {
@@ -53,8 +53,11 @@ pub(super) fn wanted(folder: &DataFolder, records: &Path) -> Result<Vec<Wanted>,
         let path = Journal::path(&places.journal, segment);
         wanted.push(Wanted { path: below(&path), bytes: bytes(&path)?, is_immutable: false, crc32: None });
     }
-    let master = folder.master_path();
-    wanted.push(Wanted { path: below(&master), bytes: bytes(&master)?, is_immutable: false, crc32: None });
+    // Whoever pinned the hub's key, or trusts its authority, is to find the same hub after a restore.
+    let tls = folder.tls_kept().into_iter().filter(|path| path.exists());
+    for path in [folder.master_path()].into_iter().chain(tls) {
+        wanted.push(Wanted { path: below(&path), bytes: bytes(&path)?, is_immutable: false, crc32: None });
+    }
     Ok(wanted)
 }
 

@@ -4,11 +4,14 @@
 //! says where.
 
 pub mod agent;
+pub mod sealed;
 pub mod stream;
 pub mod wire;
 
+use sealed::Sealed;
 use serde_json::Value;
 use std::{
+    fs,
     io::{BufRead, BufReader, Read},
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -120,7 +123,8 @@ impl Hub {
         self.serve_command_at("127.0.0.1:0")
     }
 
-    fn serve_command_at(&self, listen: &str) -> Command {
+    /// The same, listening there.
+    pub fn serve_command_at(&self, listen: &str) -> Command {
         let mut command = program();
         command.args(["serve", "--listen", listen, "--data-dir"]).arg(self.folder());
         command.envs(self.environment.iter().map(|(k, v)| (k, v)));
@@ -160,13 +164,24 @@ impl Hub {
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         stdout.read_line(&mut line).unwrap();
-        let Some(address) = line.trim().strip_prefix("listening on http://") else {
+        let told = line.trim().strip_prefix("listening on ").and_then(|url| url.split_once("://"));
+        let Some((scheme, address)) = told else {
             let status = child.wait().unwrap();
             return Err(format!("({status}): {line:?}\n{}", stderr.join().unwrap()));
         };
-        self.wire = Wire::new(address.parse().unwrap());
+        let address = address.parse().unwrap();
+        self.wire = match scheme {
+            "https" => Wire::over(Sealed::trusting(&fs::read(self.trusted()).unwrap(), address)),
+            _ => Wire::new(address),
+        };
         self.running = Some(Running { child, stdout, stderr });
         Ok(())
+    }
+
+    /// The file that clients of a hub over TLS trust: what it was given, or its own.
+    pub fn trusted(&self) -> PathBuf {
+        let given = self.environment.iter().find(|(name, _)| name == "PINGUP_TLS_CERT");
+        given.map_or_else(|| self.folder().join("tls/ca.pem"), |(_, path)| PathBuf::from(path))
     }
 
     /// Whether the hub has ended by itself; if so, it is not running any more for this either.
@@ -227,7 +242,7 @@ impl Hub {
 
     /// A join token for one use.
     pub fn join_token(&self) -> String {
-        self.line(&["join-token", "create"])
+        self.line(&["join-token", "create", "--token-only"])
     }
 
     /// Registers an agent as an operator does.

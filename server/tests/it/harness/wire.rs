@@ -1,5 +1,6 @@
 //! HTTP as a test speaks it: one request, one whole answer, no opinion on the status.
 
+use super::sealed::Sealed;
 use serde_json::Value;
 use std::{
     io::{Read, Write},
@@ -13,6 +14,8 @@ pub struct Wire {
     pub address: SocketAddr,
     token: Option<String>,
     client: ureq::Agent,
+    /// Speaks TLS.
+    pub sealed: Option<Sealed>,
 }
 
 /// A whole answer.
@@ -34,7 +37,12 @@ impl Wire {
             .max_idle_connections(0)
             .timeout_global(Some(super::PATIENCE * 3))
             .build();
-        Self { address, token: None, client: config.into() }
+        Self { address, token: None, client: config.into(), sealed: None }
+    }
+
+    /// The same over TLS.
+    pub fn over(sealed: Sealed) -> Self {
+        Self { sealed: Some(sealed.clone()), ..Self::new(sealed.address) }
     }
 
     /// The same, with a bearer token.
@@ -86,6 +94,12 @@ impl Wire {
         headers: &[(&str, &str)],
         body: Option<&[u8]>,
     ) -> Result<Answer, ureq::Error> {
+        if let Some(sealed) = &self.sealed {
+            let token =
+                self.token.iter().map(|token| ("authorization".to_owned(), format!("Bearer {token}")));
+            let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+            return Ok(sealed.ask_once(method, path, token.chain(headers), body)?);
+        }
         let mut request =
             ureq::http::Request::builder().method(method).uri(format!("http://{}{path}", self.address));
         if let Some(token) = &self.token {
@@ -142,7 +156,8 @@ impl Wire {
         Self::read_answer(&mut stream)
     }
 
-    fn read_answer(stream: &mut TcpStream) -> Answer {
+    /// Reads until the hub closes or the answer is whole.
+    pub fn read_answer(stream: &mut impl Read) -> Answer {
         let mut text = Vec::new();
         let mut chunk = [0; 4096];
         loop {

@@ -1,25 +1,25 @@
-//! The hub's address as Grafana is told it.
+//! The hub's address as others are told it: agents, Grafana, people.
 
 use http::Uri;
-use std::fmt;
+use std::{fmt, net::IpAddr};
 
 /// Where the paths of the hub's Prometheus API begin; who names it means the hub all the same.
 const API: &str = "/prometheus";
 
 /// `http://HOST[:PORT][/PATH]`, or https.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Address {
+pub struct Address {
     /// `http` or `https`.
-    pub(super) scheme: String,
+    pub scheme: String,
     /// Host, and port if one was named.
-    pub(super) authority: String,
+    pub authority: String,
     /// What stands before the hub's own paths; without a slash at its end.
-    pub(super) path: String,
+    pub path: String,
 }
 
 impl Address {
     /// Reads an address. The reason why it is none does not repeat it: it may hold a password.
-    pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
         const WANTED: &str = "http://HOST:PORT or https://HOST:PORT expected";
         let uri: Uri = text.trim().parse().map_err(|_| WANTED)?;
         let scheme = uri.scheme_str().filter(|scheme| matches!(*scheme, "http" | "https")).ok_or(WANTED)?;
@@ -38,6 +38,26 @@ impl Address {
             authority: authority.as_str().to_owned(),
             path: path.strip_suffix(API).unwrap_or(path).to_owned(),
         })
+    }
+
+    /// The host, an IPv6 address without its brackets.
+    pub fn host(&self) -> &str {
+        let host = self.authority.rsplit_once(':').map_or(&*self.authority, |(host, port)| {
+            // Within brackets a colon is none before a port.
+            if port.ends_with(']') { &self.authority } else { host }
+        });
+        host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
+    }
+
+    /// Whether it is spoken to over TLS.
+    pub fn is_https(&self) -> bool {
+        self.scheme == "https"
+    }
+
+    /// Whether it is this machine's alone.
+    pub fn is_local(&self) -> bool {
+        let host = self.host();
+        host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
     }
 }
 
@@ -70,6 +90,22 @@ mod tests {
             ["", "hub:8080", "hub", "/prometheus", "ftp://hub", "http://", "http://hub?x=1", "http://a b"]
         {
             assert!(Address::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn hosts_are_told_from_ports() {
+        for (text, host, is_local) in [
+            ("http://hub:8080", "hub", false),
+            ("https://hub.example/pingup", "hub.example", false),
+            ("https://[2001:db8::1]:8443", "2001:db8::1", false),
+            ("https://[::1]", "::1", true),
+            ("http://LOCALHOST:1", "LOCALHOST", true),
+            ("http://127.1.2.3", "127.1.2.3", true),
+            ("http://127.example", "127.example", false),
+        ] {
+            let address = Address::parse(text).unwrap();
+            assert_eq!((address.host(), address.is_local()), (host, is_local), "{text}");
         }
     }
 
