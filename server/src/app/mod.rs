@@ -114,6 +114,7 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
     let (settings, clock) = (Arc::new(settings), common.clock.clone());
     let opening = Arc::clone(&settings);
     let (cellar, appender) = spawn_blocking(move || open(&opening, &clock)).await??;
+    cellar.keyring.check_masters().await?;
 
     let queue = Arc::new(Queue::new(settings.queue_jobs, settings.queue_bytes, Arc::clone(&common.figures)));
     let for_writer = Arc::clone(&queue);
@@ -165,7 +166,7 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
 
 /// Opens everything that lies on disk. Blocks.
 fn open(settings: &Settings, clock: &Clock) -> Result<(Cellar, Appender), AppError> {
-    let folder = DataFolder::open_or_create(&settings.data_dir)?;
+    let folder = DataFolder::open_or_create(&settings.data_dir)?.with_master(settings.master.clone());
     let lock = folder.lock()?;
     let exposed = folder.exposed_mode()?;
     if exposed != 0 {
@@ -173,7 +174,7 @@ fn open(settings: &Settings, clock: &Clock) -> Result<(Cellar, Appender), AppErr
         tracing::warn!(%folder, "the data folder is open to others; run chmod 700 on it");
     }
     let faults = Faults::from_env()?;
-    let master = folder.master_or_create()?;
+    let masters = folder.masters_or_create(&lock)?;
     let disk = DiskSpace::watch(folder.path(), settings.disk_reserve_bytes)?;
     let sqlite = Sqlite::open(&folder.sqlite_path(), disk.clone(), clock.now())?;
     let places = Places::below(folder.path());
@@ -194,7 +195,7 @@ fn open(settings: &Settings, clock: &Clock) -> Result<(Cellar, Appender), AppErr
         tracing::info!("the history of the former analytics.duckdb was taken over");
     }
     let register = Arc::new(Register::open(sqlite.clone(), &tsdb, settings.series_max_per_sender)?);
-    let keyring = Keyring::new(master, sqlite.clone(), clock.clone());
+    let keyring = Keyring::new(masters, sqlite.clone(), clock.clone());
     Ok((Cellar { folder, sqlite, duck, tsdb, register, parts, disk, keyring, _lock: lock }, appender))
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Two kinds of caller. **Operators** bring a JWT with a role ([`token`], [`role`]). **Agents** bring a JWT
 //! that names their key's generation, and sign every body ([`keyring`], [`message`]); a token that verified is
-//! remembered ([`passes`]).
+//! remembered ([`passes`]). Generations follow each other ([`rotation`]).
 //!
 //! The order of the checks is the gate's (`http::gate`), cheapest first; the types here make sure that it
 //! cannot be skipped: a handler can only get hold of an [`Operator`], an [`AgentCaller`] or an
@@ -10,12 +10,15 @@
 
 pub mod extract;
 pub mod keyring;
+pub mod keys;
 pub mod message;
 pub mod passes;
 pub mod role;
+pub mod rotation;
 pub mod token;
 
-pub use keyring::{AgentKeys, Fresh, Keyring, Standing};
+pub use keyring::{Fresh, Keyring, Standing};
+pub use keys::AgentKeys;
 pub use message::{Addressed, AgentCaller, AgentMessage, Caller, OperatorBody, PlainBody, RawBody};
 pub use passes::Pass;
 pub use role::{Operator, Role};

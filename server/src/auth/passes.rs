@@ -6,7 +6,7 @@
 //! in the hands of a request that took it earlier. What is kept is bounded; past that it starts anew.
 
 use super::{
-    keyring::AgentKeys,
+    keys::AgentKeys,
     token::{AgentToken, Expiry, TokenError},
 };
 use pingup_protocol::time::Timestamp;

@@ -92,7 +92,7 @@ fn create(arguments: CreateArguments, clock: &Clock) -> Result<String, CliError>
     let name = said_or(arguments.name, ("token", "name"), file_name.as_deref(), name)?;
     let ttl = said_or(arguments.ttl, ("token", "ttl"), file_ttl.as_deref(), ttl)?.unwrap_or(TTL);
 
-    let folder = DataFolder::open_or_create(&file.data_dir())?;
+    let folder = DataFolder::open_or_create(&file.data_dir())?.with_master(file.master());
     let tokens = Tokens::new(&folder.master_or_create()?);
     let name = name.as_deref().unwrap_or(role.as_str());
     let seconds = i64::try_from(ttl.as_secs()).unwrap_or(i64::MAX);
@@ -133,7 +133,7 @@ mod tests {
             role: Some(Role::Operator),
             name: None,
             ttl: Some(Duration::from_secs(60)),
-            place: PlaceArguments { config: None, data_dir: Some(data_dir.clone()) },
+            place: PlaceArguments { data_dir: Some(data_dir.clone()), ..PlaceArguments::default() },
         };
         let token = create(arguments, &clock).unwrap();
         let tokens = Tokens::new(&DataFolder::open(&data_dir).unwrap().master().unwrap());

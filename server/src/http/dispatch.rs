@@ -118,6 +118,7 @@ impl Dispatch {
                 gate.pass(None, request, handler).await.into_response()
             }
             None => {
+                request.extensions_mut().insert(peer);
                 // In a box: a connection on the main road need not hold the room for it.
                 let routed = self.router.clone().oneshot(request.map(Body::new));
                 Box::pin(routed).await.into_response()

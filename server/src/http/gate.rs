@@ -3,7 +3,7 @@
 //! query (422) · Accept (406) · Content-Type (415) · announced length (413) · bearer token (401) · role or
 //! revocation (403) · path and token name one agent (403) · the body, no longer than it may be (413) ·
 //! strict JSON, a signature of the right form (400, 422) · the signature (401) · whether the key still lives, for
-//! the body may have taken minutes (403). What was checked is left in the request's extensions for the
+//! the body may have taken minutes (403). The first message of a generation of keys puts it in use. What was checked is left in the request's extensions for the
 //! handler's extractors (`auth::extract`). Remote write hears of a body that is too long when it has come, and as 400.
 //!
 //! The common case (an agent that was here before, a small body that is there) passes without a wait, a timer or a
@@ -263,6 +263,10 @@ impl Gate {
                 let Standing::Alive(keys) = self.keyring.standing(&pass).await? else {
                     return Err(revoked(&pass.token().agent_id));
                 };
+                if keys.are_unused() {
+                    // In a box: it is the first message of a generation.
+                    Box::pin(self.keyring.note_use(&keys)).await?;
+                }
                 request.extensions_mut().insert(AgentMessage::verified(keys, bytes, received));
             }
         }

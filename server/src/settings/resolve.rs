@@ -1,9 +1,9 @@
 //! What was said becomes what the hub runs with: flags over the file, defaults for the rest, everything checked.
 
 use super::{
-    Bytes, CONNECTIONS, CONNECTIONS_MAX_DEFAULT, DAY, ENROLMENTS, EVENTS_KEPT, EVENTS_KEPT_DEFAULT, LISTEN,
-    Layer, MIB, QUEUE_BYTES, QUEUE_JOBS, RETENTION_SECONDS, SERIES, SERIES_DEFAULT, SQL_SECONDS,
-    SQL_SECONDS_DEFAULT, Settings, SettingsError, Span,
+    Bytes, CONNECTIONS, CONNECTIONS_MAX_DEFAULT, DAY, ENROLMENTS, EVENTS_KEPT, EVENTS_KEPT_DEFAULT,
+    KEY_DAYS_DEFAULT, KEY_SECONDS, LISTEN, Layer, MIB, Period, QUEUE_BYTES, QUEUE_JOBS, RETENTION_SECONDS,
+    SERIES, SERIES_DEFAULT, SQL_SECONDS, SQL_SECONDS_DEFAULT, Settings, SettingsError, Span,
 };
 use pingup_protocol::limits::ENROLMENTS_PER_MINUTE_MAX;
 use std::{ops::RangeInclusive, path::Path, time::Duration};
@@ -17,6 +17,7 @@ impl Settings {
     }
 
     fn check(said: Layer) -> Result<Self, SettingsError> {
+        let master = said.master();
         let enrolments = said.enrolments_per_minute.unwrap_or(u64::from(ENROLMENTS_PER_MINUTE_MAX));
         let settings = Self {
             data_dir: said.data_dir(),
@@ -43,6 +44,8 @@ impl Settings {
                 SERIES,
             )?,
             enrolments_per_minute: within("enrolments_per_minute", enrolments, ENROLMENTS)?,
+            master,
+            key_rotation: key_rotation(said.key_rotation)?,
             log: said.log.unwrap_or_else(|| "info".to_owned()),
         };
         if settings.data_dir.as_os_str().is_empty() {
@@ -71,6 +74,17 @@ fn retention(name: &'static str, said: Option<Span>, days: u64) -> Result<Durati
         return Ok(time);
     }
     Err(unusable(name, format!("1h to 100 years expected, found {}", humantime::format_duration(time))))
+}
+
+fn key_rotation(said: Option<Period>) -> Result<Option<Duration>, SettingsError> {
+    let days = Duration::from_secs(KEY_DAYS_DEFAULT * DAY);
+    match said.map_or(Some(days), Period::get) {
+        Some(time) if !KEY_SECONDS.contains(&time.as_secs()) => {
+            let found = humantime::format_duration(time);
+            Err(unusable("key_rotation", format!("1d to 100 years or off expected, found {found}")))
+        }
+        period => Ok(period),
+    }
 }
 
 fn sql_time(said: Option<Span>) -> Result<Duration, SettingsError> {

@@ -71,6 +71,11 @@ pub const SQLITE: &[Migration] = &[
         name: "written_series",
         sql: include_str!("../../../migrations/sqlite/0011_written_series.sql"),
     },
+    Migration {
+        version: 12,
+        name: "generations",
+        sql: include_str!("../../../migrations/sqlite/0014_generations.sql"),
+    },
 ];
 
 /// A step that a database remembers.

@@ -26,7 +26,7 @@ pub(super) struct Wanted {
 }
 
 /// What belongs to the records that were copied to `records`: their parts, what of the journal is not in them,
-/// and the master key.
+/// and the master key where it lies in the folder: as it lies there, sealed or not.
 pub(super) fn wanted(folder: &DataFolder, records: &Path) -> Result<Vec<Wanted>, BackupError> {
     let connection = inspect::open_records(records)?;
     if inspect::records_state(&connection)?.missing > 0 {
@@ -53,8 +53,14 @@ pub(super) fn wanted(folder: &DataFolder, records: &Path) -> Result<Vec<Wanted>,
         let path = Journal::path(&places.journal, segment);
         wanted.push(Wanted { path: below(&path), bytes: bytes(&path)?, is_immutable: false, crc32: None });
     }
-    let master = folder.master_path();
-    wanted.push(Wanted { path: below(&master), bytes: bytes(&master)?, is_immutable: false, crc32: None });
+    for master in folder.masters_inside() {
+        wanted.push(Wanted {
+            path: below(&master),
+            bytes: bytes(&master)?,
+            is_immutable: false,
+            crc32: None,
+        });
+    }
     Ok(wanted)
 }
 
