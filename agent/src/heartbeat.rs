@@ -69,7 +69,8 @@ impl Pulse {
             self.clock.learn(hub);
             self.last.set(None);
         }
-        let answer: HeartbeatAnswer = session.link().verified(&answered?)?;
+        let answer: HeartbeatAnswer = session.verified(&answered?)?;
+        session.link().hear_of_keys(answer.credentials.as_ref());
         self.clock.learn(answer.server_time);
         if let Some(round_trip) = session.link().latency() {
             self.clock.compare(answer.server_time, round_trip);
@@ -144,7 +145,7 @@ pub async fn of_long_ago(session: &mut Session) -> Result<(), Failure> {
     let (timestamp, status) = (Timestamp::from_micros(0), Presence::Offline);
     let body = HeartbeatBody { agent_id, timestamp, status, info: None, metrics: None, config: None };
     let answer = session.post(&route, &body).await?;
-    session.link().verified::<HeartbeatAnswer>(&answer).map(drop)
+    session.verified::<HeartbeatAnswer>(&answer).map(drop)
 }
 
 /// Says that the agent goes.

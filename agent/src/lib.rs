@@ -14,6 +14,7 @@
 //! | [`spool`] | samples and scans on disk until the hub has committed them |
 //! | [`transport`] | two connections, one signed request; whether the hub is there |
 //! | [`push`], [`heartbeat`], [`pull`], [`report`], [`config`] | the five things said to the hub |
+//! | [`keys`] | those at hand, and how new ones take their place |
 //! | [`execute`], [`journal`] | doing what was asked, at most once |
 //! | [`scan`], [`discover`] | the network around; looked at on schedule |
 //! | [`copied`], [`reset`] | a state that is a copy of another machine's: remembered, and made a fresh one |
@@ -44,6 +45,7 @@ pub mod interfaces;
 pub mod introduction;
 pub mod join_token;
 pub mod journal;
+pub mod keys;
 pub mod logging;
 pub mod once;
 pub mod pull;

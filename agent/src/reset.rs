@@ -23,8 +23,9 @@ use std::{
 /// The salt's name in the state folder.
 const SALT: &str = "machine-salt.json";
 /// What is moved aside, in this order.
-const PARTS: [&str; 8] = [
-    "identity.json",
+const PARTS: [&str; 9] = [
+    crate::keys::FILE,
+    crate::keys::FORMER_FILE,
     "spool",
     "journal.json",
     "results",

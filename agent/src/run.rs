@@ -25,10 +25,10 @@ use crate::{
     execute::Executor,
     heartbeat::{self, Pulse},
     host,
-    identity::Identity,
     introduction::Introduction,
     join_token,
     journal::Journal,
+    keys::Keys,
     pull::Puller,
     push::{Pusher, Witness, Word},
     record::{Recorder, SharedSpool},
@@ -50,8 +50,8 @@ pub async fn run(settings: Settings) -> Result<(), RunError> {
     let mut signals = Signals::listen().map_err(RunError::Signals)?;
     let state = StateDir::open(&settings.state_dir)?;
     let copy = copied::found(&settings.state_dir)?;
-    let identity = match Identity::load(&state)? {
-        Some(identity) => identity,
+    let keys = match Keys::load(&state)? {
+        Some(keys) => keys,
         None if copy.is_some() => return Err(RunError::HalfReset(settings.state_dir)),
         None => match signals.or(become_agent(&settings, &state)).await {
             Some(enrolled) => enrolled?,
@@ -60,8 +60,8 @@ pub async fn run(settings: Settings) -> Result<(), RunError> {
     };
     // Used just now, or before a crash, or brought by an installation that did not need it.
     join_token::forget(&state)?;
-    tracing::info!(agent = %identity.agent_id, hub = %settings.hub, version = env!("CARGO_PKG_VERSION"), "started");
-    let agent = Box::pin(Agent::open(&settings, &state, identity)).await?;
+    tracing::info!(agent = %keys.current().agent_id, hub = %settings.hub, version = env!("CARGO_PKG_VERSION"), "started");
+    let agent = Box::pin(Agent::open(&settings, &state, keys)).await?;
     let (stopper, stop) = stop::channel();
     let ended = match copy {
         None => Box::pin(agent.work(&mut signals, stopper, &stop)).await,
@@ -97,9 +97,9 @@ struct Agent {
 }
 
 impl Agent {
-    async fn open(settings: &Settings, state: &StateDir, identity: Identity) -> Result<Self, RunError> {
+    async fn open(settings: &Settings, state: &StateDir, keys: Keys) -> Result<Self, RunError> {
         let now = machine_time();
-        let link = Link::new(settings.hub.clone(), identity);
+        let link = Link::with_keys(settings.hub.clone(), keys);
         let clock = Rc::new(Clock::default());
         let spool = SharedSpool::new(Spool::open(&state.subdirectory("spool")?, settings.spool, now)?);
         let (collector, primed_at) = (Collector::primed().await, Instant::now());

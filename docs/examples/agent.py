@@ -108,6 +108,11 @@ def host_info():
             "kernel": platform.release(), "agentVersion": "python-example/1", "cpuCores": os.cpu_count()}
 
 
+def keys_of(state):
+    """Our bearer token, the key that we sign with, and the one that the hub signs with: always read together."""
+    return (state["token"], *(base64.b64decode(state["keys"][way]) for way in ("up", "down")))
+
+
 # --- the agent ----------------------------------------------------------------------------------------------------
 
 
@@ -116,8 +121,7 @@ class Agent:
 
     def __init__(self, hub, state):
         self.hub, self.state = hub, state
-        self.id, self.token = state["agentId"], state["token"]
-        self.up, self.down = (base64.b64decode(state["keys"][way]) for way in ("up", "down"))
+        self.id, self.keys = state["agentId"], keys_of(state)
         self.stopping = threading.Event()
         self.clock_offset = timedelta()
         self.latency = None
@@ -133,7 +137,8 @@ class Agent:
     def post(self, path, body, timeout=30):
         body = {"agentId": self.id, **body}
         began = time.monotonic()
-        answer = self.hub.ask("POST", path, self.token, sign(self.up, body), timeout)
+        token, up, _ = self.keys
+        answer = self.hub.ask("POST", path, token, sign(up, body), timeout)
         self.latency = (time.monotonic() - began) * 1000
         if answer.name == "agent-revoked":  # §9
             raise Stop("the hub has removed this agent")
@@ -211,12 +216,23 @@ class Agent:
             answer = self.post(f"/api/v1/agents/{self.id}/heartbeat", body, timeout=10)
             if answer.status != 200:
                 return log(f"the heartbeat was refused: {answer.told()}")
-            told = verified(self.down, answer.raw)
+            told = verified(self.keys[2], answer.raw)
             self.clock_offset = read_time(told["serverTime"]) - datetime.now(timezone.utc)
+            self.renew(told.get("credentials"))
         except NO_ANSWER as error:
             log(f"no answer to a heartbeat: {error}")
         except UNBELIEVABLE as error:
             log(f"an answer that cannot be believed: {error!r}")
+
+    def renew(self, offered):
+        """§9: the next generation of our keys, on disk before it is used. Only beats change keys, so none changes under one."""
+        if not offered or offered["agentId"] != self.id or offered["generation"] <= self.state["generation"]:
+            return
+        if not self.hub.keeps_secrets:
+            return log("new keys came over plain http, where they could be read: they are not used")
+        self.state.update(generation=offered["generation"], keys=offered["keys"], token=offered["token"])
+        self.keys = keys_of(self.state)
+        log(f"new keys: generation {offered['generation']}")
 
     # §7: commands
 
@@ -243,25 +259,26 @@ class Agent:
     def fetch_once(self):
         nonce = secrets.token_urlsafe(24)
         path = f"/api/v1/commands/pending/{self.id}?nonce={nonce}&wait={WAIT_SECONDS}&after={self.state['commandSeq']}"
-        answer = self.hub.ask("GET", path, self.token, timeout=WAIT_SECONDS + 15)
+        token, _, down = self.keys  # the answer is signed by the same, whatever we have by then
+        answer = self.hub.ask("GET", path, token, timeout=WAIT_SECONDS + 15)
         if answer.name == "agent-revoked":
             raise Stop("the hub has removed this agent")
         if answer.status != 200:
             log(f"no commands: {answer.told()}")
             self.stopping.wait(answer.retry_after or 5)
             return
-        told = verified(self.down, answer.raw)
+        told = verified(down, answer.raw)
         if told["nonce"] != nonce or told["agentId"] != self.id:
             raise Refused("not the answer to our question")
         arrived = time.monotonic()
         for command in told["commands"]:
             since = timedelta(seconds=time.monotonic() - arrived)
-            self.obey(command, read_time(told["serverTime"]) + since)
+            self.obey(command, read_time(told["serverTime"]) + since, down)
         self.report_results()
 
-    def obey(self, command, now):
+    def obey(self, command, now, down):
         """Runs one command at most once, or reports why not; a command that is not for us leaves only a log line."""
-        why_ignored = self.why_ignored(command)
+        why_ignored = self.why_ignored(command, down)
         if why_ignored:
             return log(f"a command was ignored: {why_ignored}")
         began = write_time(self.now())
@@ -273,9 +290,9 @@ class Agent:
             return self.finished(running, "rejected", f"it expired at {command['expiresAt']}")
         self.finished(running, *run(command["action"], command["params"]))
 
-    def why_ignored(self, command):
+    def why_ignored(self, command, down):
         try:
-            check_signature(self.down, command)
+            check_signature(down, command)
         except Refused as error:
             return str(error)
         if command["agentId"] != self.id:

@@ -239,6 +239,7 @@ class Hub:
         if parts.scheme == "http" and not insecure_http and not is_loopback(parts.hostname):  # §3
             raise Stop("--hub: plain http leaves this machine; use https, or --insecure-http if that is meant")
         self.host, self.port = parts.hostname, parts.port
+        self.keeps_secrets = parts.scheme == "https" or is_loopback(parts.hostname)  # §9
         self.connection = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
 
     def ask(self, method, path, token=None, body=None, timeout=30):

@@ -3,11 +3,7 @@
 
 use crate::hub::{AGENT, Answer, Hub, hub};
 use pingup_protocol::signing;
-use pingup_server::http::{
-    body::Kind,
-    router::{Route, table},
-    rules::Auth,
-};
+use pingup_server::http::{body::Kind, route::Route, router::table, rules::Auth};
 use std::sync::LazyLock;
 
 /// Rows that are not asked here. SQL is answered by this program's own file, started as an engine, and this is another;

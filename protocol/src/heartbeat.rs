@@ -1,7 +1,7 @@
 //! Heartbeats (`POST /api/v1/agents/:id/heartbeat`): the agent is there, or says that it goes.
 
 use crate::{
-    enrol::HostInfo,
+    enrol::{Credentials, HostInfo},
     ids::AgentId,
     limits::REASON_BYTES_MAX,
     metrics::Measurements,
@@ -97,6 +97,9 @@ pub struct HeartbeatAnswer {
     pub pending_commands: u64,
     /// The generation of the key that verified the heartbeat.
     pub generation: u32,
+    /// The next generation of the agent's keys, over TLS and loopback only; absent where none waits for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials: Option<Credentials>,
 }
 
 #[cfg(test)]

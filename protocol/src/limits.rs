@@ -58,6 +58,8 @@ pub const COMMAND_TTL_SECONDS_MAX: u64 = 30 * 24 * 3600;
 pub const COMMAND_TIMEOUT_SECONDS_MAX: u64 = 24 * 3600;
 /// Seconds between two heartbeats.
 pub const HEARTBEAT_SECONDS: u64 = 30;
+/// How long a generation of keys is still good once its successor is in use.
+pub const GENERATION_ENDING_SECONDS: i64 = 24 * 3600;
 /// Heartbeats missed before an agent counts as offline.
 pub const MISSED_HEARTBEATS_MAX: u64 = 3;
 

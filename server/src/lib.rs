@@ -34,6 +34,7 @@ pub mod csv;
 pub mod discovery;
 pub mod events;
 pub mod figures;
+pub mod generations;
 pub mod health;
 pub mod history;
 pub mod http;

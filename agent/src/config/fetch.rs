@@ -36,7 +36,7 @@ async fn fetch(session: &mut Session) -> Result<ConfigAnswer, Failure> {
     let nonce = nonce()?;
     let agent_id = session.link().identity().agent_id.clone();
     let body = session.get(&format!("/api/v1/config/{agent_id}?nonce={nonce}"), Duration::ZERO).await?;
-    let answer: ConfigAnswer = session.link().verified(&body)?;
+    let answer: ConfigAnswer = session.verified(&body)?;
     if answer.nonce != nonce || answer.agent_id != agent_id {
         return Err(Failure::Unverified("it answers another request".to_owned()));
     }

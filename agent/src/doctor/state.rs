@@ -11,7 +11,7 @@ const NAME: &str = "permissions";
 /// What others may do: nothing.
 const OTHERS: u32 = 0o077;
 /// What must be closed to others, beside the folder itself. What is not there is for other checks to say.
-const CLOSED: [&str; 4] = ["identity.json", "join-token", "spool", "results"];
+const CLOSED: [&str; 5] = ["identity.json", "identity.former.json", "join-token", "spool", "results"];
 
 /// Examines the folder at `path`, and the settings `file`, where it holds a secret.
 pub(super) fn check(path: &Path, file: Option<&Path>) -> Check {

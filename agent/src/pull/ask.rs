@@ -14,10 +14,11 @@ pub(super) async fn ask(session: &mut Session, after: u64) -> Result<PendingAnsw
     let wait = WAIT.as_secs();
     let route = format!("/api/v1/commands/pending/{agent_id}?nonce={nonce}&wait={wait}&after={after}");
     let body = session.get(&route, WAIT).await?;
-    let answer: PendingAnswer = session.link().verified(&body)?;
+    let answer: PendingAnswer = session.verified(&body)?;
     if answer.nonce != nonce || answer.agent_id != agent_id {
         return Err(Failure::Unverified("it answers another request".to_owned()));
     }
+    session.link().hear_of_keys(answer.credentials.as_ref());
     Ok(answer)
 }
 

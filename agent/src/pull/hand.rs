@@ -8,11 +8,11 @@ use crate::{
     clock::{Told, machine_time},
     config::ConfigKeeper,
     execute::{self, Ending, Executor, Outcome, SoFar},
+    identity::Identity,
     journal::Finished,
     report::Results,
     state::StateError,
     stop::{self, Stop},
-    transport::Link,
 };
 use pingup_protocol::{
     command::{Action, Command, ResultStatus},
@@ -26,7 +26,8 @@ const HELD_LEAST: Duration = Duration::from_secs(1);
 
 /// Does what was asked.
 pub(super) struct Hand {
-    pub(super) link: Rc<Link>,
+    /// By which keys the answer was asked for that is worked off: its commands are signed by the same.
+    pub(super) asked_as: Rc<Identity>,
     pub(super) results: Rc<Results>,
     pub(super) config: Rc<ConfigKeeper>,
     pub(super) executor: Executor,
@@ -85,8 +86,7 @@ impl Hand {
 
     /// Judges one, and does what follows; whether it was this agent's to answer for.
     async fn take(&mut self, offered: &Value, now: Timestamp, stop: &Stop) -> Result<bool, StateError> {
-        let link = Rc::clone(&self.link);
-        let identity = link.identity();
+        let identity = Rc::clone(&self.asked_as);
         let gate = Gate {
             agent_id: &identity.agent_id,
             key: &identity.down,

@@ -55,7 +55,7 @@ impl Puller {
     ) -> Self {
         let wishes = Rc::new(Wishes::default());
         let hand = Hand {
-            link: Rc::clone(link),
+            asked_as: link.identity(),
             results,
             config: Rc::clone(&config),
             executor,
@@ -92,6 +92,7 @@ impl Puller {
 
     /// Carries out an answer; how long to wait before asking again, if at all.
     async fn answered(&mut self, answer: PendingAnswer, held: Duration, stop: &Stop) -> Option<Duration> {
+        let asked_as = self.session.asked_as();
         // Commands may run for hours before the last of them is judged.
         let told = Told::just_now(answer.server_time);
         let version = answer.config_version;
@@ -102,6 +103,8 @@ impl Puller {
             tracing::warn!(version, "no command is run before the configuration it came with is fetched");
             return Some(self.backoff.after_failure(None, random()));
         }
+        // Its commands are signed as it is, whatever keys are used meanwhile.
+        self.hand.asked_as = asked_as;
         let done = tokio::select! {
             biased;
             done = Box::pin(self.hand.work_off(&answer.commands, told, stop)) => done,

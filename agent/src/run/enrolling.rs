@@ -5,13 +5,15 @@ use crate::{
     enrol::{Machine, enrol},
     host,
     identity::Identity,
-    join_token, reset,
+    join_token,
+    keys::Keys,
+    reset,
     settings::Settings,
     state::{StateDir, StateError},
 };
 
-/// Enrols, and keeps the identity that the hub gave.
-pub(super) async fn become_agent(settings: &Settings, state: &StateDir) -> Result<Identity, RunError> {
+/// Enrols, and keeps the keys that the hub gave.
+pub(super) async fn become_agent(settings: &Settings, state: &StateDir) -> Result<Keys, RunError> {
     let given = settings.join_token.clone();
     let waiting = || join_token::waiting(state).transpose();
     let Some(token) = given.map(Ok).or_else(waiting).transpose()? else {
@@ -29,5 +31,6 @@ pub(super) async fn become_agent(settings: &Settings, state: &StateDir) -> Resul
         path: state.join("identity.json"),
         reason: "the hub handed out keys that are no keys".to_owned(),
     };
-    Ok(Identity::new(&credentials).ok_or_else(damaged)?)
+    let identity = Identity::new(&credentials).ok_or_else(damaged)?;
+    Ok(Keys::enrolled(state, identity))
 }

@@ -35,7 +35,9 @@ pub enum RunError {
     NotEnrolled(#[from] EnrolError),
     /// The hub revoked this agent.
     #[error(
-        "{0}; nothing is sent any more. To come back: empty the state directory, and enrol with a new join token"
+        "{0}; nothing is sent any more. To come back as a new agent: empty the state directory, and enrol with a new join \
+         token; as the same one, where only its keys were dropped: delete identity*.json in it, and enrol with one of \
+         `pingup-server join-token create --rekey ID`"
     )]
     Revoked(#[from] Revoked),
 }

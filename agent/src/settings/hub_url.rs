@@ -63,6 +63,11 @@ impl HubUrl {
         is_loopback(&self.host)
     }
 
+    /// Whether nobody on the way reads what is said: it does not leave this machine.
+    pub fn keeps_secrets(&self) -> bool {
+        self.is_local()
+    }
+
     /// What the Host header says.
     pub fn authority(&self) -> String {
         format!("{}:{}", self.host, self.port)

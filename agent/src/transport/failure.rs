@@ -75,6 +75,11 @@ impl Failure {
         }
     }
 
+    /// Whether the hub does not know the keys that it was asked with, and may know others.
+    pub fn is_of_keys(&self) -> bool {
+        matches!(self.kind(), Some(ProblemType::AgentRevoked | ProblemType::TokenInvalid))
+    }
+
     /// Whether the hub revoked this agent: nothing that it says will be heard again.
     pub fn is_revoked(&self) -> bool {
         self.kind() == Some(ProblemType::AgentRevoked)

@@ -15,11 +15,14 @@ pub use connection::{Connection, Method};
 pub(crate) use failure::for_log;
 pub use failure::{Failure, Refusal, Revoked};
 
-use crate::{identity::Identity, settings::HubUrl};
+use crate::{identity::Identity, keys::Keys, settings::HubUrl};
 use absence::Absence;
 use bytes::Bytes;
 use doubt::Doubt;
-use pingup_protocol::signing::{self, Key};
+use pingup_protocol::{
+    enrol::Credentials,
+    signing::{self, Key},
+};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
     cell::Cell,
@@ -35,7 +38,7 @@ pub const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub struct Link {
     url: HubUrl,
-    identity: Identity,
+    keys: Keys,
     latency: Cell<Option<Duration>>,
     absence: Absence,
     doubt: Doubt,
@@ -49,17 +52,33 @@ pub struct Link {
 type Line = Rc<Mutex<Connection>>;
 
 impl Link {
-    /// A link of `identity` to the hub at `url`.
+    /// A link of `identity` to the hub at `url`, which has no other keys and takes none.
     pub fn new(url: HubUrl, identity: Identity) -> Rc<Self> {
+        Self::with_keys(url, Keys::only(identity))
+    }
+
+    /// A link of whoever has `keys` to the hub at `url`.
+    pub fn with_keys(url: HubUrl, keys: Keys) -> Rc<Self> {
         let line = || Rc::new(Mutex::new(Connection::new(url.clone())));
         let (saying, waiting) = (line(), line());
         let (latency, absence, doubt) = (Cell::new(None), Absence::new(), Doubt::new());
-        Rc::new(Self { url, identity, latency, absence, doubt, saying, waiting })
+        Rc::new(Self { url, keys, latency, absence, doubt, saying, waiting })
     }
 
-    /// Who we are.
-    pub const fn identity(&self) -> &Identity {
-        &self.identity
+    /// Who we are, by the keys that are used now.
+    pub fn identity(&self) -> Rc<Identity> {
+        self.keys.current()
+    }
+
+    /// What an answer that was verified says of keys: they are taken where nobody on the way can have read them.
+    pub fn hear_of_keys(&self, offered: Option<&Credentials>) {
+        match offered {
+            Some(offered) if self.url.keeps_secrets() => self.keys.take(offered),
+            Some(_) => {
+                tracing::warn!("keys came over plain HTTP, where they could be read: they are not used");
+            }
+            None => {}
+        }
     }
 
     /// The round trip of the last request that the hub did not hold open.
@@ -83,7 +102,7 @@ impl Link {
     }
 
     fn over(self: &Rc<Self>, line: Line, purpose: &'static str) -> Session {
-        Session { link: Rc::clone(self), line, purpose, refused: None }
+        Session { asked_as: self.identity(), link: Rc::clone(self), line, purpose, refused: None }
     }
 
     /// The agent is told to stop: whoever waits for the hub to come back tries now, and nobody waits any more.
@@ -97,9 +116,10 @@ impl Link {
         Failure::Unreachable { hub: self.url.to_string(), reason }
     }
 
-    /// Reads a signed answer: its MAC first.
-    pub fn verified<T: DeserializeOwned>(&self, body: &[u8]) -> Result<T, Failure> {
-        verified(&self.identity.down, body)
+    /// What comes of a question with keys that the hub does not know, where there are others: it is asked again.
+    fn with_other_keys(&self) -> Failure {
+        let reason = "it does not know the keys that it was asked with; it is asked with others".to_owned();
+        Failure::Unreachable { hub: self.url.to_string(), reason }
     }
 
     /// What an exchange says of whether the hub is there; over a connection that was opened at so many `doubts`.
@@ -130,6 +150,8 @@ pub struct Session {
     link: Rc<Link>,
     line: Line,
     purpose: &'static str,
+    /// By which keys the last question was asked: its answer is signed by the same.
+    asked_as: Rc<Identity>,
     /// The last refusal that was logged, so that the same is not logged at every try.
     refused: Option<String>,
 }
@@ -140,13 +162,24 @@ impl Session {
         &self.link
     }
 
+    /// By which keys the last question was asked.
+    pub fn asked_as(&self) -> Rc<Identity> {
+        Rc::clone(&self.asked_as)
+    }
+
+    /// Reads the signed answer to the last question: its MAC first.
+    pub fn verified<T: DeserializeOwned>(&self, body: &[u8]) -> Result<T, Failure> {
+        verified(&self.asked_as.down, body)
+    }
+
     /// Signs `message` now and posts it to `route`; the body of a 2xx answer, not verified.
     pub async fn post(&mut self, route: &str, message: &impl Serialize) -> Result<Bytes, Failure> {
         let line = Rc::clone(&self.line);
         let mut connection = line.lock().await;
         self.reach(&mut connection).await?;
         // Signed once it can go out: it may have waited for its turn.
-        let body = signing::sign(&self.link.identity.up, message)?;
+        self.asked_as = self.link.identity();
+        let body = signing::sign(&self.asked_as.up, message)?;
         self.ask(&mut connection, Method::Post(body.into()), route, Duration::ZERO).await
     }
 
@@ -155,6 +188,7 @@ impl Session {
         let line = Rc::clone(&self.line);
         let mut connection = line.lock().await;
         self.reach(&mut connection).await?;
+        self.asked_as = self.link.identity();
         self.ask(&mut connection, Method::Get, route, held).await
     }
 
@@ -180,7 +214,7 @@ impl Session {
         held: Duration,
     ) -> Result<Bytes, Failure> {
         let (asked, doubts) = (Instant::now(), connection.doubts());
-        let bearer = Some(self.link.identity.token.as_str());
+        let bearer = Some(self.asked_as.credentials.token.as_str());
         let exchange = connection.exchange(method, route, bearer, ANSWER_WITHIN + held);
         let exchanged = tokio::select! {
             biased;
@@ -202,6 +236,12 @@ impl Session {
             }
             body
         });
+        if let Err(failure) = &result
+            && failure.is_of_keys()
+            && self.link.keys.refused(&self.asked_as)
+        {
+            return Err(self.link.with_other_keys());
+        }
         self.note_refusal(&result);
         result
     }

@@ -2,17 +2,19 @@
 
 use super::{Cellar, Common, news};
 use crate::{
-    auth::operators::store as tokens,
+    auth::{Keyring, operators::store as tokens, rotation::Tended},
     commands, history,
     http::router::Rooms,
     latest::LatestSample,
     registry,
     settings::Settings,
-    sweep::{self, Believed, Job, Sweep, TICK},
+    storage::DataFolder,
+    sweep::{self, Believed, Job, JobError, Sweep, TICK},
     tsdb::Judged,
 };
-use pingup_protocol::ids::AgentId;
-use std::{convert::Infallible, sync::Arc};
+use pingup_protocol::{ids::AgentId, time::Timestamp};
+use std::{convert::Infallible, sync::Arc, time::Duration};
+use tokio::task::spawn_blocking;
 
 /// Writes an agent's newest sample down, unless a newer one is.
 pub(super) const NOTE_NEWEST: sweep::latest::Upsert<(AgentId, LatestSample)> = history::note;
@@ -33,6 +35,11 @@ pub(super) fn sweep(settings: &Settings, cellar: &Cellar, common: &Common, rooms
         async move { register.tidy().await }
     };
     let operators = cellar.keyring.operators().clone();
+    let (keyring, folder, period) = (cellar.keyring.clone(), cellar.folder.clone(), settings.key_rotation);
+    let tend = move |now| {
+        let (keyring, folder) = (keyring.clone(), folder.clone());
+        async move { tend_keys(&keyring, folder, now, period).await }
+    };
     let health = Arc::clone(&rooms.health);
     let examine = move || {
         let health = Arc::clone(&health);
@@ -50,11 +57,37 @@ pub(super) fn sweep(settings: &Settings, cellar: &Cellar, common: &Common, rooms
         .with(sweep::tokens::forget(sqlite.clone(), Arc::clone(&believed), tokens::forget))
         .with(sweep::forget::job(
             sqlite.clone(),
-            believed,
+            Arc::clone(&believed),
             settings.retention_commands,
             commands::store::forget,
         ))
+        .with(sweep::keys::job(believed, tend))
         .with(sweep::series::forget(move || series.forget()))
         .with(sweep::series::tidy(tidy))
         .with(sweep::latest::job(sqlite.clone(), move |count| latest.take_dirty(count), NOTE_NEWEST))
+}
+
+/// Does what time brings about for agents' keys; the former master key goes once nothing comes from it.
+async fn tend_keys(
+    keyring: &Keyring,
+    folder: DataFolder,
+    now: Timestamp,
+    period: Option<Duration>,
+) -> Result<(), JobError> {
+    let Tended { ended, offered, is_former_idle } = keyring.tend(now, period).await?;
+    if ended + offered > 0 {
+        tracing::info!(
+            ended,
+            offered,
+            "generations of keys came to their end, or are offered since others are old"
+        );
+    }
+    if is_former_idle {
+        spawn_blocking(move || folder.destroy_former_master()).await??;
+        keyring.forget_former();
+        tracing::warn!(
+            "nothing comes from the former master key any more: its file was overwritten and removed"
+        );
+    }
+    Ok(())
 }

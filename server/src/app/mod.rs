@@ -137,6 +137,7 @@ pub async fn run(
     let (settings, clock) = (Arc::new(settings), common.clock.clone());
     let opening = Arc::clone(&settings);
     let (cellar, appender) = spawn_blocking(move || open(&opening, &clock)).await??;
+    cellar.keyring.check_masters().await?;
 
     let oidc = settings.oidc.clone().map(|trust| Oidc::new(trust, common.clock.clone())).transpose()?;
     let queue = Arc::new(Queue::new(settings.queue_jobs, settings.queue_bytes, Arc::clone(&common.figures)));
@@ -197,7 +198,7 @@ pub async fn run(
 
 /// Opens everything that lies on disk. Blocks.
 fn open(settings: &Settings, clock: &Clock) -> Result<(Cellar, Appender), AppError> {
-    let folder = DataFolder::open_or_create(&settings.data_dir)?;
+    let folder = DataFolder::open_or_create(&settings.data_dir)?.with_master(settings.master.clone());
     let lock = folder.lock()?;
     let exposed = folder.exposed_mode()?;
     if exposed != 0 {
@@ -206,7 +207,7 @@ fn open(settings: &Settings, clock: &Clock) -> Result<(Cellar, Appender), AppErr
     }
     let tls = certificate::open(settings, &folder, clock)?;
     let faults = Faults::from_env()?;
-    let master = folder.master_or_create()?;
+    let masters = folder.masters_or_create(&lock)?;
     let disk = DiskSpace::watch(folder.path(), settings.disk_reserve_bytes)?;
     let sqlite = Sqlite::open(&folder.sqlite_path(), disk.clone(), clock.now())?;
     let places = Places::below(folder.path());
@@ -227,7 +228,7 @@ fn open(settings: &Settings, clock: &Clock) -> Result<(Cellar, Appender), AppErr
         tracing::info!("the history of the former analytics.duckdb was taken over");
     }
     let register = Arc::new(Register::open(sqlite.clone(), &tsdb, settings.series_max_per_sender)?);
-    let keyring = Keyring::new(master, sqlite.clone(), clock.clone());
+    let keyring = Keyring::new(masters, sqlite.clone(), clock.clone());
     let _tokens = keyring.operators().listen(&folder.sqlite_path())?;
     Ok((
         Cellar { folder, sqlite, duck, tsdb, register, parts, disk, keyring, _tokens, tls, _lock: lock },

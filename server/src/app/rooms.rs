@@ -54,6 +54,7 @@ pub(super) fn build(
     let teller = news::teller(events);
     let commands = Arc::new(Commands::new(
         sqlite.clone(),
+        keyring.clone(),
         clock.clone(),
         neighbours,
         teller,
@@ -67,7 +68,7 @@ pub(super) fn build(
         cancel_open: news::cancelling(commands.teller().clone()),
         count_pending: commands::store::count_pending,
         config_version,
-        removed: Arc::new(move |agent_id| waiting_too.wake(agent_id)),
+        call: Arc::new(move |agent_id| waiting_too.wake(agent_id)),
         tell: news::agents(events),
     };
     let registry = Registry::new(
@@ -78,12 +79,13 @@ pub(super) fn build(
         settings.enrolments_per_minute,
         neighbours,
     );
-    let kept = tsdb.clone();
+    let (kept, keys) = (tsdb.clone(), keyring.clone());
     let figures = FiguresRoom::new(
         Arc::clone(figures),
         sqlite.clone(),
         registry::store::count_by_status,
         commands::store::count_by_status,
+        Arc::new(move |connection| keys.figures(connection)),
         Box::new(move || keeper_figures(&kept)),
     );
     let ingest = Arc::new(Ingest::new(Arc::clone(queue), tsdb.clone()));

@@ -2,78 +2,33 @@
 //!
 //! What is kept is only ever a copy of what the database said: a removal commits first and is told here
 //! ([`Keyring::forget`]) before it is answered, so a key is dead before its remover hears of it.
+//!
+//! While a rotation of the master key is under way there are two: new keys come from the one in force, those that are
+//! there from either. How generations follow each other is [`super::rotation`]'s.
 
 use super::{
+    keys::AgentKeys,
     operators::Operators,
     passes::{CACHED_TOKENS_MAX, Pass, Passes},
     token::{AgentToken, TokenError, Tokens},
 };
 use crate::{
     clock::Clock,
+    generations::{self, KeyRow, MasterId},
     http::problem::Refusal,
-    storage::{Sqlite, StorageError},
+    storage::{Masters, Sqlite, StorageError},
 };
 use pingup_protocol::{
-    command::Command,
     enrol::{Credentials, KeyPair},
     ids::AgentId,
     keys::{Direction, KEY_BYTES, SALT_BYTES, Secret, derive},
     problem::ProblemType,
-    signing::{self, Key},
+    signing::Key,
 };
-use rusqlite::{Connection, OptionalExtension};
-use serde::Serialize;
-use std::{fmt, sync::Arc};
-
-/// The keys of one generation of an agent.
-#[derive(Debug)]
-pub struct AgentKeys {
-    agent_id: AgentId,
-    generation: u32,
-    up: Key,
-    down: Key,
-}
-
-impl AgentKeys {
-    /// The keys that come from the master key and an agent's salt.
-    pub(super) fn derived(
-        master: &Secret,
-        agent_id: &AgentId,
-        generation: u32,
-        salt: &[u8; SALT_BYTES],
-    ) -> Self {
-        let key = |direction| Key::new(&derive(master, salt, direction, agent_id.as_str(), generation));
-        Self { agent_id: agent_id.clone(), generation, up: key(Direction::Up), down: key(Direction::Down) }
-    }
-
-    /// Whose they are.
-    pub const fn agent_id(&self) -> &AgentId {
-        &self.agent_id
-    }
-
-    /// Which generation they are.
-    pub const fn generation(&self) -> u32 {
-        self.generation
-    }
-
-    /// What the agent signs with.
-    pub(crate) const fn up(&self) -> &Key {
-        &self.up
-    }
-
-    /// `answer` as canonical JSON, signed by the hub for this agent.
-    pub fn sign(&self, answer: &impl Serialize) -> Result<Vec<u8>, Refusal> {
-        signing::sign(&self.down, answer)
-            .map_err(|error| Refusal::internal("an answer could not be signed", &error))
-    }
-
-    /// `command` with its own signature, to be put into an answer.
-    pub fn sign_command(&self, command: &Command) -> Result<serde_json::Value, Refusal> {
-        let bytes = self.sign(command)?;
-        serde_json::from_slice(&bytes)
-            .map_err(|error| Refusal::internal("a signed command could not be read back", &error))
-    }
-}
+use std::{
+    fmt,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 /// Whether an agent's generation lives.
 #[derive(Clone, Debug)]
@@ -86,10 +41,10 @@ pub enum Standing {
     Unknown,
 }
 
-/// A new agent's credentials, and the salt that must be stored for them to live.
+/// Credentials of a generation that is in use from the start, and the row that must be stored for them to live.
 pub struct Fresh {
-    /// For the agent's row.
-    pub salt: [u8; SALT_BYTES],
+    /// For the records.
+    pub row: KeyRow,
     /// For the agent, once.
     pub credentials: Credentials,
 }
@@ -102,14 +57,28 @@ impl fmt::Debug for Fresh {
 
 /// All agents' keys.
 #[derive(Clone)]
-pub struct Keyring(Arc<Inner>);
+pub struct Keyring(pub(super) Arc<Inner>);
 
-struct Inner {
-    master: Secret,
+/// A master key, and the tokens that come from it.
+struct Master {
+    secret: Secret,
     tokens: Tokens,
+}
+
+impl Master {
+    fn new(secret: Secret) -> Self {
+        let tokens = Tokens::new(&secret);
+        Self { secret, tokens }
+    }
+}
+
+pub(super) struct Inner {
+    master: Master,
+    /// The one before, while keys come from it.
+    former: RwLock<Option<Arc<Master>>>,
     operators: Operators,
-    sqlite: Sqlite,
-    clock: Clock,
+    pub(super) sqlite: Sqlite,
+    pub(super) clock: Clock,
     passes: Passes,
     /// Takes a key's place where there is none, so that an unknown agent costs what a known one does.
     nobody: Key,
@@ -122,14 +91,15 @@ impl fmt::Debug for Keyring {
 }
 
 impl Keyring {
-    /// The keyring of the hub with this master key.
-    pub fn new(master: Secret, sqlite: Sqlite, clock: Clock) -> Self {
-        let tokens = Tokens::new(&master);
-        let operators = Operators::new(tokens.clone(), sqlite.clone(), clock.clone());
+    /// The keyring of the hub with this master key, or these.
+    pub fn new(masters: impl Into<Masters>, sqlite: Sqlite, clock: Clock) -> Self {
+        let Masters { current, former } = masters.into();
+        let master = Master::new(current);
+        let operators = Operators::new(master.tokens.clone(), sqlite.clone(), clock.clone());
         let nobody = Key::new(&Secret::new([0; KEY_BYTES]));
         Self(Arc::new(Inner {
             master,
-            tokens,
+            former: RwLock::new(former.map(|former| Arc::new(Master::new(former)))),
             operators,
             sqlite,
             clock,
@@ -143,6 +113,11 @@ impl Keyring {
         &self.0.operators
     }
 
+    /// What signs tokens.
+    pub fn tokens(&self) -> &Tokens {
+        &self.0.master.tokens
+    }
+
     /// A key that verifies nothing, at the price of one that does.
     pub fn nobody(&self) -> &Key {
         &self.0.nobody
@@ -150,12 +125,18 @@ impl Keyring {
 
     /// Checks an agent's bearer token. Whether its generation lives is another question ([`Self::standing`]).
     pub fn check(&self, token: &str) -> Result<Arc<Pass>, TokenError> {
-        self.0.passes.of(token, self.0.clock.now(), || self.0.tokens.read_agent(token))
+        self.0.passes.of(token, self.0.clock.now(), || {
+            let read = self.tokens().read_agent(token);
+            match self.former() {
+                Some(former) if read.is_err() => former.tokens.read_agent(token),
+                _ => read,
+            }
+        })
     }
 
     /// Whether the generation of a checked token lives now.
     pub async fn standing(&self, pass: &Pass) -> Result<Standing, StorageError> {
-        if let Some(keys) = pass.keys() {
+        if let Some(keys) = pass.keys().filter(|keys| keys.live(&self.0.clock)) {
             return Ok(Standing::Alive(Arc::clone(keys)));
         }
         // In a box: it is the rare case, and every request would have to hold the room for it.
@@ -172,57 +153,101 @@ impl Keyring {
         let row = self
             .0
             .sqlite
-            .read(move |connection| Ok::<_, StorageError>(load(connection, &id, generation)?))
+            .read(move |connection| {
+                Ok::<_, StorageError>(generations::find(connection, id.as_str(), generation)?)
+            })
             .await?;
-        Ok(match row {
-            None => Standing::Unknown,
-            Some(None) => Standing::Revoked,
-            Some(Some(salt)) => Standing::Alive(Arc::new(AgentKeys::derived(
-                &self.0.master,
-                &token.agent_id,
-                generation,
-                &salt,
-            ))),
-        })
+        let Some(row) = row else { return Ok(Standing::Unknown) };
+        let now = self.0.clock.now();
+        let keys = row.filter(|row| row.lives(now)).and_then(|row| self.keys(token, &row));
+        Ok(keys.map_or(Standing::Revoked, |keys| Standing::Alive(Arc::new(keys))))
     }
 
-    /// Makes the first or next credentials of an agent. They live once the salt is stored with the agent.
+    /// The keys of a row, where its master key is there, and is the token's too.
+    fn keys(&self, token: &AgentToken, row: &KeyRow) -> Option<AgentKeys> {
+        let of = |master: &Master| {
+            (master.tokens.master() == token.master)
+                .then(|| AgentKeys::of(&master.secret, &token.agent_id, row))
+        };
+        self.with_master(row.master, of).flatten()
+    }
+
+    /// Makes credentials of an agent that are in use from the start. They live once the row is stored.
     pub fn fresh(&self, agent_id: &AgentId, generation: u32) -> Result<Fresh, Refusal> {
+        let now = self.0.clock.now();
+        let (salt, master) = self.material()?;
+        let row = KeyRow {
+            generation,
+            salt,
+            master: Some(master),
+            made_at: now,
+            used_at: Some(now),
+            ends_at: None,
+        };
+        let credentials = self.credentials(agent_id, &row)?;
+        Ok(Fresh { row, credentials })
+    }
+
+    /// What a new generation is made of: a salt, and the master key in force.
+    pub fn material(&self) -> Result<([u8; SALT_BYTES], MasterId), Refusal> {
         let mut salt = [0; SALT_BYTES];
         getrandom::fill(&mut salt).map_err(|error| Refusal::internal("no random bytes to be had", &error))?;
-        let now = self.0.clock.now();
-        let token = self
-            .0
-            .tokens
-            .issue_agent(agent_id, generation, now)
-            .map_err(|error| Refusal::internal("an agent's token could not be made", &error))?;
-        let key =
-            |direction| derive(&self.0.master, &salt, direction, agent_id.as_str(), generation).to_base64();
-        let keys = KeyPair { up: key(Direction::Up), down: key(Direction::Down) };
-        let credentials = Credentials { agent_id: agent_id.clone(), generation, keys, token };
-        Ok(Fresh { salt, credentials })
+        Ok((salt, self.tokens().master()))
+    }
+
+    /// The credentials of a generation, for its agent: the same each time.
+    pub fn credentials(&self, agent_id: &AgentId, row: &KeyRow) -> Result<Credentials, Refusal> {
+        let of = |master: &Master| {
+            let key = |direction| {
+                derive(&master.secret, &row.salt, direction, agent_id.as_str(), row.generation).to_base64()
+            };
+            let token = master
+                .tokens
+                .issue_agent(agent_id, row.generation, row.made_at)
+                .map_err(|error| Refusal::internal("an agent's token could not be made", &error))?;
+            let keys = KeyPair { up: key(Direction::Up), down: key(Direction::Down) };
+            Ok(Credentials { agent_id: agent_id.clone(), generation: row.generation, keys, token })
+        };
+        let gone =
+            || Refusal::internal("the master key of a generation is gone", &format!("{:?}", row.master));
+        self.with_master(row.master, of).unwrap_or_else(|| Err(gone()))
+    }
+
+    /// What `of` makes of the master key of that id. Rows of before, when there was only one, come from the eldest.
+    fn with_master<T>(&self, id: Option<MasterId>, of: impl FnOnce(&Master) -> T) -> Option<T> {
+        let (current, former) = (&self.0.master, self.former());
+        match (id, former) {
+            (Some(id), _) if id == current.tokens.master() => Some(of(current)),
+            (Some(id), Some(former)) if id == former.tokens.master() => Some(of(&former)),
+            (Some(_), _) => None,
+            (None, Some(former)) => Some(of(&former)),
+            (None, None) => Some(of(current)),
+        }
+    }
+
+    /// Whether a rotation of the master key is under way, and this row comes from the former one.
+    pub(super) fn is_of_former(&self, row: &KeyRow) -> bool {
+        row.master != Some(self.tokens().master()) && self.former().is_some()
+    }
+
+    /// The ids of the master keys there are; the one in force, and the former one if there is one.
+    pub(super) fn master_ids(&self) -> (MasterId, Option<MasterId>) {
+        (self.tokens().master(), self.former().map(|former| former.tokens.master()))
+    }
+
+    /// Forgets the former master key: nothing comes from it any more.
+    pub fn forget_former(&self) {
+        *self.0.former.write().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    fn former(&self) -> Option<Arc<Master>> {
+        self.0.former.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Drops every key of an agent. Call it once the removal is committed, before it is answered.
     pub fn forget(&self, agent_id: &str) {
         self.0.passes.forget(agent_id);
     }
-}
-
-/// The salt of a generation: `None` for no such agent, `Some(None)` for one without that generation.
-fn load(
-    connection: &Connection,
-    agent_id: &AgentId,
-    generation: u32,
-) -> rusqlite::Result<Option<Option<[u8; SALT_BYTES]>>> {
-    connection
-        .prepare_cached(
-            "SELECT k.salt FROM agents a
-             LEFT JOIN agent_keys k ON k.agent_id = a.id AND k.generation = ?2 AND a.removed_at IS NULL
-             WHERE a.id = ?1",
-        )?
-        .query_row((agent_id.as_str(), generation), |row| row.get(0))
-        .optional()
 }
 
 /// The answer to whoever comes with a key that is no more.

@@ -1,6 +1,6 @@
 //! What is left of a request once it was checked. Only the gate makes these; handlers take them apart.
 
-use super::{keyring::AgentKeys, role::Operator};
+use super::{keys::AgentKeys, role::Operator};
 use crate::http::problem::Refusal;
 use bytes::Bytes;
 use pingup_protocol::{

@@ -7,7 +7,7 @@
 
 use super::{
     digest::{ByDigest, TokenDigest},
-    keyring::AgentKeys,
+    keys::AgentKeys,
     token::{AgentToken, Expiry, TokenError},
 };
 use pingup_protocol::time::Timestamp;

@@ -6,6 +6,7 @@
 //! `exp` are required; `crit` is refused.
 
 use super::role::{Operator, Role};
+use crate::generations::MasterId;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode};
 use pingup_protocol::{
@@ -74,6 +75,8 @@ pub struct AgentToken {
     pub agent_id: AgentId,
     /// The generation it lives and dies with.
     pub generation: u32,
+    /// The master key that it comes from, as its generation's keys must.
+    pub master: MasterId,
 }
 
 /// What an operator's token says, before anyone asked for its row.
@@ -119,6 +122,7 @@ impl Expiry {
 /// Makes and checks the hub's tokens.
 #[derive(Clone)]
 pub struct Tokens {
+    master: MasterId,
     operator: (EncodingKey, DecodingKey),
     agent: (EncodingKey, DecodingKey),
 }
@@ -136,7 +140,12 @@ impl Tokens {
             let key = derive_hub(master, label);
             (EncodingKey::from_secret(key.expose()), DecodingKey::from_secret(key.expose()))
         };
-        Self { operator: pair("operator-token"), agent: pair("agent-token") }
+        Self { master: MasterId::of(master), operator: pair("operator-token"), agent: pair("agent-token") }
+    }
+
+    /// Which master key they come from.
+    pub const fn master(&self) -> MasterId {
+        self.master
     }
 
     /// The text of a token for an operator. `key` are random letters of its own; without them it is as those were that had no row.
@@ -154,19 +163,19 @@ impl Tokens {
         Ok(encode(&Header::new(Algorithm::HS256), &claims, &self.operator.0)?)
     }
 
-    /// A token for one generation of an agent's keys.
+    /// A token for the generation of an agent's keys that was made then: the same each time.
     pub fn issue_agent(
         &self,
         agent_id: &AgentId,
         generation: u32,
-        now: Timestamp,
+        made_at: Timestamp,
     ) -> Result<String, IssueError> {
         let claims = AgentClaims {
             iss: ISSUER.to_owned(),
             aud: AGENT_AUDIENCE.to_owned(),
             sub: agent_id.as_str().to_owned(),
             r#gen: generation,
-            exp: (now.as_micros() / 1_000_000).saturating_add(AGENT_TOKEN_SECONDS),
+            exp: (made_at.as_micros() / 1_000_000).saturating_add(AGENT_TOKEN_SECONDS),
         };
         Ok(encode(&Header::new(Algorithm::HS256), &claims, &self.agent.0)?)
     }
@@ -189,7 +198,8 @@ impl Tokens {
     pub fn read_agent(&self, token: &str) -> Result<(AgentToken, Expiry), TokenError> {
         let claims: AgentClaims = check(token, &self.agent.1, AGENT_AUDIENCE)?;
         let agent_id = AgentId::parse(&claims.sub).map_err(|_| TokenError::Invalid)?;
-        Ok((AgentToken { agent_id, generation: claims.r#gen }, Expiry(claims.exp)))
+        let token = AgentToken { agent_id, generation: claims.r#gen, master: self.master };
+        Ok((token, Expiry(claims.exp)))
     }
 }
 
@@ -258,7 +268,9 @@ mod tests {
         let agent_id = AgentId::parse("AGENT-001").unwrap();
         let token = tokens(1).issue_agent(&agent_id, 3, NOW).unwrap();
         let (read, expiry) = tokens(1).read_agent(&token).unwrap();
-        assert_eq!(read, AgentToken { agent_id, generation: 3 });
+        let master = MasterId::of(&Secret::new([1; 32]));
+        assert_eq!(read, AgentToken { agent_id, generation: 3, master });
+        assert_ne!(master, tokens(2).master());
         assert_eq!(expiry.check(NOW), Ok(()));
         assert_eq!(expiry.check(NOW.plus_seconds(AGENT_TOKEN_SECONDS)), Err(TokenError::Expired));
         assert_eq!(tokens(1).read_operator(&token), Err(TokenError::Invalid));

@@ -5,7 +5,6 @@
 use super::{CliError, PlaceArguments, print, progress};
 use crate::{
     clock::Clock,
-    storage::DataFolder,
     tsdb::{
         backup::{Made, back_up},
         restore,
@@ -18,6 +17,8 @@ use std::path::PathBuf;
 const SKIPPED_COMMANDS: u32 = 10_000;
 /// The same of each agent's configurations.
 const SKIPPED_VERSIONS: u32 = 1_000;
+/// The same of each agent's keys.
+const SKIPPED_GENERATIONS: u32 = 100;
 /// Farther than any version is.
 const FAR_AWAY: u32 = 1 << 31;
 
@@ -40,7 +41,7 @@ pub(super) struct RestoreArguments {
 }
 
 pub(super) fn backup(arguments: &BackupArguments, clock: &Clock) -> Result<(), CliError> {
-    let folder = DataFolder::open(&arguments.place.data_dir()?)?;
+    let folder = arguments.place.folder()?;
     let bar = progress::of_bytes("backup");
     let made = back_up(&folder, &arguments.target, clock.now(), &mut |done, all| {
         bar.set_length(all);
@@ -49,8 +50,15 @@ pub(super) fn backup(arguments: &BackupArguments, clock: &Clock) -> Result<(), C
     bar.finish_and_clear();
     let Made { files, bytes, linked_bytes } = made?;
     let target = arguments.target.display();
+    let master = match folder.masters_inside().is_empty() {
+        true => format!(
+            "; WITHOUT the master key {}: keep a copy of that elsewhere",
+            folder.master_path().display()
+        ),
+        false => String::new(),
+    };
     print(&format!(
-        "{target}: {files} files, {bytes} bytes, {linked_bytes} of them shared with the data folder"
+        "{target}: {files} files, {bytes} bytes, {linked_bytes} of them shared with the data folder{master}"
     ))
 }
 
@@ -82,6 +90,8 @@ fn skip_numbers(records: &Connection) -> rusqlite::Result<()> {
          ON CONFLICT (agent_id) DO UPDATE SET last = last + ?1",
         params![SKIPPED_COMMANDS],
     )?;
+    // A token of a generation that was made since then must not be taken for that of another.
+    records.execute("UPDATE agents SET key_generation = key_generation + ?1", [SKIPPED_GENERATIONS])?;
     // An agent may have a version of the same number with other words: the hub's are to be in force, so each comes anew.
     // By way of numbers that none has: two of one agent never have the same.
     records.execute("UPDATE configs SET version = version + ?1", [FAR_AWAY])?;
@@ -109,6 +119,7 @@ mod tests {
         assert_eq!(last("SELECT last FROM command_numbers"), SKIPPED_COMMANDS + 7);
         assert_eq!(last("SELECT last FROM command_seqs WHERE agent_id = 'a'"), SKIPPED_COMMANDS + 3);
         assert_eq!(last("SELECT last FROM command_seqs WHERE agent_id = 'b'"), SKIPPED_COMMANDS);
+        assert_eq!(last("SELECT key_generation FROM agents WHERE id = 'a'"), SKIPPED_GENERATIONS + 1);
         assert_eq!(last("SELECT max(version) FROM configs WHERE agent_id = 'a'"), SKIPPED_VERSIONS + 1_001);
         assert_eq!(last("SELECT min(version) FROM configs WHERE agent_id = 'a'"), SKIPPED_VERSIONS + 1);
         assert_eq!(last("SELECT version FROM configs WHERE agent_id = 'b'"), SKIPPED_VERSIONS + 4);

@@ -51,6 +51,9 @@ pub(super) struct CreateArguments {
     /// The agent whose place the machine takes
     #[arg(long, env = "PINGUP_REPLACE", value_name = "ID", value_parser = AgentId::parse)]
     replace: Option<AgentId>,
+    /// The agent that the machine is, with keys anew: its id, labels and history stay, the keys it had are dead
+    #[arg(long, env = "PINGUP_REKEY", value_name = "ID", value_parser = AgentId::parse)]
+    rekey: Option<AgentId>,
     /// Where the agent reaches the hub, e.g. https://hub.example:8443 [default: what the hub noted when it started]
     #[arg(long, env = "PINGUP_PUBLIC_URL", value_name = "URL")]
     public_url: Option<String>,
@@ -97,12 +100,13 @@ fn reach(arguments: &CreateArguments) -> Result<Reach, CliError> {
 
 /// Checks what the file says, for commands that do not use it.
 pub(super) fn check_keys(keys: &JoinTokenKeys) -> Result<(), CliError> {
-    let place = PlaceArguments { config: None, data_dir: None };
+    let place = PlaceArguments::default();
     let unsaid = CreateArguments {
         uses: None,
         ttl: None,
         agent_id: None,
         replace: None,
+        rekey: None,
         public_url: None,
         token_only: true,
         place,
@@ -116,12 +120,13 @@ struct Order {
     ttl: Duration,
     agent_id: Option<AgentId>,
     replace: Option<AgentId>,
+    rekey: Option<AgentId>,
 }
 
 impl Order {
     fn new(arguments: CreateArguments, file: &JoinTokenKeys) -> Result<Self, CliError> {
         const SECTION: &str = "join_token";
-        let JoinTokenKeys { uses, ttl: file_ttl, agent_id, replace } = file;
+        let JoinTokenKeys { uses, ttl: file_ttl, agent_id, replace, rekey } = file;
         let order = Self {
             uses: arguments.uses.or(*uses).unwrap_or(1),
             ttl: said_or(arguments.ttl, (SECTION, "ttl"), file_ttl.as_deref(), ttl)?.unwrap_or(TTL),
@@ -132,9 +137,16 @@ impl Order {
                 AgentId::parse,
             )?,
             replace: said_or(arguments.replace, (SECTION, "replace"), replace.as_deref(), AgentId::parse)?,
+            rekey: said_or(arguments.rekey, (SECTION, "rekey"), rekey.as_deref(), AgentId::parse)?,
         };
         if !(1..=USES_MAX).contains(&order.uses) {
             return Err(CliError::Usage(format!("[{SECTION}] uses: 1 to {USES_MAX} expected")));
+        }
+        if order.rekey.is_some() && (order.uses > 1 || order.agent_id.is_some() || order.replace.is_some()) {
+            return Err(CliError::Usage(
+                "--rekey is for one machine, which keeps its id: --uses is 1 with it, and there is no --agent-id or --replace"
+                    .to_owned(),
+            ));
         }
         if order.agent_id.is_some() && order.uses > 1 {
             return Err(CliError::Usage("--agent-id names one machine, so --uses is 1 with it".to_owned()));
@@ -151,7 +163,7 @@ impl Order {
 fn create(arguments: CreateArguments, clock: &Clock) -> Result<JoinToken, CliError> {
     let file = arguments.place.settings()?;
     let order = Order::new(arguments, &file.join_token)?;
-    let folder = DataFolder::open_or_create(&file.data_dir())?;
+    let folder = DataFolder::open_or_create(&file.data_dir())?.with_master(file.master());
     let token = JoinToken { token_id: random_id().map_err(no_random_bytes)?, secret: random_secret()? };
     let (kept, now) = (token.clone(), clock.now());
     records::change(&folder, clock, move |connection| insert(connection, &kept, &order, now))?;
@@ -165,22 +177,25 @@ fn random_secret() -> Result<Secret, CliError> {
 }
 
 fn insert(connection: &Connection, token: &JoinToken, order: &Order, now: Timestamp) -> Result<(), CliError> {
-    if let Some(replaced) = &order.replace
-        && !is_living(connection, replaced)?
-    {
-        return Err(CliError::Failed(format!("there is no agent {replaced} to replace")));
+    for (agent_id, what) in [(&order.replace, "replace"), (&order.rekey, "give keys anew")] {
+        if let Some(agent_id) = agent_id
+            && !is_living(connection, agent_id)?
+        {
+            return Err(CliError::Failed(format!("there is no agent {agent_id} to {what}")));
+        }
     }
     let expires = now.plus_seconds(i64::try_from(order.ttl.as_secs()).unwrap_or(i64::MAX));
     connection
         .execute(
-            "INSERT INTO join_tokens (id, secret, uses_left, agent_id, replaces, created_at, expires_at) \
-             VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO join_tokens (id, secret, uses_left, agent_id, replaces, rekeys, created_at, expires_at) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             params![
                 token.token_id,
                 token.secret.expose(),
                 order.uses,
                 order.agent_id.as_ref().map(AgentId::as_str),
                 order.replace.as_ref().map(AgentId::as_str),
+                order.rekey.as_ref().map(AgentId::as_str),
                 now.as_micros(),
                 expires.as_micros(),
             ],
@@ -206,9 +221,13 @@ mod tests {
             ttl: Some(Duration::from_secs(60)),
             agent_id: AgentId::parse("A-1").ok(),
             replace: replace.map(|id| AgentId::parse(id).unwrap()),
+            rekey: None,
             public_url: None,
             token_only: true,
-            place: PlaceArguments { config: None, data_dir: Some(scratch.folder.path().to_owned()) },
+            place: PlaceArguments {
+                data_dir: Some(scratch.folder.path().to_owned()),
+                ..PlaceArguments::default()
+            },
         }
     }
 
@@ -237,5 +256,24 @@ mod tests {
         let scratch = Scratch::new();
         let refused = create(arguments(&scratch, Some("A-0")), &Clock::system());
         assert_eq!(refused.unwrap_err().to_string(), "there is no agent A-0 to replace");
+    }
+
+    #[test]
+    fn keys_anew_are_for_a_living_agent_and_for_it_alone() {
+        let scratch = Scratch::new();
+        let rekey = |change: fn(&mut CreateArguments)| {
+            let mut asked = arguments(&scratch, None);
+            (asked.agent_id, asked.rekey) = (None, AgentId::parse("A-0").ok());
+            change(&mut asked);
+            create(asked, &Clock::system())
+        };
+        assert_eq!(rekey(|_| ()).unwrap_err().to_string(), "there is no agent A-0 to give keys anew");
+        for change in [
+            |asked: &mut CreateArguments| asked.uses = Some(2),
+            |asked: &mut CreateArguments| asked.agent_id = AgentId::parse("A-1").ok(),
+            |asked: &mut CreateArguments| asked.replace = AgentId::parse("A-1").ok(),
+        ] {
+            assert!(matches!(rekey(change), Err(CliError::Usage(_))));
+        }
     }
 }

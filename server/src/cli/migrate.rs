@@ -10,7 +10,7 @@ use crate::{
 use std::slice;
 
 pub(super) fn migrate(settings: &Settings, clock: &Clock) -> Result<(), CliError> {
-    let folder = DataFolder::open_or_create(&settings.data_dir)?;
+    let folder = DataFolder::open_or_create(&settings.data_dir)?.with_master(settings.master.clone());
     let _lock = folder.lock()?;
     // The key comes before the records, always: records without a key are taken for a loss.
     folder.master_or_create()?;

@@ -1,4 +1,4 @@
-//! The command line: `serve`, `token`, `join-token`, `migrate`, `check`, `backup`, `restore`, `export`, `grafana`; and
+//! The command line: `serve`, `token`, `join-token`, `master-key`, `migrate`, `check`, `backup`, `restore`, `export`, `grafana`; and
 //! `sql-engine`, which a hub calls for itself.
 //!
 //! What a command makes goes to standard output, everything else to standard error. Exit codes are a
@@ -10,6 +10,7 @@ mod check;
 mod export;
 mod grafana;
 mod join_token;
+mod master_key;
 mod migrate;
 mod progress;
 mod records;
@@ -21,7 +22,7 @@ use crate::{
     clock::Clock,
     settings::{Layer, Settings, SettingsError},
     sql,
-    storage::StorageError,
+    storage::{DataFolder, StorageError},
     tsdb::{TsdbError, backup::BackupError, export::ExportError},
 };
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind};
@@ -55,6 +56,9 @@ enum Command {
     /// Tokens that let machines enrol
     #[command(subcommand)]
     JoinToken(join_token::JoinTokenCommand),
+    /// The key that every other key comes from
+    #[command(subcommand)]
+    MasterKey(master_key::MasterKeyCommand),
     /// Bring the databases to what this program needs; `serve` does it by itself
     Migrate(SettingsArguments),
     /// Look at everything in the data folder and say what there is; nothing is changed unless it is told to
@@ -84,14 +88,27 @@ struct SettingsArguments {
 }
 
 /// Where the data is, for commands that need to know no more.
-#[derive(clap::Args)]
+#[derive(Default, clap::Args)]
 struct PlaceArguments {
-    /// A TOML file with settings, of which data_dir counts here
+    /// A TOML file with settings, of which data_dir and those of the master key count here
     #[arg(long, env = "PINGUP_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
     /// The data folder [default: ./data]
     #[arg(long, env = "PINGUP_DATA_DIR", value_name = "DIR")]
     data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    master: MasterArguments,
+}
+
+/// Where the master key is, and what opens it.
+#[derive(Clone, Default, clap::Args)]
+struct MasterArguments {
+    /// The master key's file [default: master.key in the data folder]
+    #[arg(long, env = "PINGUP_MASTER_KEY_FILE", value_name = "FILE")]
+    master_key_file: Option<PathBuf>,
+    /// A file with the passphrase that the master key is sealed with
+    #[arg(long, env = "PINGUP_MASTER_PASSPHRASE_FILE", value_name = "FILE")]
+    master_passphrase_file: Option<PathBuf>,
 }
 
 /// Why a command did not do what it was to do; the text is one line for people.
@@ -149,6 +166,7 @@ fn run(command: Command) -> Result<(), CliError> {
         Command::Serve(arguments) => serve::serve(arguments.resolve()?),
         Command::Token(command) => token::run(command, &clock),
         Command::JoinToken(command) => join_token::run(command, &clock),
+        Command::MasterKey(command) => master_key::run(command, &clock),
         Command::Migrate(arguments) => migrate::migrate(&arguments.resolve()?, &clock),
         Command::Check(arguments) => check::run(&arguments, &clock),
         Command::Backup(arguments) => backup::backup(&arguments, &clock),
@@ -221,11 +239,19 @@ impl SettingsArguments {
 }
 
 impl PlaceArguments {
-    /// What the file says, with the data folder that was named over it.
+    /// What the file says, with what was named over it.
     fn settings(&self) -> Result<Layer, CliError> {
         let file = self.config.as_deref().map(Layer::from_file).transpose()?.unwrap_or_default();
-        let said = Layer { data_dir: self.data_dir.clone(), ..Layer::default() };
+        let MasterArguments { master_key_file, master_passphrase_file } = self.master.clone();
+        let data_dir = self.data_dir.clone();
+        let said = Layer { data_dir, master_key_file, master_passphrase_file, ..Layer::default() };
         Ok(said.over(file))
+    }
+
+    /// The data folder, which must be there.
+    fn folder(&self) -> Result<DataFolder, CliError> {
+        let said = self.settings()?;
+        Ok(DataFolder::open(&said.data_dir())?.with_master(said.master()))
     }
 
     fn data_dir(&self) -> Result<PathBuf, CliError> {
@@ -264,6 +290,9 @@ mod tests {
             (&["token", "revoke", "t", "--name", "n"], "--name"),
             (&["join-token", "create", "--uses", "0"], "--uses"),
             (&["join-token", "create", "--agent-id", "a/b"], "a/b"),
+            (&["join-token", "create", "--rekey", "a/b"], "a/b"),
+            (&["master-key"], "subcommand"),
+            (&["serve", "--key-rotation", "often"], "or off"),
             (&["check", "--yes"], "--drop-damaged"),
             (&["backup"], "DIR"),
             (&["restore"], "DIR"),

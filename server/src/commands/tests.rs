@@ -10,11 +10,13 @@ use crate::{
         token::AgentToken,
     },
     clock::Clock,
-    http::{held::settled, problem::Refusal, query::Params},
+    generations,
+    http::{Peer, held::settled, problem::Refusal, query::Params},
     standing::Standing,
     storage::{Sqlite, StorageError, scratch::Scratch},
 };
 use axum::{
+    Extension,
     extract::{Path, State},
     response::Response,
 };
@@ -27,11 +29,17 @@ use pingup_protocol::{
     time::Timestamp,
 };
 use serde_json::{Value, json};
-use std::sync::{Arc, Mutex};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::{Arc, Mutex},
+};
 use tokio::sync::watch;
 
 const NOW: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
 const CONFIG_VERSION: u64 = 7;
+/// Whoever asks is on this machine.
+const HERE: Extension<Peer> =
+    Extension(Peer { address: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9), is_tls: false });
 
 /// The room, with agents `a`, `b` and `w-…` that live, `gone` that does not, and nobody else.
 struct House {
@@ -72,26 +80,30 @@ impl House {
         let told = Arc::new(Mutex::new(Vec::new()));
         let listener = Arc::clone(&told);
         let teller = Teller::new(move |changes| listener.lock().unwrap().extend(changes));
-        let room =
-            Arc::new(Commands::new(sqlite.clone(), clock.clone(), neighbours, teller, WAITERS_MAX, stopping));
+        let room = Arc::new(Commands::new(
+            sqlite.clone(),
+            keyring.clone(),
+            clock.clone(),
+            neighbours,
+            teller,
+            WAITERS_MAX,
+            stopping,
+        ));
         Self { _scratch: scratch, sqlite, clock, room, stop, keyring, told }
     }
 
     async fn agent(&self, name: &str) -> Agent {
         let agent_id = AgentId::parse(name).unwrap();
         let fresh = self.keyring.fresh(&agent_id, 1).unwrap();
-        let (id, salt) = (agent_id.clone(), fresh.salt);
+        let (id, row) = (agent_id.clone(), fresh.row.clone());
         self.sqlite
             .write(move |connection| {
                 connection.execute("INSERT INTO agents (id, created_at) VALUES (?1, 0)", [id.as_str()])?;
-                let sql =
-                    "INSERT INTO agent_keys (agent_id, generation, salt, created_at) VALUES (?1, 1, ?2, 0)";
-                connection.execute(sql, (id.as_str(), &salt[..]))?;
-                Ok::<_, StorageError>(())
+                Ok::<_, StorageError>(generations::insert(connection, id.as_str(), &row)?)
             })
             .await
             .unwrap();
-        let token = AgentToken { agent_id, generation: 1 };
+        let token = AgentToken { agent_id, generation: 1, master: self.keyring.tokens().master() };
         let KeyStanding::Alive(keys) = self.keyring.find(&token).await.unwrap() else { panic!("it lives") };
         let down = Secret::from_base64(&fresh.credentials.keys.down).unwrap();
         Agent { keys, down: Key::new(&down) }
@@ -109,7 +121,7 @@ impl House {
     async fn ask(&self, agent: &Agent, query: &str) -> Result<Value, Refusal> {
         let caller = AgentCaller::new(Arc::clone(&agent.keys));
         let params = Params::parse(&format!("nonce=n1&{query}"));
-        let response = handler::pending(State(Arc::clone(&self.room)), caller, params).await?;
+        let response = handler::pending(State(Arc::clone(&self.room)), caller, HERE, params).await?;
         let answer = read(settled(response).await).await.1;
         assert!(agent.verifies(&answer), "the answer is signed");
         assert_eq!((&answer["nonce"], &answer["configVersion"]), (&json!("n1"), &json!(CONFIG_VERSION)));
@@ -334,7 +346,8 @@ async fn parameters_of_a_pull_are_checked() {
     }
     for query in ["", "nonce=%C3%A9"] {
         let caller = AgentCaller::new(Arc::clone(&agent.keys));
-        let refused = handler::pending(State(Arc::clone(&house.room)), caller, Params::parse(query)).await;
+        let refused =
+            handler::pending(State(Arc::clone(&house.room)), caller, HERE, Params::parse(query)).await;
         assert_eq!(refused.unwrap_err().kind(), ProblemType::SchemaInvalid);
     }
 }

@@ -7,6 +7,7 @@ use crate::{
         token::AgentToken,
     },
     clock::Clock,
+    generations,
     http::{problem::Refusal, query::Params},
     standing::Standing,
     storage::{Sqlite, StorageError, scratch::Scratch},
@@ -66,15 +67,16 @@ impl House {
         let keyring = Keyring::new(Secret::new([1; KEY_BYTES]), self.sqlite.clone(), self.clock.clone());
         let agent_id = AgentId::parse("a").unwrap();
         let fresh = keyring.fresh(&agent_id, 1).unwrap();
-        let salt = fresh.salt;
+        let row = fresh.row.clone();
         let work = move |connection: &rusqlite::Connection| {
             connection.execute("INSERT INTO agents (id, created_at) VALUES ('a', 0)", [])?;
-            let sql =
-                "INSERT INTO agent_keys (agent_id, generation, salt, created_at) VALUES ('a', 1, ?1, 0)";
-            connection.execute(sql, [&salt[..]]).map(drop).map_err(StorageError::from)
+            generations::insert(connection, "a", &row).map_err(StorageError::from)
         };
         self.sqlite.write(work).await.unwrap();
-        let found = keyring.find(&AgentToken { agent_id, generation: 1 }).await.unwrap();
+        let found = keyring
+            .find(&AgentToken { agent_id, generation: 1, master: keyring.tokens().master() })
+            .await
+            .unwrap();
         let KeyStanding::Alive(keys) = found else { panic!("it lives") };
         let down = Secret::from_base64(&fresh.credentials.keys.down).unwrap();
         (Caller::Agent(AgentCaller::new(keys)), Key::new(&down))

@@ -5,6 +5,7 @@ use super::{
     text::{CONTENT_TYPE, Text},
 };
 use crate::{
+    generations::KeyFigures,
     http::problem::Refusal,
     storage::{Sqlite, StorageError},
 };
@@ -18,6 +19,9 @@ use std::sync::Arc;
 
 /// How many of something there are in each of its states; asked on each scrape.
 pub type CountByStatus = fn(&rusqlite::Connection) -> rusqlite::Result<Vec<(String, u64)>>;
+
+/// How agents' keys do; asked on each scrape.
+pub type AskKeys = Arc<dyn Fn(&rusqlite::Connection) -> rusqlite::Result<KeyFigures> + Send + Sync>;
 
 /// How those who keep the history in order do.
 #[derive(Clone, Copy, Debug, Default)]
@@ -39,6 +43,7 @@ pub struct FiguresRoom {
     sqlite: Sqlite,
     agents_by_status: CountByStatus,
     commands_by_status: CountByStatus,
+    keys: AskKeys,
     keeper: AskKeeper,
 }
 
@@ -49,25 +54,29 @@ impl FiguresRoom {
         sqlite: Sqlite,
         agents_by_status: CountByStatus,
         commands_by_status: CountByStatus,
+        keys: AskKeys,
         keeper: AskKeeper,
     ) -> Self {
-        Self { figures, sqlite, agents_by_status, commands_by_status, keeper }
+        Self { figures, sqlite, agents_by_status, commands_by_status, keys, keeper }
     }
 }
 
 /// `GET /metrics`.
 pub async fn get(State(room): State<Arc<FiguresRoom>>) -> Result<Response, Refusal> {
     let (count_agents, count_commands) = (room.agents_by_status, room.commands_by_status);
+    let ask_keys = Arc::clone(&room.keys);
     let count = move |connection: &rusqlite::Connection| {
-        Ok::<_, StorageError>((count_agents(connection)?, count_commands(connection)?))
+        let keys = ask_keys(connection)?;
+        Ok::<_, StorageError>((count_agents(connection)?, count_commands(connection)?, keys))
     };
-    let (agents, commands) = room.sqlite.read(count).await?;
+    let (agents, commands, keys) = room.sqlite.read(count).await?;
     let mut text = Text::default();
     write_connections(&mut text, &room.figures);
     write_ingest(&mut text, &room.figures);
     write_events(&mut text, &room.figures);
     write_refusals(&mut text, &room.figures);
     write_keeper(&mut text, (room.keeper)());
+    write_keys(&mut text, keys);
     text.family("pingup_agents", "Agents, by status.", "gauge", "status", counts(&agents));
     text.family("pingup_commands", "Commands kept, by status.", "gauge", "status", counts(&commands));
     Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], text.finish()).into_response())
@@ -126,6 +135,14 @@ fn write_keeper(text: &mut Text, keeper: KeeperFigures) {
     text.gauge("pingup_history_unwell_seconds", "How long ago sealing, merging and letting go were last well.", keeper.unwell_seconds);
 }
 
+#[rustfmt::skip]
+fn write_keys(text: &mut Text, keys: KeyFigures) {
+    let states = [("in-use", keys.in_use), ("offered", keys.offered), ("ending", keys.ending)];
+    text.family("pingup_agent_keys", "Generations of agents' keys, by state.", "gauge", "state", states);
+    text.gauge("pingup_agent_keys_former_master", "Generations of agents' keys that come from the former master key.", keys.former_master);
+    text.gauge("pingup_agent_key_oldest_seconds", "The age of the oldest keys that are in use.", keys.oldest_seconds);
+}
+
 fn counts(counts: &[(String, u64)]) -> impl Iterator<Item = (&str, u64)> {
     counts.iter().map(|(status, count)| (status.as_str(), *count))
 }
@@ -158,6 +175,9 @@ mod tests {
                     Ok(vec![("pending".to_owned(), row.get(0)?)])
                 })
             },
+            Arc::new(|_| {
+                Ok(KeyFigures { in_use: 4, offered: 1, oldest_seconds: 90, ..KeyFigures::default() })
+            }),
             Box::new(|| KeeperFigures { files: 5, held_seconds: 700, unwell_seconds: 1 }),
         );
         let response = get(State(Arc::new(room))).await.unwrap();
@@ -181,6 +201,11 @@ mod tests {
             "pingup_history_unneeded_files 5",
             "pingup_history_held_seconds 700",
             "pingup_history_unwell_seconds 1",
+            "pingup_agent_keys{state=\"in-use\"} 4",
+            "pingup_agent_keys{state=\"offered\"} 1",
+            "pingup_agent_keys{state=\"ending\"} 0",
+            "pingup_agent_keys_former_master 0",
+            "pingup_agent_key_oldest_seconds 90",
             "pingup_agents{status=\"online\"} 4",
             "pingup_commands{status=\"pending\"} 0",
         ] {

@@ -3,8 +3,8 @@
 //! query (422) · Accept (406) · Content-Type (415) · announced length (413) · bearer token (401; an operator's, by
 //! `login`, 429 from an address that sent too many bad ones) · role or revocation (403) · path and token name one agent
 //! (403) · the body, no longer than it may be (413) · strict JSON, a signature of the right form (400, 422) · the
-//! signature (401) · whether the key or the token still lives, for the body may have taken minutes (403, 401). What was
-//! checked is left in the request's extensions for the
+//! signature (401) · whether the key or the token still lives, for the body may have taken minutes (403, 401). The first
+//! message of a generation of keys puts it in use. What was checked is left in the request's extensions for the
 //! handler's extractors (`auth::extract`). Remote write hears of a body that is too long when it has come, and as 400.
 //!
 //! The common case (an agent that was here before, a small body that is there) passes without a wait, a timer or a
@@ -277,6 +277,10 @@ impl Gate {
                 let Standing::Alive(keys) = self.keyring.standing(&pass).await? else {
                     return Err(revoked(&pass.token().agent_id));
                 };
+                if keys.are_unused() {
+                    // In a box: it is the first message of a generation.
+                    Box::pin(self.keyring.note_use(&keys)).await?;
+                }
                 request.extensions_mut().insert(AgentMessage::verified(keys, bytes, received));
             }
         }

@@ -71,6 +71,7 @@ pub fn table() -> Vec<Route> {
         row(M::GET,    "/api/v1/agents/{id}",                Operator(Viewer),     NONE,  &[],                                      JSON,    registry::handler::get),
         row(M::PATCH,  "/api/v1/agents/{id}",                Operator(Op),         BODY,  &[],                                      JSON,    registry::handler::patch),
         row(M::DELETE, "/api/v1/agents/{id}",                Operator(Admin),      NONE,  &[],                                      JSON,    registry::handler::remove),
+        row(M::POST,   "/api/v1/agents/{id}/rotate",         Operator(Op),         BODY,  &[],                                      JSON,    registry::handler::rotate),
         row(M::POST,   "/api/v1/agents/{id}/heartbeat",      Agent(Some("id")),    BODY,  &[],                                      JSON,    registry::handler::heartbeat),
         row(M::POST,   "/api/v1/metrics",                    Agent(None),          BATCH, &[],                                      JSON,    ingest::handler::post_metrics).nothing_follows(),
         row(M::GET,    "/api/v1/metrics/{agentId}",          Operator(Viewer),     NONE,  HISTORY,                                  TABLE,   history::handler::get),

@@ -5,6 +5,7 @@ use crate::{
     auth::{AgentKeys, AgentMessage, Keyring, Standing, token::AgentToken},
     clock::Clock,
     figures::Figures,
+    generations,
     http::problem::Refusal,
     storage::{Duck, Sqlite, StorageError, scratch::Scratch},
     tsdb::{
@@ -42,14 +43,17 @@ struct Hub {
 async fn enrol(sqlite: &Sqlite, clock: &Clock) -> Arc<AgentKeys> {
     let keyring = Keyring::new(Secret::new([7; KEY_BYTES]), sqlite.clone(), clock.clone());
     let agent_id = AgentId::parse("a").unwrap();
-    let salt = keyring.fresh(&agent_id, 1).unwrap().salt;
+    let row = keyring.fresh(&agent_id, 1).unwrap().row;
     let insert = move |connection: &rusqlite::Connection| {
         connection.execute("INSERT INTO agents (id, created_at) VALUES ('a', 0)", [])?;
-        connection.execute("INSERT INTO agent_keys VALUES ('a', 1, ?, 0)", [salt])?;
-        Ok::<_, StorageError>(())
+        Ok::<_, StorageError>(generations::insert(connection, "a", &row)?)
     };
     sqlite.write(insert).await.unwrap();
-    match keyring.find(&AgentToken { agent_id, generation: 1 }).await.unwrap() {
+    match keyring
+        .find(&AgentToken { agent_id, generation: 1, master: keyring.tokens().master() })
+        .await
+        .unwrap()
+    {
         Standing::Alive(keys) => keys,
         other => panic!("{other:?}"),
     }

@@ -35,6 +35,12 @@ pub enum RegistryError {
     /// Ids are not used twice.
     #[error("the agent id {0} was used before, and none is used twice; choose another")]
     IdRetired(String),
+    /// There is nothing to rotate.
+    #[error(
+        "agent {0:?} has no keys, since they were called compromised; give it others with \
+             `pingup-server join-token create --rekey {0}`"
+    )]
+    NoKeys(String),
     /// The agent would have more labels than it may.
     #[error(transparent)]
     TooManyLabels(#[from] TooManyLabels),

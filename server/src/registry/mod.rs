@@ -14,6 +14,9 @@
 //! tombstone: its keys are deleted, what was open for it is cancelled, its id is never given out again, and its
 //! history stays.
 //!
+//! Its keys are rotated in its stride: the next generation is offered with a heartbeat's answer or a question's. Keys that
+//! somebody else may have are dropped at once, and the agent gets others by a join token that re-keys it: it stays who it is.
+//!
 //! # Refuses
 //! Join tokens that are unknown, expired or used up; enrolments that are more than
 //! [`ENROLMENT_AGE_SECONDS_MAX`] old; ids that were ever used; a second living agent for one machine; more
@@ -29,7 +32,7 @@ mod view;
 pub use crate::standing::AgentStatus;
 pub use error::RegistryError;
 pub use handler::{Neighbours, Registered, Registry};
-pub use view::{AgentRecord, AgentView, ConfigState, Newest};
+pub use view::{AgentRecord, AgentView, ConfigState, KeyState, Newest};
 
 use pingup_protocol::{
     heartbeat::Presence,
@@ -72,6 +75,16 @@ impl Checked for PatchBody {
         self.labels.iter().flatten().try_for_each(|labels| labels.check("/labels"))
     }
 }
+
+/// `POST /api/v1/agents/:id/rotate`.
+#[derive(Clone, Copy, Debug, Default, Deserialize, utoipa::ToSchema)]
+pub struct RotateBody {
+    /// Somebody else may have the agent's keys: they are dropped at once, and no others take their place.
+    #[serde(default)]
+    pub compromised: bool,
+}
+
+impl Checked for RotateBody {}
 
 /// Tells a member that is null from one that is absent.
 fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {

@@ -36,6 +36,19 @@ pub struct AgentRecord {
     pub newest: Option<Newest>,
     /// What it says of its configurations.
     pub config: ConfigReport,
+    /// Its keys; none where they were called compromised.
+    pub key: Option<KeyState>,
+}
+
+/// An agent's keys, and nothing of what they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct KeyState {
+    /// Which generation is in use.
+    pub generation: u32,
+    /// When it was made.
+    pub since: Timestamp,
+    /// The next one, which the agent has not used yet; null when none is offered.
+    pub offered: Option<u32>,
 }
 
 /// An agent's configuration: what is wanted of it, and what it made of that.
@@ -87,6 +100,8 @@ pub struct AgentView {
     pub latest: Option<Newest>,
     /// Its configuration.
     pub config: ConfigState,
+    /// Its keys; null when it has none, since it was removed or they were called compromised.
+    pub key: Option<KeyState>,
 }
 
 impl AgentView {
@@ -109,6 +124,7 @@ impl AgentView {
             created_at: record.created_at,
             latest,
             config: ConfigState { wanted, applied: record.config.applied, refused: record.config.refused },
+            key: record.key,
         }
     }
 }
@@ -148,6 +164,7 @@ mod tests {
                 removed_at: None,
                 newest: written,
                 config: ConfigReport::default(),
+                key: None,
             };
             let view = AgentView::new(record, 0, held);
             (view.status, view.latest)

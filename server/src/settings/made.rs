@@ -29,4 +29,6 @@ pub struct JoinTokenKeys {
     pub agent_id: Option<String>,
     /// The agent whose place the machine takes.
     pub replace: Option<String>,
+    /// The agent that the machine is, with keys anew.
+    pub rekey: Option<String>,
 }

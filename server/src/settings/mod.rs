@@ -16,9 +16,9 @@ mod words;
 pub use self::made::{JoinTokenKeys, TokenKeys};
 pub use self::oidc::OidcKeys;
 pub use self::tls::Certificate;
-pub use self::words::{Bytes, MemoryLimit, Span};
+pub use self::words::{Bytes, MemoryLimit, Period, Span};
 
-use crate::{address::Address, auth::oidc::Trust};
+use crate::{address::Address, auth::oidc::Trust, storage::MasterPlace};
 use serde::Deserialize;
 use std::{
     fs,
@@ -62,6 +62,10 @@ const SERIES_DEFAULT: u64 = 50_000;
 /// How long a question in SQL may take: the next one waits for its turn meanwhile.
 const SQL_SECONDS: RangeInclusive<u64> = 1..=600;
 const SQL_SECONDS_DEFAULT: u64 = 25;
+
+/// How old keys may become: a generation's end takes a day.
+const KEY_SECONDS: RangeInclusive<u64> = DAY..=100 * 365 * DAY;
+const KEY_DAYS_DEFAULT: u64 = 90;
 
 /// How many enrolments an address may try in a minute; many machines behind one address need more.
 const ENROLMENTS: RangeInclusive<u64> = 1..=1_000_000;
@@ -111,6 +115,10 @@ pub struct Settings {
     pub enrolments_per_minute: u32,
     /// Bad tokens that one address may send to operators' doors in a minute before it is locked for a while.
     pub bad_tokens_per_minute: u32,
+    /// Where the master key lies, and what opens it.
+    pub master: MasterPlace,
+    /// How old an agent's keys become before it is offered others; `None`: only when an operator says so.
+    pub key_rotation: Option<Duration>,
     /// What is logged, as a filter such as `info` or `info,pingup_server::ingest=debug`.
     pub log: String,
     /// Whose tokens are taken beside the hub's own.
@@ -187,6 +195,15 @@ pub struct Layer {
     /// Bad operators' tokens that one address may send in a minute before it is locked for a while [default: 10]
     #[arg(long, env = "PINGUP_BAD_TOKENS_PER_MINUTE", value_name = "N")]
     pub bad_tokens_per_minute: Option<u64>,
+    /// The master key's file, best outside the data folder [default: master.key in it]
+    #[arg(long, env = "PINGUP_MASTER_KEY_FILE", value_name = "FILE")]
+    pub master_key_file: Option<PathBuf>,
+    /// A file with the passphrase that the master key is sealed with
+    #[arg(long, env = "PINGUP_MASTER_PASSPHRASE_FILE", value_name = "FILE")]
+    pub master_passphrase_file: Option<PathBuf>,
+    /// How old an agent's keys become before it is offered others; off: never by itself [default: 90d]
+    #[arg(long, env = "PINGUP_KEY_ROTATION", value_name = "TIME")]
+    pub key_rotation: Option<Period>,
     /// What is logged: error, warn, info, debug, trace, also by module [default: info]
     #[arg(long, env = "PINGUP_LOG", value_name = "FILTER")]
     pub log: Option<String>,
@@ -274,10 +291,21 @@ impl Layer {
             series_max_per_sender: self.series_max_per_sender.or(below.series_max_per_sender),
             enrolments_per_minute: self.enrolments_per_minute.or(below.enrolments_per_minute),
             bad_tokens_per_minute: self.bad_tokens_per_minute.or(below.bad_tokens_per_minute),
+            master_key_file: self.master_key_file.or(below.master_key_file),
+            master_passphrase_file: self.master_passphrase_file.or(below.master_passphrase_file),
+            key_rotation: self.key_rotation.or(below.key_rotation),
             log: self.log.or(below.log),
             token: below.token,
             join_token: below.join_token,
             oidc: below.oidc,
+        }
+    }
+
+    /// Where the master key lies, and what opens it, as far as that was said.
+    pub fn master(&self) -> MasterPlace {
+        MasterPlace {
+            file: self.master_key_file.clone(),
+            passphrase_file: self.master_passphrase_file.clone(),
         }
     }
 

@@ -3,9 +3,9 @@
 use super::tls::public_url;
 use super::{
     BAD_TOKENS, BAD_TOKENS_DEFAULT, Bytes, CONNECTIONS, CONNECTIONS_MAX_DEFAULT, Certificate, DAY,
-    ENROLMENTS, EVENTS_KEPT, EVENTS_KEPT_DEFAULT, LISTEN, Layer, MIB, QUEUE_BYTES, QUEUE_JOBS,
-    RETENTION_SECONDS, SERIES,
-    SERIES_DEFAULT, SQL_SECONDS, SQL_SECONDS_DEFAULT, Settings, SettingsError, Span,
+    ENROLMENTS, EVENTS_KEPT, EVENTS_KEPT_DEFAULT, KEY_DAYS_DEFAULT, KEY_SECONDS, LISTEN, Layer, MIB, Period,
+    QUEUE_BYTES, QUEUE_JOBS, RETENTION_SECONDS, SERIES, SERIES_DEFAULT, SQL_SECONDS, SQL_SECONDS_DEFAULT,
+    Settings, SettingsError, Span,
 };
 use pingup_protocol::limits::ENROLMENTS_PER_MINUTE_MAX;
 use std::{ops::RangeInclusive, path::Path, time::Duration};
@@ -21,6 +21,7 @@ impl Settings {
     fn check(mut said: Layer) -> Result<Self, SettingsError> {
         let oidc = said.oidc.take();
         let insecure_http = said.insecure_http.unwrap_or(false);
+        let master = said.master();
         let enrolments = said.enrolments_per_minute.unwrap_or(u64::from(ENROLMENTS_PER_MINUTE_MAX));
         let certificate = Certificate::of(&said)?;
         let public_url = public_url(said.public_url.as_deref(), certificate.is_some())?;
@@ -56,6 +57,8 @@ impl Settings {
                 said.bad_tokens_per_minute.unwrap_or(BAD_TOKENS_DEFAULT),
                 BAD_TOKENS,
             )?,
+            master,
+            key_rotation: key_rotation(said.key_rotation)?,
             log: said.log.unwrap_or_else(|| "info".to_owned()),
             oidc: oidc.map(|keys| keys.resolve(insecure_http)).transpose()?,
         };
@@ -86,6 +89,17 @@ fn retention(name: &'static str, said: Option<Span>, days: u64) -> Result<Durati
         return Ok(time);
     }
     Err(unusable(name, format!("1h to 100 years expected, found {}", humantime::format_duration(time))))
+}
+
+fn key_rotation(said: Option<Period>) -> Result<Option<Duration>, SettingsError> {
+    let days = Duration::from_secs(KEY_DAYS_DEFAULT * DAY);
+    match said.map_or(Some(days), Period::get) {
+        Some(time) if !KEY_SECONDS.contains(&time.as_secs()) => {
+            let found = humantime::format_duration(time);
+            Err(unusable("key_rotation", format!("1d to 100 years or off expected, found {found}")))
+        }
+        period => Ok(period),
+    }
 }
 
 fn sql_time(said: Option<Span>) -> Result<Duration, SettingsError> {

@@ -26,6 +26,8 @@ fn nothing_said_is_enough() {
     assert_eq!(settings.listen.to_string(), "127.0.0.1:8080");
     assert_eq!(settings.retention_raw, Duration::from_secs(30 * DAY));
     assert_eq!(settings.retention_commands, Duration::from_secs(90 * DAY));
+    assert_eq!(settings.key_rotation, Some(Duration::from_secs(90 * DAY)));
+    assert_eq!(from_file("key_rotation = 'off'").unwrap().key_rotation, None);
     assert_eq!((settings.duckdb_memory.as_str(), settings.log.as_str()), ("64MB", "info"));
     assert_eq!(settings, from_file("").unwrap());
 }
@@ -55,6 +57,9 @@ fn the_file_can_say_everything() {
         series_max_per_sender = 70
         enrolments_per_minute = 100
         bad_tokens_per_minute = 20
+        master_key_file = "/etc/pingup/master.key"
+        master_passphrase_file = "/run/pingup/passphrase"
+        key_rotation = "30d"
         log = "warn,pingup_server=debug"
         "#,
     );
@@ -81,6 +86,11 @@ fn the_file_can_say_everything() {
         series_max_per_sender: 70,
         enrolments_per_minute: 100,
         bad_tokens_per_minute: 20,
+        master: MasterPlace {
+            file: Some("/etc/pingup/master.key".into()),
+            passphrase_file: Some("/run/pingup/passphrase".into()),
+        },
+        key_rotation: Some(Duration::from_secs(30 * DAY)),
         log: "warn,pingup_server=debug".to_owned(),
         oidc: None,
     };
@@ -183,6 +193,7 @@ fn values_out_of_their_range_are_refused_by_name() {
         ("sql_time_max = '11m'", "sql_time_max"),
         ("enrolments_per_minute = 0", "enrolments_per_minute"),
         ("bad_tokens_per_minute = 1000001", "bad_tokens_per_minute"),
+        ("key_rotation = '23h'", "key_rotation"),
         ("log = 'pingup=loud'", "log"),
         ("data_dir = ''", "data_dir"),
     ] {

@@ -8,6 +8,11 @@ use std::{fmt, str::FromStr, time::Duration};
 #[serde(try_from = "String")]
 pub struct Span(Duration);
 
+/// How often something happens by itself: a length of time, or `off` (also `0`) for never.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Period(Option<Duration>);
+
 /// A number of bytes: `67108864`, `64MiB` (binary) or `64MB` (decimal); in the file a plain number will do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "NumberOrText")]
@@ -24,6 +29,9 @@ pub enum WordError {
     /// Not a length of time.
     #[error("a time such as 90s, 1h or 30d expected")]
     Span,
+    /// Neither a length of time nor never.
+    #[error("a time such as 30d, or off, expected")]
+    Period,
     /// Not a number of bytes.
     #[error("a size such as 67108864, 64MB or 64MiB expected")]
     Bytes,
@@ -62,6 +70,13 @@ impl Span {
     }
 }
 
+impl Period {
+    /// As a duration; `None` for never.
+    pub const fn get(self) -> Option<Duration> {
+        self.0
+    }
+}
+
 impl Bytes {
     /// As a number.
     pub const fn get(self) -> u64 {
@@ -87,6 +102,17 @@ impl FromStr for Span {
 
     fn from_str(text: &str) -> Result<Self, WordError> {
         humantime::parse_duration(text).map(Self).map_err(|_| WordError::Span)
+    }
+}
+
+impl FromStr for Period {
+    type Err = WordError;
+
+    fn from_str(text: &str) -> Result<Self, WordError> {
+        match text {
+            "off" | "0" => Ok(Self(None)),
+            _ => text.parse::<Span>().map(|span| Self(Some(span.get()))).map_err(|_| WordError::Period),
+        }
     }
 }
 
@@ -122,6 +148,14 @@ impl FromStr for MemoryLimit {
 }
 
 impl TryFrom<String> for Span {
+    type Error = WordError;
+
+    fn try_from(text: String) -> Result<Self, WordError> {
+        text.parse()
+    }
+}
+
+impl TryFrom<String> for Period {
     type Error = WordError;
 
     fn try_from(text: String) -> Result<Self, WordError> {
@@ -184,5 +218,11 @@ mod tests {
         for bad in ["", "30", "d", "-1h", "1 fortnight"] {
             assert_eq!(bad.parse::<Span>(), Err(WordError::Span), "{bad:?}");
         }
+        let period = |text: &str| text.parse::<Period>().map(Period::get);
+        assert_eq!(period("30s"), Ok(Some(Duration::from_secs(30))));
+        assert_eq!(
+            (period("off"), period("0"), period("never")),
+            (Ok(None), Ok(None), Err(WordError::Period))
+        );
     }
 }

@@ -4,8 +4,9 @@
 //! process, however that ends, so nothing is ever left to clean up. Whoever reads the history beside a hub locks the
 //! folder itself: a file for that would be whoever's came first, and root's backup must not shut the hub's user out.
 
-use super::{StorageError, master};
-use pingup_protocol::keys::Secret;
+mod masters;
+
+use super::{MasterPlace, StorageError};
 use std::{
     fs::{self, DirBuilder, File, TryLockError},
     io::{self, Read, Seek, Write},
@@ -27,6 +28,8 @@ pub const HUB_KEY: &str = "hub.key";
 #[derive(Clone, Debug)]
 pub struct DataFolder {
     path: PathBuf,
+    /// Where the master key lies, and what opens it.
+    master: MasterPlace,
 }
 
 /// This process alone runs on the folder, until this is dropped.
@@ -56,7 +59,13 @@ impl DataFolder {
                 path.display()
             )));
         }
-        Ok(Self { path })
+        Ok(Self { path, master: MasterPlace::default() })
+    }
+
+    /// The same folder, whose master key lies there.
+    #[must_use]
+    pub fn with_master(self, master: MasterPlace) -> Self {
+        Self { master, ..self }
     }
 
     /// Where it is, absolute.
@@ -72,11 +81,6 @@ impl DataFolder {
     /// The history.
     pub fn duckdb_path(&self) -> PathBuf {
         self.path.join("analytics.duckdb")
-    }
-
-    /// The file that holds the master key.
-    pub fn master_path(&self) -> PathBuf {
-        self.path.join("master.key")
     }
 
     /// Where the hub keeps a certificate of its own.
@@ -98,28 +102,6 @@ impl DataFolder {
     pub fn exposed_mode(&self) -> Result<u32, StorageError> {
         let found = self.path.metadata().map_err(StorageError::file("look at", &self.path))?;
         Ok(found.permissions().mode() & 0o077)
-    }
-
-    /// Reads the master key, making it first where it is missing; whoever calls at the same time gets the
-    /// same.
-    pub fn master_or_create(&self) -> Result<Secret, StorageError> {
-        let path = self.master_path();
-        let missing = !path.try_exists().map_err(StorageError::file("look for", &path))?;
-        if missing && self.sqlite_path().exists() {
-            return Err(StorageError::Folder(format!(
-                "there are records in {} but no master key {}; put it back from a backup: every agent's key and every \
-                 token comes from it, and with a new one none would be known any more",
-                self.path().display(),
-                path.display()
-            )));
-        }
-        master::create_if_missing(&path)?;
-        master::read(&path)
-    }
-
-    /// Reads the master key, which must be there.
-    pub fn master(&self) -> Result<Secret, StorageError> {
-        master::read(&self.master_path())
     }
 
     /// What the hub that runs on the folder says of itself; `None` when none runs. Changes nothing.

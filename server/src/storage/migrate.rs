@@ -76,6 +76,11 @@ pub const SQLITE: &[Migration] = &[
         name: "operator_tokens",
         sql: include_str!("../../../migrations/sqlite/0013_operator_tokens.sql"),
     },
+    Migration {
+        version: 14,
+        name: "generations",
+        sql: include_str!("../../../migrations/sqlite/0014_generations.sql"),
+    },
 ];
 
 /// A step that a database remembers.

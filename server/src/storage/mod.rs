@@ -42,6 +42,7 @@ pub use self::{
     faults::{Faults, FaultsError},
     folder::{CA_FILE, CA_KEY, DataFolder, FolderLock, HUB_KEY, Hold, list},
     journal::{Journal, RECORD_BYTES_MAX, ReadEnd},
+    master::{MasterForm, MasterPlace, Masters},
     migrate::MigrationError,
     outbox::{OUTBOX_BYTES_MAX, OUTBOX_WAIT, Outbox},
     page::{Found, PAGE_BYTES_MAX, take_page},

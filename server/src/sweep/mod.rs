@@ -11,6 +11,7 @@
 pub mod disk;
 pub mod expire;
 pub mod forget;
+pub mod keys;
 pub mod latest;
 pub mod offline;
 pub mod series;

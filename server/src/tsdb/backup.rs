@@ -174,7 +174,7 @@ fn look_at_source(folder: &DataFolder) -> Result<(), BackupError> {
             "{place} holds a history of the former version; run `pingup-server migrate` or start the hub first"
         )));
     }
-    folder.master()?;
+    folder.master_form()?;
     Ok(())
 }
 

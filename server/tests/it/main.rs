@@ -24,6 +24,7 @@ mod end_to_end;
 mod events;
 mod grafana;
 mod hostile;
+mod keys;
 mod killed;
 mod metrics;
 mod oidc;

@@ -73,10 +73,13 @@ fn the_python_agent_enrols_pushes_and_obeys() {
             .to_owned()
     };
     let (ping, other) = (queue("ping"), queue("collect_now"));
+    operator.post(&format!("/api/v1/agents/{id}/rotate"), &json!({})).expect(200);
     success(run(None).wait_with_output().unwrap());
     let status = |id: &str| operator.get(&format!("/api/v1/commands/{id}")).expect(200)["status"].clone();
     assert_eq!((status(&ping), status(&other)), (json!("succeeded"), json!("rejected")));
     assert_eq!(rows(), 8, "the stream goes on where it stopped");
+    let key = operator.get(&format!("/api/v1/agents/{id}")).expect(200)["key"].clone();
+    assert_eq!((&key["generation"], &key["offered"]), (&json!(2), &Value::Null), "by other keys");
     assert_eq!(
         operator.get("/api/v1/agents").expect(200)["items"].as_array().unwrap().len(),
         1,

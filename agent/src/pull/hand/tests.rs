@@ -11,6 +11,7 @@ use crate::{
     settings::HubUrl,
     spool::{Bounds, Spool},
     state::StateDir,
+    transport::Link,
 };
 use pingup_protocol::{
     enrol::{Credentials, KeyPair},
@@ -50,7 +51,7 @@ async fn hand(home: &std::path::Path) -> (Hand, StateDir) {
         wishes: Rc::new(Wishes::default()),
         teller: Teller::new(link.session("progress"), clock),
         copied: stop::channel().1,
-        link,
+        asked_as: link.identity(),
     };
     (hand, state)
 }

@@ -91,6 +91,7 @@ pub(super) async fn pending(state: &Mutex<State>, fault: Fault, id: &str, query:
                     commands: commands.collect(),
                     config_version: 0,
                     cancel: Vec::new(),
+                    credentials: None,
                 }
             });
         }
@@ -120,6 +121,7 @@ pub(super) fn heartbeat(state: &Mutex<State>, fault: Fault, id: &str, body: &Byt
         config_version: 0,
         pending_commands: 0,
         generation: 1,
+        credentials: None,
     })
 }
 

@@ -77,7 +77,8 @@ pub fn is_name(text: &str) -> bool {
     // What turns the direction of the text around it, which is no control character.
     let turns = |c| matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let fits = (1..=NAME_BYTES_MAX).contains(&text.len());
-    fits && !text.starts_with(NAME_MARK) && !text.chars().any(|c| c.is_control() || turns(c) || matches!(c, '\u{2028}' | '\u{2029}'))
+    fits && !text.starts_with(NAME_MARK)
+        && !text.chars().any(|c| c.is_control() || turns(c) || matches!(c, '\u{2028}' | '\u{2029}'))
 }
 
 /// Random letters and digits, each as likely as the other.

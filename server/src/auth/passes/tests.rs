@@ -1,7 +1,7 @@
 //! Passes, without a hub: what is kept, for how long, and what ends it.
 
 use super::*;
-use crate::auth::token::Tokens;
+use crate::{auth::token::Tokens, generations::KeyRow};
 use pingup_protocol::{ids::AgentId, keys::Secret};
 
 const NOW: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
@@ -19,12 +19,15 @@ fn pass(passes: &Passes, text: &str) -> Result<Arc<Pass>, TokenError> {
 }
 
 fn keys() -> Arc<AgentKeys> {
-    Arc::new(AgentKeys::derived(
-        &Secret::new([1; 32]),
-        &AgentId::parse("A").unwrap(),
-        1,
-        &[2; pingup_protocol::keys::SALT_BYTES],
-    ))
+    let row = KeyRow {
+        generation: 1,
+        salt: [2; pingup_protocol::keys::SALT_BYTES],
+        master: None,
+        made_at: NOW,
+        used_at: Some(NOW),
+        ends_at: None,
+    };
+    Arc::new(AgentKeys::of(&Secret::new([1; 32]), &AgentId::parse("A").unwrap(), &row))
 }
 
 #[test]

@@ -12,7 +12,7 @@ mod records;
 use super::{CliError, PlaceArguments, print};
 use crate::{
     clock::Clock,
-    storage::{DataFolder, StorageError, inspect::SchemaState},
+    storage::{DataFolder, MasterForm, StorageError, inspect::SchemaState},
     tls::{self, Inspected},
     tsdb::Places,
 };
@@ -59,15 +59,14 @@ impl Findings {
 }
 
 pub(super) fn run(arguments: &CheckArguments, clock: &Clock) -> Result<(), CliError> {
-    let data_dir = arguments.place.data_dir()?;
     match arguments.drop_damaged {
-        true => drop::drop_damaged(&data_dir, arguments.yes, clock),
-        false => check(&data_dir),
+        true => drop::drop_damaged(&arguments.place.data_dir()?, arguments.yes, clock),
+        false => check(&arguments.place.folder()?),
     }
 }
 
-fn check(data_dir: &Path) -> Result<(), CliError> {
-    let findings = look(&DataFolder::open(data_dir)?)?;
+fn check(folder: &DataFolder) -> Result<(), CliError> {
+    let findings = look(folder)?;
     print(&findings.lines)?;
     if findings.has_trouble { Err(CliError::Trouble) } else { Ok(()) }
 }
@@ -125,8 +124,9 @@ fn look_at_master(folder: &DataFolder, findings: &mut Findings) {
     if !folder.master_path().exists() {
         return findings.well("master key", "not there yet");
     }
-    match folder.master() {
-        Ok(_) => findings.well("master key", "32 bytes, its owner's alone"),
+    match folder.master_form() {
+        Ok(MasterForm::Plain) => findings.well("master key", "32 bytes, its owner's alone"),
+        Ok(MasterForm::Sealed) => findings.well("master key", "sealed with a passphrase, its owner's alone"),
         Err(error) => findings.trouble("master key", error),
     }
 }

@@ -231,5 +231,5 @@ fn trouble_is_called_trouble() {
         "trouble  pingup.db: SQLite: file is not a database",
     ];
     expect(&scratch, true, &expected);
-    assert!(matches!(check(scratch.folder.path()), Err(CliError::Trouble)));
+    assert!(matches!(check(&scratch.folder), Err(CliError::Trouble)));
 }

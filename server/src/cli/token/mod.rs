@@ -123,7 +123,7 @@ fn create(arguments: CreateArguments, clock: &Clock) -> Result<String, CliError>
     let name = said_or(arguments.name, ("token", "name"), file_name.as_deref(), name)?;
     let ttl = said_or(arguments.ttl, ("token", "ttl"), file_ttl.as_deref(), ttl)?;
 
-    let folder = DataFolder::open_or_create(&file.data_dir())?;
+    let folder = DataFolder::open_or_create(&file.data_dir())?.with_master(file.master());
     let tokens = Tokens::new(&folder.master_or_create()?);
     let whose = Operator { name: name.unwrap_or_else(|| role.as_str().to_owned()), role };
     let seconds =
@@ -137,7 +137,7 @@ fn create(arguments: CreateArguments, clock: &Clock) -> Result<String, CliError>
 }
 
 fn list(arguments: &ListArguments, clock: &Clock) -> Result<String, CliError> {
-    let folder = DataFolder::open(&arguments.place.data_dir()?)?;
+    let folder = arguments.place.folder()?;
     let rows =
         records::change(
             &folder,
@@ -150,7 +150,7 @@ fn list(arguments: &ListArguments, clock: &Clock) -> Result<String, CliError> {
 /// Says in a line each what was revoked. Where one of several is not there, none is.
 fn revoke(arguments: RevokeArguments, clock: &Clock) -> Result<String, CliError> {
     let RevokeArguments { ids, name, place } = arguments;
-    let folder = DataFolder::open(&place.data_dir()?)?;
+    let folder = place.folder()?;
     let now = clock.now();
     records::change(&folder, clock, move |connection| {
         let ids = match &name {
@@ -186,7 +186,7 @@ mod tests {
     use pingup_protocol::time::Timestamp;
 
     fn place(folder: &std::path::Path) -> PlaceArguments {
-        PlaceArguments { config: None, data_dir: Some(folder.to_owned()) }
+        PlaceArguments { data_dir: Some(folder.to_owned()), ..PlaceArguments::default() }
     }
 
     fn make(folder: &std::path::Path, name: &str, clock: &Clock) -> String {

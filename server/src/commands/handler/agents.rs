@@ -8,10 +8,12 @@ use crate::{
         store::{self, Deliverable, Delivery, Due},
         waiters::{Waiter, Woken},
     },
-    http::{held::held, problem::Refusal, query::Params, respond},
+    generations::{self, KeyRow},
+    http::{Peer, held::held, problem::Refusal, query::Params, respond},
     standing::Standing,
 };
 use axum::{
+    Extension,
     extract::State,
     response::{IntoResponse, Response},
 };
@@ -64,6 +66,13 @@ struct Config {
     reported: u64,
 }
 
+/// What the records have for an agent.
+struct Looked {
+    due: Due,
+    config: Config,
+    offered: Option<Box<KeyRow>>,
+}
+
 /// What is said to an agent.
 #[derive(Debug, Default)]
 struct HandedOut {
@@ -72,6 +81,8 @@ struct HandedOut {
     config_version: u64,
     /// Whether the agent has neither been told of that version nor said anything of it.
     is_config_new: bool,
+    /// The next generation of its keys. No news by itself: who does not take it would ask on and on.
+    offered: Option<Box<KeyRow>>,
 }
 
 impl HandedOut {
@@ -91,6 +102,7 @@ impl HandedOut {
 pub async fn pending(
     State(room): State<Arc<Commands>>,
     agent: AgentCaller,
+    Extension(peer): Extension<Peer>,
     params: Params,
 ) -> Result<Response, Refusal> {
     let nonce = params.required("nonce")?;
@@ -99,7 +111,8 @@ pub async fn pending(
     }
     let after = After::read(&params)?;
     let patience = Duration::from_secs(params.number("wait", 0..=WAIT_SECONDS_MAX, 0)?);
-    let pull = Pull { agent, nonce: nonce.to_owned(), after };
+    let keeps_secrets = peer.keeps_secrets();
+    let pull = Pull { agent, nonce: nonce.to_owned(), after, keeps_secrets };
     if patience.is_zero() {
         let out = room.hand_out(pull.agent.keys(), after).await?;
         return pull.answer(&room, out);
@@ -115,6 +128,8 @@ struct Pull {
     agent: AgentCaller,
     nonce: String,
     after: After,
+    /// Nobody on the way reads the answer.
+    keeps_secrets: bool,
 }
 
 impl Pull {
@@ -141,7 +156,10 @@ impl Pull {
     }
 
     fn answer(&self, room: &Commands, out: HandedOut) -> Result<Response, Refusal> {
-        let HandedOut { commands, cancel, config_version, .. } = out;
+        let HandedOut { commands, cancel, config_version, offered, .. } = out;
+        let offered = offered.filter(|_| self.keeps_secrets);
+        let credentials =
+            offered.map(|row| room.keyring.credentials(self.agent.agent_id(), &row)).transpose()?;
         room.waiters.tell(self.agent.agent_id(), config_version);
         let answer = PendingAnswer {
             agent_id: self.agent.agent_id().clone(),
@@ -150,6 +168,7 @@ impl Pull {
             commands,
             cancel,
             config_version,
+            credentials,
         };
         Ok(respond::signed(StatusCode::OK, self.agent.keys().sign(&answer)?))
     }
@@ -160,7 +179,7 @@ impl Commands {
     /// its configuration is in force.
     async fn hand_out(&self, keys: &AgentKeys, after: After) -> Result<HandedOut, Refusal> {
         let _turn = self.turns.acquire().await;
-        let (due, config) = self.look(keys.agent_id(), after).await?;
+        let Looked { due, config, offered } = self.look(keys, after).await?;
         if due.forgone && matches!(after, After::Taken(_)) {
             self.conclude(keys.agent_id(), after.seq()).await?;
         }
@@ -182,11 +201,12 @@ impl Commands {
             cancel: due.cancel,
             config_version: config.version,
             is_config_new: config.version > known,
+            offered,
         })
     }
 
-    async fn look(&self, agent_id: &AgentId, after: After) -> Result<(Due, Config), CommandsError> {
-        let (agent_id, now) = (agent_id.clone(), self.clock.now());
+    async fn look(&self, keys: &AgentKeys, after: After) -> Result<Looked, CommandsError> {
+        let (agent_id, generation, now) = (keys.agent_id().clone(), keys.generation(), self.clock.now());
         let Neighbours { standing, config_version, config_reported, .. } = self.neighbours;
         self.sqlite
             .read(move |connection| {
@@ -194,12 +214,15 @@ impl Commands {
                 if standing(connection, agent_id.as_str())? != Standing::Living {
                     return Err(CommandsError::Revoked(agent_id.to_string()));
                 }
+                let Some(outlook) = generations::look(connection, agent_id.as_str(), generation, now)? else {
+                    return Err(CommandsError::Revoked(agent_id.to_string()));
+                };
                 let due = store::due(connection, &agent_id, after.seq(), now)?;
                 let config = Config {
                     version: config_version(connection, agent_id.as_str())?,
                     reported: config_reported(connection, agent_id.as_str())?,
                 };
-                Ok((due, config))
+                Ok(Looked { due, config, offered: outlook.offered().map(Box::new) })
             })
             .await
     }

@@ -15,7 +15,7 @@ use super::{
     waiters::Waiters,
 };
 use crate::{
-    auth::{Operator, OperatorBody},
+    auth::{Keyring, Operator, OperatorBody},
     clock::Clock,
     http::{
         cursor,
@@ -60,6 +60,7 @@ pub struct Neighbours {
 /// The room of commands.
 pub struct Commands {
     sqlite: Sqlite,
+    keyring: Keyring,
     clock: Clock,
     neighbours: Neighbours,
     teller: Teller,
@@ -78,6 +79,7 @@ impl Commands {
     /// and none any more once `stopping` turns true.
     pub fn new(
         sqlite: Sqlite,
+        keyring: Keyring,
         clock: Clock,
         neighbours: Neighbours,
         teller: Teller,
@@ -86,6 +88,7 @@ impl Commands {
     ) -> Self {
         Self {
             sqlite,
+            keyring,
             clock,
             neighbours,
             teller,

@@ -7,10 +7,11 @@
 use super::{Known, Registry};
 use crate::{
     auth::{Operator, RawBody},
+    generations::KeyRow,
     http::{Peer, problem::Refusal, respond},
     registry::{
         AgentView, MADE_ID_CHARS, RegistryError, check_enrolment_time, made_id, metadata_text,
-        store::{self, Enrolment, JoinTokenRow, NewAgent},
+        store::{self, Enrolled, Enrolment, JoinTokenRow, NewAgent},
     },
     standing::{AgentChange, Untold},
 };
@@ -40,6 +41,13 @@ pub struct Registered {
     pub agent: AgentView,
     /// What it needs to speak; shown this once.
     pub credentials: Credentials,
+}
+
+/// What an enrolment left in the records.
+struct Came {
+    known: Known,
+    key: KeyRow,
+    replaced: Option<AgentId>,
 }
 
 /// `POST /api/v1/agents`. 201: the agent is on disk. A second try for the same machine is 409, also when the
@@ -73,8 +81,7 @@ impl Registry {
         let id = id.map_or_else(fresh_id, Ok)?;
         let metadata = metadata_text(metadata)?;
         let fresh = self.keyring.fresh(&id, store::FIRST_GENERATION)?;
-        let agent =
-            NewAgent { id, name, info: "{}".to_owned(), metadata, machine_id: None, salt: fresh.salt };
+        let agent = NewAgent { id, name, info: "{}".to_owned(), metadata, machine_id: None, key: fresh.row };
         let now = self.clock.now();
         let versioned = self.versioned();
         let work = move |connection: &Connection| {
@@ -113,7 +120,7 @@ impl Registry {
         body: EnrolBody,
         key: &Key,
     ) -> Result<Response, Refusal> {
-        let id = match &token.agent_id {
+        let id = match token.rekeys.as_ref().or(token.agent_id.as_ref()) {
             Some(bound) => AgentId::parse(bound)
                 .map_err(|error| Refusal::internal("a join token is bound to what is no agent id", &error))?,
             None => fresh_id()?,
@@ -128,34 +135,40 @@ impl Registry {
             info,
             metadata: metadata_text(None)?,
             machine_id: body.machine_id,
-            salt: fresh.salt,
+            key: fresh.row,
         };
-        let enrolment = Enrolment { token_id, replaces: token.replaces, agent };
+        let rekeys = token.rekeys.is_some();
+        let enrolment = Enrolment { token_id, replaces: token.replaces, rekeys, agent };
         let (now, cancel_open) = (self.clock.now(), Arc::clone(&self.neighbours.cancel_open));
         let versioned = self.versioned();
         let work = move |connection: &Connection| {
-            let (replaced, cancelled) = store::enrol(connection, &enrolment, now, &cancel_open)?.unzip();
+            let Enrolled { key, replaced } = store::enrol(connection, &enrolment, now, &cancel_open)?;
+            let (replaced, cancelled) = replaced.unzip();
             let record = store::find_living(connection, enrolment.agent.id.as_str())?;
-            Ok::<_, RegistryError>((versioned(connection, record)?, replaced, Cell::new(cancelled)))
+            let came = Came { known: versioned(connection, record)?, key, replaced };
+            Ok::<_, RegistryError>((came, Cell::new(cancelled)))
         };
         let tell = Arc::clone(&self.neighbours.tell);
-        let told = move |(known, replaced, cancelled): &(Known, Option<AgentId>, Cell<Option<Untold>>)| {
+        let told = move |(Came { known, replaced, .. }, cancelled): &(Came, Cell<Option<Untold>>)| {
             cancelled.take().into_iter().for_each(|cancelled| cancelled());
             if let Some(replaced) = replaced {
                 tell(AgentChange::Removed, vec![replaced.clone()], now);
             }
-            tell(AgentChange::Registered, vec![known.record.id.clone()], now);
+            if !rekeys {
+                tell(AgentChange::Registered, vec![known.record.id.clone()], now);
+            }
         };
-        let (known, replaced, _) = self.sqlite.write_then(work, told).await?;
-        if let Some(replaced) = &replaced {
-            self.gone(replaced.as_str());
-        }
+        let (Came { known, key: row, replaced }, _) = self.sqlite.write_then(work, told).await?;
+        let agent = known.record.id.clone();
+        let others = replaced.as_ref().or(rekeys.then_some(&agent));
+        others.into_iter().for_each(|id| self.gone(id.as_str()));
         let replaced = replaced.as_ref().map(AgentId::as_str);
-        tracing::info!(agent = %known.record.id, replaced, "agent enrolled");
+        tracing::info!(%agent, replaced, rekeyed = rekeys, generation = row.generation, "agent enrolled");
+        let credentials = self.keyring.credentials(&agent, &row)?;
         let answer = EnrolAnswer {
             agent: serde_json::to_value(self.view(known))
                 .map_err(|error| Refusal::internal("an agent could not be written", &error))?,
-            credentials: fresh.credentials,
+            credentials,
             nonce: body.nonce,
             server_time: now,
         };

@@ -1,11 +1,13 @@
 //! Agents over HTTP: operators list, change and remove them. How agents come is [`register`]'s, how they are
-//! heard is [`heartbeat`]'s.
+//! heard is [`heartbeat`]'s, how they get other keys [`rotate`]'s.
 
 mod beat;
 mod come;
+mod rotate;
 
 pub use beat::heartbeat;
 pub use come::{Registered, register};
+pub use rotate::rotate;
 
 use super::{
     AgentRecord, AgentStatus, AgentView, Newest, PatchBody, RegistryError, metadata_text,
@@ -52,8 +54,8 @@ pub struct Neighbours {
     pub count_pending: fn(&Connection, &str, Timestamp) -> rusqlite::Result<u64>,
     /// The version of an agent's configuration; 0 when it has none.
     pub config_version: fn(&Connection, &str) -> rusqlite::Result<u64>,
-    /// Told of every agent that was removed, once that is on disk and its keys are dead.
-    pub removed: Arc<dyn Fn(&str) + Send + Sync>,
+    /// Answers the agent's held-open request: of keys that are dead, or that it is to have, it hears at once.
+    pub call: Arc<dyn Fn(&str) + Send + Sync>,
     /// Told of every agent that came or went.
     pub tell: TellAgents,
 }
@@ -95,10 +97,10 @@ impl Registry {
         Self { sqlite, keyring, clock, latest, enrolments, neighbours }
     }
 
-    /// Ends what a removed agent still holds; to be called before its remover is answered.
+    /// Ends what an agent still holds whose keys are dead; to be called before whoever did that is answered.
     fn gone(&self, agent_id: &str) {
         self.keyring.forget(agent_id);
-        (self.neighbours.removed)(agent_id);
+        (self.neighbours.call)(agent_id);
     }
 
     /// Tells of the agent that a write changed so.
@@ -222,6 +224,7 @@ impl From<RegistryError> for Refusal {
         let detail = error.to_string();
         let kind = match error {
             RegistryError::NotLiving(error) => error.problem(),
+            RegistryError::NoKeys(_) => ProblemType::Gone,
             RegistryError::JoinTokenInvalid => ProblemType::JoinTokenInvalid,
             RegistryError::JoinTokenExpired => ProblemType::JoinTokenExpired,
             RegistryError::JoinTokenExhausted => ProblemType::JoinTokenExhausted,

@@ -2,6 +2,7 @@
 
 use super::{AgentRecord, find_living, standing};
 use crate::{
+    generations,
     registry::{RegistryError, is_newer_beat},
     standing::{AgentChange, CancelOpen, Untold},
 };
@@ -134,6 +135,16 @@ pub fn patch(connection: &Connection, agent_id: &str, change: Change) -> Result<
     find_living(connection, agent_id)
 }
 
+/// Ends all keys of a living agent at once, which can say nothing from then on; what it was before.
+pub fn compromise(connection: &Connection, agent_id: &str) -> Result<AgentRecord, RegistryError> {
+    let record = find_living(connection, agent_id)?;
+    generations::end_all(connection, agent_id)?;
+    connection
+        .prepare_cached("UPDATE agents SET status = 'offline' WHERE id = ?1 AND status = 'online'")?
+        .execute([agent_id])?;
+    Ok(record)
+}
+
 /// Makes a living agent a tombstone: its keys are gone for good, what was open for it is cancelled. Returns also what is
 /// to be told of that.
 pub fn remove(
@@ -146,7 +157,7 @@ pub fn remove(
     connection
         .prepare_cached("UPDATE agents SET removed_at = ?2, status = 'offline' WHERE id = ?1")?
         .execute((agent_id, now.as_micros()))?;
-    connection.prepare_cached("DELETE FROM agent_keys WHERE agent_id = ?1")?.execute([agent_id])?;
+    generations::end_all(connection, agent_id)?;
     let cancelled = cancel_open(connection, &record.id, now)?;
-    Ok((AgentRecord { removed_at: Some(now), ..record }, cancelled))
+    Ok((AgentRecord { removed_at: Some(now), key: None, ..record }, cancelled))
 }

@@ -2,14 +2,11 @@
 
 use super::{change::remove, standing};
 use crate::{
+    generations::{self, KeyRow},
     registry::RegistryError,
     standing::{CancelOpen, Standing, Untold},
 };
-use pingup_protocol::{
-    ids::AgentId,
-    keys::{SALT_BYTES, Secret},
-    time::Timestamp,
-};
+use pingup_protocol::{ids::AgentId, keys::Secret, time::Timestamp};
 use rusqlite::{Connection, OptionalExtension};
 
 /// Which of an agent's keys it gets when it comes.
@@ -24,6 +21,8 @@ pub struct JoinTokenRow {
     pub agent_id: Option<String>,
     /// The agent whose place the new one takes.
     pub replaces: Option<String>,
+    /// The agent that gets keys anew, and stays who it is.
+    pub rekeys: Option<String>,
 }
 
 /// An agent to be made.
@@ -40,7 +39,7 @@ pub struct NewAgent {
     /// Which machine it is on.
     pub machine_id: Option<String>,
     /// What its keys are made from.
-    pub salt: [u8; SALT_BYTES],
+    pub key: KeyRow,
 }
 
 /// An enrolment whose signature was verified.
@@ -50,34 +49,47 @@ pub struct Enrolment {
     pub token_id: String,
     /// The agent whose place the new one takes.
     pub replaces: Option<String>,
+    /// The machine is this agent, which has its id, and gets keys anew.
+    pub rekeys: bool,
     /// The new agent.
     pub agent: NewAgent,
+}
+
+/// What came of an enrolment.
+pub struct Enrolled {
+    /// The keys that it gave.
+    pub key: KeyRow,
+    /// The agent that was removed for it, and what is to be told of its commands.
+    pub replaced: Option<(AgentId, Untold)>,
 }
 
 /// The join token of this id.
 pub fn join_token(connection: &Connection, token_id: &str) -> Result<Option<JoinTokenRow>, RegistryError> {
     let row = connection
-        .prepare_cached("SELECT secret, agent_id, replaces FROM join_tokens WHERE id = ?1")?
-        .query_row([token_id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .prepare_cached("SELECT secret, agent_id, replaces, rekeys FROM join_tokens WHERE id = ?1")?
+        .query_row([token_id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
         .optional()?;
-    Ok(row.map(|(secret, agent_id, replaces)| JoinTokenRow {
+    Ok(row.map(|(secret, agent_id, replaces, rekeys)| JoinTokenRow {
         secret: Secret::new(secret),
         agent_id,
         replaces,
+        rekeys,
     }))
 }
 
-/// Takes a use of the join token and makes the agent, all or nothing. Returns the agent that was removed for it, and what is
-/// to be told of its commands.
+/// Takes a use of the join token and makes the agent, or gives one keys anew; all or nothing.
 pub fn enrol(
     connection: &Connection,
     enrolment: &Enrolment,
     now: Timestamp,
     cancel_open: &CancelOpen,
-) -> Result<Option<(AgentId, Untold)>, RegistryError> {
+) -> Result<Enrolled, RegistryError> {
     check_expiry(connection, &enrolment.token_id, now)?;
     check_machine(connection, enrolment)?;
     take_use(connection, &enrolment.token_id)?;
+    if enrolment.rekeys {
+        return Ok(Enrolled { key: rekey(connection, &enrolment.agent)?, replaced: None });
+    }
     let replaced = match &enrolment.replaces {
         Some(id) if standing(connection, id)? == Standing::Living => {
             let (removed, cancelled) = remove(connection, id, now, cancel_open)?;
@@ -86,7 +98,24 @@ pub fn enrol(
         _ => None,
     };
     register(connection, &enrolment.agent, now)?;
-    Ok(replaced)
+    Ok(Enrolled { key: enrolment.agent.key.clone(), replaced })
+}
+
+/// Gives a living agent keys of a number that it never had, and ends all others at once. What operators keep with it stays;
+/// the machine may be another.
+fn rekey(connection: &Connection, agent: &NewAgent) -> Result<KeyRow, RegistryError> {
+    let id = agent.id.as_str();
+    standing(connection, id)?.living(id)?;
+    generations::end_all(connection, id)?;
+    let key = KeyRow { generation: generations::number_next(connection, id)?, ..agent.key.clone() };
+    generations::insert(connection, id, &key)?;
+    connection
+        .prepare_cached(
+            "UPDATE agents SET name = coalesce(?2, name), info = ?3, machine_id = coalesce(?4, machine_id)
+             WHERE id = ?1",
+        )?
+        .execute((id, &agent.name, &agent.info, &agent.machine_id))?;
+    Ok(key)
 }
 
 /// Makes an agent under an id that was never used.
@@ -106,12 +135,7 @@ pub fn register(connection: &Connection, agent: &NewAgent, now: Timestamp) -> Re
             &agent.machine_id,
             now.as_micros(),
         ))?;
-    connection
-        .prepare_cached(
-            "INSERT INTO agent_keys (agent_id, generation, salt, created_at) VALUES (?1, ?2, ?3, ?4)",
-        )?
-        .execute((agent.id.as_str(), FIRST_GENERATION, &agent.salt[..], now.as_micros()))?;
-    Ok(())
+    Ok(generations::insert(connection, agent.id.as_str(), &agent.key)?)
 }
 
 fn check_expiry(connection: &Connection, token_id: &str, now: Timestamp) -> Result<(), RegistryError> {
@@ -134,7 +158,10 @@ fn check_machine(connection: &Connection, enrolment: &Enrolment) -> Result<(), R
         .query_row([machine_id], |row| row.get(0))
         .optional()?;
     match holder {
-        Some(agent_id) if enrolment.replaces.as_ref() != Some(&agent_id) => {
+        Some(agent_id)
+            if enrolment.replaces.as_ref() != Some(&agent_id)
+                && !(enrolment.rekeys && agent_id == enrolment.agent.id.as_str()) =>
+        {
             Err(RegistryError::MachineEnrolled { agent_id })
         }
         _ => Ok(()),

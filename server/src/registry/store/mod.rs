@@ -9,13 +9,13 @@ mod everyone;
 mod lapse;
 mod select;
 
-pub use change::{Beat, Beaten, Change, beat, config_reported, newest_word, patch, remove};
-pub use come::{Enrolment, FIRST_GENERATION, JoinTokenRow, NewAgent, enrol, join_token, register};
+pub use change::{Beat, Beaten, Change, beat, compromise, config_reported, newest_word, patch, remove};
+pub use come::{Enrolled, Enrolment, FIRST_GENERATION, JoinTokenRow, NewAgent, enrol, join_token, register};
 pub use everyone::{everyone, version};
 pub use lapse::mark_offline;
 pub use select::select;
 
-use super::{AgentRecord, AgentStatus, Newest};
+use super::{AgentRecord, AgentStatus, KeyState, Newest};
 use crate::{
     standing::{NotLiving, Standing},
     storage::{Found, take_page},
@@ -33,8 +33,11 @@ use rusqlite::{
 use serde::de::DeserializeOwned;
 
 const SELECT: &str = "SELECT a.id, a.name, a.status, a.last_seen_at, a.info, a.metadata, a.created_at, a.removed_at, \
-                      l.timestamp, l.status, l.metrics, a.labels, a.config_applied, a.config_refused, a.config_reason \
-                      FROM agents a LEFT JOIN agent_latest l ON l.agent_id = a.id";
+                      l.timestamp, l.status, l.metrics, a.labels, a.config_applied, a.config_refused, a.config_reason, \
+                      k.generation, k.created_at, n.generation \
+                      FROM agents a LEFT JOIN agent_latest l ON l.agent_id = a.id \
+                      LEFT JOIN agent_keys k ON k.agent_id = a.id AND k.used_at IS NOT NULL AND k.ends_at IS NULL \
+                      LEFT JOIN agent_keys n ON n.agent_id = a.id AND n.used_at IS NULL";
 
 /// Which agents a list is to show.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -162,7 +165,16 @@ fn record(row: &Row<'_>) -> rusqlite::Result<AgentRecord> {
         removed_at: moment(7)?,
         newest,
         config: ConfigReport { applied: row.get(12)?, refused: refused(row)? },
+        key: key(row)?,
     })
+}
+
+fn key(row: &Row<'_>) -> rusqlite::Result<Option<KeyState>> {
+    let (generation, made_at): (Option<u32>, Option<i64>) = (row.get(15)?, row.get(16)?);
+    let offered = row.get(17)?;
+    let state =
+        |(generation, made_at)| KeyState { generation, since: Timestamp::from_micros(made_at), offered };
+    Ok(generation.zip(made_at).map(state))
 }
 
 fn refused(row: &Row<'_>) -> rusqlite::Result<Option<RefusedConfig>> {

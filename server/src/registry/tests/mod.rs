@@ -1,12 +1,13 @@
 //! The room with real records and real keys, for the stories beside this file.
 
 mod come;
+mod rotate;
 mod stay;
 
 use super::{Neighbours, Registry, handler, store};
 use crate::{
     auth::{
-        AgentMessage, Keyring, Operator, OperatorBody, RawBody, Role, Standing as KeyStanding,
+        AgentKeys, AgentMessage, Keyring, Operator, OperatorBody, RawBody, Role, Standing as KeyStanding,
         token::AgentToken,
     },
     clock::Clock,
@@ -31,13 +32,15 @@ use pingup_protocol::{
 };
 use serde_json::{Value, json};
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::{Arc, Mutex},
 };
 
 const NOW: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
 const PENDING_COMMANDS: u64 = 3;
 const CONFIG_VERSION: u64 = 7;
+/// Whoever asks is on this machine.
+const HERE: Peer = Peer { address: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9), is_tls: false };
 /// High enough to be in nobody's way.
 const ENROLMENTS_PER_MINUTE: u32 = 1_000;
 
@@ -58,9 +61,10 @@ struct Token {
     uses: u32,
     agent_id: Option<&'static str>,
     replaces: Option<&'static str>,
+    rekeys: Option<&'static str>,
 }
 
-const ONCE: Token = Token { id: "once", uses: 1, agent_id: None, replaces: None };
+const ONCE: Token = Token { id: "once", uses: 1, agent_id: None, replaces: None, rekeys: None };
 const OFTEN: Token = Token { id: "often", uses: 1_000, ..ONCE };
 
 impl House {
@@ -73,17 +77,7 @@ impl House {
         let (sqlite, clock, latest) = (scratch.sqlite(), Clock::fixed(NOW), Arc::new(Latest::default()));
         let keyring = Keyring::new(Secret::new([1; KEY_BYTES]), sqlite.clone(), clock.clone());
         let told = Arc::<Mutex<Vec<(String, AgentChange)>>>::default();
-        let hearing = Arc::clone(&told);
-        let neighbours = Neighbours {
-            cancel_open: Arc::new(|_, _, _| Ok(Box::new(|| ()))),
-            count_pending: |_, _, _| Ok(PENDING_COMMANDS),
-            config_version: |_, _| Ok(CONFIG_VERSION),
-            removed: Arc::new(|_| ()),
-            tell: Arc::new(move |change, agents, _| {
-                let mut told = hearing.lock().unwrap();
-                told.extend(agents.iter().map(|agent| (agent.to_string(), change)));
-            }),
-        };
+        let neighbours = neighbours(&told);
         let (records, keys, newest) = (sqlite.clone(), keyring.clone(), Arc::clone(&latest));
         let room = Arc::new(Registry::new(records, keys, clock.clone(), newest, per_minute_max, neighbours));
         Self { _scratch: scratch, sqlite, clock, keyring, latest, told, room }
@@ -93,10 +87,11 @@ impl House {
         let expires_at = self.clock.now().plus_seconds(3_600).as_micros();
         let work = move |connection: &rusqlite::Connection| {
             let sql =
-                "INSERT INTO join_tokens (id, secret, uses_left, agent_id, replaces, created_at, expires_at)
-                       VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6)";
+                "INSERT INTO join_tokens (id, secret, uses_left, agent_id, replaces, rekeys, created_at, expires_at)
+                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7)";
             let secret = secret(token.id);
-            let row = (token.id, secret.expose(), token.uses, token.agent_id, token.replaces, expires_at);
+            let Token { id, uses, agent_id, replaces, rekeys } = token;
+            let row = (id, secret.expose(), uses, agent_id, replaces, rekeys, expires_at);
             connection.execute(sql, row).map(drop).map_err(StorageError::from)
         };
         self.sqlite.write(work).await.unwrap();
@@ -107,10 +102,8 @@ impl House {
     }
 
     async fn post(&self, operator: Option<Operator>, body: Vec<u8>) -> Result<(StatusCode, Value), Refusal> {
-        let address = SocketAddr::from(([127, 0, 0, 1], 9));
-        let peer = Extension(Peer { address, is_tls: false });
         let state = State(Arc::clone(&self.room));
-        Ok(read(handler::register(state, operator, peer, RawBody(body.into())).await?).await)
+        Ok(read(handler::register(state, operator, Extension(HERE), RawBody(body.into())).await?).await)
     }
 
     /// Enrols with the token `id`, signed with the secret of `signer`.
@@ -162,14 +155,38 @@ impl House {
     }
 
     async fn key_standing(&self, id: &str) -> KeyStanding {
-        let token = AgentToken { agent_id: AgentId::parse(id).unwrap(), generation: 1 };
+        self.generation_standing(id, 1).await
+    }
+
+    async fn generation_standing(&self, id: &str, generation: u32) -> KeyStanding {
+        let master = self.keyring.tokens().master();
+        let token = AgentToken { agent_id: AgentId::parse(id).unwrap(), generation, master };
         self.keyring.find(&token).await.unwrap()
     }
 
     async fn beat(&self, id: &str, body: Value) -> Result<Value, Refusal> {
         let KeyStanding::Alive(keys) = self.key_standing(id).await else { panic!("{id} lives") };
+        self.beat_under(keys, HERE, body).await
+    }
+
+    async fn beat_under(&self, keys: Arc<AgentKeys>, peer: Peer, body: Value) -> Result<Value, Refusal> {
         let message = AgentMessage::verified(keys, body.to_string().into(), body.to_string().len());
-        Ok(read(handler::heartbeat(State(Arc::clone(&self.room)), message).await?).await.1)
+        Ok(read(handler::heartbeat(State(Arc::clone(&self.room)), Extension(peer), message).await?).await.1)
+    }
+}
+
+/// What the room is handed of others; who comes and goes is `told`.
+fn neighbours(told: &Arc<Mutex<Vec<(String, AgentChange)>>>) -> Neighbours {
+    let hearing = Arc::clone(told);
+    Neighbours {
+        cancel_open: Arc::new(|_, _, _| Ok(Box::new(|| ()))),
+        count_pending: |_, _, _| Ok(PENDING_COMMANDS),
+        config_version: |_, _| Ok(CONFIG_VERSION),
+        call: Arc::new(|_| ()),
+        tell: Arc::new(move |change, agents, _| {
+            let mut told = hearing.lock().unwrap();
+            told.extend(agents.iter().map(|agent| (agent.to_string(), change)));
+        }),
     }
 }
 

@@ -26,7 +26,7 @@ pub(super) struct Wanted {
 }
 
 /// What belongs to the records that were copied to `records`: their parts, what of the journal is not in them, the master
-/// key, and the keys of the hub's own certificate.
+/// key where it lies in the folder (as it lies there, sealed or not), and the keys of the hub's own certificate.
 pub(super) fn wanted(folder: &DataFolder, records: &Path) -> Result<Vec<Wanted>, BackupError> {
     let connection = inspect::open_records(records)?;
     if inspect::records_state(&connection)?.missing > 0 {
@@ -55,7 +55,7 @@ pub(super) fn wanted(folder: &DataFolder, records: &Path) -> Result<Vec<Wanted>,
     }
     // Whoever pinned the hub's key, or trusts its authority, is to find the same hub after a restore.
     let tls = folder.tls_kept().into_iter().filter(|path| path.exists());
-    for path in [folder.master_path()].into_iter().chain(tls) {
+    for path in folder.masters_inside().into_iter().chain(tls) {
         wanted.push(Wanted { path: below(&path), bytes: bytes(&path)?, is_immutable: false, crc32: None });
     }
     Ok(wanted)

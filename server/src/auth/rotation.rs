@@ -1,0 +1,152 @@
+//! How generations of agents' keys follow each other: who is offered the next one, what puts it in use, what time does.
+//!
+//! The records decide (`generations`); what is kept in memory of an agent's keys is dropped once they changed there. A
+//! rotation of the master key needs no sweep: whoever beats with keys of the former one is offered its next generation
+//! then, and where nothing comes from the former one any more, that is said ([`Tended`]).
+
+use super::{keyring::Keyring, keys::AgentKeys};
+use crate::{
+    generations::{self, KeyFigures, MasterId, Offer},
+    http::problem::Refusal,
+    storage::StorageError,
+};
+use pingup_protocol::{ids::AgentId, keys::SALT_BYTES, time::Timestamp};
+use rusqlite::Connection;
+use std::time::Duration;
+
+/// Agents that are offered new keys by a sweep at once: a fleet that came in one minute is not rotated in one.
+pub const OFFERED_PER_SWEEP_MAX: usize = 64;
+
+/// What a generation is made of: a salt, and the master key in force.
+pub type Material = ([u8; SALT_BYTES], MasterId);
+
+/// What follows for whoever comes with a generation's keys.
+#[derive(Debug)]
+pub enum Prospect {
+    /// They are refused by now.
+    Ended,
+    /// Nothing: they go on.
+    Nothing,
+    /// These are to be handed over, in a box since few are.
+    Next(Box<Offer>),
+}
+
+/// What a sweep did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tended {
+    /// Generations that had come to their end, and were deleted.
+    pub ended: usize,
+    /// Agents that are offered a new one, since theirs is old.
+    pub offered: usize,
+    /// There is a former master key, and nothing comes from it any more.
+    pub is_former_idle: bool,
+}
+
+impl Keyring {
+    /// A message verified with these keys: where they were only offered so far, they are in use from now on.
+    pub(crate) async fn note_use(&self, keys: &AgentKeys) -> Result<(), StorageError> {
+        let (agent_id, generation, now) = (keys.agent_id().clone(), keys.generation(), self.0.clock.now());
+        let (keyring, id) = (self.clone(), agent_id.clone());
+        let work = move |connection: &Connection| {
+            Ok::<_, StorageError>(generations::note_use(connection, agent_id.as_str(), generation, now)?)
+        };
+        self.0.sqlite.write_then(work, move |()| keyring.forget(id.as_str())).await?;
+        tracing::info!(agent = %keys.agent_id(), generation, "new keys are in use");
+        Ok(())
+    }
+
+    /// What replaces keys of the former master key; `None` while there is none.
+    pub fn replacement(&self) -> Result<Option<Material>, Refusal> {
+        match self.master_ids() {
+            (_, Some(_)) => self.material().map(Some),
+            (_, None) => Ok(None),
+        }
+    }
+
+    /// What follows for these keys, inside the caller's write. Where they come from the former master key and nothing
+    /// follows yet, the next generation is made of `replacement`.
+    pub fn prospect(
+        &self,
+        connection: &Connection,
+        keys: &AgentKeys,
+        replacement: Option<Material>,
+        now: Timestamp,
+    ) -> rusqlite::Result<Prospect> {
+        let id = keys.agent_id().as_str();
+        let Some(outlook) = generations::look(connection, id, keys.generation(), now)? else {
+            return Ok(Prospect::Ended);
+        };
+        let is_former = outlook.last().is_some_and(|last| last.used_at.is_some() && self.is_of_former(last));
+        let next = match replacement.filter(|_| is_former) {
+            Some(material) => generations::offer(connection, id, material, now)?,
+            None => outlook.offered().map(|row| Offer { row, is_new: false }),
+        };
+        Ok(next.map_or(Prospect::Nothing, |offer| Prospect::Next(Box::new(offer))))
+    }
+
+    /// What time brings about: ends, and new generations for keys that are older than `period`.
+    pub async fn tend(&self, now: Timestamp, period: Option<Duration>) -> Result<Tended, StorageError> {
+        let made_before = period.map(|period| before(now, period));
+        let (current, former) = self.master_ids();
+        let (due, is_former_idle) = self
+            .0
+            .sqlite
+            .read(move |connection| {
+                let due = made_before
+                    .map(|moment| generations::due(connection, moment, OFFERED_PER_SWEEP_MAX))
+                    .transpose()?;
+                let is_idle = former.is_some() && generations::count_of_others(connection, current)? == 0;
+                Ok::<_, StorageError>((due.unwrap_or_default(), is_idle))
+            })
+            .await?;
+        let material = due
+            .into_iter()
+            .map(|agent_id| Ok((agent_id, self.material()?)))
+            .collect::<Result<Vec<(AgentId, Material)>, Refusal>>()
+            .map_err(|_| StorageError::Folder("no random bytes to be had".to_owned()))?;
+        let keyring = self.clone();
+        let work = move |connection: &Connection| {
+            let ended = generations::remove_ended(connection, now)?;
+            let mut offered = Vec::new();
+            for (agent_id, material) in material {
+                let offer = generations::offer(connection, agent_id.as_str(), material, now)?;
+                offered.extend(offer.is_some_and(|offer| offer.is_new).then_some(agent_id));
+            }
+            Ok::<_, StorageError>((ended, offered))
+        };
+        let told = move |(_, offered): &(usize, Vec<AgentId>)| {
+            // What was ending is gone where a third was made.
+            offered.iter().for_each(|agent_id| keyring.forget(agent_id.as_str()));
+        };
+        let (ended, offered) = self.0.sqlite.write_then(work, told).await?;
+        Ok(Tended { ended, offered: offered.len(), is_former_idle })
+    }
+
+    /// Refuses to go on where keys come from a master key that is not here.
+    pub async fn check_masters(&self) -> Result<(), StorageError> {
+        let (current, former) = self.master_ids();
+        let known = [current, former.unwrap_or(current)];
+        let count = move |connection: &Connection| {
+            Ok::<_, StorageError>(generations::count_of_strangers(connection, known)?)
+        };
+        match self.0.sqlite.read(count).await? {
+            0 => Ok(()),
+            keys => Err(StorageError::Folder(format!(
+                "{keys} keys of agents come from another master key than the one that is here; put the right file back \
+                 from a backup, or end them for good with `pingup-server master-key retire`"
+            ))),
+        }
+    }
+
+    /// How agents' keys do.
+    pub fn figures(&self, connection: &Connection) -> rusqlite::Result<KeyFigures> {
+        let (current, former) = self.master_ids();
+        generations::figures(connection, former.map(|_| current), self.0.clock.now())
+    }
+}
+
+/// The moment so long before `now`.
+fn before(now: Timestamp, period: Duration) -> Timestamp {
+    let micros = i64::try_from(period.as_micros()).unwrap_or(i64::MAX);
+    Timestamp::from_micros(now.as_micros().saturating_sub(micros))
+}

@@ -1,0 +1,127 @@
+//! `master-key`: another master key, and how its file lies on the disk. With no hub running: it has the key in memory.
+//!
+//! `rotate` puts a new one in its place; agents get keys of it as they beat, and the former one goes when the last of them
+//! has. `retire` does not wait for them. `seal` and `unseal` leave the key as it is.
+
+use super::{CliError, PlaceArguments, print};
+use crate::{
+    clock::Clock,
+    generations::{self, MasterId},
+    storage::{DataFolder, DiskSpace, FolderLock, Sqlite, StorageError},
+};
+use clap::Subcommand;
+use rusqlite::Connection;
+use tokio::runtime::Builder;
+
+#[derive(Subcommand)]
+pub(super) enum MasterKeyCommand {
+    /// Make a new master key; agents get keys of it as they beat. Every operator's token is void
+    Rotate(PlaceArguments),
+    /// Drop the former master key now, and the keys of agents that have none of the new one yet
+    Retire(RetireArguments),
+    /// Seal its file with the passphrase in --master-passphrase-file
+    Seal(PlaceArguments),
+    /// Take the seal away
+    Unseal(PlaceArguments),
+}
+
+#[derive(clap::Args)]
+pub(super) struct RetireArguments {
+    /// Do it; without this it is only said how many agents it cuts off
+    #[arg(long)]
+    yes: bool,
+    #[command(flatten)]
+    place: PlaceArguments,
+}
+
+pub(super) fn run(command: MasterKeyCommand, clock: &Clock) -> Result<(), CliError> {
+    match command {
+        MasterKeyCommand::Rotate(place) => print(&rotate(&place, clock)?),
+        MasterKeyCommand::Retire(RetireArguments { yes, place }) => print(&retire(&place, yes, clock)?),
+        MasterKeyCommand::Seal(place) => {
+            let (folder, lock) = alone(&place)?;
+            folder.seal_master(&lock)?;
+            print(&format!(
+                "sealed: {} opens with the passphrase alone; keep both, without either nobody is known any more",
+                folder.master_path().display()
+            ))
+        }
+        MasterKeyCommand::Unseal(place) => {
+            let (folder, lock) = alone(&place)?;
+            folder.unseal_master(&lock)?;
+            print(&format!("the seal is off: whoever reads {} has the key", folder.master_path().display()))
+        }
+    }
+}
+
+fn rotate(place: &PlaceArguments, clock: &Clock) -> Result<String, CliError> {
+    let (folder, lock) = alone(place)?;
+    let masters = folder.masters(&lock)?;
+    let current = MasterId::of(&masters.current);
+    if masters.former.is_some() {
+        let left = on_records(&folder, clock, move |connection| {
+            Ok(generations::count_of_others(connection, current)?)
+        })?;
+        if left > 0 {
+            return Err(CliError::Failed(format!(
+                "the last rotation is not over: {left} keys of agents come from the former master key; wait until they \
+                 have beaten, or drop it with `pingup-server master-key retire`"
+            )));
+        }
+        folder.destroy_former_master()?;
+    }
+    folder.rotate_master(&lock)?;
+    Ok("a new master key is in force, the former one lies beside it until no agent needs it.\n\
+        EVERY OPERATOR'S TOKEN IS VOID, those of scrapers, senders and dashboards too: make new ones with \
+        `pingup-server token create`.\n\
+        Agents go on as they are, and get keys of the new one with a heartbeat over TLS or loopback."
+        .to_owned())
+}
+
+fn retire(place: &PlaceArguments, yes: bool, clock: &Clock) -> Result<String, CliError> {
+    let (folder, lock) = alone(place)?;
+    let current = MasterId::of(&folder.masters(&lock)?.current);
+    let left = on_records(&folder, clock, move |connection| {
+        Ok(match yes {
+            true => generations::end_others(connection, current)? as u64,
+            false => generations::count_of_others(connection, current)?,
+        })
+    })?;
+    match yes {
+        true => {
+            folder.destroy_former_master()?;
+            Ok(format!(
+                "the former master key is overwritten and gone, and {left} keys of agents with it; agents without others \
+                 come back by `pingup-server join-token create --rekey ID`"
+            ))
+        }
+        false => Err(CliError::Failed(format!(
+            "nothing was changed; the same with --yes ends {left} keys of agents, and agents without others need \
+             `pingup-server join-token create --rekey ID` each"
+        ))),
+    }
+}
+
+/// The folder, with no hub on it.
+fn alone(place: &PlaceArguments) -> Result<(DataFolder, FolderLock), CliError> {
+    let folder = place.folder()?;
+    let lock = folder.lock()?;
+    Ok((folder, lock))
+}
+
+/// Does something with the records, migrated first.
+fn on_records<T: Send + 'static>(
+    folder: &DataFolder,
+    clock: &Clock,
+    work: impl FnOnce(&Connection) -> Result<T, StorageError> + Send + 'static,
+) -> Result<T, CliError> {
+    let runtime = Builder::new_current_thread()
+        .build()
+        .map_err(|error| CliError::Failed(format!("cannot start the runtime: {error}")))?;
+    let sqlite = Sqlite::open(&folder.sqlite_path(), DiskSpace::watch(folder.path(), 0)?, clock.now())?;
+    Ok(runtime.block_on(async {
+        let done = sqlite.write(work).await;
+        sqlite.close().await;
+        done
+    })?)
+}

@@ -1,0 +1,139 @@
+//! Another master key takes the place of the one in force, which stays beside it as the former one.
+//!
+//! Three steps, each whole or not at all. Whoever dies between two leaves the old key in force ([`tidy`] takes away what
+//! came of it) or the new one: never none, and never a new one without the old beside it.
+//!
+//! ```text
+//! master.key              master.key.next       master.key.former
+//! old                     –                     –                    before
+//! old                     new                   –                    after `write_next`: nobody was given a key from it
+//! old                     new                   old (a second name)  after `keep_former`
+//! new                     –                     old                  after `take_next`
+//! ```
+
+use super::{StorageError, sync_parent, with_suffix, write_synced};
+use std::{
+    fs::{self, File},
+    io::{self, Seek, Write},
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+};
+
+/// Where the former master key lies.
+pub(super) fn former_path(key: &Path) -> PathBuf {
+    with_suffix(key, ".former")
+}
+
+fn next_path(key: &Path) -> PathBuf {
+    with_suffix(key, ".next")
+}
+
+/// Puts a file of this content in the place of `key`, which becomes the former one.
+pub(super) fn rotate(key: &Path, content: &[u8]) -> Result<(), StorageError> {
+    write_next(key, content)?;
+    keep_former(key)?;
+    take_next(key)
+}
+
+fn write_next(key: &Path, content: &[u8]) -> Result<(), StorageError> {
+    let next = next_path(key);
+    write_synced(&next, content).map_err(StorageError::file("write", &next))?;
+    sync_parent(key)
+}
+
+fn keep_former(key: &Path) -> Result<(), StorageError> {
+    let former = former_path(key);
+    fs::hard_link(key, &former).map_err(StorageError::file("create", &former))?;
+    sync_parent(key)
+}
+
+fn take_next(key: &Path) -> Result<(), StorageError> {
+    fs::rename(next_path(key), key).map_err(StorageError::file("replace", key))?;
+    sync_parent(key)
+}
+
+/// Takes away what a rotation left that was cut short. For whoever has the folder alone.
+pub(super) fn tidy(key: &Path) -> Result<(), StorageError> {
+    let former = former_path(key);
+    let inode = |path: &Path| path.metadata().ok().map(|found| (found.dev(), found.ino()));
+    if inode(key).is_some() && inode(key) == inode(&former) {
+        // A second name of the key in force: its bytes must stay.
+        fs::remove_file(&former).map_err(StorageError::file("remove", &former))?;
+        sync_parent(key)?;
+    }
+    destroy(&next_path(key))
+}
+
+/// Overwrites a file and takes its name away, if it is there.
+pub(super) fn destroy(path: &Path) -> Result<(), StorageError> {
+    let mut file = match File::options().write(true).open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(StorageError::file("open", path)(error)),
+    };
+    wipe(&mut file).map_err(StorageError::file("overwrite", path))?;
+    fs::remove_file(path).map_err(StorageError::file("remove", path))?;
+    sync_parent(path)
+}
+
+/// Overwrites all of a file.
+pub(super) fn wipe(file: &mut File) -> io::Result<()> {
+    let bytes = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
+    file.rewind()?;
+    file.write_all(&vec![0; bytes])?;
+    file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OLD: [u8; 32] = [1; 32];
+    const NEW: [u8; 32] = [2; 32];
+
+    fn with_key() -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let key = folder.path().join("master.key");
+        write_synced(&key, &OLD).unwrap();
+        (folder, key)
+    }
+
+    #[test]
+    fn cut_short_anywhere_it_leaves_the_old_key_or_the_new_one_with_the_old_beside_it() {
+        type Step = fn(&Path) -> Result<(), StorageError>;
+        let steps: [Step; 3] = [|key| write_next(key, &NEW), keep_former, take_next];
+        for done in 0..=steps.len() {
+            let (folder, key) = with_key();
+            steps[..done].iter().for_each(|step| step(&key).unwrap());
+            tidy(&key).unwrap();
+            tidy(&key).unwrap();
+            let former = fs::read(former_path(&key)).ok();
+            let found = fs::read(&key).unwrap();
+            match done {
+                3 => assert_eq!((&found[..], former.as_deref()), (&NEW[..], Some(&OLD[..]))),
+                _ => assert_eq!((&found[..], former), (&OLD[..], None), "after {done} steps"),
+            }
+            let files = fs::read_dir(folder.path()).unwrap().count();
+            assert_eq!(files, if done == 3 { 2 } else { 1 }, "nothing else stays");
+            // And from there it goes on.
+            if done < 3 {
+                rotate(&key, &NEW).unwrap();
+                assert_eq!(
+                    (fs::read(&key).unwrap(), fs::read(former_path(&key)).unwrap()),
+                    (NEW.into(), OLD.into())
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_destroyed_is_overwritten_first() {
+        let (folder, key) = with_key();
+        let beside = folder.path().join("beside");
+        fs::hard_link(&key, &beside).unwrap();
+        destroy(&key).unwrap();
+        assert!(!key.exists());
+        assert_eq!(fs::read(beside).unwrap(), [0; 32]);
+        destroy(&key).unwrap();
+    }
+}

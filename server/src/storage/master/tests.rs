@@ -1,0 +1,141 @@
+//! The master key's file: made once, read by its owner, sealed and opened.
+
+use super::*;
+use std::{fs::Permissions, thread};
+
+fn file(path: &Path) -> MasterFile {
+    MasterFile::new(path.to_owned(), None).unwrap()
+}
+
+/// A key's place and a passphrase's.
+fn places() -> (tempfile::TempDir, PathBuf, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let (key, passphrase) = (folder.path().join("master.key"), folder.path().join("passphrase"));
+    write_synced(&passphrase, b"correct horse\n").unwrap();
+    (folder, key, passphrase)
+}
+
+#[test]
+fn made_once_and_the_same_for_everyone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("master.key");
+    file(&path).create_if_missing().unwrap();
+    let first = file(&path).read().unwrap();
+    file(&path).create_if_missing().unwrap();
+    assert_eq!(file(&path).read().unwrap(), first);
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, KEY_MODE);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no draft stays behind");
+}
+
+#[test]
+fn whoever_is_second_takes_what_the_first_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("master.key");
+    let drafts: Vec<_> = (0..8).map(|n| folder.path().join(format!("draft.{n}"))).collect();
+    drafts.iter().for_each(|draft| write_synced(draft, random().unwrap().expose()).unwrap());
+    thread::scope(|scope| {
+        let placing: Vec<_> = drafts.iter().map(|draft| scope.spawn(|| place(draft, &path))).collect();
+        for one in placing {
+            one.join().unwrap().unwrap();
+        }
+    });
+    let key = fs::read(&path).unwrap();
+    assert_eq!(drafts.iter().filter(|draft| fs::read(draft).is_ok_and(|bytes| bytes == key)).count(), 1);
+}
+
+#[test]
+fn a_key_that_others_can_read_or_of_another_length_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("master.key");
+    file(&path).create_if_missing().unwrap();
+    fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
+    assert!(file(&path).read().unwrap_err().to_string().contains("mode 0640"));
+    fs::set_permissions(&path, Permissions::from_mode(KEY_MODE)).unwrap();
+    for length in [0, 31, 33, seal::FILE_BYTES, seal::FILE_BYTES + 9] {
+        fs::write(&path, vec![7; length]).unwrap();
+        assert!(file(&path).read().unwrap_err().to_string().contains("is not 32 bytes"), "{length}");
+    }
+}
+
+#[test]
+fn a_first_start_with_a_passphrase_makes_a_sealed_key() {
+    let (_folder, key, passphrase) = places();
+    let sealed = MasterFile::new(key.clone(), Some(&passphrase)).unwrap();
+    sealed.create_if_missing().unwrap();
+    assert_eq!(form(&key).unwrap(), MasterForm::Sealed);
+    let secret = sealed.read().unwrap();
+    assert!(file(&key).read().unwrap_err().to_string().contains("--master-passphrase-file"));
+    write_synced(&passphrase, b"another").unwrap();
+    let wrong = MasterFile::new(key.clone(), Some(&passphrase)).unwrap().read().unwrap_err().to_string();
+    assert!(wrong.contains("the passphrase is wrong") && wrong.contains("master.key"), "{wrong}");
+    write_synced(&passphrase, b"correct horse").unwrap();
+    let without_newline = MasterFile::new(key, Some(&passphrase)).unwrap();
+    assert_eq!(without_newline.read().unwrap(), secret, "a line's end is no part of it");
+}
+
+#[test]
+fn sealing_and_unsealing_take_the_former_key_along_and_leave_nothing_plain() {
+    let (folder, key, passphrase) = places();
+    file(&key).create_if_missing().unwrap();
+    let masters = file(&key).rotate().unwrap();
+    assert!(masters.former.is_some() && masters.former.as_ref() != Some(&masters.current));
+    let beside = folder.path().join("a-second-name");
+    fs::hard_link(&key, &beside).unwrap();
+
+    let with = MasterFile::new(key.clone(), Some(&passphrase)).unwrap();
+    assert!(
+        with.read().unwrap_err().to_string().contains("is not sealed"),
+        "nobody thinks it is who named one"
+    );
+    with.seal().unwrap();
+    with.seal().unwrap();
+    assert_eq!(form(&key).unwrap(), MasterForm::Sealed);
+    assert_eq!(form(&former(&key).unwrap()).unwrap(), MasterForm::Sealed);
+    assert_eq!(fs::read(&beside).unwrap(), [0; KEY_BYTES], "what was there is overwritten");
+    assert_eq!(with.read_all().unwrap(), masters);
+    assert!(
+        file(&key).seal().is_err() && file(&key).unseal().is_err(),
+        "neither goes without the passphrase"
+    );
+
+    with.unseal().unwrap();
+    with.unseal().unwrap();
+    assert_eq!(file(&key).read_all().unwrap(), masters);
+}
+
+#[test]
+fn a_sealed_key_is_rotated_into_a_sealed_one_and_the_former_one_destroyed() {
+    let (_folder, key, passphrase) = places();
+    let sealed = MasterFile::new(key.clone(), Some(&passphrase)).unwrap();
+    sealed.create_if_missing().unwrap();
+    let before = sealed.read().unwrap();
+    let masters = sealed.rotate().unwrap();
+    assert_eq!((form(&key).unwrap(), masters.former.as_ref()), (MasterForm::Sealed, Some(&before)));
+    assert_eq!(sealed.read_all().unwrap(), masters);
+    tidy(&key).unwrap();
+    assert_eq!(sealed.read_all().unwrap(), masters, "nothing of a whole rotation is tidied away");
+    destroy_former(&key).unwrap();
+    assert_eq!((former(&key), sealed.read_all().unwrap().former), (None, None));
+}
+
+#[test]
+fn a_passphrase_has_a_length_and_is_its_owners_alone() {
+    let (_folder, key, passphrase) = places();
+    for (content, is_good) in [
+        (vec![], false),
+        (b"\r\n".to_vec(), false),
+        (vec![b'x'; PASSPHRASE_BYTES_MAX], true),
+        (vec![b'x'; PASSPHRASE_BYTES_MAX + 1], false),
+        (vec![b'x'; PASSPHRASE_BYTES_MAX + 9], false),
+    ] {
+        fs::write(&passphrase, &content).unwrap();
+        assert_eq!(
+            MasterFile::new(key.clone(), Some(&passphrase)).is_ok(),
+            is_good,
+            "{} bytes",
+            content.len()
+        );
+    }
+    fs::set_permissions(&passphrase, Permissions::from_mode(0o644)).unwrap();
+    assert!(read_passphrase(&passphrase).unwrap_err().to_string().contains("mode 0644"));
+}
