@@ -8,10 +8,15 @@ use crate::{
     join_token, reset,
     settings::Settings,
     state::{StateDir, StateError},
+    transport::Hub,
 };
 
 /// Enrols, and keeps the identity that the hub gave.
-pub(super) async fn become_agent(settings: &Settings, state: &StateDir) -> Result<Identity, RunError> {
+pub(super) async fn become_agent(
+    hub: &Hub,
+    settings: &Settings,
+    state: &StateDir,
+) -> Result<Identity, RunError> {
     let given = settings.join_token.clone();
     let waiting = || join_token::waiting(state).transpose();
     let Some(token) = given.map(Ok).or_else(waiting).transpose()? else {
@@ -22,7 +27,7 @@ pub(super) async fn become_agent(settings: &Settings, state: &StateDir) -> Resul
         machine_id: host::machine_id(reset::salt(state)?.as_deref()),
         info: host::info(&settings.ssh, &settings.labels).await,
     };
-    let credentials = enrol(&settings.hub, &token, &machine).await?;
+    let credentials = enrol(hub, &token, &machine).await?;
     Identity::save(state, &credentials)?;
     tracing::info!(agent = %credentials.agent_id, "enrolled");
     let damaged = || StateError::Damaged {

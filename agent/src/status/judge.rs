@@ -111,6 +111,7 @@ mod tests {
                 pid: 1,
                 agent_id: "a".into(),
                 hub: "http://localhost".into(),
+                hub_known_by: None,
                 started_at: NOW.plus_seconds(-3_600),
                 ended: None,
                 last_push: Some(push),

@@ -48,6 +48,9 @@ pub struct Heard {
     pub agent_id: String,
     /// Where its hub is.
     pub hub: String,
+    /// By what it knows that one; not told by versions without TLS.
+    #[serde(default)]
+    pub hub_known_by: Option<String>,
     /// When it started.
     pub started_at: Timestamp,
     /// Why it ended, if it has.

@@ -114,6 +114,7 @@ fn text(report: &Report, now: Timestamp) -> String {
         return lines;
     };
     line(text, "agent", format!("{} of {}", heard.agent_id, heard.hub));
+    line(text, "known by", heard.hub_known_by.clone().unwrap_or_else(|| "not told".to_owned()));
     line(text, "program", format!("pingup-agent {}, process {}", heard.version, heard.pid));
     line(text, "started", format!("{}; this is from {}", ago(heard.started_at, now), ago(*written_at, now)));
     let push = heard.last_push.as_ref();

@@ -32,6 +32,8 @@ pub(super) struct Absence {
     backoff: RefCell<Backoff>,
     /// Since when it is away, as the log has it.
     since: Cell<Option<Instant>>,
+    /// Whether the log has last said that somebody else is there.
+    is_other: Cell<bool>,
     is_hurried: Cell<bool>,
 }
 
@@ -53,6 +55,7 @@ impl Absence {
             changed: Notify::const_new(),
             backoff: RefCell::new(Backoff::new(AWAY)),
             since: Cell::new(None),
+            is_other: Cell::new(false),
             is_hurried: Cell::new(false),
         }
     }
@@ -85,11 +88,16 @@ impl Absence {
         }
     }
 
-    /// It did not answer, or closed the connection: for all, unless that is known already. Said in the log once.
+    /// It did not answer, or closed the connection: for all, unless that is known already. Said in the log once, and again
+    /// when somebody else answers in its place, or no more.
     pub(super) fn lost(&self, failure: &Failure) {
+        let is_other = matches!(failure, Failure::Untrusted { .. });
+        let is_news = self.is_other.replace(is_other) != is_other;
         if self.since.get().is_none() {
             self.since.set(Some(Instant::now()));
             tracing::warn!("{failure}; what is measured is spooled until it is back");
+        } else if is_news {
+            tracing::warn!("{failure}");
         }
         if !matches!(self.state.get(), State::Away(_)) {
             let wait = self.backoff.borrow_mut().after_failure(None, random());
