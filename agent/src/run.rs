@@ -121,6 +121,7 @@ impl Agent {
             status: StatusKeeper {
                 path: state.join(crate::status::FILE),
                 vitals: Rc::clone(&vitals),
+                link: Rc::clone(&link),
                 spool: Rc::clone(&spool),
                 results: Rc::clone(&results),
                 config: Rc::clone(&config),

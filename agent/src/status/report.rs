@@ -110,7 +110,8 @@ fn text(report: &Report, now: Timestamp) -> String {
         Some(Service { manager, state }) => line(text, "service", format!("{manager} says: {state}")),
         None => line(text, "service", "not installed as one".to_owned()),
     }
-    let Some(Snapshot { written_at, heard, spool, results_waiting, config_version }) = &report.agent else {
+    let Some(Snapshot { written_at, heard, spool, results_waiting, config_version, .. }) = &report.agent
+    else {
         return lines;
     };
     line(text, "agent", format!("{} of {}", heard.agent_id, heard.hub));

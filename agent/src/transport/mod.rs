@@ -73,6 +73,16 @@ impl Link {
         self.latency.get()
     }
 
+    /// Why who answers at the hub's address is not trusted, if he is not.
+    pub fn distrust(&self) -> Option<String> {
+        self.absence.distrust()
+    }
+
+    /// Waits until that has begun or ended.
+    pub async fn distrust_changed(&self) {
+        self.absence.news().await;
+    }
+
     /// Speaks for one purpose, which `purpose` names in the log, over the connection that all share who say something.
     pub fn session(self: &Rc<Self>, purpose: &'static str) -> Session {
         self.over(Rc::clone(&self.saying), purpose)
