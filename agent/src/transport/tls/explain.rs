@@ -44,6 +44,12 @@ fn certificate(error: &CertificateError, authorities: &str) -> String {
                  somebody else"
             ),
             Some(distrust) => distrust.to_string(),
+            // What a program makes that was only asked for a certificate, e.g. `openssl req -x509`.
+            None if inner.to_string() == "CaUsedAsEndEntity" => {
+                "its certificate is that of an authority (CA:TRUE), which may not be a hub's as well: make one that is not, or \
+                 pin its key"
+                    .to_owned()
+            }
             None => format!("its certificate cannot be used: {inner}"),
         },
         CertificateError::ExpiredContext { time, not_after } => format!(

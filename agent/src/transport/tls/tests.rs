@@ -6,7 +6,7 @@ use super::{
     verify::Verifier,
 };
 use pingup_protocol::pin::Pin;
-use rcgen::{CertificateParams, KeyPair, PublicKeyData, date_time_ymd};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, PublicKeyData, date_time_ymd};
 use rustls::{
     CertificateError, Error,
     client::danger::ServerCertVerifier,
@@ -21,9 +21,15 @@ const END: u64 = 1_893_456_000;
 
 /// A certificate of hub.example for the time between, which it signed itself; its pin; and its text.
 fn certificate() -> (CertificateDer<'static>, Pin, String) {
+    certificate_with(|_| {})
+}
+
+/// The same, changed first.
+fn certificate_with(change: impl FnOnce(&mut CertificateParams)) -> (CertificateDer<'static>, Pin, String) {
     let (key, mut params) =
         (KeyPair::generate().unwrap(), CertificateParams::new(["hub.example".into()]).unwrap());
     (params.not_before, params.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(2030, 1, 1));
+    change(&mut params);
     let certificate = params.self_signed(&key).unwrap();
     (certificate.der().clone(), Pin::of(&key.subject_public_key_info()), certificate.pem())
 }
@@ -93,6 +99,22 @@ fn of_authorities_name_and_time_are() {
     assert!(why(verify(&[], file(), &another, "hub.example", BEGIN)).contains("authorities of FILE"));
     std::fs::remove_file(&path).unwrap();
     assert!(why(trusted("hub.example", BEGIN)).contains("nobody can vouch for it"), "it is read each time");
+}
+
+/// A certificate for a hub that was made in one line is often that of an authority.
+#[test]
+fn an_authority_is_no_hub_and_has_a_key_like_any_other() {
+    let home = tempfile::tempdir().unwrap();
+    let (shown, pin, text) =
+        certificate_with(|params| params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained));
+    let path = home.path().join("ca.pem");
+    std::fs::write(&path, text).unwrap();
+    assert_eq!(verify(&[pin], None, &shown, "hub.example", BEGIN), Ok(()));
+    let Err(Broken::Distrusted(why)) = verify(&[], Some(Source::File(path)), &shown, "hub.example", BEGIN)
+    else {
+        panic!()
+    };
+    assert!(why.contains("CA:TRUE") && why.contains("pin its key"), "{why}");
 }
 
 #[test]
