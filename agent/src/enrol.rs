@@ -1,14 +1,13 @@
 //! Enrolment: a machine that has a join token becomes an agent.
 //!
 //! The token's secret never leaves the machine: the request is signed under a key derived from it, and so is
-//! the answer, which carries back our nonce. Only then is anything of the answer believed. A hub that is away
-//! or busy is asked again; one that says no is not.
+//! the answer, which carries back our nonce. Only then is anything of the answer believed. A hub that is away, busy, or not
+//! trusted yet is asked again; one that says no is not.
 
 use crate::{
     backoff::{Backoff, ENROLLING, random},
     clock::Clock,
-    settings::HubUrl,
-    transport::{ANSWER_WITHIN, Connection, Failure, Method, Refusal, nonce, verified},
+    transport::{ANSWER_WITHIN, Connection, Failure, Hub, Method, Refusal, nonce, verified},
 };
 use pingup_protocol::{
     enrol::{Credentials, EnrolAnswer, EnrolBody, HostInfo, JoinToken},
@@ -52,11 +51,12 @@ pub struct Machine {
 }
 
 /// Asks until the hub has decided.
-pub async fn enrol(hub: &HubUrl, token: &JoinToken, machine: &Machine) -> Result<Credentials, EnrolError> {
+pub async fn enrol(hub: &Hub, token: &JoinToken, machine: &Machine) -> Result<Credentials, EnrolError> {
     let key = Key::new(&derive_enrolment(&token.secret));
     let clock = Clock::default();
     let mut backoff = Backoff::new(ENROLLING);
-    let mut logged = false;
+    // What the log has last said: that nobody is there, that somebody else is, or that the hub refuses.
+    let mut logged = None;
     loop {
         let asked = clock.hub_now();
         let failure = match attempt(hub, token, &key, machine, asked).await {
@@ -75,8 +75,9 @@ pub async fn enrol(hub: &HubUrl, token: &JoinToken, machine: &Machine) -> Result
             }
             Failure::Unverified(_) => return Err(EnrolError::NotTheHub(failure)),
             Failure::Local(_) => return Err(EnrolError::Local(failure)),
-            Failure::Refused(_) | Failure::Unreachable { .. } => {
-                if !std::mem::replace(&mut logged, true) {
+            Failure::Refused(_) | Failure::Unreachable { .. } | Failure::Untrusted { .. } => {
+                let kind = std::mem::discriminant(&failure);
+                if logged.replace(kind) != Some(kind) {
                     tracing::warn!("not enrolled yet, trying again: {failure}");
                 }
                 tokio::time::sleep(backoff.after_failure(failure.retry_after(), random())).await;
@@ -86,7 +87,7 @@ pub async fn enrol(hub: &HubUrl, token: &JoinToken, machine: &Machine) -> Result
 }
 
 async fn attempt(
-    hub: &HubUrl,
+    hub: &Hub,
     token: &JoinToken,
     key: &Key,
     machine: &Machine,

@@ -12,7 +12,7 @@
 //! | [`identity`], [`enrol`], [`join_token`], [`host`], [`introduction`] | who this is; how it became so; what it says of itself, and when |
 //! | [`collect`] | one file a source, one sample out |
 //! | [`spool`] | samples and scans on disk until the hub has committed them |
-//! | [`transport`] | two connections, one signed request; whether the hub is there |
+//! | [`transport`] | two connections, one signed request; whether the hub is there, and is the hub |
 //! | [`push`], [`heartbeat`], [`pull`], [`report`], [`config`] | the five things said to the hub |
 //! | [`keys`] | those at hand, and how new ones take their place |
 //! | [`execute`], [`journal`] | doing what was asked, at most once |

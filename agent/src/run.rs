@@ -38,7 +38,7 @@ use crate::{
     state::StateDir,
     status::{StatusKeeper, Vitals},
     stop::{self, Stop, Stopper},
-    transport::{Link, Revoked},
+    transport::{Hub, Link, Revoked},
 };
 use ending::{Signals, bounded};
 use enrolling::become_agent;
@@ -47,21 +47,23 @@ use tokio::time::{Instant, MissedTickBehavior, sleep_until};
 
 /// Works until it is told to stop.
 pub async fn run(settings: Settings) -> Result<(), RunError> {
+    let hub = Hub::new(settings.hub.clone(), settings.trust.clone())?;
     let mut signals = Signals::listen().map_err(RunError::Signals)?;
     let state = StateDir::open(&settings.state_dir)?;
     let copy = copied::found(&settings.state_dir)?;
     let keys = match Keys::load(&state)? {
         Some(keys) => keys,
         None if copy.is_some() => return Err(RunError::HalfReset(settings.state_dir)),
-        None => match signals.or(become_agent(&settings, &state)).await {
+        None => match signals.or(become_agent(&hub, &settings, &state)).await {
             Some(enrolled) => enrolled?,
             None => return Ok(()),
         },
     };
     // Used just now, or before a crash, or brought by an installation that did not need it.
     join_token::forget(&state)?;
-    tracing::info!(agent = %keys.current().agent_id, hub = %settings.hub, version = env!("CARGO_PKG_VERSION"), "started");
-    let agent = Box::pin(Agent::open(&settings, &state, keys)).await?;
+    let (id, version) = (&keys.current().agent_id, env!("CARGO_PKG_VERSION"));
+    tracing::info!(agent = %id, hub = %hub.url(), known_by = hub.known_by(), version, "started");
+    let agent = Box::pin(Agent::open(hub, &settings, &state, keys)).await?;
     let (stopper, stop) = stop::channel();
     let ended = match copy {
         None => Box::pin(agent.work(&mut signals, stopper, &stop)).await,
@@ -97,9 +99,10 @@ struct Agent {
 }
 
 impl Agent {
-    async fn open(settings: &Settings, state: &StateDir, keys: Keys) -> Result<Self, RunError> {
+    async fn open(hub: Hub, settings: &Settings, state: &StateDir, keys: Keys) -> Result<Self, RunError> {
         let now = machine_time();
-        let link = Link::with_keys(settings.hub.clone(), keys);
+        let vitals = Rc::new(Vitals::begun(keys.current().agent_id.as_str(), &hub, now));
+        let link = Link::with_keys(hub, keys);
         let clock = Rc::new(Clock::default());
         let spool = SharedSpool::new(Spool::open(&state.subdirectory("spool")?, settings.spool, now)?);
         let (collector, primed_at) = (Collector::primed().await, Instant::now());
@@ -108,12 +111,12 @@ impl Agent {
         let config = Rc::new(ConfigKeeper::open(state.join("config.json"), Effective::of(settings))?);
         let schedule = state.join(discover::FILE);
         let results = Results::new(Journal::open(state, now)?);
-        let vitals = Rc::new(Vitals::begun(link.identity().agent_id.as_str(), &settings.hub, now));
         Ok(Self {
             folder: settings.state_dir.clone(),
             status: StatusKeeper {
                 path: state.join(crate::status::FILE),
                 vitals: Rc::clone(&vitals),
+                link: Rc::clone(&link),
                 spool: Rc::clone(&spool),
                 results: Rc::clone(&results),
                 config: Rc::clone(&config),

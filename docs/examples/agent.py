@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A pingup agent in Python 3.9+, standard library only, written from docs/protocol.md; § numbers point there.
 
-    python3 agent.py run --hub URL --join-token TOKEN --state FILE [--interval 5] [--count N]
+    python3 agent.py run --hub URL [--hub-ca FILE] --join-token TOKEN --state FILE [--interval 5] [--count N]
     python3 agent.py vectors protocol/tests/vectors.json
 
 It enrols, pushes samples, beats, fetches signed commands and runs `ping`, the only action it allows. Its state is
@@ -373,6 +373,7 @@ def main():
     commands = parser.add_subparsers(dest="command", required=True)
     runs = commands.add_parser("run", help="enrol if the state is empty, then work")
     runs.add_argument("--hub", required=True)
+    runs.add_argument("--hub-ca", help="PEM file of the authority that certified an https hub, else the system's")
     runs.add_argument("--join-token", help="needed once, while the state is empty")
     runs.add_argument("--state", required=True, help="a JSON file with this agent's keys")
     runs.add_argument("--interval", type=float, default=5.0, help="seconds between samples")
@@ -384,7 +385,7 @@ def main():
     if given.command == "vectors":
         return vectors.check(given.file)
     try:
-        hub, state = Hub(given.hub, given.insecure_http), State(given.state)
+        hub, state = Hub(given.hub, given.insecure_http, given.hub_ca), State(given.state)
         enrol(hub, state, given.join_token)
         agent = Agent(hub, state)
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -11,6 +11,7 @@ import http.client
 import ipaddress
 import json
 import re
+import ssl
 import urllib.parse
 from datetime import datetime, timezone
 
@@ -230,17 +231,26 @@ class Answer:
 
 
 class Hub:
-    """Where the hub is; each request has a connection of its own, so that any thread may ask."""
+    """Where the hub is; each request has a connection of its own, so that any thread may ask.
 
-    def __init__(self, url, insecure_http):
+    Over https the hub's certificate must be of an authority in the PEM file `ca`, or of one that this system trusts, for
+    the hub's name and for now: before that is shown, nothing is sent.
+    """
+
+    def __init__(self, url, insecure_http, ca=None):
         parts = urllib.parse.urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.path not in ("", "/"):
             raise Stop("--hub: a URL such as http://127.0.0.1:8080 expected")
         if parts.scheme == "http" and not insecure_http and not is_loopback(parts.hostname):  # §3
             raise Stop("--hub: plain http leaves this machine; use https, or --insecure-http if that is meant")
         self.host, self.port = parts.hostname, parts.port
+        if parts.scheme == "http" and ca:
+            raise Stop("--hub-ca: proves nothing over plain http; the hub's URL must begin with https")
+        try:
+            self.tls = ssl.create_default_context(cafile=ca) if parts.scheme == "https" else None
+        except OSError as error:  # not there, or no certificate in it
+            raise Stop(f"--hub-ca: {ca}: {error}") from None
         self.keeps_secrets = parts.scheme == "https" or is_loopback(parts.hostname)  # §9
-        self.connection = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
 
     def ask(self, method, path, token=None, body=None, timeout=30):
         """Sends one request; raises OSError or HTTPException when no answer comes."""
@@ -249,7 +259,10 @@ class Hub:
             headers["Authorization"] = "Bearer " + token
         if body is not None:
             headers["Content-Type"] = "application/json"
-        connection = self.connection(self.host, self.port, timeout=timeout)
+        if self.tls:
+            connection = http.client.HTTPSConnection(self.host, self.port, timeout=timeout, context=self.tls)
+        else:
+            connection = http.client.HTTPConnection(self.host, self.port, timeout=timeout)
         try:
             connection.request(method, path, body, headers)
             answer = connection.getresponse()

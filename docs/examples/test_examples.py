@@ -71,6 +71,13 @@ class Keys(unittest.TestCase):
         for url in ["http://localhost:1", "http://127.0.0.2", "http://[::1]:8080", "https://hub.example"]:
             Hub(url, insecure_http=False)
 
+    def test_an_authority_is_one_or_is_refused(self):
+        with tempfile.NamedTemporaryFile() as empty:
+            for url, ca in [("http://localhost:1", empty.name), ("https://hub.example", empty.name),
+                            ("https://hub.example", "/nowhere/ca.pem")]:
+                with self.assertRaisesRegex(Stop, "--hub-ca: "):
+                    Hub(url, insecure_http=False, ca=ca)
+
 
 class Times(unittest.TestCase):
     def test_any_number_of_digits_and_any_offset_is_read(self):

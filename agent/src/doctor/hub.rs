@@ -1,10 +1,10 @@
-//! The hub: whether it is named, found, reached; whether it is one; what time it has; and whether it knows the key.
+//! The hub: whether it is named, found, trusted, reached; whether it is one; what time it has; and whether it knows the key.
 
-use super::Check;
+use super::{Check, tls};
 use crate::{
     clock::machine_time,
     identity::Identity,
-    settings::{HubUrl, HubUrlError},
+    settings::{Draft, HubUrl, HubUrlError},
     transport::{Connection, Failure, Method, for_log},
 };
 use pingup_protocol::{limits::FUTURE_SECONDS_MAX, time::Timestamp};
@@ -27,18 +27,32 @@ struct Health {
 }
 
 /// Examines everything about the hub; what one check needs that failed is not examined any further.
-pub(super) async fn checks(
-    hub: Option<&Result<HubUrl, HubUrlError>>,
-    identity: Option<Identity>,
-) -> Vec<Check> {
-    let (mut checks, url) = address(hub);
+pub(super) async fn checks(draft: &Draft, identity: Option<Identity>) -> Vec<Check> {
+    let (check, url) = address(draft.hub.as_ref());
+    let mut checks = vec![check];
     let Some(url) = url else { return checks };
+    let hub = match tls::rule(&url, &draft.trust) {
+        Ok(hub) => hub,
+        Err(check) => {
+            checks.push(check);
+            return checks;
+        }
+    };
+    let is_plain = url.tls_name().is_none();
+    checks.extend(is_plain.then(|| tls::plain(&url)));
     let (check, found) = resolve(&url).await;
     checks.push(check);
     if !found {
         return checks;
     }
-    let mut connection = Connection::new(url.clone());
+    if !is_plain {
+        let (check, trusted) = tls::check(&hub).await;
+        checks.push(check);
+        if !trusted {
+            return checks;
+        }
+    }
+    let mut connection = Connection::new(hub.clone());
     let (check, reached) = health(&mut connection, &url).await;
     checks.push(check);
     if !reached {
@@ -46,44 +60,20 @@ pub(super) async fn checks(
     }
     checks.push(clock(&mut connection).await);
     if let Some(identity) = identity {
-        checks.push(super::identity::at_hub(url, identity).await);
+        checks.push(super::identity::at_hub(hub, identity).await);
     }
     checks
 }
 
-/// The address, and the scheme, which is one of its own.
-fn address(hub: Option<&Result<HubUrl, HubUrlError>>) -> (Vec<Check>, Option<HubUrl>) {
-    let written = "hub = \"http://HOST:PORT\" in the settings, or --hub";
+fn address(hub: Option<&Result<HubUrl, HubUrlError>>) -> (Check, Option<HubUrl>) {
+    let written = "hub = \"https://HOST:PORT\" in the settings, or --hub";
     match hub {
-        None => (vec![Check::fail("hub", "nobody said where it is", written)], None),
+        None => (Check::fail("hub", "nobody said where it is", written), None),
         Some(Err(error @ HubUrlError::Malformed(_))) => {
-            (vec![Check::fail("hub", error.to_string(), written)], None)
+            (Check::fail("hub", error.to_string(), written), None)
         }
-        Some(Err(error @ HubUrlError::Tls)) => {
-            let remedy =
-                "a tunnel (stunnel, ssh -L, WireGuard) that ends on this machine; then http://127.0.0.1:PORT";
-            (vec![Check::fail("tls", error.to_string(), remedy)], None)
-        }
-        Some(Err(error @ HubUrlError::Plain(_))) => {
-            let remedy =
-                "a tunnel that ends on this machine; or insecure_http = true, on a network that you trust";
-            (vec![Check::fail("tls", error.to_string(), remedy)], None)
-        }
-        Some(Ok(url)) => {
-            let tls = match url.is_local() {
-                true => Check::ok(
-                    "tls",
-                    "none: plain HTTP, which does not leave this machine; https is not spoken",
-                ),
-                false => Check::warn(
-                    "tls",
-                    "none: plain HTTP over the network, as --insecure-http allows; https is not spoken. Payloads are \
-                     signed, but for others to read",
-                    "a tunnel that ends on this machine, unless you trust the network",
-                ),
-            };
-            (vec![Check::ok("hub", url.to_string()), tls], Some(url.clone()))
-        }
+        Some(Err(error @ HubUrlError::Plain(_))) => (tls::refused(error), None),
+        Some(Ok(url)) => (Check::ok("hub", url.to_string()), Some(url.clone())),
     }
 }
 
@@ -223,7 +213,7 @@ mod tests {
     #[test]
     fn what_is_said_of_the_address_holds_no_password() {
         let url = HubUrl::parse("http://user:secret@host", true);
-        let (checks, found) = address(Some(&url));
-        assert!(found.is_none() && checks.iter().all(|check| !check.detail.contains("secret")));
+        let (check, found) = address(Some(&url));
+        assert!(found.is_none() && !check.detail.contains("secret"), "{}", check.detail);
     }
 }

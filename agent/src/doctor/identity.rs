@@ -5,8 +5,7 @@ use crate::{
     heartbeat,
     identity::Identity,
     join_token,
-    settings::HubUrl,
-    transport::{Failure, Link},
+    transport::{Failure, Hub, Link},
 };
 use pingup_protocol::{enrol::Credentials, problem::ProblemType};
 use std::{io, path::Path};
@@ -64,9 +63,9 @@ fn absent(state: &Path, has_token: bool) -> Check {
 
 /// Whether the hub knows the key, and this machine the hub's: a heartbeat of long ago changes nothing, and is answered
 /// and signed like any other.
-pub(super) async fn at_hub(url: HubUrl, identity: Identity) -> Check {
+pub(super) async fn at_hub(hub: Hub, identity: Identity) -> Check {
     let agent = identity.agent_id.to_string();
-    let mut session = Link::new(url, identity).session("doctor");
+    let mut session = Link::new(hub, identity).session("doctor");
     let anew = format!(
         "enrol anew: empty the state folder, and use a token made with `pingup-server join-token create --replace {agent}`"
     );

@@ -7,6 +7,7 @@ mod identity;
 mod kept;
 mod spool;
 mod state;
+mod tls;
 
 use crate::{exit::Exit, once::PrintError, settings::Draft};
 use serde::Serialize;
@@ -86,7 +87,7 @@ async fn checks(draft: &Draft) -> Vec<Check> {
         }
         Err(error) => checks.push(Check::fail("state", error.to_string(), "name one: --state-dir DIR")),
     }
-    checks.extend(hub::checks(draft.hub.as_ref(), identity).await);
+    checks.extend(hub::checks(draft, identity).await);
     checks
 }
 

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 pub(super) const PROGRAM: &str = "/usr/local/bin/pingup-agent";
 /// Its settings.
 pub const CONFIG: &str = "/etc/pingup-agent/agent.toml";
+/// The authorities that certify its hub, where they were not in a place that stays.
+pub(super) const AUTHORITIES: &str = "/etc/pingup-agent/hub-ca.pem";
 /// What install made, a path a line: what uninstall removes.
 pub(super) const MADE: &str = "/etc/pingup-agent/installed";
 /// Its state. systemd makes a link of it to [`PRIVATE_STATE`] while the service's user is made up.

@@ -8,9 +8,11 @@
 //! A join token goes into the state folder, closed to others, where the agent uses it once and removes it: it is in
 //! no unit, no settings and no list of processes.
 
+mod authorities;
 mod files;
 mod init;
 mod layout;
+mod program;
 mod steps;
 mod teller;
 mod uninstall;
@@ -25,10 +27,12 @@ use crate::{
     join_token,
     settings::{Amendment, SettingsError, amended},
     state::StateError,
+    transport::AuthoritiesError,
 };
 use files::{Change, Content, Item};
 use layout::PROGRAM;
 use pingup_protocol::enrol::JoinToken;
+use program::program;
 use std::{
     collections::BTreeSet,
     io,
@@ -36,9 +40,6 @@ use std::{
     path::{Path, PathBuf},
 };
 use teller::Teller;
-
-/// Folders that programs stay in: one that lies there is used where it is.
-const PROGRAM_FOLDERS: [&str; 2] = ["/usr", "/opt"];
 
 /// What `install` is to do.
 #[derive(Debug)]
@@ -53,6 +54,8 @@ pub struct Order {
     pub token: Option<JoinToken>,
     /// Settings to write; what is not named stays as it is.
     pub settings: Vec<Amendment>,
+    /// The file of authorities that certify the hub, where one was named.
+    pub authorities: Option<PathBuf>,
     /// Whether actions are to run as root; as it is without it.
     pub actions_as_root: Option<bool>,
 }
@@ -80,6 +83,9 @@ pub enum InstallError {
     /// Settings that `run` would refuse.
     #[error(transparent)]
     Settings(#[from] SettingsError),
+    /// The hub's authorities cannot be used.
+    #[error("hub-ca: {0}")]
+    Authorities(#[from] AuthoritiesError),
     /// The state cannot be used.
     #[error(transparent)]
     State(#[from] StateError),
@@ -115,6 +121,7 @@ impl From<&InstallError> for Exit {
             | InstallError::NoInit
             | InstallError::NoActions(_)
             | InstallError::Enrolled
+            | InstallError::Authorities(_)
             | InstallError::Settings(_) => Self::Usage,
             InstallError::State(_) | InstallError::Io { .. } | InstallError::Step { .. } => Self::Io,
         }
@@ -168,7 +175,13 @@ fn items(order: &Order, init: Init) -> Result<Vec<Item>, InstallError> {
     let text =
         |path: &str, mode, text: String| Item { path: path.into(), mode, content: Content::Text(text) };
     let mut items = vec![Item { path: STATE.into(), mode: 0o700, content: Content::Folder }];
-    let (settings, mode) = settings(order)?;
+    let mut amendments = order.settings.clone();
+    if let Some(from) = &order.authorities {
+        let place = authorities::place(root, from)?;
+        amendments.push(place.amendment);
+        items.extend(place.copy);
+    }
+    let (settings, mode) = settings(root, &amendments)?;
     items.push(text(CONFIG, mode, settings));
     if let Some(from) = copied {
         items.push(Item { path: PROGRAM.into(), mode: 0o755, content: Content::Program(from) });
@@ -191,8 +204,8 @@ fn items(order: &Order, init: Init) -> Result<Vec<Item>, InstallError> {
 }
 
 /// The settings as they will stand, checked as `run` checks them, and the mode of their file.
-fn settings(order: &Order) -> Result<(String, u32), InstallError> {
-    let path = order.root.path(CONFIG);
+fn settings(root: &Root, amendments: &[Amendment]) -> Result<(String, u32), InstallError> {
+    let path = root.path(CONFIG);
     let (before, mode) = match std::fs::read_to_string(&path) {
         Ok(text) => {
             let metadata = std::fs::metadata(&path).map_err(InstallError::io(&path))?;
@@ -201,20 +214,7 @@ fn settings(order: &Order) -> Result<(String, u32), InstallError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => (None, 0o644),
         Err(error) => return Err(InstallError::io(&path)(error)),
     };
-    Ok((amended(before.as_deref(), &order.settings)?, mode))
-}
-
-/// The path that the service starts, and what to copy there, unless this program lies where programs stay. Into
-/// another folder it is always copied.
-fn program(root: &Root) -> Result<(String, Option<PathBuf>), InstallError> {
-    let this = std::env::current_exe().map_err(InstallError::io(Path::new("this program")))?;
-    let stays = root.is_machine() && PROGRAM_FOLDERS.iter().any(|folder| this.starts_with(folder));
-    // Service files have quoting rules of their own; a plain path needs none of them.
-    let is_plain = |path: &&str| path.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._+-".contains(&b));
-    match this.to_str().filter(is_plain) {
-        Some(path) if stays => Ok((path.to_owned(), None)),
-        _ => Ok((PROGRAM.to_owned(), Some(this))),
-    }
+    Ok((amended(before.as_deref(), amendments)?, mode))
 }
 
 /// Paths that were made.

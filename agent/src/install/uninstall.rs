@@ -3,7 +3,7 @@
 use super::{
     InstallError, Made, Root, Teller,
     init::Init,
-    layout::{CONFIG, LOG, MADE, PRIVATE_STATE, PROGRAM, STATE},
+    layout::{AUTHORITIES, CONFIG, LOG, MADE, PRIVATE_STATE, PROGRAM, STATE},
     may_change,
 };
 use crate::state::{StateError, is_held};
@@ -21,7 +21,7 @@ pub(super) fn is_removable(path: &str) -> bool {
     let of = |init: &Init| {
         path == init.service_path() || init.actions().is_some_and(|(actions, _)| path == actions)
     };
-    path == PROGRAM || path == CONFIG || Init::ALL.iter().any(of)
+    [PROGRAM, CONFIG, AUTHORITIES].contains(&path) || Init::ALL.iter().any(of)
 }
 
 /// What install made.
@@ -130,7 +130,8 @@ mod tests {
 
     #[test]
     fn what_install_makes_can_be_removed() {
-        for path in [PROGRAM, CONFIG, Init::Systemd.service_path(), Init::OpenRc.service_path()] {
+        for path in [PROGRAM, CONFIG, AUTHORITIES, Init::Systemd.service_path(), Init::OpenRc.service_path()]
+        {
             assert!(is_removable(path), "{path}");
         }
         assert!(!is_removable("/etc") && !is_removable(STATE));

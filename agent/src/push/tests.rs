@@ -6,7 +6,7 @@ use crate::{
     identity::Identity,
     spool::{Bounds, Kind, Spool},
     stop,
-    transport::Link,
+    transport::{Hub, Link},
 };
 use pingup_protocol::{
     enrol::{Credentials, KeyPair},
@@ -31,8 +31,8 @@ fn witnessed_pusher(home: &tempfile::TempDir, waiting: u64) -> (Pusher, Word) {
         keys: KeyPair { up: key.clone(), down: key },
         token: "t".into(),
     };
-    let url = crate::settings::HubUrl::parse("http://127.0.0.1:1", false).unwrap();
-    let link = Link::new(url.clone(), Identity::new(&credentials).unwrap());
+    let hub = Hub::at("http://127.0.0.1:1");
+    let link = Link::new(hub.clone(), Identity::new(&credentials).unwrap());
     // However late these tests are run.
     let bounds = Bounds { bytes_max: 1 << 30, age_max: Duration::from_secs(100 * 366 * 86_400) };
     let mut spool = Spool::open(home.path(), bounds, NOON).unwrap();
@@ -42,7 +42,7 @@ fn witnessed_pusher(home: &tempfile::TempDir, waiting: u64) -> (Pusher, Word) {
         link.session("push"),
         SharedSpool::new(spool),
         Rc::new(Clock::default()),
-        Rc::new(Vitals::begun("a", &url, NOON)),
+        Rc::new(Vitals::begun("a", &hub, NOON)),
         witness,
     );
     (pusher, word)

@@ -71,7 +71,7 @@ pub(super) fn judge(answered: &Answered, sent: Sent) -> Verdict {
 fn judge_failure(failure: &Failure, sent: Sent) -> Verdict {
     let later = Verdict::Later { retry_after: failure.retry_after() };
     let Some(refusal) = failure.refusal() else {
-        return if matches!(failure, Failure::Unreachable { .. }) { Verdict::Away } else { later };
+        return if failure.is_absence() { Verdict::Away } else { later };
     };
     let why = || refusal.to_string();
     match refusal.kind {
@@ -169,6 +169,8 @@ mod tests {
     fn a_hub_that_is_away_is_none_that_says_not_now() {
         let away = Err(Failure::Unreachable { hub: "x".into(), reason: "refused".into() });
         assert_eq!(judge(&away, SENT), Verdict::Away);
+        let another = Err(Failure::Untrusted { hub: "x".into(), reason: "its key is another".into() });
+        assert_eq!(judge(&another, SENT), Verdict::Away, "whatever it would say");
         let strange = Err(Failure::Unverified("x".into()));
         assert_eq!(judge(&strange, SENT), Verdict::Later { retry_after: None });
     }

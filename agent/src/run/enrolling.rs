@@ -10,10 +10,11 @@ use crate::{
     reset,
     settings::Settings,
     state::{StateDir, StateError},
+    transport::Hub,
 };
 
 /// Enrols, and keeps the keys that the hub gave.
-pub(super) async fn become_agent(settings: &Settings, state: &StateDir) -> Result<Keys, RunError> {
+pub(super) async fn become_agent(hub: &Hub, settings: &Settings, state: &StateDir) -> Result<Keys, RunError> {
     let given = settings.join_token.clone();
     let waiting = || join_token::waiting(state).transpose();
     let Some(token) = given.map(Ok).or_else(waiting).transpose()? else {
@@ -24,7 +25,7 @@ pub(super) async fn become_agent(settings: &Settings, state: &StateDir) -> Resul
         machine_id: host::machine_id(reset::salt(state)?.as_deref()),
         info: host::info(&settings.ssh, &settings.labels).await,
     };
-    let credentials = enrol(&settings.hub, &token, &machine).await?;
+    let credentials = enrol(hub, &token, &machine).await?;
     Identity::save(state, &credentials)?;
     tracing::info!(agent = %credentials.agent_id, "enrolled");
     let damaged = || StateError::Damaged {

@@ -1,14 +1,21 @@
 //! Why an agent ended that nobody told to.
 
 use crate::{
-    enrol::EnrolError, exit::Exit, join_token::JoinTokenFileError, spool::SpoolError, state::StateError,
-    transport::Revoked,
+    enrol::EnrolError,
+    exit::Exit,
+    join_token::JoinTokenFileError,
+    spool::SpoolError,
+    state::StateError,
+    transport::{Revoked, TlsError},
 };
 use std::io;
 
 /// Why an agent ended that nobody told to.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
+    /// The hub cannot be known by what was said.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The state cannot be used.
     #[error(transparent)]
     State(#[from] StateError),
@@ -46,7 +53,7 @@ impl From<&RunError> for Exit {
     fn from(error: &RunError) -> Self {
         match error {
             RunError::State(_) | RunError::Spool(_) | RunError::Signals(_) => Self::Io,
-            RunError::NoJoinToken(_) | RunError::JoinToken(_) => Self::Usage,
+            RunError::Tls(_) | RunError::NoJoinToken(_) | RunError::JoinToken(_) => Self::Usage,
             RunError::NotEnrolled(_) | RunError::HalfReset(_) => Self::NotEnrolled,
             RunError::Revoked(_) => Self::Revoked,
         }

@@ -112,7 +112,8 @@ mod tests {
     fn what_run_would_refuse_is_not_written() {
         let refusal = |before, amendments: &[Amendment]| amended(before, amendments).unwrap_err().to_string();
         assert!(refusal(None, &[]).contains("hub: where is it?"));
-        assert!(refusal(None, &[hub("https://hub.example")]).contains("not spoken yet"));
+        let pinned = Amendment::list("hub_pin", &["sha256//x".into()]);
+        assert!(refusal(None, &[hub("https://hub.example"), pinned]).contains("hub-pin: "));
         assert!(refusal(Some("hub = "), &[]).contains("line 1"));
         assert!(refusal(Some("hubb = 1\n"), &[hub("http://localhost")]).contains("hubb"));
         let wrong = [hub("http://localhost"), Amendment::text("interval", "soon")];

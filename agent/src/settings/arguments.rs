@@ -84,9 +84,16 @@ pub(super) struct InstallArguments {
     /// systemd, openrc or launchd [default: the one that is found]
     #[arg(long, value_name = "MANAGER")]
     pub(super) init: Option<String>,
-    /// The hub, e.g. http://127.0.0.1:8080
+    /// The hub, e.g. https://hub.example:8443
     #[arg(long, env = "PINGUP_HUB", value_name = "URL")]
     pub(super) hub: Option<String>,
+    /// The hub's key over https, as the hub prints it: sha256//…; may be said more than once
+    #[arg(long, env = "PINGUP_HUB_PIN", value_name = "PIN", value_delimiter = ',')]
+    pub(super) hub_pin: Option<Vec<String>>,
+    /// A PEM file: only who is certified by this is the hub. Copied to /etc/pingup-agent, unless it lies below /etc, /usr
+    /// or /opt already
+    #[arg(long, env = "PINGUP_HUB_CA", value_name = "FILE")]
+    pub(super) hub_ca: Option<String>,
     /// A file with what to enrol with, or - for stdin; else PINGUP_JOIN_TOKEN holds the token itself
     #[arg(long, value_name = "FILE")]
     pub(super) join_token: Option<String>,
@@ -137,9 +144,15 @@ pub(super) struct StatusArguments {
 /// Every setting of `run`. Each is a key of the file as well, with _ for -.
 #[derive(Args, Clone, Default)]
 pub(super) struct RunArguments {
-    /// The hub, e.g. http://127.0.0.1:8080
+    /// The hub, e.g. https://hub.example:8443
     #[arg(long, env = "PINGUP_HUB", value_name = "URL")]
     pub(super) hub: Option<String>,
+    /// The hub's key over https, as the hub prints it: sha256//…; may be said more than once
+    #[arg(long, env = "PINGUP_HUB_PIN", value_name = "PIN", value_delimiter = ',')]
+    pub(super) hub_pin: Option<Vec<String>>,
+    /// A PEM file: only who is certified by this is the hub [default, without a pin: the system's authorities]
+    #[arg(long, env = "PINGUP_HUB_CA", value_name = "FILE")]
+    pub(super) hub_ca: Option<String>,
     /// What to enrol with, once: pjt_… (others can see a process's flags: better the variable or the file)
     #[arg(long, env = "PINGUP_JOIN_TOKEN", value_name = "TOKEN", hide_env_values = true)]
     pub(super) join_token: Option<String>,
@@ -204,6 +217,8 @@ impl RunArguments {
         let listed = super::values::list;
         Self {
             hub: said(self.hub).or(other.hub),
+            hub_pin: listed(self.hub_pin).or(other.hub_pin),
+            hub_ca: said(self.hub_ca).or(other.hub_ca),
             join_token: said(self.join_token).or(other.join_token),
             state_dir: said(self.state_dir).or(other.state_dir),
             interval: said(self.interval).or(other.interval),

@@ -1,8 +1,8 @@
 //! Settings that need not hold: what an examination starts from, as far as it goes.
 
 use super::{
-    HubUrl, HubUrlError, RunArguments, Settings, SettingsError, check, default_state_dir, file, service,
-    values,
+    HubUrl, HubUrlError, RunArguments, Settings, SettingsError, Trust, check, default_state_dir, file,
+    service, values,
 };
 use std::path::PathBuf;
 
@@ -13,6 +13,8 @@ pub struct Draft {
     pub file: Option<PathBuf>,
     /// Where the hub is; nothing when nobody said.
     pub hub: Option<Result<HubUrl, HubUrlError>>,
+    /// By what it is known.
+    pub trust: Result<Trust, SettingsError>,
     /// Where the state is.
     pub state_dir: Result<PathBuf, SettingsError>,
     /// All of it, as `run` would take it.
@@ -32,9 +34,14 @@ impl Draft {
             None => (flags, None),
         };
         let insecure_http = values::switch("insecure-http", texts.insecure_http.as_deref()).unwrap_or(false);
+        let hub = values::given(texts.hub.clone()).map(|hub| HubUrl::parse(&hub, insecure_http));
         Self {
             file,
-            hub: values::given(texts.hub.clone()).map(|hub| HubUrl::parse(&hub, insecure_http)),
+            trust: match &hub {
+                Some(Ok(url)) => Trust::of(url, texts.hub_pin.clone(), texts.hub_ca.clone()),
+                _ => Ok(Trust::default()),
+            },
+            hub,
             state_dir: match values::given(texts.state_dir.clone()) {
                 Some(path) => Ok(path.into()),
                 None => default_state_dir(),

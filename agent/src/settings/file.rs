@@ -9,6 +9,8 @@ use std::path::Path;
 #[serde(deny_unknown_fields)]
 struct File {
     hub: Option<String>,
+    hub_pin: Option<Vec<String>>,
+    hub_ca: Option<String>,
     join_token: Option<String>,
     state_dir: Option<String>,
     interval: Option<String>,
@@ -39,6 +41,8 @@ pub(super) fn parse(text: &str) -> Result<RunArguments, SettingsError> {
     let file: File = toml::from_str(text).map_err(|error| SettingsError(explain(&error, text)))?;
     Ok(RunArguments {
         hub: file.hub,
+        hub_pin: file.hub_pin,
+        hub_ca: file.hub_ca,
         join_token: file.join_token,
         state_dir: file.state_dir,
         interval: file.interval,

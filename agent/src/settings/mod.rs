@@ -12,6 +12,7 @@ mod hub_url;
 mod labels_file;
 mod scan;
 mod service;
+mod trust;
 mod values;
 
 pub use amend::{Amendment, amended};
@@ -19,6 +20,7 @@ pub use draft::Draft;
 pub use hub_url::{HubUrl, HubUrlError};
 pub use labels_file::LabelsFile;
 pub use scan::ScanSettings;
+pub use trust::Trust;
 
 use crate::{
     execute::AllowList,
@@ -43,7 +45,7 @@ const NAME_CHARS_MAX: usize = 128;
 pub struct SettingsError(String);
 
 impl SettingsError {
-    fn of(name: &str, what: impl std::fmt::Display) -> Self {
+    pub(crate) fn of(name: &str, what: impl std::fmt::Display) -> Self {
         Self(format!("{name}: {what}"))
     }
 }
@@ -106,6 +108,8 @@ pub enum Call {
 pub struct Settings {
     /// Where the hub is.
     pub hub: HubUrl,
+    /// By what it is known.
+    pub trust: Trust,
     /// What to enrol with, needed while the state is empty.
     pub join_token: Option<JoinToken>,
     /// Where the agent keeps what it must not forget.
@@ -196,15 +200,17 @@ fn check(texts: RunArguments) -> Result<Settings, SettingsError> {
     let insecure_http = values::switch("insecure-http", texts.insecure_http.as_deref())?;
     let hub = values::given(texts.hub).ok_or_else(|| {
         SettingsError(
-            "hub: where is it? --hub http://HOST:8080, or PINGUP_HUB, or hub = \"…\" in a file".into(),
+            "hub: where is it? --hub https://HOST:PORT, or PINGUP_HUB, or hub = \"…\" in a file".into(),
         )
     })?;
     let name = values::given(texts.name);
     if name.as_deref().is_some_and(|name| name.chars().count() > NAME_CHARS_MAX) {
         return Err(SettingsError::of("name", format!("at most {NAME_CHARS_MAX} characters expected")));
     }
+    let hub = HubUrl::parse(&hub, insecure_http).map_err(|e| SettingsError::of("hub", e))?;
     Ok(Settings {
-        hub: HubUrl::parse(&hub, insecure_http).map_err(|e| SettingsError::of("hub", e))?,
+        trust: Trust::of(&hub, texts.hub_pin, texts.hub_ca)?,
+        hub,
         join_token: join_token(texts.join_token)?,
         state_dir: match values::given(texts.state_dir) {
             Some(path) => path.into(),

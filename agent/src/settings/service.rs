@@ -31,6 +31,7 @@ pub(super) fn install(flags: InstallArguments) -> Result<Call, SettingsError> {
     if let Some(word) = values::given(flags.insecure_http) {
         settings.push(Amendment::switch("insecure_http", values::switch("insecure-http", Some(&word))?));
     }
+    settings.extend(values::list(flags.hub_pin).map(|words| Amendment::list("hub_pin", &words)));
     settings.extend(values::list(flags.allow).map(|words| Amendment::list("allow", &words)));
     let as_root = values::given(flags.actions_as_root);
     let actions_as_root = as_root.map(|word| values::switch("actions-as-root", Some(&word))).transpose()?;
@@ -40,6 +41,7 @@ pub(super) fn install(flags: InstallArguments) -> Result<Call, SettingsError> {
         dry_run: flags.place.dry_run,
         token: token(values::given(flags.join_token))?,
         settings,
+        authorities: values::given(flags.hub_ca).map(PathBuf::from),
         actions_as_root,
     })))
 }

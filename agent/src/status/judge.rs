@@ -63,12 +63,17 @@ pub(super) fn judge(agent: &Snapshot, now: Timestamp, alive: bool, no_room: Opti
     if seconds(agent.written_at, now) > STALE_AFTER.as_secs() {
         return trouble(format!("it was last heard of {} s ago", seconds(agent.written_at, now)));
     }
-    match (heard, &heard.last_push, silence(heard, now)) {
-        (Heard { copied: Some(why), .. }, ..) => trouble(format!("it neither pushes nor pulls: {why}")),
-        (_, Some(push), _) if !push.committed => trouble(push.answer.clone()),
-        (_, Some(Push { unstored: Some(why), .. }), _) => trouble(why.clone()),
+    if let Some(why) = &heard.copied {
+        return trouble(format!("it neither pushes nor pulls: {why}"));
+    }
+    if let Some(why) = &agent.distrust {
+        return trouble(why.clone());
+    }
+    match (&heard.last_push, silence(heard, now)) {
+        (Some(push), _) if !push.committed => trouble(push.answer.clone()),
+        (Some(Push { unstored: Some(why), .. }), _) => trouble(why.clone()),
         // However rarely it pushes.
-        (.., Some(why)) => trouble(why),
+        (_, Some(why)) => trouble(why),
         _ if agent.config_version.is_none() => {
             trouble("the configuration that was kept cannot be read; only ping may run".to_owned())
         }
@@ -111,6 +116,7 @@ mod tests {
                 pid: 1,
                 agent_id: "a".into(),
                 hub: "http://localhost".into(),
+                hub_known_by: None,
                 started_at: NOW.plus_seconds(-3_600),
                 ended: None,
                 last_push: Some(push),
@@ -119,6 +125,7 @@ mod tests {
                 pending_commands: Some(0),
                 copied: None,
             },
+            distrust: None,
             spool: SpoolState { records: 0, bytes: 0, bytes_max: 1, dropped: 0 },
             results_waiting: 0,
             config_version: Some(0),
@@ -146,6 +153,7 @@ mod tests {
             "its number is another's now"
         );
         assert_eq!(code(|agent| agent.heard.copied = Some("x".into()), true), 1);
+        assert_eq!(code(|agent| agent.distrust = Some("x".into()), true), 1, "the last push was well");
         assert_eq!(code(|agent| agent.written_at = NOW.plus_seconds(-151), true), 1);
         assert_eq!(code(|agent| agent.written_at = NOW.plus_seconds(-150), true), 0);
         assert_eq!(code(|agent| agent.config_version = None, true), 1);

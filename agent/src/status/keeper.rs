@@ -8,6 +8,7 @@ use crate::{
     report::Results,
     state::{StateError, write_lightly},
     stop::Stop,
+    transport::Link,
 };
 use std::{cell::Cell, path::PathBuf, rc::Rc, time::Duration};
 use tokio::time::timeout;
@@ -23,6 +24,8 @@ pub struct StatusKeeper {
     pub path: PathBuf,
     /// What the loops heard.
     pub vitals: Rc<Vitals>,
+    /// Whether the hub is trusted.
+    pub link: Rc<Link>,
     /// What waits.
     pub spool: Rc<SharedSpool>,
     /// What waits as well.
@@ -38,7 +41,7 @@ impl StatusKeeper {
         while !stop.is_set() {
             self.note(&failing);
             stop.sleep(EVERY_LEAST).await;
-            let heard = timeout(EVERY_MOST - EVERY_LEAST, self.vitals.changed());
+            let heard = timeout(EVERY_MOST - EVERY_LEAST, self.changed());
             // Whether anything was or not: it is time to write.
             let _ = stop.or(heard).await;
         }
@@ -48,6 +51,13 @@ impl StatusKeeper {
     pub fn end(&self, why: String) {
         self.vitals.ended(why);
         self.note(&Cell::new(false));
+    }
+
+    async fn changed(&self) {
+        tokio::select! {
+            () = self.vitals.changed() => {}
+            () = self.link.distrust_changed() => {}
+        }
     }
 
     /// An agent works as well without: it is said once.
@@ -66,6 +76,7 @@ impl StatusKeeper {
         let snapshot = Snapshot {
             written_at: machine_time(),
             heard: self.vitals.heard(),
+            distrust: self.link.distrust(),
             spool: SpoolState {
                 records: spool.waiting(),
                 bytes: spool.bytes(),

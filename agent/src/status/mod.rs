@@ -28,6 +28,9 @@ pub struct Snapshot {
     /// What its loops have heard.
     #[serde(flatten)]
     pub heard: Heard,
+    /// Why who answers at the hub's address is not trusted, if he is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub distrust: Option<String>,
     /// What waits for the hub.
     pub spool: SpoolState,
     /// Results of commands that wait for the hub.
@@ -48,6 +51,9 @@ pub struct Heard {
     pub agent_id: String,
     /// Where its hub is.
     pub hub: String,
+    /// By what it knows that one; not told by versions without TLS.
+    #[serde(default)]
+    pub hub_known_by: Option<String>,
     /// When it started.
     pub started_at: Timestamp,
     /// Why it ended, if it has.

@@ -110,10 +110,12 @@ fn text(report: &Report, now: Timestamp) -> String {
         Some(Service { manager, state }) => line(text, "service", format!("{manager} says: {state}")),
         None => line(text, "service", "not installed as one".to_owned()),
     }
-    let Some(Snapshot { written_at, heard, spool, results_waiting, config_version }) = &report.agent else {
+    let Some(Snapshot { written_at, heard, spool, results_waiting, config_version, .. }) = &report.agent
+    else {
         return lines;
     };
     line(text, "agent", format!("{} of {}", heard.agent_id, heard.hub));
+    line(text, "known by", heard.hub_known_by.clone().unwrap_or_else(|| "not told".to_owned()));
     line(text, "program", format!("pingup-agent {}, process {}", heard.version, heard.pid));
     line(text, "started", format!("{}; this is from {}", ago(heard.started_at, now), ago(*written_at, now)));
     let push = heard.last_push.as_ref();

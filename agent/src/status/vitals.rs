@@ -3,8 +3,7 @@
 use super::{Heard, Push};
 use crate::{
     clock::machine_time,
-    settings::HubUrl,
-    transport::{Failure, for_log},
+    transport::{Failure, Hub, for_log},
 };
 use pingup_protocol::{heartbeat::HeartbeatAnswer, metrics::PushAnswer, time::Timestamp};
 use std::cell::RefCell;
@@ -19,12 +18,13 @@ pub struct Vitals {
 
 impl Vitals {
     /// Those of `agent_id`, which began `now` to speak to `hub`.
-    pub fn begun(agent_id: &str, hub: &HubUrl, now: Timestamp) -> Self {
+    pub fn begun(agent_id: &str, hub: &Hub, now: Timestamp) -> Self {
         let heard = Heard {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
             agent_id: agent_id.to_owned(),
-            hub: hub.to_string(),
+            hub: hub.url().to_string(),
+            hub_known_by: Some(hub.known_by()),
             started_at: now,
             ended: None,
             last_push: None,

@@ -32,6 +32,10 @@ pub(super) struct Absence {
     backoff: RefCell<Backoff>,
     /// Since when it is away, as the log has it.
     since: Cell<Option<Instant>>,
+    /// Why who was reached last is not trusted, if he is not.
+    distrust: RefCell<Option<String>>,
+    /// The word that this has begun or ended.
+    news: Notify,
     is_hurried: Cell<bool>,
 }
 
@@ -53,6 +57,8 @@ impl Absence {
             changed: Notify::const_new(),
             backoff: RefCell::new(Backoff::new(AWAY)),
             since: Cell::new(None),
+            distrust: RefCell::new(None),
+            news: Notify::const_new(),
             is_hurried: Cell::new(false),
         }
     }
@@ -85,11 +91,16 @@ impl Absence {
         }
     }
 
-    /// It did not answer, or closed the connection: for all, unless that is known already. Said in the log once.
+    /// It did not answer, or closed the connection: for all, unless that is known already. Said in the log once, and again
+    /// when somebody else answers in its place, or no more.
     pub(super) fn lost(&self, failure: &Failure) {
+        let distrust = matches!(failure, Failure::Untrusted { .. }).then(|| failure.to_string());
+        let is_news = self.learn(distrust);
         if self.since.get().is_none() {
             self.since.set(Some(Instant::now()));
             tracing::warn!("{failure}; what is measured is spooled until it is back");
+        } else if is_news {
+            tracing::warn!("{failure}");
         }
         if !matches!(self.state.get(), State::Away(_)) {
             let wait = self.backoff.borrow_mut().after_failure(None, random());
@@ -102,6 +113,7 @@ impl Absence {
         match self.since.get() {
             Some(since) if asked > since => {
                 self.since.set(None);
+                self.learn(None);
                 tracing::info!("the hub answers again");
             }
             Some(_) => return,
@@ -109,6 +121,26 @@ impl Absence {
         }
         self.backoff.borrow_mut().reset();
         self.found();
+    }
+
+    /// Why who was reached last is not trusted, if he is not.
+    pub(super) fn distrust(&self) -> Option<String> {
+        self.distrust.borrow().clone()
+    }
+
+    /// Waits until that has begun or ended, since the last time this was waited for.
+    pub(super) async fn news(&self) {
+        self.news.notified().await;
+    }
+
+    /// Whether it has begun or ended by this.
+    fn learn(&self, distrust: Option<String>) -> bool {
+        let is_distrusted = distrust.is_some();
+        let is_news = self.distrust.replace(distrust).is_some() != is_distrusted;
+        if is_news {
+            self.news.notify_one();
+        }
+        is_news
     }
 
     /// Whether nobody sends.
@@ -130,85 +162,4 @@ impl Absence {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::{rc::Rc, time::Duration};
-    use tokio::time::Instant as Moment;
-
-    fn gone() -> Failure {
-        Failure::Unreachable { hub: "http://127.0.0.1:1".into(), reason: "refused".into() }
-    }
-
-    /// How long after it was lost the caller's turn came, with the clock of the test.
-    async fn turn_after(absence: &Absence) -> Duration {
-        let (lost, turn) = (Moment::now(), absence.turn().await);
-        assert!(turn.is_some());
-        std::mem::forget(turn);
-        lost.elapsed()
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_hub_that_is_there_keeps_nobody_waiting_and_one_that_is_away_does() {
-        let absence = Absence::new();
-        assert!(absence.turn().await.is_none());
-        absence.lost(&gone());
-        let first = turn_after(&absence).await;
-        assert!((2..=10).contains(&first.as_secs()), "{first:?}");
-        for _ in 0..20 {
-            absence.lost(&gone());
-            let later = turn_after(&absence).await;
-            assert!((4..=20).contains(&later.as_secs()), "{later:?}");
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn one_looks_and_the_others_follow_once_it_was_found() {
-        let absence = Rc::new(Absence::new());
-        absence.lost(&gone());
-        let search = absence.turn().await.expect("the first that waits looks");
-        let follows = absence.turn();
-        tokio::pin!(follows);
-        let early = tokio::time::timeout(Duration::from_secs(600), &mut follows).await;
-        assert!(early.is_err(), "nobody looks beside it");
-        absence.found();
-        drop(search);
-        assert!(follows.await.is_none());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_search_that_is_given_up_is_taken_over_at_once() {
-        let absence = Absence::new();
-        absence.lost(&gone());
-        drop(absence.turn().await);
-        let began = Moment::now();
-        assert!(absence.turn().await.is_some());
-        assert!(began.elapsed() < Duration::from_secs(1));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn who_is_in_a_hurry_does_not_wait() {
-        let absence = Absence::new();
-        absence.lost(&gone());
-        let hurry = async { absence.hurry() };
-        let (turn, ()) = tokio::join!(absence.turn(), hurry);
-        assert!(turn.is_none());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn only_an_answer_begins_the_waits_anew() {
-        let absence = Absence::new();
-        let asked_before = Instant::now();
-        for _ in 0..2 {
-            absence.lost(&gone());
-            turn_after(&absence).await;
-            absence.found();
-        }
-        absence.answered(asked_before);
-        absence.lost(&gone());
-        assert!(turn_after(&absence).await >= Duration::from_secs(4), "it was asked before the hub went");
-        absence.found();
-        absence.answered(Instant::now());
-        absence.lost(&gone());
-        assert!(turn_after(&absence).await <= Duration::from_secs(11));
-    }
-}
+mod tests;

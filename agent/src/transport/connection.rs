@@ -2,10 +2,9 @@
 //! anything about it is in doubt. Everything has a time limit, and an answer a size.
 
 use super::{
-    doubt,
     failure::{Failure, Refusal},
+    hub::Hub,
 };
-use crate::settings::HubUrl;
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, Request, Response,
@@ -19,10 +18,8 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use pingup_protocol::limits::BATCH_BODY_BYTES_MAX;
 use std::time::{Duration, Instant};
-use tokio::{net::TcpStream, time::timeout};
+use tokio::time::timeout;
 
-/// How long opening a connection may take.
-const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 /// Bytes of an answer that are read: as many as the hub would read of us.
 const ANSWER_BYTES_MAX: usize = BATCH_BODY_BYTES_MAX;
 /// Bytes that hyper buffers of a connection: a header block's limit, since bodies are handed on.
@@ -42,7 +39,7 @@ pub enum Method {
 /// One connection.
 #[derive(Debug)]
 pub struct Connection {
-    url: HubUrl,
+    hub: Hub,
     sender: Option<SendRequest<Full<Bytes>>>,
     /// The other side said with its last answer that it closes.
     is_closing: bool,
@@ -51,9 +48,9 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// A connection to the hub at `url`, not opened yet.
-    pub const fn new(url: HubUrl) -> Self {
-        Self { url, sender: None, is_closing: false, doubts: 0 }
+    /// A connection to `hub`, not opened yet.
+    pub const fn new(hub: Hub) -> Self {
+        Self { hub, sender: None, is_closing: false, doubts: 0 }
     }
 
     /// Whether the other side said with its last answer that it closes the connection.
@@ -93,20 +90,11 @@ impl Connection {
             self.sender = Some(sender);
             return Ok(());
         }
-        let connect = async {
-            let stream = TcpStream::connect(self.url.address()).await?;
-            stream.set_nodelay(true)?;
-            doubt::keep(&stream);
-            Ok::<_, std::io::Error>(stream)
-        };
-        let stream = timeout(CONNECT_WITHIN, connect)
-            .await
-            .map_err(|_| self.unreachable("no connection in time"))?
-            .map_err(|error| self.unreachable(&error.to_string()))?;
+        let stream = Box::pin(self.hub.connect()).await?;
         let mut builder = Builder::new();
         builder.max_buf_size(BUFFER_BYTES_MAX);
         let shaken = builder.handshake(TokioIo::new(stream)).await;
-        let (sender, driver) = shaken.map_err(|error| self.unreachable(&cause(&error)))?;
+        let (sender, driver) = shaken.map_err(|error| self.hub.unreachable(cause(&error)))?;
         // Ends when the connection does; what went wrong is told to whoever waits for the answer.
         tokio::spawn(async move {
             let _ = driver.await;
@@ -126,7 +114,7 @@ impl Connection {
     ) -> Result<(Bytes, Duration), Failure> {
         let request = self.request(method, route, bearer)?;
         // Put back only when an exchange over it has ended well.
-        let Some(mut sender) = self.sender.take() else { return Err(self.unreachable("not open")) };
+        let Some(mut sender) = self.sender.take() else { return Err(self.hub.unreachable("not open")) };
         let asked = Instant::now();
         let exchange = async {
             let response = sender.send_request(request).await?;
@@ -134,9 +122,9 @@ impl Connection {
         };
         let answered = timeout(within, exchange).await;
         let Answer { status, retry_after, closes, body } = answered
-            .map_err(|_| self.unreachable(&format!("no answer within {} s", within.as_secs())))?
-            .map_err(|error| self.unreachable(&cause(&error)))?
-            .map_err(|error| self.unreachable(&format!("its answer cannot be read: {error}")))?;
+            .map_err(|_| self.hub.unreachable(format!("no answer within {} s", within.as_secs())))?
+            .map_err(|error| self.hub.unreachable(cause(&error)))?
+            .map_err(|error| self.hub.unreachable(format!("its answer cannot be read: {error}")))?;
         (self.sender, self.is_closing) = (Some(sender), closes);
         match status {
             200..=299 => Ok((body, asked.elapsed())),
@@ -151,8 +139,8 @@ impl Connection {
         bearer: Option<&str>,
     ) -> Result<Request<Full<Bytes>>, Failure> {
         let mut builder = Request::builder()
-            .uri(self.url.path(route))
-            .header(HOST, self.url.authority())
+            .uri(self.hub.url().path(route))
+            .header(HOST, self.hub.url().authority())
             .header(USER_AGENT, AGENT)
             .header(ACCEPT, "application/json, application/problem+json");
         if let Some(token) = bearer {
@@ -169,10 +157,6 @@ impl Connection {
                 .body(Full::new(body)),
         };
         built.map_err(|error| Failure::Local(format!("a request cannot be made: {error}")))
-    }
-
-    fn unreachable(&self, reason: &str) -> Failure {
-        Failure::Unreachable { hub: self.url.to_string(), reason: reason.to_owned() }
     }
 }
 

@@ -22,6 +22,14 @@ pub enum Failure {
         /// What went wrong.
         reason: String,
     },
+    /// Somebody was reached who did not prove to be the hub: nothing was said to him.
+    #[error("the hub at {hub} is not trusted: {reason}")]
+    Untrusted {
+        /// Where it should be.
+        hub: String,
+        /// What was missing.
+        reason: String,
+    },
     /// An answer came, and it was no.
     #[error("{0}")]
     Refused(Box<Refusal>),
@@ -48,10 +56,15 @@ impl Failure {
     /// How long to wait before trying again, by the `backoff` of whoever was refused. Not at all where the hub is away:
     /// then the link has everyone wait.
     pub fn wait(&self, backoff: &mut Backoff) -> Duration {
-        match self {
-            Self::Unreachable { .. } => Duration::ZERO,
-            _ => backoff.after_failure(self.retry_after(), random()),
+        match self.is_absence() {
+            true => Duration::ZERO,
+            false => backoff.after_failure(self.retry_after(), random()),
         }
+    }
+
+    /// Whether the hub is not there: nobody answers, or somebody else does.
+    pub const fn is_absence(&self) -> bool {
+        matches!(self, Self::Unreachable { .. } | Self::Untrusted { .. })
     }
 
     /// The refusal, if it is one.

@@ -1,21 +1,27 @@
 //! One signed request: what every loop that talks to the hub is made of.
 //!
-//! A [`Link`] is who we are, where the hub is, and whether it is there ([`absence`]). It has two connections: one for
+//! A [`Link`] is who we are, which hub is ours, and whether it is there ([`absence`]). It has two connections: one for
 //! all that is said, one request after the other, and one that waits for commands, so that a question that is held open
 //! never stands in the way. When one of them was found dead, the other is not trusted either ([`doubt`]). A [`Session`]
-//! speaks over one of them, for one purpose. Bodies are signed as they are sent; an answer that must be signed is
-//! verified before anything typed is made of it.
+//! speaks over one of them, for one purpose. A [`Hub`] opens them; over TLS nothing is said before the hub has proved that
+//! it is ours ([`tls`]). Bodies are signed as they are sent; an answer that must be signed is verified before anything
+//! typed is made of it.
 
 mod absence;
 mod connection;
 mod doubt;
 mod failure;
+mod hub;
+mod stream;
+mod tls;
 
 pub use connection::{Connection, Method};
 pub(crate) use failure::for_log;
 pub use failure::{Failure, Refusal, Revoked};
+pub use hub::Hub;
+pub use tls::{AuthoritiesError, Shown, TlsError, check_authorities};
 
-use crate::{identity::Identity, keys::Keys, settings::HubUrl};
+use crate::{identity::Identity, keys::Keys};
 use absence::Absence;
 use bytes::Bytes;
 use doubt::Doubt;
@@ -34,10 +40,10 @@ use tokio::sync::Mutex;
 /// How long an answer may take that the hub does not hold open on purpose.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
-/// Who we are, where the hub is, whether it is there, and how far away.
+/// Who we are, which hub is ours, whether it is there, and how far away.
 #[derive(Debug)]
 pub struct Link {
-    url: HubUrl,
+    hub: Hub,
     keys: Keys,
     latency: Cell<Option<Duration>>,
     absence: Absence,
@@ -52,17 +58,17 @@ pub struct Link {
 type Line = Rc<Mutex<Connection>>;
 
 impl Link {
-    /// A link of `identity` to the hub at `url`, which has no other keys and takes none.
-    pub fn new(url: HubUrl, identity: Identity) -> Rc<Self> {
-        Self::with_keys(url, Keys::only(identity))
+    /// A link of `identity` to `hub`, which has no other keys and takes none.
+    pub fn new(hub: Hub, identity: Identity) -> Rc<Self> {
+        Self::with_keys(hub, Keys::only(identity))
     }
 
-    /// A link of whoever has `keys` to the hub at `url`.
-    pub fn with_keys(url: HubUrl, keys: Keys) -> Rc<Self> {
-        let line = || Rc::new(Mutex::new(Connection::new(url.clone())));
+    /// A link of whoever has `keys` to `hub`.
+    pub fn with_keys(hub: Hub, keys: Keys) -> Rc<Self> {
+        let line = || Rc::new(Mutex::new(Connection::new(hub.clone())));
         let (saying, waiting) = (line(), line());
         let (latency, absence, doubt) = (Cell::new(None), Absence::new(), Doubt::new());
-        Rc::new(Self { url, keys, latency, absence, doubt, saying, waiting })
+        Rc::new(Self { hub, keys, latency, absence, doubt, saying, waiting })
     }
 
     /// Who we are, by the keys that are used now.
@@ -73,7 +79,7 @@ impl Link {
     /// What an answer that was verified says of keys: they are taken where nobody on the way can have read them.
     pub fn hear_of_keys(&self, offered: Option<&Credentials>) {
         match offered {
-            Some(offered) if self.url.keeps_secrets() => self.keys.take(offered),
+            Some(offered) if self.hub.url().keeps_secrets() => self.keys.take(offered),
             Some(_) => {
                 tracing::warn!("keys came over plain HTTP, where they could be read: they are not used");
             }
@@ -84,6 +90,16 @@ impl Link {
     /// The round trip of the last request that the hub did not hold open.
     pub fn latency(&self) -> Option<Duration> {
         self.latency.get()
+    }
+
+    /// Why who answers at the hub's address is not trusted, if he is not.
+    pub fn distrust(&self) -> Option<String> {
+        self.absence.distrust()
+    }
+
+    /// Waits until that has begun or ended.
+    pub async fn distrust_changed(&self) {
+        self.absence.news().await;
     }
 
     /// Speaks for one purpose, which `purpose` names in the log, over the connection that all share who say something.
@@ -98,7 +114,7 @@ impl Link {
 
     /// Speaks over a connection of its own, which goes with it: for what cannot wait for others.
     pub fn session_apart(self: &Rc<Self>, purpose: &'static str) -> Session {
-        self.over(Rc::new(Mutex::new(Connection::new(self.url.clone()))), purpose)
+        self.over(Rc::new(Mutex::new(Connection::new(self.hub.clone()))), purpose)
     }
 
     fn over(self: &Rc<Self>, line: Line, purpose: &'static str) -> Session {
@@ -112,20 +128,18 @@ impl Link {
 
     /// What comes of a question over a connection that is given up, since it may be dead.
     fn doubtful(&self) -> Failure {
-        let reason = "the connection may have died".to_owned();
-        Failure::Unreachable { hub: self.url.to_string(), reason }
+        self.hub.unreachable("the connection may have died")
     }
 
     /// What comes of a question with keys that the hub does not know, where there are others: it is asked again.
     fn with_other_keys(&self) -> Failure {
-        let reason = "it does not know the keys that it was asked with; it is asked with others".to_owned();
-        Failure::Unreachable { hub: self.url.to_string(), reason }
+        self.hub.unreachable("it does not know the keys that it was asked with; it is asked with others")
     }
 
     /// What an exchange says of whether the hub is there; over a connection that was opened at so many `doubts`.
     fn note(&self, asked: Instant, doubts: u64, result: &Result<(Bytes, Duration), Failure>) {
         match result {
-            Err(failure @ Failure::Unreachable { .. }) => {
+            Err(failure) if failure.is_absence() => {
                 self.absence.lost(failure);
                 self.doubt.found_dead(doubts);
             }
@@ -225,10 +239,8 @@ impl Session {
         self.link.note(asked, doubts, &exchanged);
         if exchanged.is_ok() && !held.is_zero() && connection.is_closing() {
             // A hub that stops answers all who wait, and closes: it is gone for all of them at the same moment.
-            self.link.absence.lost(&Failure::Unreachable {
-                hub: self.link.url.to_string(),
-                reason: "it closes its connections, as one that stops".to_owned(),
-            });
+            let closes = self.link.hub.unreachable("it closes its connections, as one that stops");
+            self.link.absence.lost(&closes);
         }
         let result = exchanged.map(|(body, round_trip)| {
             if held.is_zero() {

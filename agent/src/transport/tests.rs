@@ -13,7 +13,7 @@ use tokio::{
 };
 
 /// Answers whoever asks with 200, these headers, and the number of the connection, from 10 on.
-async fn hub(headers: &'static str) -> HubUrl {
+async fn hub(headers: &'static str) -> Hub {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
@@ -26,10 +26,10 @@ async fn hub(headers: &'static str) -> HubUrl {
             }
         }
     });
-    HubUrl::parse(&format!("http://{address}"), false).unwrap()
+    Hub::at(&format!("http://{address}"))
 }
 
-fn link(hub: HubUrl) -> Rc<Link> {
+fn link(hub: Hub) -> Rc<Link> {
     let key = Secret::new([1; KEY_BYTES]).to_base64();
     let credentials = Credentials {
         agent_id: AgentId::parse("a").unwrap(),
@@ -61,7 +61,7 @@ async fn what_cannot_be_reached_is_away_for_all() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         format!("http://{}", listener.local_addr().unwrap())
     };
-    let link = link(HubUrl::parse(&nobody, false).unwrap());
+    let link = link(Hub::at(&nobody));
     let failure = link.session("test").get("/x", Duration::ZERO).await.unwrap_err();
     assert!(matches!(failure, Failure::Unreachable { .. }) && link.absence.is_away());
     link.hurry();
@@ -70,7 +70,7 @@ async fn what_cannot_be_reached_is_away_for_all() {
 
 /// Takes connections, hears what is asked, and says nothing, as if something between had swallowed it; each connection
 /// that something was asked over.
-async fn silent_hub() -> (HubUrl, mpsc::UnboundedReceiver<TcpStream>) {
+async fn silent_hub(scheme: &str) -> (Hub, mpsc::UnboundedReceiver<TcpStream>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (asked_over, asked) = mpsc::unbounded_channel();
@@ -81,13 +81,13 @@ async fn silent_hub() -> (HubUrl, mpsc::UnboundedReceiver<TcpStream>) {
             asked_over.send(stream).unwrap();
         }
     });
-    (HubUrl::parse(&format!("http://{address}"), false).unwrap(), asked)
+    (Hub::at(&format!("{scheme}://{address}")), asked)
 }
 
 #[tokio::test]
 async fn who_waits_gives_up_with_the_one_whose_connection_was_found_dead() {
-    let (url, mut asked) = silent_hub().await;
-    let link = link(url);
+    let (hub, mut asked) = silent_hub("http").await;
+    let link = link(hub);
     let (mut waiting, mut saying) = (link.waiting_session("waits"), link.session("says"));
     let held = Duration::from_secs(3_600);
     let waits = waiting.get("/wait", held);
@@ -108,6 +108,26 @@ async fn who_waits_gives_up_with_the_one_whose_connection_was_found_dead() {
     assert!(matches!(said, Err(Failure::Unreachable { .. })), "{said:?}");
     assert!(matches!(waited, Err(Failure::Unreachable { .. })), "{waited:?}");
     assert!(began.elapsed() < held, "it did not wait for its own end");
+}
+
+/// Whoever takes connections and ends no handshake holds nobody up for long, and is no hub that is there.
+#[tokio::test]
+async fn a_handshake_that_nobody_answers_has_an_end() {
+    let (hub, mut asked) = silent_hub("https").await;
+    let link = link(hub);
+    let mut session = link.session("says");
+    let says = session.get("/say", Duration::ZERO);
+    tokio::pin!(says);
+    let _kept = tokio::select! {
+        stream = asked.recv() => stream.unwrap(),
+        _ = &mut says => panic!("nobody answered"),
+    };
+    // It has heard our first words; from here on nothing happens but that time goes by.
+    tokio::time::pause();
+    let began = tokio::time::Instant::now();
+    let failure = says.await.unwrap_err();
+    assert!(failure.to_string().contains("no TLS handshake came to its end"), "{failure}");
+    assert!(began.elapsed() < Duration::from_secs(11) && link.absence.is_away());
 }
 
 #[tokio::test]

@@ -44,7 +44,7 @@ pub(crate) fn install(root: &Path, arguments: &[&str]) -> String {
     done(root, &all)
 }
 
-fn refused(root: &Path, arguments: &[&str], stdin: &str) -> String {
+pub(crate) fn refused(root: &Path, arguments: &[&str], stdin: &str) -> String {
     let output = called(root, arguments, stdin);
     let line = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(64), "{line}");
@@ -53,7 +53,7 @@ fn refused(root: &Path, arguments: &[&str], stdin: &str) -> String {
 }
 
 /// Every file below `root` with its mode and content, folders with their mode.
-fn tree(root: &Path) -> BTreeMap<PathBuf, (u32, Vec<u8>)> {
+pub(crate) fn tree(root: &Path) -> BTreeMap<PathBuf, (u32, Vec<u8>)> {
     let mut found = BTreeMap::new();
     let mut left = vec![root.to_owned()];
     while let Some(folder) = left.pop() {
@@ -200,7 +200,12 @@ fn what_cannot_be_is_refused_before_anything_is_written() {
         (&["--init", "runit"][..], "", "init"),
         (&[], "", "no service manager"),
         (&["--init", "systemd"], "", "hub: where is it?"),
-        (&["--init", "systemd", "--hub", "https://hub.example"], "", "not spoken yet"),
+        (&["--init", "systemd", "--hub", "https://hub.example", "--hub-pin", "x"], "", "hub-pin"),
+        (
+            &["--init", "systemd", "--hub", "https://hub.example", "--hub-ca", "/nowhere/ca"],
+            "",
+            "/nowhere/ca",
+        ),
         (&["--init", "systemd", "--hub", "http://192.0.2.1"], "", "--insecure-http"),
         (&["--init", "systemd", HUB[0], HUB[1], "--interval", "soon"], "", "interval"),
         (&["--init", "systemd", HUB[0], HUB[1], "--allow", "rm"], "", "rm"),

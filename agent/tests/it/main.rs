@@ -30,4 +30,5 @@ mod scan;
 mod settings;
 mod shutdown;
 mod status;
+mod trust;
 mod uninstall;

@@ -1,7 +1,9 @@
 //! Settings: where they come from, and that a bad one is one plain line and exit code 64.
 
 use crate::harness::program;
-use std::process::Output;
+use std::{path::Path, process::Output};
+
+const PIN: &str = "sha256//47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
 
 fn run(arguments: &[&str]) -> Output {
     program().args(arguments).output().unwrap()
@@ -34,6 +36,9 @@ fn a_bad_setting_is_one_plain_line() {
         (&["--spool-age-max", "1s"], "spool-age-max"),
         (&["--ssh-port", "0"], "ssh-port"),
         (&["--log", "loud"], "log"),
+        (&["--hub-pin", "sha256//x"], "hub-pin: a pin is sha256//"),
+        (&["--hub-pin", PIN], "hub-pin: proves nothing of http://127.0.0.1:1"),
+        (&["--hub-ca", "/nowhere/ca.pem"], "hub-ca: proves nothing of http://127.0.0.1:1"),
         (&["--config", "/nowhere/at-all.toml"], "/nowhere/at-all.toml"),
         (&["--no-such-flag"], "--no-such-flag"),
         (&["surplus"], "surplus"),
@@ -42,7 +47,7 @@ fn a_bad_setting_is_one_plain_line() {
         assert_bad(&run(&all), about);
     }
     assert_bad(&run(&["run"]), "hub");
-    assert_bad(&run(&["run", "--hub", "https://hub.example"]), "not spoken yet");
+    assert_bad(&run(&["run", "--hub", "https://"]), "https://HOST:PORT");
     assert_bad(&run(&["run", "--hub", "http://192.0.2.1"]), "--insecure-http");
     assert_bad(&run(&["run", "--hub", "127.0.0.1:8080"]), "http://HOST:PORT");
     assert_bad(&run(&[]), "run, sample, scan, install");
@@ -52,7 +57,29 @@ fn a_bad_setting_is_one_plain_line() {
     assert_bad(&run(&["scan", "10.0.0.0/24", "--rate", "0"]), "scan-rate");
     assert_bad(&run(&["scan", "10.0.0.0/24", "--ports", "ssh"]), "ports");
     assert_bad(&run(&["scan", "no-such-link0"]), "192.168.1.0/24");
-    assert!(!std::path::Path::new(state).exists(), "nothing was opened");
+    assert!(!Path::new(state).exists(), "nothing was opened");
+}
+
+/// Whoever is to be believed is looked for before anything else is.
+#[test]
+fn authorities_that_are_none_are_one_plain_line() {
+    let home = tempfile::tempdir().unwrap();
+    let (state, file) = (home.path().join("state"), home.path().join("ca.pem"));
+    let tried = |file: &Path| {
+        let hub = ["run", "--hub", "https://hub.example", "--hub-ca"];
+        program().args(hub).arg(file).arg("--state-dir").arg(&state).output().unwrap()
+    };
+    assert_bad(&tried(Path::new("/nowhere/ca.pem")), "hub-ca: /nowhere/ca.pem");
+    for (text, about) in [
+        ("", "no certificate is in"),
+        ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "certificate 1 in"),
+        ("-----BEGIN CERTIFICATE-----\n?\n-----END CERTIFICATE-----\n", "certificate 1 in"),
+        (&" ".repeat((1 << 20) + 1), "more than 1048576 bytes"),
+    ] {
+        std::fs::write(&file, text).unwrap();
+        assert_bad(&tried(&file), about);
+    }
+    assert!(!state.exists(), "nothing was opened");
 }
 
 #[test]

@@ -8,10 +8,9 @@ use crate::{
     identity::Identity,
     journal::Journal,
     record::{Recorder, SharedSpool},
-    settings::HubUrl,
     spool::{Bounds, Spool},
     state::StateDir,
-    transport::Link,
+    transport::{Hub, Link},
 };
 use pingup_protocol::{
     enrol::{Credentials, KeyPair},
@@ -37,8 +36,8 @@ async fn hand(home: &std::path::Path) -> (Hand, StateDir) {
         keys: KeyPair { up: key.clone(), down: key },
         token: "t".into(),
     };
-    let url = HubUrl::parse("http://127.0.0.1:1", false).unwrap();
-    let link = Link::new(url, Identity::new(&credentials).unwrap());
+    let hub = Hub::at("http://127.0.0.1:1");
+    let link = Link::new(hub, Identity::new(&credentials).unwrap());
     let clock = Rc::new(Clock::default());
     let bounds = Bounds { bytes_max: 1 << 30, age_max: Duration::from_secs(86_400) };
     let spool = Spool::open(&state.subdirectory("spool").unwrap(), bounds, machine_time()).unwrap();

@@ -40,6 +40,18 @@ impl Agent {
         Self::spawn(Self::command(program(), hub, state, arguments))
     }
 
+    /// Starts one that is told another address than the hub's.
+    pub(crate) fn start_towards(url: &str, hub: &Hub, state: &Path, arguments: &[&str]) -> Self {
+        Self::spawn(Self::command_towards(program(), url, hub, state, arguments))
+    }
+
+    /// Starts one whose system trusts the authorities in the file `trusted`.
+    pub(crate) fn start_trusting(hub: &Hub, state: &Path, trusted: &Path) -> Self {
+        let mut command = Self::command(program(), hub, state, &["--interval", "1s"]);
+        command.env("SSL_CERT_FILE", trusted).env_remove("SSL_CERT_DIR");
+        Self::spawn(command)
+    }
+
     /// Starts one that bears a limit on the size of files as it bears a full disk.
     pub(crate) fn start_for_full_disk(hub: &Hub, state: &Path) -> Self {
         let program = program();
@@ -68,9 +80,19 @@ impl Agent {
         Self::spawn(command)
     }
 
-    fn command(mut command: Command, hub: &Hub, state: &Path, arguments: &[&str]) -> Command {
+    fn command(command: Command, hub: &Hub, state: &Path, arguments: &[&str]) -> Command {
+        Self::command_towards(command, &hub.url(), hub, state, arguments)
+    }
+
+    fn command_towards(
+        mut command: Command,
+        url: &str,
+        hub: &Hub,
+        state: &Path,
+        arguments: &[&str],
+    ) -> Command {
         let token = hub.state.lock().token.to_text();
-        command.args(["run", "--hub", &hub.url(), "--log", "debug"]).args(arguments);
+        command.args(["run", "--hub", url, "--log", "debug"]).args(arguments);
         command.env("PINGUP_JOIN_TOKEN", token).env("PINGUP_STATE_DIR", state);
         command
     }

@@ -1,36 +1,64 @@
-//! The hub's door: a thread with a listener that can go away and come back on the same port.
+//! The hub's door: a thread with a listener that can go away and come back on the same port; bare, or with TLS.
 
 use super::{
     routes,
     state::{HubState, SharedState},
+    tls::Shows,
 };
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use rustls::ServerConfig;
 use std::{
     net::{SocketAddr, TcpListener},
+    sync::Arc,
     thread::JoinHandle,
 };
-use tokio::{sync::oneshot, task::JoinSet};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    sync::oneshot,
+    task::JoinSet,
+};
+use tokio_rustls::TlsAcceptor;
 
 /// A hub.
 pub(crate) struct Hub {
     pub(crate) state: SharedState,
     address: SocketAddr,
+    /// What it shows in TLS, where it speaks that.
+    tls: Option<Arc<ServerConfig>>,
     door: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
 }
 
 impl Hub {
-    /// A hub on a free port.
+    /// A hub on a free port, without TLS.
     pub(crate) fn start() -> Self {
+        Self::open(None)
+    }
+
+    /// One with TLS.
+    pub(crate) fn start_tls(shows: &Shows) -> Self {
+        Self::open(Some(shows.config()))
+    }
+
+    fn open(tls: Option<Arc<ServerConfig>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let mut hub = Self { state: SharedState::new(), address, door: None };
+        let mut hub = Self { state: SharedState::new(), address, tls, door: None };
         hub.serve(listener);
         hub
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("http://{}", self.address)
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
+    }
+
+    /// Cuts every connection, and shows this from now on, on the same port.
+    pub(crate) fn show(&mut self, shows: &Shows) {
+        self.go_away();
+        self.tls = Some(shows.config());
+        self.come_back();
     }
 
     /// Cuts every connection, and takes none.
@@ -48,12 +76,12 @@ impl Hub {
 
     fn serve(&mut self, listener: TcpListener) {
         let (close, closed) = oneshot::channel();
-        let state = self.state.clone();
+        let (state, tls) = (self.state.clone(), self.tls.clone());
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
                 tokio::select! {
-                    () = accept(listener, state) => {}
+                    () = accept(listener, tls, state) => {}
                     _ = closed => {}
                 }
             });
@@ -81,22 +109,38 @@ impl Drop for Hub {
     }
 }
 
-async fn accept(listener: TcpListener, state: SharedState) {
+async fn accept(listener: TcpListener, tls: Option<Arc<ServerConfig>>, state: SharedState) {
     listener.set_nonblocking(true).unwrap();
     let listener = tokio::net::TcpListener::from_std(listener).unwrap();
     let mut connections = JoinSet::new();
     loop {
         let (stream, _) = listener.accept().await.unwrap();
         let counted = Counted::new(state.clone());
-        let state = state.clone();
+        let (tls, state) = (tls.clone(), state.clone());
         connections.spawn(async move {
             let _counted = counted;
-            let service = service_fn(move |request| routes::answer(request, state.clone()));
-            let _ = hyper::server::conn::http1::Builder::new()
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
+            match tls {
+                None => serve(stream, state).await,
+                Some(tls) => shake(stream, tls, state).await,
+            }
         });
     }
+}
+
+async fn shake(stream: TcpStream, tls: Arc<ServerConfig>, state: SharedState) {
+    match TlsAcceptor::from(tls).accept(stream).await {
+        Ok(stream) => {
+            let kind = stream.get_ref().1.handshake_kind();
+            state.change(|state| state.handshakes.extend(kind));
+            serve(stream, state).await;
+        }
+        Err(error) => state.change(|state| state.refused.push(error.to_string())),
+    }
+}
+
+async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, state: SharedState) {
+    let service = service_fn(move |request| routes::answer(request, state.clone()));
+    let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
 /// A connection that is open for as long as this is there.

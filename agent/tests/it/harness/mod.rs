@@ -4,10 +4,12 @@ mod agent;
 mod hub;
 mod routes;
 mod state;
+mod tls;
 
 pub(crate) use agent::{Agent, program};
 pub(crate) use hub::Hub;
 pub(crate) use state::{HubState, Offered, Reply};
+pub(crate) use tls::{Authority, Shows};
 
 use std::{path::Path, time::Duration};
 

@@ -23,6 +23,7 @@ type Answer = Response<Full<Bytes>>;
 
 pub(crate) async fn answer(request: Request<Incoming>, state: SharedState) -> Result<Answer, Infallible> {
     let (head, body) = request.into_parts();
+    state.lock().asked += 1;
     let Ok(body) = body.collect().await else {
         return Ok(refuse(Problem::new(ProblemType::MalformedJson, "cut")));
     };

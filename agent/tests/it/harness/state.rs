@@ -12,6 +12,7 @@ use pingup_protocol::{
     signing::{self, Key},
     time::Timestamp,
 };
+use rustls::HandshakeKind;
 use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -78,6 +79,11 @@ pub(crate) struct HubState {
     /// Connections that are open, and all that ever were opened.
     pub(crate) open: usize,
     pub(crate) opened: usize,
+    /// Requests that were heard, whatever they were.
+    pub(crate) asked: usize,
+    /// Handshakes of TLS that ended well, and how those ended that did not.
+    pub(crate) handshakes: Vec<HandshakeKind>,
+    pub(crate) refused: Vec<String>,
     pub(crate) config: (u64, Value),
     /// What was sent and does not verify, or is wrong otherwise: no story expects any.
     pub(crate) complaints: Vec<String>,
@@ -108,6 +114,9 @@ impl HubState {
             polls: 0,
             open: 0,
             opened: 0,
+            asked: 0,
+            handshakes: Vec::new(),
+            refused: Vec::new(),
             config: (0, json!({})),
             complaints: Vec::new(),
         }
