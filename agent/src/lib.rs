@@ -15,6 +15,7 @@
 //! | [`transport`] | two connections, one signed request; whether the hub is there |
 //! | [`push`], [`heartbeat`], [`pull`], [`report`], [`config`] | the five things said to the hub |
 //! | [`execute`], [`journal`] | doing what was asked, at most once |
+//! | [`orders`] | what is done only if an operator signed it |
 //! | [`scan`], [`discover`] | the network around; looked at on schedule |
 //! | [`copied`], [`reset`] | a state that is a copy of another machine's: remembered, and made a fresh one |
 //! | [`status`] | how the agent does, written down for whoever asks on this machine |
@@ -46,6 +47,7 @@ pub mod join_token;
 pub mod journal;
 pub mod logging;
 pub mod once;
+pub mod orders;
 pub mod pull;
 pub mod push;
 pub mod record;

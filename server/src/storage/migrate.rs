@@ -71,6 +71,11 @@ pub const SQLITE: &[Migration] = &[
         name: "written_series",
         sql: include_str!("../../../migrations/sqlite/0011_written_series.sql"),
     },
+    Migration {
+        version: 12,
+        name: "signed_orders",
+        sql: include_str!("../../../migrations/sqlite/0012_signed_orders.sql"),
+    },
 ];
 
 /// A step that a database remembers.
