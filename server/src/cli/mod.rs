@@ -1,16 +1,20 @@
-//! The command line: `serve`, `token`, `join-token`, `migrate`, `check`, `backup`, `restore`, `export`, `grafana`; and
-//! `sql-engine`, which a hub calls for itself.
+//! The command line: `serve`, `token`, `join-token`, `operator-key`, `order`, `migrate`, `check`, `backup`, `restore`, `export`,
+//! `grafana`; and `sql-engine`, which a hub calls for itself.
 //!
 //! What a command makes goes to standard output, everything else to standard error. Exit codes are a
 //! contract: 0 done; 1 it could not be done; 64 it was asked for wrongly, which is said in one plain line
 //! before anything was opened. Files that any command makes are their owner's alone.
 
+mod address;
 mod backup;
 mod check;
 mod export;
 mod grafana;
 mod join_token;
 mod migrate;
+mod operator_key;
+mod order;
+mod passphrase;
 mod progress;
 mod serve;
 mod token;
@@ -54,6 +58,11 @@ enum Command {
     /// Tokens that let machines enrol
     #[command(subcommand)]
     JoinToken(join_token::JoinTokenCommand),
+    /// Keys that operators sign orders with, for their own machines
+    #[command(subcommand)]
+    OperatorKey(operator_key::OperatorKeyCommand),
+    /// Sign an order, and send it to a hub or print it; for an operator's own machine
+    Order(order::OrderArguments),
     /// Bring the databases to what this program needs; `serve` does it by itself
     Migrate(SettingsArguments),
     /// Look at everything in the data folder and say what there is; nothing is changed unless it is told to
@@ -148,6 +157,8 @@ fn run(command: Command) -> Result<(), CliError> {
         Command::Serve(arguments) => serve::serve(arguments.resolve()?),
         Command::Token(command) => token::run(command, &clock),
         Command::JoinToken(command) => join_token::run(command, &clock),
+        Command::OperatorKey(command) => operator_key::run(command),
+        Command::Order(arguments) => order::run(arguments, &clock),
         Command::Migrate(arguments) => migrate::migrate(&arguments.resolve()?, &clock),
         Command::Check(arguments) => check::run(&arguments, &clock),
         Command::Backup(arguments) => backup::backup(&arguments, &clock),
@@ -256,6 +267,12 @@ mod tests {
             (&["token", "create", "--role", "god"], "god"),
             (&["join-token", "create", "--uses", "0"], "--uses"),
             (&["join-token", "create", "--agent-id", "a/b"], "a/b"),
+            (&["operator-key", "create", "--name", "two words"], "name"),
+            (&["operator-key", "create", "--no-passphrase", "--passphrase-file", "-"], "--no-passphrase"),
+            (&["order", "ping"], "--key"),
+            (&["order", "ping", "--key", "k"], "--agent"),
+            (&["order", "ping", "--key", "k", "--agent", "a/b"], "a/b"),
+            (&["order", "exec", "--key", "k", "--agent", "a", "--params", "{}", "--", "true"], "--params"),
             (&["check", "--yes"], "--drop-damaged"),
             (&["backup"], "DIR"),
             (&["restore"], "DIR"),

@@ -28,6 +28,7 @@ mod killed;
 mod metrics;
 mod openapi;
 mod oracle;
+mod orders;
 mod program;
 mod prometheus;
 mod python;

@@ -1,6 +1,6 @@
 //! The files, as they stand in `deploy/`, and what is filled in.
 
-use super::address::Address;
+use crate::cli::address::Address;
 use std::time::Duration;
 use zeroize::Zeroizing;
 

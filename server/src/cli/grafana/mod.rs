@@ -8,12 +8,10 @@
 //! Nothing is written before everything is checked. A token is never printed; the file that holds it is its owner's alone, the
 //! others are for everyone to read.
 
-mod address;
 mod files;
 mod put;
 
-use super::{CliError, print};
-use address::Address;
+use super::{CliError, address::Address, print};
 use clap::Subcommand;
 use files::{DATA_SOURCE, Filling};
 use pingup_protocol::config::INTERVAL_SECONDS;

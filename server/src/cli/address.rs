@@ -1,4 +1,4 @@
-//! The hub's address as Grafana is told it.
+//! The hub's address, as Grafana is told it and orders are sent to it.
 
 use http::Uri;
 use std::fmt;
