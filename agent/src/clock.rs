@@ -41,7 +41,7 @@ pub fn machine_time() -> Timestamp {
 }
 
 /// What the clock says that nobody sets: since some moment before this program began.
-fn steady() -> Duration {
+pub fn steady() -> Duration {
     read(STEADY)
 }
 

@@ -1,4 +1,5 @@
-//! Scans on schedule: as often as the hub's configuration says, if this machine's allow-list has `run_discovery`.
+//! Scans on schedule: as often as the hub's configuration says, if this machine's allow-list has `run_discovery`, and no scan
+//! needs an operator's signature here: a schedule is the hub's word alone.
 //!
 //! The schedule is a [`Rhythm`], kept in the state folder. It is written before a scan begins: a machine that a scan
 //! brings down is not scanned from again as soon as it is up.
@@ -7,6 +8,7 @@ use crate::{
     backoff::random,
     clock::machine_time,
     config::{ConfigKeeper, Effective},
+    orders::Signers,
     record::Recorder,
     scan::{self, Plan, Rhythm, Wish},
     state::{read_json, write_json},
@@ -27,12 +29,14 @@ pub struct Discoverer {
     path: PathBuf,
     config: Rc<ConfigKeeper>,
     recorder: Rc<Recorder>,
+    /// Whether the hub's word is enough for a scan.
+    is_free: bool,
 }
 
 impl Discoverer {
-    /// Begins with the rhythm that is kept at `path`, under `config`.
-    pub const fn new(path: PathBuf, config: Rc<ConfigKeeper>, recorder: Rc<Recorder>) -> Self {
-        Self { path, config, recorder }
+    /// Begins with the rhythm that is kept at `path`, under `config`; makes no scan where `signers` want each ordered.
+    pub fn new(path: PathBuf, config: Rc<ConfigKeeper>, recorder: Rc<Recorder>, signers: &Signers) -> Self {
+        Self { path, config, recorder, is_free: !signers.demand(ACTION) }
     }
 
     /// Scans until told to stop.
@@ -42,9 +46,9 @@ impl Discoverer {
         while !stop.is_set() {
             let config = Rc::clone(&changes.borrow_and_update());
             let now = machine_time();
-            rhythm = scheduled(&config).map(|every| self.adopt(rhythm, every, now)).or(rhythm);
+            rhythm = self.scheduled(&config).map(|every| self.adopt(rhythm, every, now)).or(rhythm);
             let due = async {
-                match (scheduled(&config), rhythm) {
+                match (self.scheduled(&config), rhythm) {
                     (Some(_), Some(rhythm)) => tokio::time::sleep(rhythm.wait(now).min(LOOK_AGAIN)).await,
                     _ => std::future::pending().await,
                 }
@@ -64,6 +68,10 @@ impl Discoverer {
                 }
             }
         }
+    }
+
+    fn scheduled(&self, config: &Effective) -> Option<Duration> {
+        scheduled(config, self.is_free)
     }
 
     /// `rhythm`, where it is of this interval; else a new one.
@@ -104,7 +112,22 @@ impl Discoverer {
     }
 }
 
-/// How often `config` has scans made; never where they are not allowed.
-fn scheduled(config: &Effective) -> Option<Duration> {
-    config.scan_every.filter(|_| config.allow.permits(ACTION))
+/// How often `config` has scans made; never where they are not allowed, or where the hub's word is not enough for one.
+fn scheduled(config: &Effective, is_free: bool) -> Option<Duration> {
+    config.scan_every.filter(|_| is_free && config.allow.permits(ACTION))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{config::tests::own, execute::AllowList};
+
+    #[test]
+    fn a_schedule_makes_no_scan_that_is_not_allowed_or_wants_an_order() {
+        let hourly = Effective { scan_every: Some(Duration::from_secs(3_600)), ..own() };
+        assert!(scheduled(&hourly, true).is_some() && scheduled(&own(), true).is_none());
+        assert_eq!(scheduled(&hourly, false), None, "whoever rules the hub makes the schedule");
+        let forbidden = Effective { allow: AllowList::parse(&["ping".into()]).unwrap(), ..hourly };
+        assert_eq!(scheduled(&forbidden, true), None);
+    }
 }

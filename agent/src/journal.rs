@@ -1,10 +1,13 @@
 //! The journal: which commands were taken down, which one runs, and the results that the hub has not taken yet.
 //!
 //! It promises that a command which was begun is never begun again, whatever happens in between: its number is
-//! on disk before it runs. One that was running when the agent died is reported `unknown`, and so is one whose result
+//! on disk before it runs, and so is the signed order that it came by. One that was running when the agent died is reported `unknown`, and so is one whose result
 //! could not be kept. Results wait on disk, one file each, bounded in number.
 
-use crate::state::{StateDir, StateError, read_json, sync_directory, write_json};
+use crate::{
+    orders::{Mark, Spent},
+    state::{StateDir, StateError, read_json, sync_directory, write_json},
+};
 use pingup_protocol::{
     command::{Command, ResultStatus},
     time::Timestamp,
@@ -24,6 +27,12 @@ pub const RESULTS_MAX: usize = 256;
 struct Ledger {
     last_seq: u64,
     running: Option<Running>,
+    /// Signed orders that were used.
+    #[serde(default, skip_serializing_if = "Spent::is_empty")]
+    spent: Spent,
+    /// What time it was at least, when that was written down last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sure: Option<Timestamp>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,15 +119,42 @@ impl Journal {
         self.waiting.len()
     }
 
-    /// Takes `command` down. Only once this has returned may it run.
-    pub fn begin(&mut self, command: &Command, now: Timestamp) -> Result<(), StateError> {
+    /// Signed orders that were used.
+    pub const fn spent(&self) -> &Spent {
+        &self.ledger.spent
+    }
+
+    /// What time it was at least, when that was written down last.
+    pub const fn sure(&self) -> Option<Timestamp> {
+        self.ledger.sure
+    }
+
+    /// Writes down what time it is at least.
+    pub fn keep_sure(&mut self, sure: Timestamp) -> Result<(), StateError> {
+        self.replace(Ledger { sure: Some(sure), ..self.ledger.clone() })
+    }
+
+    /// Takes down that a signed order is used, whatever becomes of the command that it came with.
+    pub fn spend(&mut self, mark: Mark) -> Result<(), StateError> {
+        let mut ledger = self.ledger.clone();
+        ledger.spent.add(mark);
+        self.replace(ledger)
+    }
+
+    /// Takes `command` down, and the signed order that it came by. Only once this has returned may it run.
+    pub fn begin(&mut self, command: &Command, mark: Option<Mark>, now: Timestamp) -> Result<(), StateError> {
         self.settle_before(command.command_seq, now)?;
         let running = Running {
             command_id: command.command_id.clone(),
             command_seq: command.command_seq,
             started_at: now,
         };
-        self.replace(Ledger { last_seq: command.command_seq, running: Some(running) })
+        let mut ledger = self.ledger.clone();
+        (ledger.last_seq, ledger.running) = (command.command_seq, Some(running));
+        if let Some(mark) = mark {
+            ledger.spent.add(mark);
+        }
+        self.replace(ledger)
     }
 
     /// Keeps a result until the hub has taken it: that of the command that was begun, or of one that is taken
@@ -130,7 +166,7 @@ impl Journal {
         write_json(&self.result_path(finished.command_seq), finished)?;
         self.waiting.insert(finished.command_seq);
         let last_seq = self.ledger.last_seq.max(finished.command_seq);
-        self.replace(Ledger { last_seq, running: None })?;
+        self.replace(Ledger { last_seq, running: None, ..self.ledger.clone() })?;
         while self.waiting.len() > RESULTS_MAX
             && let Some(&oldest) = self.waiting.first()
         {

@@ -16,6 +16,7 @@
 //! | [`push`], [`heartbeat`], [`pull`], [`report`], [`config`] | the five things said to the hub |
 //! | [`keys`] | those at hand, and how new ones take their place |
 //! | [`execute`], [`journal`] | doing what was asked, at most once |
+//! | [`orders`] | what is done only if an operator signed it |
 //! | [`scan`], [`discover`] | the network around; looked at on schedule |
 //! | [`copied`], [`reset`] | a state that is a copy of another machine's: remembered, and made a fresh one |
 //! | [`status`] | how the agent does, written down for whoever asks on this machine |
@@ -48,6 +49,7 @@ pub mod journal;
 pub mod keys;
 pub mod logging;
 pub mod once;
+pub mod orders;
 pub mod pull;
 pub mod push;
 pub mod record;

@@ -29,6 +29,7 @@ use crate::{
     join_token,
     journal::Journal,
     keys::Keys,
+    orders::Signers,
     pull::Puller,
     push::{Pusher, Witness, Word},
     record::{Recorder, SharedSpool},
@@ -86,6 +87,8 @@ struct Agent {
     link: Rc<Link>,
     clock: Rc<Clock>,
     config: Rc<ConfigKeeper>,
+    /// Whose orders count: of this machine's settings alone, beside all that the hub configures.
+    signers: Rc<Signers>,
     spool: Rc<SharedSpool>,
     results: Rc<Results>,
     recorder: Rc<Recorder>,
@@ -111,6 +114,7 @@ impl Agent {
         let config = Rc::new(ConfigKeeper::open(state.join("config.json"), Effective::of(settings))?);
         let schedule = state.join(discover::FILE);
         let results = Results::new(Journal::open(state, now)?);
+        let signers = Rc::new(settings.signers.clone());
         Ok(Self {
             folder: settings.state_dir.clone(),
             status: StatusKeeper {
@@ -120,10 +124,12 @@ impl Agent {
                 spool: Rc::clone(&spool),
                 results: Rc::clone(&results),
                 config: Rc::clone(&config),
+                signers: Rc::clone(&signers),
             },
             vitals,
-            discoverer: Discoverer::new(schedule, Rc::clone(&config), Rc::clone(&recorder)),
+            discoverer: Discoverer::new(schedule, Rc::clone(&config), Rc::clone(&recorder), &signers),
             config,
+            signers,
             results,
             recorder,
             pulse: Pulse::new(Rc::clone(&clock)),
@@ -195,7 +201,8 @@ impl Agent {
         let Some(Some(())) = stop.or(copied.or(own.wait())).await else { return Ok(()) };
         let executor = Executor::new(Rc::clone(&self.recorder));
         let (results, config) = (Rc::clone(&self.results), Rc::clone(&self.config));
-        Puller::new(&self.link, results, config, Rc::clone(&self.clock), executor, copied).run(stop).await
+        let (clock, signers) = (Rc::clone(&self.clock), Rc::clone(&self.signers));
+        Puller::new(&self.link, results, config, clock, executor, signers, copied).run(stop).await
     }
 
     /// A sample at once, then one at every interval, on a steady grid that begins anew when the interval changes.

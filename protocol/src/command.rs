@@ -106,6 +106,10 @@ pub struct Command {
     /// How many seconds it may run. An agent that does not know this goes by what its action says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_seconds: Option<u64>,
+    /// What an operator signed ([`crate::order::Order`]), as it came: who needs none does not look at it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<crate::order::Order>))]
+    pub order: Option<Value>,
 }
 
 /// The signed answer to `GET /api/v1/commands/pending/:agentId`, before its signature.

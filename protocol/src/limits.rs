@@ -54,6 +54,9 @@ pub const ENROLMENTS_PER_MINUTE_MAX: u32 = 5;
 pub const INTEGER_MAX: u64 = (1 << 53) - 1;
 /// A command's time to live.
 pub const COMMAND_TTL_SECONDS_MAX: u64 = 30 * 24 * 3600;
+/// Agents of one batch that an operator signed: with ids and parameters as long as they may be, they and their signatures
+/// fit a body.
+pub const ORDER_AGENTS_MAX: usize = 16_384;
 /// How long a command may run.
 pub const COMMAND_TIMEOUT_SECONDS_MAX: u64 = 24 * 3600;
 /// Seconds between two heartbeats.

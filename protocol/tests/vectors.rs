@@ -4,7 +4,9 @@
 
 use pingup_protocol::{
     canonical,
+    ids::AgentId,
     keys::{Direction, Secret, derive, derive_enrolment},
+    order::{Asked, Order, PrivateKey, Terms, message},
     signing::{self, Key},
 };
 use serde_json::Value;
@@ -70,5 +72,32 @@ fn what_must_be_refused_is_refused_by_its_name() {
         let body = case["json"].as_str().unwrap().as_bytes();
         let error = signing::scan(body).expect_err(&case["name"].to_string());
         assert_eq!(error.problem().name(), case["problem"].as_str().unwrap(), "{}", case["name"]);
+    }
+}
+
+#[test]
+fn orders_are_signed_as_written_and_any_change_is_refused() {
+    let vectors = vectors();
+    let given = &vectors["orders"];
+    let key = PrivateKey::new(&Secret::from_slice(&hex(&given["seed"])).unwrap());
+    assert_eq!(key.id().to_string(), given["keyId"].as_str().unwrap());
+    for case in given["signed"].as_array().unwrap() {
+        let name = case["name"].as_str().unwrap();
+        let agent_id = AgentId::parse(case["agentId"].as_str().unwrap()).unwrap();
+        let asked = Asked {
+            agent_id: &agent_id,
+            action: case["action"].as_str().unwrap(),
+            params: case["params"].as_object().unwrap(),
+            timeout_seconds: case["timeoutSeconds"].as_u64(),
+        };
+        let carried = Order::read(&case["order"]).unwrap();
+        let Order { key_id, nonce, expires_at, .. } = &carried;
+        let written = message(&asked, &Terms { key_id, nonce, expires_at: *expires_at }).unwrap();
+        let canonical = case["canonical"].as_str().unwrap();
+        assert_eq!(written, [hex(&given["domain"]), canonical.as_bytes().to_vec()].concat(), "{name}");
+        assert_eq!(Order::sign(&key, &asked, nonce, *expires_at).unwrap(), carried, "{name}");
+        carried.verify(&asked).unwrap();
+        let other = AgentId::parse("AGENT-002").unwrap();
+        assert!(carried.verify(&Asked { agent_id: &other, ..asked }).is_err(), "{name}");
     }
 }

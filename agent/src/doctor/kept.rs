@@ -24,7 +24,8 @@ fn find(state: &Path) -> Result<Check, StateError> {
             let remedy = format!(
                 "restore it; or stop the agent, cancel at the hub what is not over of this agent's commands, and remove \
                  {shown}: the agent stays who it is. Lost is which commands were begun: one that the hub has no result \
-                 of would run again, which cancelling prevents"
+                 of would run again, which cancelling prevents; and which signed orders were used: wait until those of late have \
+                 expired"
             );
             return Ok(Check::fail(NAME, format!("{shown} is damaged: {reason}"), remedy));
         }

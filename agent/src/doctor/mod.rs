@@ -5,6 +5,7 @@ mod copy;
 mod hub;
 mod identity;
 mod kept;
+mod orders;
 mod spool;
 mod state;
 mod tls;
@@ -72,6 +73,7 @@ pub async fn examine(draft: &Draft, json: bool) -> Result<Exit, PrintError> {
 
 async fn checks(draft: &Draft) -> Vec<Check> {
     let mut checks = vec![settings(draft)];
+    checks.extend(draft.settings.as_ref().ok().map(orders::check));
     let mut identity = None;
     match &draft.state_dir {
         Ok(path) => {

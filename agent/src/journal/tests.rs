@@ -1,7 +1,11 @@
 //! What a crash leaves, and what waits.
 
 use super::*;
-use pingup_protocol::ids::AgentId;
+use pingup_protocol::{
+    ids::AgentId,
+    keys::{KEY_BYTES, Secret},
+    order::{Asked, Order, PrivateKey},
+};
 
 const NOW: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
 
@@ -15,6 +19,7 @@ fn command(seq: u64) -> Command {
         issued_at: NOW,
         expires_at: NOW,
         timeout_seconds: None,
+        order: None,
     }
 }
 
@@ -42,7 +47,7 @@ fn what_ran_when_the_agent_died_is_unknown_and_stays_taken_down() {
     let home = tempfile::tempdir().unwrap();
     {
         let (_state, mut journal) = reopened(&home);
-        journal.begin(&command(5), NOW).unwrap();
+        journal.begin(&command(5), None, NOW).unwrap();
     }
     let (_state, mut journal) = reopened(&home);
     assert_eq!(journal.last_seq(), 5);
@@ -53,11 +58,47 @@ fn what_ran_when_the_agent_died_is_unknown_and_stays_taken_down() {
 }
 
 #[test]
+fn a_signed_order_is_used_as_soon_as_its_command_is_begun_and_stays_so() {
+    let home = tempfile::tempdir().unwrap();
+    let mark = |nonce: &str| {
+        let key = PrivateKey::new(&Secret::new([1; KEY_BYTES]));
+        let Command { agent_id, action, params, .. } = command(1);
+        let asked = Asked { agent_id: &agent_id, action: &action, params: &params, timeout_seconds: None };
+        Mark::of(&Order::sign(&key, &asked, nonce, NOW).unwrap())
+    };
+    {
+        let (_state, mut journal) = reopened(&home);
+        journal.begin(&command(1), Some(mark("begun")), NOW).unwrap();
+        // As a kill leaves it: nothing was finished.
+    }
+    let (_state, mut journal) = reopened(&home);
+    assert!(journal.spent().holds(&mark("begun")) && !journal.spent().holds(&mark("rejected")));
+    journal.spend(mark("rejected")).unwrap();
+    journal.keep_sure(NOW).unwrap();
+    journal.finish(&finished(2)).unwrap();
+    journal.begin(&command(3), None, NOW).unwrap();
+    drop((_state, journal));
+    let (_state, journal) = reopened(&home);
+    assert!(journal.spent().holds(&mark("begun")) && journal.spent().holds(&mark("rejected")));
+    assert_eq!(journal.sure(), Some(NOW));
+}
+
+/// A state of before has neither.
+#[test]
+fn a_journal_of_before_is_read() {
+    let home = tempfile::tempdir().unwrap();
+    std::fs::write(home.path().join("journal.json"), r#"{"lastSeq":7,"running":null}"#).unwrap();
+    let (_state, journal) = reopened(&home);
+    assert_eq!((journal.last_seq(), journal.sure()), (7, None));
+    assert!(journal.spent().is_empty());
+}
+
+#[test]
 fn a_result_waits_across_restarts_until_it_is_taken() {
     let home = tempfile::tempdir().unwrap();
     {
         let (_state, mut journal) = reopened(&home);
-        journal.begin(&command(1), NOW).unwrap();
+        journal.begin(&command(1), None, NOW).unwrap();
         journal.finish(&finished(1)).unwrap();
         journal.finish(&finished(2)).unwrap();
     }
@@ -73,7 +114,7 @@ fn a_crash_between_result_and_ledger_keeps_the_result() {
     let home = tempfile::tempdir().unwrap();
     {
         let (_state, mut journal) = reopened(&home);
-        journal.begin(&command(1), NOW).unwrap();
+        journal.begin(&command(1), None, NOW).unwrap();
         write_json(&journal.result_path(1), &finished(1)).unwrap();
     }
     let (_state, mut journal) = reopened(&home);
@@ -85,14 +126,14 @@ fn a_crash_between_result_and_ledger_keeps_the_result() {
 fn a_command_whose_result_could_not_be_kept_is_unknown_before_another_begins() {
     let home = tempfile::tempdir().unwrap();
     let (_state, mut journal) = reopened(&home);
-    journal.begin(&command(1), NOW).unwrap();
+    journal.begin(&command(1), None, NOW).unwrap();
     let (results, aside) = (home.path().join("results"), home.path().join("aside"));
     std::fs::rename(&results, &aside).unwrap();
     assert!(journal.finish(&finished(1)).is_err());
-    assert!(journal.begin(&command(2), NOW).is_err(), "nothing else begins meanwhile");
+    assert!(journal.begin(&command(2), None, NOW).is_err(), "nothing else begins meanwhile");
     assert!(journal.finish(&finished(2)).is_err(), "and none is rejected");
     std::fs::rename(&aside, &results).unwrap();
-    journal.begin(&command(2), NOW).unwrap();
+    journal.begin(&command(2), None, NOW).unwrap();
     journal.finish(&finished(2)).unwrap();
     let told = journal.oldest().unwrap().unwrap();
     assert_eq!((told.command_seq, told.status), (1, ResultStatus::Unknown));

@@ -3,12 +3,15 @@
 //! What cannot be told to come from the hub, for us, and for the first time is thrown away without a word to
 //! anyone. What can, but may not run, is rejected, and the hub is told why.
 
-use crate::{execute::AllowList, transport::for_log};
+use crate::{
+    execute::AllowList,
+    orders::{Mark, Signers, Spent, Times},
+    transport::for_log,
+};
 use pingup_protocol::{
     command::{Action, Command},
     ids::AgentId,
     signing::{self, Key},
-    time::Timestamp,
 };
 use serde_json::Value;
 
@@ -25,19 +28,34 @@ pub(super) struct Gate<'a> {
     pub(super) last_seq: u64,
     /// The actions that may run.
     pub(super) allow: &'a AllowList,
-    /// The time, by the hub's clock.
-    pub(super) now: Timestamp,
+    /// Whose orders count, and for what.
+    pub(super) signers: &'a Signers,
+    /// Those that were used.
+    pub(super) spent: &'a Spent,
+    /// The time, by the hub's clock and by others.
+    pub(super) times: Times,
 }
 
 /// What to do with a command.
 #[derive(Debug, PartialEq)]
 pub(super) enum Admission {
     /// Run it, once.
-    Run(Command, Action),
+    Run(Admitted, Action),
     /// Do not, and say why.
-    Reject(Command, String),
+    Reject(Admitted, String),
+    /// Do not, and say why: no operator ordered it, though that is what this machine wants.
+    NotOrdered(Admitted, String),
     /// Do not, and say nothing: nobody asked us.
     Ignore(String),
+}
+
+/// A command that is the hub's, for us, and new.
+#[derive(Debug, PartialEq)]
+pub(super) struct Admitted {
+    /// The command.
+    pub(super) command: Command,
+    /// The order that it came by, where it needed one: used from now on, run or rejected.
+    pub(super) mark: Option<Mark>,
 }
 
 impl Gate<'_> {
@@ -47,21 +65,35 @@ impl Gate<'_> {
             Ok(command) => command,
             Err(reason) => return Admission::Ignore(reason),
         };
-        if command.expires_at <= self.now {
-            let reason = format!("it expired at {}, before it got here", command.expires_at);
-            return Admission::Reject(command, reason);
+        let mark = match self.signers.demand(&command.action) {
+            false => None,
+            true => match self.signers.judge(&command, self.times, self.spent) {
+                Ok(mark) => Some(mark),
+                Err(error) => {
+                    let reason = for_log(&error.to_string());
+                    return Admission::NotOrdered(Admitted { command, mark: error.into_mark() }, reason);
+                }
+            },
+        };
+        match self.fitting(&command) {
+            Ok(action) => Admission::Run(Admitted { command, mark }, action),
+            Err(reason) => Admission::Reject(Admitted { command, mark }, reason),
+        }
+    }
+
+    /// What is to be done, if that may be done here and now.
+    fn fitting(&self, command: &Command) -> Result<Action, String> {
+        if command.expires_at <= self.times.hub {
+            return Err(format!("it expired at {}, before it got here", command.expires_at));
         }
         if !self.allow.permits(&command.action) {
-            let reason =
-                format!("{} is not on this agent's allow-list ({})", for_log(&command.action), self.allow);
-            return Admission::Reject(command, reason);
+            let action = for_log(&command.action);
+            return Err(format!("{action} is not on this agent's allow-list ({})", self.allow));
         }
         match Action::read(&command.action, &command.params) {
-            Ok(Some(action)) => Admission::Run(command, action),
-            Ok(None) => {
-                Admission::Reject(command, "this version of the agent does not know the action".to_owned())
-            }
-            Err(error) => Admission::Reject(command, for_log(&error.to_string())),
+            Ok(Some(action)) => Ok(action),
+            Ok(None) => Err("this version of the agent does not know the action".to_owned()),
+            Err(error) => Err(for_log(&error.to_string())),
         }
     }
 
@@ -96,7 +128,10 @@ fn is_command_id(id: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pingup_protocol::keys::{KEY_BYTES, Secret};
+    use pingup_protocol::{
+        keys::{KEY_BYTES, Secret},
+        time::Timestamp,
+    };
     use serde_json::json;
 
     const NOON: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
@@ -119,7 +154,10 @@ mod tests {
     fn judge(offered: &Value) -> Admission {
         let agent_id = AgentId::parse("a").unwrap();
         let allow = AllowList::parse(&["ping".into(), "exec".into()]).unwrap();
-        Gate { agent_id: &agent_id, key: &key(), last_seq: 3, allow: &allow, now: NOON }.admit(offered)
+        let (signers, spent) = (&Signers::default(), &Spent::default());
+        let times = Times { hub: NOON, machine: NOON, sure: NOON };
+        Gate { agent_id: &agent_id, key: &key(), last_seq: 3, allow: &allow, signers, spent, times }
+            .admit(offered)
     }
 
     /// The good command with `member` set to `value`, signed again.

@@ -170,6 +170,7 @@ mod tests {
             issued_at: Timestamp::from_micros(0),
             expires_at: Timestamp::from_micros(0),
             timeout_seconds: None,
+            order: None,
         }
     }
 

@@ -1,15 +1,16 @@
 //! What is done with the commands of an answer: judged, taken down, run, and their results kept, in their order.
 
 use super::{
-    admit::{Admission, Gate},
+    admit::{Admission, Admitted, Gate},
     attend::{Running, Teller, Wishes},
 };
 use crate::{
-    clock::{Told, machine_time},
+    clock::{Told, machine_time, steady},
     config::ConfigKeeper,
     execute::{self, Ending, Executor, Outcome, SoFar},
     identity::Identity,
     journal::Finished,
+    orders::{Mark, Signers, Sure, Times},
     report::Results,
     state::StateError,
     stop::{self, Stop},
@@ -19,10 +20,12 @@ use pingup_protocol::{
     time::Timestamp,
 };
 use serde_json::Value;
-use std::{rc::Rc, time::Duration};
+use std::{cell::Cell, rc::Rc, time::Duration};
 
 /// An empty answer that comes sooner was not held open.
 const HELD_LEAST: Duration = Duration::from_secs(1);
+/// How far what is written down of the time may be behind, where orders are judged by it: by as much a restart sets it back.
+const SURE_EVERY_MICROS: i64 = 600 * 1_000_000;
 
 /// Does what was asked.
 pub(super) struct Hand {
@@ -31,6 +34,10 @@ pub(super) struct Hand {
     pub(super) results: Rc<Results>,
     pub(super) config: Rc<ConfigKeeper>,
     pub(super) executor: Executor,
+    /// Whose orders count, and for what.
+    pub(super) signers: Rc<Signers>,
+    /// What time it is at least.
+    pub(super) sure: Cell<Sure>,
     /// What is not to be begun, or to be ended.
     pub(super) wishes: Rc<Wishes>,
     pub(super) teller: Teller,
@@ -71,6 +78,7 @@ impl Hand {
         stop: &Stop,
     ) -> Result<Handled, StateError> {
         let mut handled = Handled { offered: commands.len(), done: 0 };
+        self.note_time(told)?;
         for offered in commands {
             if stop.is_set() || self.copied.is_set() {
                 break;
@@ -84,24 +92,46 @@ impl Hand {
         Ok(handled)
     }
 
+    /// Learns what time it is at least, and keeps that from time to time; only where orders are judged by it.
+    fn note_time(&self, told: Told) -> Result<(), StateError> {
+        let Some(hub) = told.now().filter(|_| self.signers.are_there()) else { return Ok(()) };
+        let mut sure = self.sure.get();
+        sure.learn(hub, machine_time(), steady());
+        self.sure.set(sure);
+        let (now, mut journal) = (sure.now(steady()), self.results.journal.borrow_mut());
+        let behind = now.as_micros().saturating_sub(journal.sure().unwrap_or_default().as_micros());
+        if behind >= SURE_EVERY_MICROS { journal.keep_sure(now) } else { Ok(()) }
+    }
+
     /// Judges one, and does what follows; whether it was this agent's to answer for.
     async fn take(&mut self, offered: &Value, now: Timestamp, stop: &Stop) -> Result<bool, StateError> {
         let identity = Rc::clone(&self.asked_as);
-        let gate = Gate {
+        let times = Times { hub: now, machine: machine_time(), sure: self.sure.get().now(steady()) };
+        let admission = Gate {
             agent_id: &identity.agent_id,
             key: &identity.down,
             last_seq: self.last_seq(),
             allow: &self.config.current().allow,
-            now,
-        };
-        match gate.admit(offered) {
-            Admission::Run(command, _) if self.wishes.name(&command) => {
+            signers: &self.signers,
+            spent: self.results.journal.borrow().spent(),
+            times,
+        }
+        .admit(offered);
+        match admission {
+            Admission::Run(Admitted { command, mark }, _) if self.wishes.name(&command) => {
                 tracing::info!(command = command.command_id, "cancelled by the hub before it began");
+                self.spend(mark)?;
                 self.finish(&command, machine_time(), Outcome::never_begun())?;
             }
-            Admission::Run(command, action) => self.carry_out(&command, action, stop).await?,
-            Admission::Reject(command, reason) => {
+            Admission::Run(admitted, action) => self.carry_out(admitted, action, stop).await?,
+            Admission::Reject(Admitted { command, mark }, reason) => {
                 tracing::info!(command = command.command_id, "rejected: {reason}");
+                self.spend(mark)?;
+                self.finish(&command, machine_time(), Outcome::rejected(reason))?;
+            }
+            Admission::NotOrdered(Admitted { command, mark }, reason) => {
+                tracing::warn!(command = command.command_id, "rejected, since nobody ordered it: {reason}");
+                self.spend(mark)?;
                 self.finish(&command, machine_time(), Outcome::rejected(reason))?;
             }
             Admission::Ignore(reason) => {
@@ -112,9 +142,16 @@ impl Hand {
         Ok(true)
     }
 
-    async fn carry_out(&mut self, command: &Command, action: Action, stop: &Stop) -> Result<(), StateError> {
-        let started_at = machine_time();
-        self.results.journal.borrow_mut().begin(command, started_at)?;
+    /// An order whose command was answered for without being run is used all the same: its operator may have signed another
+    /// since.
+    fn spend(&self, mark: Option<Mark>) -> Result<(), StateError> {
+        mark.map_or(Ok(()), |mark| self.results.journal.borrow_mut().spend(mark))
+    }
+
+    async fn carry_out(&mut self, admitted: Admitted, action: Action, stop: &Stop) -> Result<(), StateError> {
+        let (Admitted { command, mark }, started_at) = (admitted, machine_time());
+        let command = &command;
+        self.results.journal.borrow_mut().begin(command, mark, started_at)?;
         tracing::info!(command = command.command_id, action = command.action, "running");
         let ((canceller, cancel), so_far) = (stop::channel(), SoFar::default());
         let ending = Ending::new(stop, &cancel, execute::within(&action, command.timeout_seconds));

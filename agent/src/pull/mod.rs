@@ -3,7 +3,7 @@
 //! ([`attend`]): the hub may follow them, and have them ended, the ones that wait too.
 //!
 //! An answer names the configuration that was in force when it was made: until that is in force here, no command of
-//! it is run or taken down. Once this state turns out to be a copy of another machine's, none is pulled any more.
+//! it is run or taken down. What an operator must have signed is judged by the machine's own settings ([`crate::orders`]). Once this state turns out to be a copy of another machine's, none is pulled any more.
 
 mod admit;
 mod ask;
@@ -12,9 +12,10 @@ mod hand;
 
 use crate::{
     backoff::{Backoff, REFUSED, random},
-    clock::{Clock, Told},
+    clock::{Clock, Told, steady},
     config::ConfigKeeper,
     execute::Executor,
+    orders::{Signers, Sure},
     report::Results,
     stop::Stop,
     transport::{Link, Revoked, Session},
@@ -24,6 +25,7 @@ use attend::{Teller, Wishes, hear};
 use hand::Hand;
 use pingup_protocol::command::PendingAnswer;
 use std::{
+    cell::Cell,
     rc::Rc,
     time::{Duration, Instant},
 };
@@ -51,14 +53,18 @@ impl Puller {
         config: Rc<ConfigKeeper>,
         clock: Rc<Clock>,
         executor: Executor,
+        signers: Rc<Signers>,
         copied: Stop,
     ) -> Self {
         let wishes = Rc::new(Wishes::default());
+        let sure = Sure::begun(results.journal.borrow().sure(), steady());
         let hand = Hand {
             asked_as: link.identity(),
             results,
             config: Rc::clone(&config),
             executor,
+            signers,
+            sure: Cell::new(sure),
             wishes: Rc::clone(&wishes),
             teller: Teller::new(link.session("progress"), clock),
             copied: copied.clone(),

@@ -112,6 +112,13 @@ pub(super) struct InstallArguments {
     /// Actions that may run
     #[arg(long, env = "PINGUP_ALLOW", value_name = "ACTION,…", value_delimiter = ',')]
     pub(super) allow: Option<Vec<String>>,
+    /// An operator's public key, pok_… and perhaps a name: then restart_service and exec run only by an order that it signed.
+    /// One flag for each; in the file, the list operator_keys
+    #[arg(long = "operator-key", env = "PINGUP_OPERATOR_KEYS", value_name = "KEY", value_delimiter = ',')]
+    pub(super) operator_keys: Option<Vec<String>>,
+    /// What else runs only by a signed order
+    #[arg(long, env = "PINGUP_SIGNED_ACTIONS", value_name = "ACTION,…", value_delimiter = ',')]
+    pub(super) signed_actions: Option<Vec<String>>,
     /// Run the agent as root and without walls, for restart_service and exec
     #[arg(
         long, value_name = "BOOL",
@@ -177,6 +184,13 @@ pub(super) struct RunArguments {
     /// Actions that may run [default: ping,collect_now,run_discovery]
     #[arg(long, env = "PINGUP_ALLOW", value_name = "ACTION,…", value_delimiter = ',')]
     pub(super) allow: Option<Vec<String>>,
+    /// An operator's public key, pok_… and perhaps a name: then restart_service and exec run only by an order that it signed.
+    /// One flag for each; in the file, the list operator_keys
+    #[arg(long = "operator-key", env = "PINGUP_OPERATOR_KEYS", value_name = "KEY", value_delimiter = ',')]
+    pub(super) operator_keys: Option<Vec<String>>,
+    /// What else runs only by a signed order
+    #[arg(long, env = "PINGUP_SIGNED_ACTIONS", value_name = "ACTION,…", value_delimiter = ',')]
+    pub(super) signed_actions: Option<Vec<String>>,
     /// Bytes that may wait on disk for the hub [default: 67108864]
     #[arg(long, env = "PINGUP_SPOOL_BYTES_MAX", value_name = "BYTES")]
     pub(super) spool_bytes_max: Option<String>,
@@ -226,6 +240,8 @@ impl RunArguments {
             config: self.config,
             insecure_http: said(self.insecure_http).or(other.insecure_http),
             allow: listed(self.allow).or(other.allow),
+            operator_keys: listed(self.operator_keys).or(other.operator_keys),
+            signed_actions: listed(self.signed_actions).or(other.signed_actions),
             spool_bytes_max: said(self.spool_bytes_max).or(other.spool_bytes_max),
             spool_age_max: said(self.spool_age_max).or(other.spool_age_max),
             ports: listed(self.ports).or(other.ports),

@@ -1,7 +1,7 @@
 //! Settings that have bounds, and what holds where nothing was said.
 
 use super::{SettingsError, values};
-use crate::{execute::AllowList, spool::Bounds};
+use crate::{execute::AllowList, orders::Signers, spool::Bounds};
 use pingup_protocol::{config::INTERVAL_SECONDS, enrol::JoinToken};
 use std::time::Duration;
 
@@ -42,6 +42,15 @@ pub(super) fn allow(words: Option<Vec<String>>) -> Result<AllowList, SettingsErr
         Some(words) => AllowList::parse(&words).map_err(|e| SettingsError::of("allow", e)),
         None => Ok(AllowList::default()),
     }
+}
+
+/// Whose orders count, and for what.
+pub(super) fn signers(
+    keys: Option<Vec<String>>,
+    actions: Option<Vec<String>>,
+) -> Result<Signers, SettingsError> {
+    let (keys, actions) = (values::list(keys).unwrap_or_default(), values::list(actions).unwrap_or_default());
+    Signers::parse(&keys, &actions).map_err(|error| SettingsError(error.to_string()))
 }
 
 /// How much may wait for the hub, and for how long.

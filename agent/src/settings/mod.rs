@@ -26,11 +26,12 @@ use crate::{
     execute::AllowList,
     exit::Exit,
     install::{Order, Root},
+    orders::Signers,
     scan::Plan,
     spool::Bounds,
 };
 use arguments::{Arguments, RunArguments, Subcommand};
-use bounds::{allow, interval, join_token, spool_bounds};
+use bounds::{allow, interval, join_token, signers, spool_bounds};
 use clap::{Parser, error::ErrorKind};
 use pingup_protocol::{enrol::JoinToken, labels::Labels};
 use std::{path::PathBuf, time::Duration};
@@ -120,6 +121,8 @@ pub struct Settings {
     pub name: Option<String>,
     /// The actions that may run.
     pub allow: AllowList,
+    /// Whose orders count, and for what.
+    pub signers: Signers,
     /// How much may wait for the hub.
     pub spool: Bounds,
     /// What a scan looks at, unless the hub or a command says otherwise.
@@ -219,6 +222,7 @@ fn check(texts: RunArguments) -> Result<Settings, SettingsError> {
         interval: interval(texts.interval)?,
         name,
         allow: allow(texts.allow)?,
+        signers: signers(texts.operator_keys, texts.signed_actions)?,
         spool: spool_bounds(texts.spool_bytes_max, texts.spool_age_max)?,
         scan: scan::settings(texts.scan_networks, texts.ports.as_deref(), texts.scan_rate)?,
         ssh: SshAccess {

@@ -31,8 +31,14 @@ pub(super) fn install(flags: InstallArguments) -> Result<Call, SettingsError> {
     if let Some(word) = values::given(flags.insecure_http) {
         settings.push(Amendment::switch("insecure_http", values::switch("insecure-http", Some(&word))?));
     }
-    settings.extend(values::list(flags.hub_pin).map(|words| Amendment::list("hub_pin", &words)));
-    settings.extend(values::list(flags.allow).map(|words| Amendment::list("allow", &words)));
+    for (key, words) in [
+        ("hub_pin", flags.hub_pin),
+        ("allow", flags.allow),
+        ("operator_keys", flags.operator_keys),
+        ("signed_actions", flags.signed_actions),
+    ] {
+        settings.extend(values::list(words).map(|words| Amendment::list(key, &words)));
+    }
     let as_root = values::given(flags.actions_as_root);
     let actions_as_root = as_root.map(|word| values::switch("actions-as-root", Some(&word))).transpose()?;
     Ok(Call::Install(Box::new(Order {

@@ -103,7 +103,7 @@ pub(super) fn seconds(from: Timestamp, to: Timestamp) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::status::SpoolState;
+    use crate::status::{OrdersState, SpoolState};
 
     const NOW: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
 
@@ -129,6 +129,7 @@ mod tests {
             spool: SpoolState { records: 0, bytes: 0, bytes_max: 1, dropped: 0 },
             results_waiting: 0,
             config_version: Some(0),
+            orders: OrdersState::default(),
         }
     }
 

@@ -1,9 +1,10 @@
 //! Writing it down: at the start, when something was heard, and at the end; never often, and never never.
 
-use super::{Snapshot, SpoolState, Vitals};
+use super::{OrdersState, Snapshot, SpoolState, Vitals};
 use crate::{
     clock::machine_time,
     config::ConfigKeeper,
+    orders::Signers,
     record::SharedSpool,
     report::Results,
     state::{StateError, write_lightly},
@@ -32,6 +33,8 @@ pub struct StatusKeeper {
     pub results: Rc<Results>,
     /// What is in force.
     pub config: Rc<ConfigKeeper>,
+    /// Whose orders count.
+    pub signers: Rc<Signers>,
 }
 
 impl StatusKeeper {
@@ -85,6 +88,10 @@ impl StatusKeeper {
             },
             results_waiting: self.results.journal.borrow().waiting() as u64,
             config_version: self.config.version(),
+            orders: OrdersState {
+                keys: self.signers.keys(),
+                actions: self.signers.actions().into_iter().map(str::to_owned).collect(),
+            },
         };
         let bytes =
             serde_json::to_vec(&snapshot).map_err(|error| StateError::io(&self.path)(error.into()))?;

@@ -37,6 +37,19 @@ pub struct Snapshot {
     pub results_waiting: u64,
     /// The configuration in force; 0 before any was, null when the one that was kept cannot be read.
     pub config_version: Option<u64>,
+    /// What needs a signed order, and whose.
+    #[serde(default)]
+    pub orders: OrdersState,
+}
+
+/// What needs a signed order, and whose; nothing where there is no key.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OrdersState {
+    /// Public keys, each perhaps with a name.
+    pub keys: Vec<String>,
+    /// Actions that run only by an order that one of them signed.
+    pub actions: Vec<String>,
 }
 
 /// What the agent's loops have heard.

@@ -110,7 +110,8 @@ fn text(report: &Report, now: Timestamp) -> String {
         Some(Service { manager, state }) => line(text, "service", format!("{manager} says: {state}")),
         None => line(text, "service", "not installed as one".to_owned()),
     }
-    let Some(Snapshot { written_at, heard, spool, results_waiting, config_version, .. }) = &report.agent
+    let Some(Snapshot { written_at, heard, spool, results_waiting, config_version, orders, .. }) =
+        &report.agent
     else {
         return lines;
     };
@@ -132,6 +133,12 @@ fn text(report: &Report, now: Timestamp) -> String {
     line(text, "commands", format!("{pending} wait at the hub; {results_waiting} results wait for it"));
     let version = config_version.map_or("unreadable".to_owned(), |version| format!("version {version}"));
     line(text, "config", version);
+    let needed = format!("{} need one signed by {}", orders.actions.join(", "), orders.keys.join(" or "));
+    line(
+        text,
+        "orders",
+        if orders.keys.is_empty() { "nothing needs a signed one".to_owned() } else { needed },
+    );
     lines
 }
 

@@ -60,6 +60,7 @@ fn a_healthy_agent_is_called_that_a_line_a_check() {
     assert_well(&found);
     for name in [
         "settings",
+        "orders",
         "permissions",
         "key",
         "kept",
@@ -82,7 +83,7 @@ fn a_healthy_agent_is_called_that_a_line_a_check() {
 
     let output = program().args(["doctor", "--hub", &hub.url(), "--state-dir"]).arg(&state).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(text.lines().filter(|line| line.starts_with("ok ")).count(), 11, "{text}");
+    assert_eq!(text.lines().filter(|line| line.starts_with("ok ")).count(), 12, "{text}");
     let secrets = {
         let hub = hub.state.lock();
         [hub.up.to_base64(), hub.down.to_base64(), "a.bearer".into()]
@@ -91,6 +92,21 @@ fn a_healthy_agent_is_called_that_a_line_a_check() {
         secrets.iter().all(|secret| !text.contains(secret) && !found.1.to_string().contains(secret)),
         "{text}"
     );
+}
+
+#[test]
+fn who_must_sign_is_told_and_so_is_that_nobody_must() {
+    let home = tempfile::tempdir().unwrap();
+    let (hub, state) = enrolled(home.path());
+    let open = examined(&hub.url(), &state, &["--allow", "ping,exec"]);
+    assert_well(&open);
+    assert_eq!(check(&open.1, "orders")["outcome"], "warn", "{:#}", open.1);
+    let key = "pok_F0VTtFbd38aQjsqxwQH-arIeK6oGF3lbfUOmNIKZP9U ada";
+    let signed = examined(&hub.url(), &state, &["--allow", "ping,exec", "--operator-key", key]);
+    let orders = check(&signed.1, "orders");
+    assert_eq!(orders["outcome"], "ok", "{:#}", signed.1);
+    let detail = orders["detail"].as_str().unwrap();
+    assert!(detail.contains(key) && detail.contains("exec, restart_service"), "{detail}");
 }
 
 #[test]

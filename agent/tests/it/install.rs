@@ -84,6 +84,24 @@ pub(crate) fn some_token() -> String {
 }
 
 #[test]
+fn operators_keys_are_kept_in_the_machines_own_file() {
+    let home = tempfile::tempdir().unwrap();
+    let root = home.path();
+    let key = |name: &str| format!("pok_F0VTtFbd38aQjsqxwQH-arIeK6oGF3lbfUOmNIKZP9{name}");
+    let (ada, bob) = (format!("{} ada", key("U")), "pok_11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo bob");
+    let keys = ["--operator-key", &ada, "--operator-key", bob, "--signed-actions", "run_discovery"];
+    install(root, &[&HUB[..], &keys[..]].concat());
+    let kept = text(root, CONFIG);
+    assert!(kept.contains(&format!("operator_keys = [\"{ada}\", \"{bob}\"]\n")), "{kept}");
+    assert!(kept.contains("signed_actions = [\"run_discovery\"]\n"), "{kept}");
+    install(root, &["--name", "x"]);
+    assert!(text(root, CONFIG).contains(bob), "what is not named stays");
+    let bad = refused(root, &["install", "--init", "systemd", "--operator-key", &key("")], "");
+    assert!(bad.contains("operator-key"), "{bad}");
+    assert!(text(root, CONFIG).contains(bob), "and nothing was changed");
+}
+
+#[test]
 fn a_service_is_written_once_and_then_only_where_it_differs() {
     let home = tempfile::tempdir().unwrap();
     let root = home.path();

@@ -24,6 +24,7 @@ mod install;
 mod killed;
 mod life;
 mod once;
+mod orders;
 mod pushing;
 mod running;
 mod scan;

@@ -17,7 +17,8 @@ fn an_agent_says_how_it_does_while_it_works_and_when_it_ends() {
     let home = tempfile::tempdir().unwrap();
     hub.state.change(|hub| hub.config = (4, serde_json::json!({})));
     assert_eq!(asked(home.path()).0, Some(3), "none was ever there");
-    let agent = Agent::start(&hub, home.path());
+    let key = "pok_F0VTtFbd38aQjsqxwQH-arIeK6oGF3lbfUOmNIKZP9U ada";
+    let agent = Agent::start_with(&hub, home.path(), &["--interval", "1s", "--operator-key", key]);
     let is_told = || asked(home.path()).1["agent"]["committedAt"].is_string();
     agent.until("a push that was written down", is_told);
     let (code, report) = asked(home.path());
@@ -26,12 +27,14 @@ fn an_agent_says_how_it_does_while_it_works_and_when_it_ends() {
     assert_eq!((said["agentId"].as_str(), said["hub"].as_str()), (Some("AGENT-1"), Some(hub.url().as_str())));
     assert!(said["lastPush"]["answer"].as_str().unwrap().starts_with("committed: "), "{report:#}");
     assert_eq!((said["pendingCommands"].as_u64(), said["configVersion"].as_u64()), (Some(0), Some(4)));
+    assert_eq!(said["orders"], serde_json::json!({"keys": [key], "actions": ["exec", "restart_service"]}));
     let mode = std::fs::metadata(home.path().join("status.json")).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode, 0o600);
 
     let output = program().args(["status", "--state-dir"]).arg(home.path()).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.starts_with("condition well\n") && text.contains("records wait;"), "{text}");
+    assert!(text.contains(&format!("exec, restart_service need one signed by {key}")), "{text}");
 
     assert!(agent.terminate().0.success());
     let (code, report) = asked(home.path());

@@ -1,5 +1,5 @@
-//! The command line: `serve`, `token`, `join-token`, `master-key`, `migrate`, `check`, `backup`, `restore`, `export`, `grafana`; and
-//! `sql-engine`, which a hub calls for itself.
+//! The command line: `serve`, `token`, `join-token`, `master-key`, `operator-key`, `order`, `migrate`, `check`, `backup`,
+//! `restore`, `export`, `grafana`; and `sql-engine`, which a hub calls for itself.
 //!
 //! What a command makes goes to standard output, everything else to standard error. Exit codes are a
 //! contract: 0 done; 1 it could not be done; 64 it was asked for wrongly, which is said in one plain line
@@ -12,6 +12,9 @@ mod grafana;
 mod join_token;
 mod master_key;
 mod migrate;
+mod operator_key;
+mod order;
+mod passphrase;
 mod progress;
 mod records;
 mod serve;
@@ -59,6 +62,11 @@ enum Command {
     /// The key that every other key comes from
     #[command(subcommand)]
     MasterKey(master_key::MasterKeyCommand),
+    /// Keys that operators sign orders with, for their own machines
+    #[command(subcommand)]
+    OperatorKey(operator_key::OperatorKeyCommand),
+    /// Sign an order, and send it to a hub or print it; for an operator's own machine
+    Order(order::OrderArguments),
     /// Bring the databases to what this program needs; `serve` does it by itself
     Migrate(SettingsArguments),
     /// Look at everything in the data folder and say what there is; nothing is changed unless it is told to
@@ -167,6 +175,8 @@ fn run(command: Command) -> Result<(), CliError> {
         Command::Token(command) => token::run(command, &clock),
         Command::JoinToken(command) => join_token::run(command, &clock),
         Command::MasterKey(command) => master_key::run(command, &clock),
+        Command::OperatorKey(command) => operator_key::run(command),
+        Command::Order(arguments) => order::run(arguments, &clock),
         Command::Migrate(arguments) => migrate::migrate(&arguments.resolve()?, &clock),
         Command::Check(arguments) => check::run(&arguments, &clock),
         Command::Backup(arguments) => backup::backup(&arguments, &clock),
@@ -293,6 +303,12 @@ mod tests {
             (&["join-token", "create", "--rekey", "a/b"], "a/b"),
             (&["master-key"], "subcommand"),
             (&["serve", "--key-rotation", "often"], "or off"),
+            (&["operator-key", "create", "--name", "two words"], "name"),
+            (&["operator-key", "create", "--no-passphrase", "--passphrase-file", "-"], "--no-passphrase"),
+            (&["order", "ping"], "--key"),
+            (&["order", "ping", "--key", "k"], "--agent"),
+            (&["order", "ping", "--key", "k", "--agent", "a/b"], "a/b"),
+            (&["order", "exec", "--key", "k", "--agent", "a", "--params", "{}", "--", "true"], "--params"),
             (&["check", "--yes"], "--drop-damaged"),
             (&["backup"], "DIR"),
             (&["restore"], "DIR"),

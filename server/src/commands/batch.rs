@@ -29,6 +29,8 @@ pub struct BatchView {
     pub created_at: Timestamp,
     /// When none of its commands may be begun any more.
     pub expires_at: Timestamp,
+    /// Whose signed order it is: an operator's public key; null for one that nobody signed.
+    pub signed_by: Option<String>,
     /// How many agents it was queued for; once its commands are deleted, one after the other, how many are left.
     pub agents: u64,
     /// How many of its commands stand how.

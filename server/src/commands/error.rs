@@ -2,7 +2,7 @@
 
 use super::{BATCH_AGENTS_MAX, BATCH_PARAMS_BYTES_MAX, IDEMPOTENCY_KEY_CHARS_MAX, OPEN_COMMANDS_MAX};
 use crate::{standing::NotLiving, storage::StorageError};
-use pingup_protocol::command::CommandStatus;
+use pingup_protocol::{command::CommandStatus, schema::SchemaError};
 
 /// Why a command was not queued, read, handed out, cancelled or closed.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +48,9 @@ pub enum CommandsError {
          send the same content, or another key"
     )]
     KeyReused,
+    /// A signed order that no agent would take.
+    #[error(transparent)]
+    Order(#[from] SchemaError),
     /// Too late to take it back.
     #[error("the command is {} already", .0.as_str())]
     Ended(CommandStatus),

@@ -23,6 +23,9 @@
 //! One word can ask many agents ([`BatchView`]): each gets a command of its own, like any other, and all of them are
 //! queued in one write or none is. An agent that has too many open is left out of it, and named in the answer.
 //!
+//! An operator may sign what is asked with a key of their own ([`SignedBody`]): the hub keeps that and hands it on, and could
+//! not have made it.
+//!
 //! # Promises
 //! A command that was answered 201 is on disk, and so is a result that was answered 200. The same result twice
 //! is one result; another one for the same command changes nothing. Asking twice with one idempotency key makes
@@ -40,6 +43,7 @@ mod changes;
 mod error;
 pub mod handler;
 mod order;
+mod signed;
 pub mod store;
 #[cfg(test)]
 mod tests;
@@ -56,6 +60,7 @@ pub use order::{
     Asked, BatchOrder, CommandBody, IDEMPOTENCY_KEY_CHARS_MAX, Order, PARAMS_BYTES_MAX, PARAMS_DEPTH_MAX,
     Task, Wanted,
 };
+pub use signed::{SignedBatch, SignedBody, verify_order};
 pub use waiters::WAITERS_MAX;
 
 use pingup_protocol::{
@@ -123,6 +128,8 @@ pub struct CommandView {
     pub result: Option<Outcome>,
     /// Why it ended without a report.
     pub reason: Option<&'static str>,
+    /// Whose signed order it is: an operator's public key; null for one that nobody signed.
+    pub signed_by: Option<String>,
 }
 
 impl CommandView {

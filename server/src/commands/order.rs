@@ -3,12 +3,13 @@
 //!
 //! Refused here is what could not be handed out later, so that a queued command never fails for its form.
 
-use super::BATCH_AGENTS_MAX;
+use super::{BATCH_AGENTS_MAX, SignedBatch, SignedBody};
 use crate::selector::Selector;
 use pingup_protocol::{
     command::{Action, check_timeout},
     ids::AgentId,
     limits::{BODY_BYTES_MAX, COMMAND_TTL_SECONDS_MAX, DEPTH_MAX},
+    order,
     schema::{Checked, SchemaError},
 };
 use serde::{Deserialize, Serialize};
@@ -52,6 +53,9 @@ pub struct CommandBody {
     /// The same key with the same content makes no second command.
     #[serde(default)]
     pub idempotency_key: Option<String>,
+    /// What an operator signed of all this, for agents that run nothing else.
+    #[serde(default)]
+    pub order: Option<SignedBody>,
 }
 
 impl Checked for CommandBody {
@@ -72,7 +76,7 @@ impl Checked for CommandBody {
             let detail = format!("nested at most {PARAMS_DEPTH_MAX} deep expected");
             return Err(SchemaError::at("/params", detail));
         }
-        Ok(())
+        self.order.as_ref().map_or(Ok(()), |order| order.check(self))
     }
 }
 
@@ -135,6 +139,8 @@ pub struct Order {
     pub task: Task,
     /// Under which it is recognised again.
     pub idempotency_key: Option<String>,
+    /// What its operator signed.
+    pub signed: Option<order::Order>,
 }
 
 /// Commands to many that were found fit to be queued.
@@ -146,6 +152,8 @@ pub struct BatchOrder {
     pub task: Task,
     /// Under which it is recognised again.
     pub idempotency_key: Option<String>,
+    /// What its operator signed, for each of [`Asked::Agents`] in their order.
+    pub signed: Option<SignedBatch>,
 }
 
 /// Whom a batch is asked of.
@@ -178,16 +186,18 @@ impl Wanted {
         let task = Task { action: body.action, params, ttl_seconds, timeout_seconds: body.timeout_seconds };
         let idempotency_key = body.idempotency_key;
         if let Some(agent_id) = body.agent_id {
-            return Ok(Self::One(Order { agent_id, task, idempotency_key }));
+            let signed = body.order.and_then(SignedBody::into_one);
+            return Ok(Self::One(Order { agent_id, task, idempotency_key, signed }));
         }
-        let asked = match body.agent_ids {
-            Some(mut agent_ids) => {
+        let (asked, signed) = match (body.agent_ids, body.order) {
+            (Some(mut agent_ids), order) => {
+                let signed = order.and_then(|order| order.into_batch(&mut agent_ids));
                 agent_ids.sort_unstable();
-                Asked::Agents(agent_ids)
+                (Asked::Agents(agent_ids), signed)
             }
-            None => Asked::Fitting(body.selector.unwrap_or_default()),
+            (None, _) => (Asked::Fitting(body.selector.unwrap_or_default()), None),
         };
-        Ok(Self::Many(BatchOrder { asked, task, idempotency_key }))
+        Ok(Self::Many(BatchOrder { asked, task, idempotency_key, signed }))
     }
 }
 

@@ -72,6 +72,11 @@ pub const SQLITE: &[Migration] = &[
         sql: include_str!("../../../migrations/sqlite/0011_written_series.sql"),
     },
     Migration {
+        version: 12,
+        name: "signed_orders",
+        sql: include_str!("../../../migrations/sqlite/0012_signed_orders.sql"),
+    },
+    Migration {
         version: 13,
         name: "operator_tokens",
         sql: include_str!("../../../migrations/sqlite/0013_operator_tokens.sql"),

@@ -15,10 +15,15 @@ use std::{
 const TRIES: usize = 5;
 const A_SECOND: Duration = Duration::from_secs(1);
 
-struct Program(Child);
+pub struct Program(Child);
 
 impl Program {
     fn start(hub: &Wire, state: &Path, join_token: Option<&str>) -> Self {
+        Self::start_with(hub, state, join_token, &[])
+    }
+
+    /// Starts one with these arguments beside.
+    pub fn start_with(hub: &Wire, state: &Path, join_token: Option<&str>, arguments: &[&str]) -> Self {
         let mut command = Command::new(sibling("pingup-agent"));
         command
             .args([
@@ -32,20 +37,21 @@ impl Program {
                 "--state-dir",
             ])
             .arg(state);
-        command.args(["--allow", "ping,collect_now,run_discovery,exec"]);
+        command.args(["--allow", "ping,collect_now,run_discovery,exec"]).args(arguments);
         if let Some(token) = join_token {
             command.args(["--join-token", token]);
         }
         Self(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap())
     }
 
-    fn terminate(self) {
+    /// Tells it to stop, and waits until it has; what it logged.
+    pub fn terminate(self) -> String {
         signal(self.0.id(), "TERM");
-        self.ended();
+        self.ended()
     }
 
     /// Waits for the end of a program that was told to stop; it must be a clean one.
-    fn ended(mut self) {
+    fn ended(mut self) -> String {
         let begun = Instant::now();
         while self.0.try_wait().unwrap().is_none() {
             assert!(begun.elapsed() < PATIENCE, "the agent does not stop");
@@ -55,6 +61,7 @@ impl Program {
         let mut log = String::new();
         self.0.stderr.take().unwrap().read_to_string(&mut log).unwrap();
         assert!(status.success(), "{status}: {log}");
+        log
     }
 }
 

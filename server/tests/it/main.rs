@@ -31,6 +31,7 @@ mod oidc;
 mod openapi;
 mod operators;
 mod oracle;
+mod orders;
 mod program;
 mod prometheus;
 mod python;

@@ -44,6 +44,8 @@ async fn hand(home: &std::path::Path) -> (Hand, StateDir) {
     let spool = SharedSpool::new(spool);
     let recorder = Recorder::new(Collector::primed().await, spool, Rc::clone(&clock), Rc::clone(&link));
     let hand = Hand {
+        signers: Rc::default(),
+        sure: Cell::new(Sure::begun(None, steady())),
         results: Results::new(Journal::open(&state, machine_time()).unwrap()),
         config: Rc::new(ConfigKeeper::open(state.join("config.json"), own()).unwrap()),
         executor: Executor::new(Rc::new(recorder)),
@@ -108,6 +110,25 @@ async fn a_machine_whose_clock_is_wrong_goes_by_the_hubs() {
         hand.work_off(&[ping(seq, hub)], Told::just_now(hub), &stop).await.unwrap();
         assert_eq!(oldest(&hand), Some(ResultStatus::Succeeded), "{apart} s apart");
     }
+}
+
+#[tokio::test]
+async fn what_time_it_is_at_least_is_kept_where_orders_are_judged_by_it() {
+    let home = tempfile::tempdir().unwrap();
+    let ((mut hand, _state), (_stopper, stop)) = (hand(home.path()).await, stop::channel());
+    let now = machine_time();
+    hand.work_off(&[], Told::just_now(now), &stop).await.unwrap();
+    assert_eq!(hand.results.journal.borrow().sure(), None, "nobody needs it");
+    let key = "pok_F0VTtFbd38aQjsqxwQH-arIeK6oGF3lbfUOmNIKZP9U".to_owned();
+    hand.signers = Rc::new(Signers::parse(&[key], &[]).unwrap());
+    let behind = now.plus_seconds(-HOUR);
+    hand.work_off(&[], Told::just_now(behind), &stop).await.unwrap();
+    let kept = |hand: &Hand| hand.results.journal.borrow().sure().unwrap();
+    assert!(behind <= kept(&hand) && kept(&hand) < now, "the earlier one of both clocks");
+    hand.work_off(&[], Told::just_now(now.plus_seconds(9 * HOUR)), &stop).await.unwrap();
+    assert!(now <= kept(&hand) && kept(&hand) <= machine_time(), "a hub drives it nowhere alone");
+    hand.work_off(&[], Told::just_now(behind), &stop).await.unwrap();
+    assert!(hand.sure.get().now(steady()) >= now, "nor back");
 }
 
 #[test]

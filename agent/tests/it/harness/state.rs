@@ -166,6 +166,14 @@ impl HubState {
         self.offered.push(Offered { seq, json });
     }
 
+    /// Queues one that `change` makes of an ordinary `exec`, signed by the hub as whoever stole it could.
+    pub(crate) fn offer_changed(&mut self, seq: u64, change: impl FnOnce(&mut Value)) {
+        let mut command = self.unsigned(seq, "exec", json!({}));
+        change(&mut command);
+        let json = self.signed(&command);
+        self.offered.push(Offered { seq, json });
+    }
+
     /// A command, signed.
     pub(crate) fn command(&self, seq: u64, action: &str, params: Value) -> Value {
         self.signed(&self.unsigned(seq, action, params))

@@ -98,8 +98,8 @@ impl Commands {
         let Some(agents) = new else { return Ok(respond::json(StatusCode::OK, &view)) };
         agents.iter().for_each(|agent_id| self.wake(agent_id.as_str()));
         let (batch, action, operator) = (&view.batch_id, &view.action, &operator.name);
-        let left_out = view.left_out_count;
-        tracing::info!(batch, agents = agents.len(), left_out, action, ?operator, "batch queued");
+        let (left_out, signed_by) = (view.left_out_count, view.signed_by.as_deref());
+        tracing::info!(batch, agents = agents.len(), left_out, action, ?operator, signed_by, "batch queued");
         Ok(respond::json(StatusCode::CREATED, &view))
     }
 }

@@ -12,6 +12,7 @@ pub use reports::{progress, result};
 use super::{
     Change, CommandBody, CommandsError, Order, Teller, Wanted,
     store::{self, Filter, Place},
+    verify_order,
     waiters::Waiters,
 };
 use crate::{
@@ -44,6 +45,9 @@ const TOO_MANY_OPEN_RETRY_SECONDS: u64 = 30;
 /// records refuse work when a thousand writes wait.
 const HAND_OUTS_MAX: usize = 256;
 
+/// Signed batches whose signatures are verified at once: each takes a processor for up to a second or two.
+const PROOFS_MAX: usize = 1;
+
 /// What this room needs of others. Each runs inside this room's transaction.
 #[derive(Clone, Copy)]
 pub struct Neighbours {
@@ -66,6 +70,8 @@ pub struct Commands {
     teller: Teller,
     waiters: Arc<Waiters>,
     turns: Semaphore,
+    /// Whose turn it is to have the signatures of a batch verified.
+    proofs: Semaphore,
 }
 
 impl fmt::Debug for Commands {
@@ -94,6 +100,7 @@ impl Commands {
             teller,
             waiters: Waiters::new(waiters_max, stopping),
             turns: Semaphore::new(HAND_OUTS_MAX),
+            proofs: Semaphore::new(PROOFS_MAX),
         }
     }
 
@@ -124,6 +131,19 @@ impl Commands {
         Ok(done)
     }
 
+    /// The body, if what is signed in it is what it asks. Many signatures are verified off the threads that serve.
+    async fn verified(&self, body: CommandBody) -> Result<CommandBody, Refusal> {
+        let now = self.clock.now();
+        if body.order.is_none() || body.agent_id.is_some() {
+            verify_order(&body, now)?;
+            return Ok(body);
+        }
+        let _turn = self.proofs.acquire().await;
+        let work = move || verify_order(&body, now).map(|()| body);
+        let verified = tokio::task::spawn_blocking(work).await;
+        Ok(verified.map_err(|error| Refusal::internal("signatures could not be verified", &error))??)
+    }
+
     /// Queues one command. 201: on disk, and the agent is being woken; 200: this key queued it before.
     async fn create_one(&self, order: Order, operator: &Operator) -> Result<Response, Refusal> {
         let (now, standing) = (self.clock.now(), self.neighbours.standing);
@@ -139,7 +159,8 @@ impl Commands {
         if new {
             self.wake(agent_id.as_str());
             let (command, action, operator) = (&view.command_id, &view.action, &operator.name);
-            tracing::info!(agent = %agent_id, command, action, ?operator, "command queued");
+            let signed_by = view.signed_by.as_deref();
+            tracing::info!(agent = %agent_id, command, action, ?operator, signed_by, "command queued");
         }
         Ok(respond::json(if new { StatusCode::CREATED } else { StatusCode::OK }, &view))
     }
@@ -151,7 +172,8 @@ pub async fn create(
     operator: Operator,
     body: OperatorBody,
 ) -> Result<Response, Refusal> {
-    match Wanted::new(body.read::<CommandBody>()?)? {
+    let body = room.verified(body.read()?).await?;
+    match Wanted::new(body)? {
         Wanted::One(order) => room.create_one(order, &operator).await,
         Wanted::Many(order) => room.create_batch(order, &operator).await,
     }
@@ -235,6 +257,7 @@ impl From<CommandsError> for Refusal {
             CommandsError::NobodyFits | CommandsError::TooManyFit => {
                 SchemaError::at("/selector", detail).into()
             }
+            CommandsError::Order(error) => error.into(),
             CommandsError::BatchTooLarge => SchemaError::at("/params", detail).into(),
             CommandsError::TooManyOpen(_) | CommandsError::NobodyHasRoom => {
                 Self::new(ProblemType::Overloaded, detail).retry_after(TOO_MANY_OPEN_RETRY_SECONDS)

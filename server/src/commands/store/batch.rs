@@ -4,12 +4,12 @@
 use super::{
     agent_id as read_agent_id,
     queue::{Origin, has_room, insert, take_numbers},
-    status, unreadable,
+    status, text, unreadable,
 };
 use crate::{
     commands::{
         BATCH_AGENTS_MAX, BATCH_PARAMS_BYTES_MAX, BatchOrder, BatchView, Change, CommandsError, Counts,
-        LEFT_OUT_MAX, LeftOut, LeftOutReason, Missing, status_at,
+        LEFT_OUT_MAX, LeftOut, LeftOutReason, Missing, SignedBatch, status_at,
     },
     storage::{Found, take_page},
 };
@@ -19,7 +19,6 @@ use pingup_protocol::{
     time::Timestamp,
 };
 use rusqlite::{Connection, OptionalExtension, types::FromSqlError};
-use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 /// The batch that the order's key made, if its content is the order's.
@@ -30,8 +29,9 @@ pub fn batch_made_before(
     let Some(key) = &order.idempotency_key else { return Ok(None) };
     let found = connection
         .prepare_cached(
-            "SELECT id, action = ?2 AND params = ?3 AND expires_at - created_at = ?4 AND asked = ?5
-                    AND timeout_seconds IS ?6
+            // What is signed is in the digest of who is asked, and says when it expires.
+            "SELECT id, action = ?2 AND params = ?3 AND asked = ?5 AND timeout_seconds IS ?6
+                    AND (?7 OR expires_at - created_at = ?4)
              FROM command_batches WHERE idempotency_key = ?1",
         )?
         .query_row(
@@ -42,6 +42,7 @@ pub fn batch_made_before(
                 order.task.ttl_seconds.saturating_mul(1_000_000),
                 digest(order)?,
                 order.task.timeout_seconds,
+                order.signed.is_some(),
             ),
             |row| Ok((row.get(0)?, row.get(1)?)),
         )
@@ -62,7 +63,7 @@ pub fn queue_batch(
     agents: &[AgentId],
     now: Timestamp,
 ) -> Result<(String, Vec<Change>), CommandsError> {
-    let BatchOrder { task, idempotency_key, .. } = order;
+    let BatchOrder { task, idempotency_key, signed, .. } = order;
     if agents.is_empty() {
         return Err(CommandsError::NobodyFits);
     }
@@ -81,8 +82,8 @@ pub fn queue_batch(
     connection
         .prepare_cached(
             "INSERT INTO command_batches (id, action, params, asked, idempotency_key, created_at, expires_at,
-                                          timeout_seconds, left_out_count)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                                          timeout_seconds, left_out_count, signed_by)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         )?
         .execute((
             &id,
@@ -91,14 +92,16 @@ pub fn queue_batch(
             digest(order)?,
             idempotency_key,
             now.as_micros(),
-            now.plus_seconds(task.ttl_seconds).as_micros(),
+            signed.as_ref().map_or(now.plus_seconds(task.ttl_seconds), SignedBatch::expires_at).as_micros(),
             task.timeout_seconds,
             full.len() as u64,
+            signed.as_ref().map(|signed| signed.key_id().to_string()),
         ))?;
     keep_left_out(connection, &id, &full)?;
-    let from = Origin { idempotency_key: None, batch_id: Some(&id) };
     let mut queued = Vec::with_capacity(free.len());
     for (agent_id, number) in free.into_iter().zip(first..) {
+        let signed = signed.as_ref().and_then(|signed| signed.to_agent(agents.binary_search(agent_id).ok()?));
+        let from = Origin { idempotency_key: None, batch_id: Some(&id), signed: signed.as_ref() };
         let command_id = insert(connection, (agent_id, number), task, from, now)?;
         let agent_id = agent_id.clone();
         queued.push(Change { command_id, agent_id, status: CommandStatus::Pending, at: now });
@@ -132,7 +135,7 @@ fn split_by_room<'a>(
 pub fn find_batch(connection: &Connection, id: &str, now: Timestamp) -> Result<BatchView, CommandsError> {
     let mut batch = connection
         .prepare_cached(
-            "SELECT action, created_at, expires_at, left_out_count FROM command_batches WHERE id = ?1",
+            "SELECT action, created_at, expires_at, left_out_count, signed_by FROM command_batches WHERE id = ?1",
         )?
         .query_row([id], |row| {
             Ok(BatchView {
@@ -143,6 +146,7 @@ pub fn find_batch(connection: &Connection, id: &str, now: Timestamp) -> Result<B
                 agents: 0,
                 counts: Counts::default(),
                 left_out_count: row.get(3)?,
+                signed_by: row.get(4)?,
                 left_out: Vec::new(),
             })
         })
@@ -207,11 +211,11 @@ pub fn left_out(
     take_page(rows, limit, LeftOut::bytes)
 }
 
-/// By which an order to the same agents, or by the same selector, is known again.
+/// By which an order to the same agents, or by the same selector, is known again, and with the same signatures.
 fn digest(order: &BatchOrder) -> rusqlite::Result<[u8; 32]> {
-    Ok(Sha256::digest(text(&order.asked)?).into())
-}
-
-fn text(value: &impl Serialize) -> rusqlite::Result<String> {
-    serde_json::to_string(value).map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
+    let mut digest = Sha256::new_with_prefix(text(&order.asked)?);
+    if let Some(signed) = &order.signed {
+        digest.update(text(signed)?);
+    }
+    Ok(digest.finalize().into())
 }

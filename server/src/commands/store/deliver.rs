@@ -76,7 +76,7 @@ fn deliverable(
 ) -> rusqlite::Result<Vec<Deliverable>> {
     let mut statement = connection.prepare_cached(&format!(
         "SELECT id, agent_id, seq, action, params, created_at, expires_at, timeout_seconds,
-                iif(status = 'delivered', signature, NULL)
+                iif(status = 'delivered', signature, NULL), signed_order
          FROM commands WHERE {OPEN} AND seq > ?2 AND +status IN ('pending', 'delivered') AND +expires_at > ?3
               AND cancel_asked_at IS NULL
          ORDER BY seq LIMIT ?4"
@@ -98,6 +98,7 @@ fn deliverable(
             issued_at: Timestamp::from_micros(row.get(5)?),
             expires_at: Timestamp::from_micros(row.get(6)?),
             timeout_seconds: row.get(7)?,
+            order: row.get::<_, Option<String>>(9)?.map(|order| json(9, &order)).transpose()?,
         };
         due.push(Deliverable { command, handed_out_with: row.get(8)? });
     }

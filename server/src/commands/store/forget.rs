@@ -94,7 +94,7 @@ mod tests {
 
     fn order(records: &Connection, key: Option<&str>, at: Timestamp) -> (String, u64) {
         let agent_id = AgentId::parse("a").unwrap();
-        let order = Order { agent_id, task: task(), idempotency_key: key.map(str::to_owned) };
+        let order = Order { agent_id, task: task(), idempotency_key: key.map(str::to_owned), signed: None };
         let view = queue(records, &order, at).unwrap().0;
         (view.command_id, view.command_seq)
     }
@@ -129,7 +129,7 @@ mod tests {
         let records = records();
         let agents = ["a", "b"].map(|id| AgentId::parse(id).unwrap());
         let asked = Asked::Agents(agents.to_vec());
-        let batch = BatchOrder { asked, task: task(), idempotency_key: None };
+        let batch = BatchOrder { asked, task: task(), idempotency_key: None, signed: None };
         let (id, _) = queue_batch(&records, &batch, &agents, OLD).unwrap();
         let mut insert = records
             .prepare("INSERT INTO command_batch_left_out VALUES (?1, ?2, 'too-many-open-commands')")

@@ -33,10 +33,10 @@ use rusqlite::{
     Connection, OptionalExtension, Row, Rows,
     types::{FromSqlError, Type, Value},
 };
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 
 const COLUMNS: &str = "id, agent_id, seq, action, params, status, result, created_at, expires_at, delivered_at, \
-                       started_at, finished_at, timeout_seconds, cancel_asked_at, progress";
+                       started_at, finished_at, timeout_seconds, cancel_asked_at, progress, signed_order ->> '$.keyId'";
 
 /// What still concerns agent ?1: word for word the condition of the index `commands_open`, so that SQLite sees
 /// it fits. Further conditions on status or expiry must carry a unary plus, or SQLite takes the index for those.
@@ -164,6 +164,7 @@ fn view(row: &Row<'_>, now: Timestamp) -> rusqlite::Result<CommandView> {
         cancel_asked_at: moment(13)?,
         output_so_far: row.get(14)?,
         reason,
+        signed_by: row.get(15)?,
     })
 }
 
@@ -188,6 +189,10 @@ fn agent_id(row: &Row<'_>, column: usize) -> rusqlite::Result<AgentId> {
 
 fn json<T: DeserializeOwned>(column: usize, text: &str) -> rusqlite::Result<T> {
     serde_json::from_str(text).map_err(|error| unreadable(column, error))
+}
+
+fn text(value: &impl Serialize) -> rusqlite::Result<String> {
+    serde_json::to_string(value).map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
 }
 
 /// A row that this program did not write.

@@ -1,9 +1,10 @@
 //! New commands: numbered, bounded, and made once per idempotency key.
 
-use super::{OPEN, find};
+use super::{OPEN, find, text};
 use crate::commands::{CommandView, CommandsError, OPEN_COMMANDS_MAX, Order, Task};
 use pingup_protocol::{
     ids::{AgentId, command_id},
+    order::Order as SignedOrder,
     time::Timestamp,
 };
 use rusqlite::{Connection, OptionalExtension};
@@ -17,12 +18,16 @@ pub fn queue(
     let (id, new) = match made_before(connection, order)? {
         Some(id) => (id, false),
         None => {
-            let Order { agent_id, task, idempotency_key } = order;
+            let Order { agent_id, task, idempotency_key, signed } = order;
             if !has_room(connection, agent_id, now)? {
                 return Err(CommandsError::TooManyOpen(agent_id.to_string()));
             }
             let number = take_numbers(connection, 1, now)?;
-            let from = Origin { idempotency_key: idempotency_key.as_deref(), batch_id: None };
+            let from = Origin {
+                idempotency_key: idempotency_key.as_deref(),
+                batch_id: None,
+                signed: signed.as_ref(),
+            };
             (insert(connection, (agent_id, number), task, from, now)?, true)
         }
     };
@@ -37,7 +42,9 @@ fn made_before(connection: &Connection, order: &Order) -> Result<Option<String>,
     let Some(key) = &order.idempotency_key else { return Ok(None) };
     let found = connection
         .prepare_cached(
-            "SELECT id, action = ?3 AND params = ?4 AND expires_at - created_at = ?5 AND timeout_seconds IS ?6
+            // A signed order says itself when it expires, however late it comes.
+            "SELECT id, action = ?3 AND params = ?4 AND timeout_seconds IS ?6 AND signed_order IS ?7
+                    AND (?7 IS NOT NULL OR expires_at - created_at = ?5)
              FROM commands WHERE agent_id = ?1 AND idempotency_key = ?2",
         )?
         .query_row(
@@ -48,6 +55,7 @@ fn made_before(connection: &Connection, order: &Order) -> Result<Option<String>,
                 &order.task.params,
                 order.task.ttl_seconds.saturating_mul(1_000_000),
                 order.task.timeout_seconds,
+                order.signed.as_ref().map(text).transpose()?,
             ),
             |row| Ok((row.get(0)?, row.get(1)?)),
         )
@@ -77,6 +85,8 @@ pub(super) struct Origin<'a> {
     pub(super) idempotency_key: Option<&'a str>,
     /// The batch it is one of.
     pub(super) batch_id: Option<&'a str>,
+    /// What its operator signed; it then says when the command expires.
+    pub(super) signed: Option<&'a SignedOrder>,
 }
 
 /// Makes the command with this number of the year, in its agent's next place, and returns its id. Whoever calls it has
@@ -99,8 +109,8 @@ pub(super) fn insert(
     connection
         .prepare_cached(
             "INSERT INTO commands (id, agent_id, seq, action, params, idempotency_key, batch_id, created_at, expires_at,
-                                   timeout_seconds)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                                   timeout_seconds, signed_order)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
         )?
         .execute((
             &id,
@@ -111,8 +121,9 @@ pub(super) fn insert(
             from.idempotency_key,
             from.batch_id,
             now.as_micros(),
-            now.plus_seconds(task.ttl_seconds).as_micros(),
+            from.signed.map_or(now.plus_seconds(task.ttl_seconds), |signed| signed.expires_at).as_micros(),
             task.timeout_seconds,
+            from.signed.map(text).transpose()?,
         ))?;
     Ok(id)
 }

@@ -37,6 +37,7 @@ fn order(agent_id: &str) -> Order {
             timeout_seconds: None,
         },
         idempotency_key: None,
+        signed: None,
     }
 }
 

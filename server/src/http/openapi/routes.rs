@@ -200,7 +200,7 @@ pub(super) fn doc(method: &Method, path: &str) -> Option<Doc> {
         ("GET", "/api/v1/discovery/{agentId}") => doc!("Scans of a time, newest first", None, [ok("A page", page_of::<FoundScan>)], &[NotFound]),
         ("GET", "/api/v1/discovery/{agentId}/latest") => doc!("The newest scan", None, [ok("The scan", of::<FoundScan>)], &[NotFound]),
         ("GET", "/api/v1/discovery/{agentId}/changes") => doc!("What appeared, disappeared and changed with each scan of a time since the scan before, newest first", None, [ok("A page", page_of::<ScanChanges>)], &[NotFound]),
-        ("POST", "/api/v1/commands") => doc!("Queues a command for one agent, or a batch for many in one write; an agent with too many open commands is left out of a batch, and named", Some(of::<CommandBody>),
+        ("POST", "/api/v1/commands") => doc!("Queues a command for one agent, or a batch for many in one write; an agent with too many open commands is left out of a batch, and named. An `order` that is beside it is handed on as it is; it names its agents, and its signatures must be of what is asked", Some(of::<CommandBody>),
             [created("Queued: a command, or a batch", command_or_batch), ok("Queued before, with this idempotencyKey", command_or_batch)], ONE_AGENT),
         ("GET", "/api/v1/commands") => doc!("Commands that are kept, newest first: those that are over go `retention_commands` after they were queued", None, [ok("A page", page_of::<CommandView>)], &[]),
         ("GET", "/api/v1/commands/{id}") => doc!("One command; not found once it is no longer kept", None, [ok("The command", of::<CommandView>)], &[NotFound]),

@@ -10,7 +10,7 @@ fn ids(names: &[&str]) -> Vec<AgentId> {
 }
 
 fn batch_of(agents: Vec<AgentId>) -> BatchOrder {
-    BatchOrder { asked: Asked::Agents(agents), task: order("a").task, idempotency_key: None }
+    BatchOrder { asked: Asked::Agents(agents), task: order("a").task, idempotency_key: None, signed: None }
 }
 
 fn count(records: &Connection, table: &str) -> u64 {
