@@ -3,8 +3,9 @@
 //! query (422) · Accept (406) · Content-Type (415) · announced length (413) · bearer token (401) · role or
 //! revocation (403) · path and token name one agent (403) · the body, no longer than it may be (413) ·
 //! strict JSON, a signature of the right form (400, 422) · the signature (401) · whether the key still lives, for
-//! the body may have taken minutes (403). The first message of a generation of keys puts it in use. What was checked is left in the request's extensions for the
-//! handler's extractors (`auth::extract`). Remote write hears of a body that is too long when it has come, and as 400.
+//! the body may have taken minutes (403). The first message of a generation of keys puts it in use. What was checked is
+//! left in the request's extensions for the handler's extractors (`auth::extract`). Remote write hears of a body that is
+//! too long when it has come, and as 400.
 //!
 //! The common case (an agent that was here before, a small body that is there) passes without a wait, a timer or a
 //! task of its own. What is rare stands in a box, so that not every request holds the room for it.
