@@ -147,9 +147,13 @@ impl Pull {
         async move {
             // In a box, each time: those who wait need not hold the room for it.
             let mut out = Box::pin(room.hand_out(self.agent.keys(), self.after)).await?;
-            if !out.is_news(self.after) && waiter.wait(patience).await == Woken::Called {
-                drop(waiter);
-                out = Box::pin(room.hand_out(self.agent.keys(), self.after)).await?;
+            if !out.is_news(self.after) {
+                // By the end of the wait it may be in use: then it is nothing for these keys any more.
+                out.offered = None;
+                if waiter.wait(patience).await == Woken::Called {
+                    drop(waiter);
+                    out = Box::pin(room.hand_out(self.agent.keys(), self.after)).await?;
+                }
             }
             self.answer(&room, out)
         }
