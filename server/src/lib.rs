@@ -16,17 +16,20 @@
 //!
 //! What neither the API nor PromQL can say is asked in [`sql`], of an engine in a process of its own.
 //!
-//! What they commit, they tell: [`events`] are a stream for whoever watches.
+//! What they commit, they tell: [`events`] are a stream for whoever watches. What somebody did ([`deed`]) stays in the
+//! [`audit`].
 //!
 //! Rooms never know each other: [`app`] builds them and hands each what it needs of another.
 
 pub mod app;
+pub mod audit;
 pub mod auth;
 pub mod cli;
 pub mod clock;
 pub mod commands;
 pub mod config;
 pub mod csv;
+pub mod deed;
 pub mod discovery;
 pub mod events;
 pub mod figures;
@@ -35,6 +38,7 @@ pub mod history;
 pub mod http;
 pub mod ingest;
 pub mod latest;
+pub mod plain;
 pub mod prometheus;
 pub mod registry;
 pub mod selector;

@@ -1,6 +1,6 @@
 //! The background jobs, each with the function of the room whose rows it touches.
 
-use super::{Cellar, Common, news};
+use super::{Cellar, Common, deeds, news};
 use crate::{
     commands, history,
     http::router::Rooms,
@@ -39,17 +39,24 @@ pub(super) fn sweep(settings: &Settings, cellar: &Cellar, common: &Common, rooms
             Ok::<_, Infallible>(())
         }
     };
+    let audit = Arc::clone(&rooms.audit);
+    let write_attempts = move || {
+        let audit = Arc::clone(&audit);
+        async move { audit.write_attempts(false).await }
+    };
     Sweep::new()
         .with(sweep::disk::job(cellar.disk.clone()))
         .with(Job::new("health", TICK, examine))
         .with(sweep::offline::job(sqlite.clone(), clock.clone(), registry::store::mark_offline, tell))
-        .with(sweep::expire::job(sqlite.clone(), Arc::clone(&believed), commands::store::lapse, told))
+        .with(sweep::expire::job(sqlite.clone(), Arc::clone(&believed), deeds::lapse, told))
         .with(sweep::forget::job(
             sqlite.clone(),
             believed,
             settings.retention_commands,
             commands::store::forget,
         ))
+        .with(sweep::batches::job(sqlite.clone(), clock.clone(), commands::store::over, deeds::end_batch))
+        .with(Job::new("attempts", TICK, write_attempts))
         .with(sweep::series::forget(move || series.forget()))
         .with(sweep::series::tidy(tidy))
         .with(sweep::latest::job(sqlite.clone(), move |count| latest.take_dirty(count), NOTE_NEWEST))

@@ -11,6 +11,7 @@
 
 mod agents;
 mod background;
+mod deeds;
 mod news;
 mod rooms;
 mod sql_rows;
@@ -131,6 +132,7 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
         bodies: Budget::known(),
         senders_bodies,
         strangers_bodies: Budget::strangers(),
+        attempts: deeds::attempts(&rooms.audit),
     };
     let router = router::router(rooms.clone(), &cellar.keyring, &porch);
     let listener = TcpListener::bind(settings.listen)
@@ -158,6 +160,9 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
     })
     .await?;
     sweep.await?;
+    if let Err(error) = rooms.audit.write_attempts(true).await {
+        tracing::warn!(%error, "what was refused of late could not be written down");
+    }
     // The rooms hold the databases open too; the lock must outlive the last who does.
     drop(rooms);
     close(cellar, &common.latest).await

@@ -6,9 +6,12 @@
 use super::{
     CliError, PlaceArguments, print, said_or,
     token::{random_id, ttl},
+    user,
 };
 use crate::{
+    audit::store::record,
     clock::Clock,
+    deed::{Act, By, Deed},
     settings::JoinTokenKeys,
     storage::{DataFolder, DiskSpace, Sqlite, StorageError},
 };
@@ -115,9 +118,9 @@ fn create(arguments: CreateArguments, clock: &Clock) -> Result<JoinToken, CliErr
     // The reserve is for the hub's own safety; here the disk itself says when it is full.
     let disk = DiskSpace::watch(folder.path(), 0)?;
     let sqlite = Sqlite::open(&folder.sqlite_path(), disk, clock.now())?;
-    let (kept, now) = (token.clone(), clock.now());
+    let (kept, now, by) = (token.clone(), clock.now(), user::by());
     runtime.block_on(async {
-        let written = sqlite.write(move |connection| insert(connection, &kept, &order, now)).await;
+        let written = sqlite.write(move |connection| insert(connection, &kept, &order, (&by, now))).await;
         sqlite.close().await;
         written
     })?;
@@ -130,7 +133,12 @@ fn random_secret() -> Result<Secret, CliError> {
     Ok(Secret::new(bytes))
 }
 
-fn insert(connection: &Connection, token: &JoinToken, order: &Order, now: Timestamp) -> Result<(), CliError> {
+fn insert(
+    connection: &Connection,
+    token: &JoinToken,
+    order: &Order,
+    (by, now): (&By, Timestamp),
+) -> Result<(), CliError> {
     if let Some(replaced) = &order.replace
         && !is_living(connection, replaced)?
     {
@@ -152,7 +160,13 @@ fn insert(connection: &Connection, token: &JoinToken, order: &Order, now: Timest
             ],
         )
         .map_err(StorageError::from)?;
-    Ok(())
+    let deed = Deed::new(Act::JoinTokenCreated, by, now)
+        .on(&token.token_id)
+        .with("uses", order.uses)
+        .with("expiresAt", expires.to_string())
+        .with("agentId", order.agent_id.as_ref().map(AgentId::as_str))
+        .with("replaces", order.replace.as_ref().map(AgentId::as_str));
+    Ok(record(connection, &deed).map_err(StorageError::from)?)
 }
 
 fn is_living(connection: &Connection, agent_id: &AgentId) -> Result<bool, StorageError> {

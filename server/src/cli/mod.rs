@@ -1,10 +1,11 @@
-//! The command line: `serve`, `token`, `join-token`, `migrate`, `check`, `backup`, `restore`, `export`, `grafana`; and
+//! The command line: `serve`, `token`, `join-token`, `migrate`, `check`, `backup`, `restore`, `export`, `audit`, `grafana`; and
 //! `sql-engine`, which a hub calls for itself.
 //!
 //! What a command makes goes to standard output, everything else to standard error. Exit codes are a
 //! contract: 0 done; 1 it could not be done; 64 it was asked for wrongly, which is said in one plain line
 //! before anything was opened. Files that any command makes are their owner's alone.
 
+mod audit;
 mod backup;
 mod check;
 mod export;
@@ -14,6 +15,7 @@ mod migrate;
 mod progress;
 mod serve;
 mod token;
+mod user;
 
 use crate::{
     app::AppError,
@@ -64,6 +66,9 @@ enum Command {
     Restore(backup::RestoreArguments),
     /// Write an agent's samples as CSV or Parquet, beside a running hub or without one
     Export(export::ExportArguments),
+    /// What was done to this hub, and whether the record of it is whole
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// What a Grafana needs to show this hub
     #[command(subcommand)]
     Grafana(grafana::GrafanaCommand),
@@ -151,8 +156,9 @@ fn run(command: Command) -> Result<(), CliError> {
         Command::Migrate(arguments) => migrate::migrate(&arguments.resolve()?, &clock),
         Command::Check(arguments) => check::run(&arguments, &clock),
         Command::Backup(arguments) => backup::backup(&arguments, &clock),
-        Command::Restore(arguments) => backup::restore(&arguments),
+        Command::Restore(arguments) => backup::restore(&arguments, &clock),
         Command::Export(arguments) => export::export(arguments, &clock),
+        Command::Audit(command) => audit::run(command, &clock),
         Command::Grafana(command) => grafana::run(command),
         Command::SqlEngine => Ok(sql::engine::serve(io::stdin(), io::stdout())?),
     }
@@ -262,6 +268,9 @@ mod tests {
             (&["export", "--format", "csv"], "--agent"),
             (&["export", "--agent", "A", "--format", "xls"], "xls"),
             (&["export", "--agent", "A", "--format", "csv", "--from", "then"], "then"),
+            (&["audit"], "subcommand"),
+            (&["audit", "verify", "--expect", "7"], "COUNT:HASH"),
+            (&["audit", "export", "--format", "xls"], "xls"),
             (&["grafana"], "subcommand"),
             (&["grafana", "export", "D"], "--url"),
             (&["grafana", "export", "--url", "http://hub"], "DIR"),

@@ -1,14 +1,16 @@
 //! `token create`: a bearer token for an operator, a scraper or a sender.
 //!
 //! It is signed under a key that comes from the master key, so this works before the first `serve` and beside
-//! a running hub, and leaves nothing in any database.
+//! a running hub. In the records it leaves that it was made, never what it is.
 
-use super::{CliError, PlaceArguments, print, said_or};
+use super::{CliError, PlaceArguments, print, said_or, user};
 use crate::{
+    audit::store::record,
     auth::{Role, token::Tokens},
     clock::Clock,
+    deed::{Act, Deed},
     settings::{Span, TokenKeys},
-    storage::DataFolder,
+    storage::{DataFolder, DiskSpace, Sqlite, StorageError},
 };
 use clap::{
     Subcommand,
@@ -94,11 +96,24 @@ fn create(arguments: CreateArguments, clock: &Clock) -> Result<String, CliError>
 
     let folder = DataFolder::open_or_create(&file.data_dir())?;
     let tokens = Tokens::new(&folder.master_or_create()?);
-    let name = name.as_deref().unwrap_or(role.as_str());
+    let name = name.unwrap_or_else(|| role.as_str().to_owned());
     let seconds = i64::try_from(ttl.as_secs()).unwrap_or(i64::MAX);
-    tokens
-        .issue_operator(name, role, seconds, clock.now(), &random_id()?)
-        .map_err(|error| CliError::Failed(error.to_string()))
+    let (now, id) = (clock.now(), random_id()?);
+    let token = tokens
+        .issue_operator(&name, role, seconds, now, &id)
+        .map_err(|error| CliError::Failed(error.to_string()))?;
+    // The reserve is for the hub's own safety; here the disk itself says when it is full.
+    let sqlite = Sqlite::open(&folder.sqlite_path(), DiskSpace::watch(folder.path(), 0)?, now)?;
+    let by = user::by();
+    sqlite.reclaim_blocking(move |connection| {
+        let deed = Deed::new(Act::TokenCreated, &by, now)
+            .on(&id)
+            .with("name", name)
+            .with("role", role.as_str())
+            .with("expiresAt", now.plus_seconds(seconds).to_string());
+        record(connection, &deed).map_err(StorageError::from)
+    })?;
+    Ok(token)
 }
 
 /// Characters of a made identifier: 95 bits' worth.

@@ -111,13 +111,15 @@ impl Dispatch {
         let rows = self.straight.get(request.uri().path()).map_or(&[][..], Vec::as_slice);
         match rows.iter().find(|row| row.method == *request.method()) {
             Some(Straight { gate, handler, .. }) => {
-                if let Auth::Enrol(_) = gate.rules.auth {
+                // The main road does without.
+                if !matches!(gate.rules.auth, Auth::Agent(_)) {
                     request.extensions_mut().insert(peer);
                 }
                 let handler = |request| handler(request, self.house.clone());
                 gate.pass(None, request, handler).await.into_response()
             }
             None => {
+                request.extensions_mut().insert(peer);
                 // In a box: a connection on the main road need not hold the room for it.
                 let routed = self.router.clone().oneshot(request.map(Body::new));
                 Box::pin(routed).await.into_response()

@@ -10,7 +10,7 @@
 //! task of its own. What is rare stands in a box, so that not every request holds the room for it.
 
 use super::{
-    Porch,
+    Peer, Porch,
     body::{self, Kind, Share},
     no_such_method,
     problem::Refusal,
@@ -20,12 +20,15 @@ use super::{
     single,
     verify::{signable_json, strict_json, verify},
 };
-use crate::auth::{
-    AgentCaller, AgentKeys, AgentMessage, Caller, Keyring, Operator, OperatorBody, Pass, PlainBody, RawBody,
-    Role, Standing,
-    keyring::revoked,
-    message::mismatch,
-    token::{Expiry, TokenError},
+use crate::{
+    auth::{
+        AgentCaller, AgentKeys, AgentMessage, Caller, Keyring, Operator, OperatorBody, Pass, PlainBody,
+        RawBody, Role, Standing,
+        keyring::revoked,
+        message::mismatch,
+        token::{Expiry, TokenError},
+    },
+    deed::{Attempt, Who},
 };
 use axum::{
     body::{Body, HttpBody},
@@ -37,13 +40,18 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::{HeaderMap, Method, header};
 use pingup_protocol::{ids::AgentId, problem::ProblemType};
-use std::sync::{Arc, atomic::AtomicUsize};
+use std::{
+    net::IpAddr,
+    sync::{Arc, atomic::AtomicUsize},
+};
 
 /// What the gate works with.
 #[derive(Debug)]
 pub struct Gate {
     /// The row's rules.
     pub rules: Rules,
+    /// The row's path.
+    pub path: &'static str,
     /// Tokens and keys.
     pub keyring: Keyring,
     /// The clock.
@@ -109,6 +117,19 @@ impl Known {
     }
 }
 
+/// Who tries to change something, as far as that is known beforehand.
+struct Trying {
+    address: IpAddr,
+    method: Method,
+}
+
+impl Trying {
+    fn of<B>(request: &http::Request<B>) -> Option<Self> {
+        let peer = request.extensions().get::<Peer>()?;
+        Some(Self { address: peer.address.ip(), method: request.method().clone() })
+    }
+}
+
 impl Gate {
     /// Checks a request by its row's rules and passes it on to the handler; `path` are its path's parameters.
     pub(super) async fn pass<B, F>(
@@ -121,12 +142,31 @@ impl Gate {
         B: HttpBody<Data = Bytes> + Unpin,
         F: Future<Output = Response> + Send + 'static,
     {
+        let trying = self.rules.is_watched().then(|| Trying::of(&request)).flatten();
         // The share is held until the answer is there: so long may the body be in memory.
-        let (request, _share) = self.admit(path, request).await?;
-        Ok(match self.rules.to_the_end {
+        let (request, _share) = match self.admit(path, request).await {
+            Ok(admitted) => admitted,
+            Err(refusal) => {
+                self.tell(trying, Some(&refusal));
+                return Err(refusal);
+            }
+        };
+        let response = match self.rules.to_the_end {
             true => to_the_end(handler(request)).await,
             false => handler(request).await,
-        })
+        };
+        self.tell(trying, response.extensions().get());
+        Ok(response)
+    }
+
+    /// Tells of whoever was refused for want of a right.
+    fn tell(&self, trying: Option<Trying>, refusal: Option<&Refusal>) {
+        let Some((Trying { address, method }, refusal)) = trying.zip(refusal) else { return };
+        let kind = refusal.kind();
+        if matches!(kind.status(), 401 | 403 | 429) {
+            let route = format!("{method} {}", self.path);
+            (self.porch.attempts)(Attempt { address, who: refusal.who().cloned(), route, kind });
+        }
     }
 
     async fn admit<B: HttpBody<Data = Bytes> + Unpin>(
@@ -219,7 +259,8 @@ impl Gate {
         if !operator.role.allows(role) {
             let detail =
                 format!("this needs the role {}, the token has {}", role.as_str(), operator.role.as_str());
-            return Err(Refusal::new(ProblemType::ScopeDenied, detail));
+            let Operator { name, role } = operator;
+            return Err(Refusal::new(ProblemType::ScopeDenied, detail).to(Who::Operator { name, role }));
         }
         Ok(Known::Operator(operator, expiry))
     }

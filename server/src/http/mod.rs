@@ -29,11 +29,11 @@ mod turn;
 pub mod unpack;
 mod verify;
 
-use crate::{clock::Clock, figures::Figures};
+use crate::{clock::Clock, deed::TellAttempt, figures::Figures};
 use ::http::HeaderMap;
 use pingup_protocol::problem::ProblemType;
 use problem::Refusal;
-use std::{net::SocketAddr, sync::Arc};
+use std::{fmt, net::SocketAddr, sync::Arc};
 
 /// Where a request came from, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +52,7 @@ impl Peer {
 }
 
 /// What the porch itself needs.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Porch {
     /// For the time in refusals.
     pub clock: Clock,
@@ -64,6 +64,14 @@ pub struct Porch {
     pub senders_bodies: body::Budget,
     /// For the bodies of everyone else.
     pub strangers_bodies: body::Budget,
+    /// Told of who tries to change what they may not.
+    pub attempts: TellAttempt,
+}
+
+impl fmt::Debug for Porch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Porch(…)")
+    }
 }
 
 /// The text of a header that stands once.

@@ -13,8 +13,9 @@ use super::{
     store::{self, Change, Filter},
 };
 use crate::{
-    auth::{Keyring, Operator, OperatorBody},
+    auth::{Keyring, OperatorBody},
     clock::Clock,
+    deed::{Act, By, Deed, Record, digest},
     http::{
         cursor,
         problem::Refusal,
@@ -23,7 +24,7 @@ use crate::{
     },
     latest::Latest,
     standing::{AgentChange, CancelOpen, TellAgents, Untold},
-    storage::{Found, Sqlite},
+    storage::{Found, Sqlite, StorageError},
 };
 use axum::{
     extract::{Path, State},
@@ -56,6 +57,8 @@ pub struct Neighbours {
     pub removed: Arc<dyn Fn(&str) + Send + Sync>,
     /// Told of every agent that came or went.
     pub tell: TellAgents,
+    /// Writes down what is done.
+    pub record: Record,
 }
 
 /// The room of agents.
@@ -183,29 +186,59 @@ pub async fn get(State(room): State<Arc<Registry>>, Path(id): Path<String>) -> R
 pub async fn patch(
     State(room): State<Arc<Registry>>,
     Path(id): Path<String>,
+    by: By,
     body: OperatorBody,
 ) -> Result<Response, Refusal> {
     let PatchBody { name, metadata, labels } = body.read()?;
     let change = Change { name, metadata: metadata.map(metadata_text).transpose()?, labels };
-    let versioned = room.versioned();
+    let (versioned, record, now) = (room.versioned(), room.neighbours.record, room.clock.now());
     let work = move |connection: &Connection| {
-        Ok::<_, RegistryError>(versioned(connection, store::patch(connection, &id, change)?)?)
+        let deed = changed(&change, &by, now)?;
+        let patched = store::patch(connection, &id, change)?;
+        if let Some(deed) = deed {
+            record(connection, &deed.agent(&id))?;
+        }
+        Ok::<_, RegistryError>(versioned(connection, patched)?)
     };
     let known = room.sqlite.write(work).await?;
     Ok(respond::json(StatusCode::OK, &room.view(known)))
+}
+
+/// What of an agent is changed; none where that is nothing. Labels steer who is ordered what, so they stand there whole;
+/// metadata may hold anything.
+fn changed<'a>(change: &Change, by: &'a By, now: Timestamp) -> Result<Option<Deed<'a>>, StorageError> {
+    let Change { name, metadata, labels } = change;
+    if name.is_none() && metadata.is_none() && labels.is_none() {
+        return Ok(None);
+    }
+    let mut deed = Deed::new(Act::AgentChanged, by, now);
+    if let Some(name) = name {
+        deed = deed.with("nameSha256", name.as_ref().map(|name| digest(name.as_bytes())));
+    }
+    if let Some(metadata) = metadata {
+        deed = deed.with("metadataSha256", digest(metadata.as_bytes()));
+    }
+    if let Some(labels) = labels {
+        let labels = serde_json::to_value(labels)
+            .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
+        deed = deed.with("labels", labels);
+    }
+    Ok(Some(deed))
 }
 
 /// `DELETE /api/v1/agents/:id`: 200 means that its key is dead and a tombstone is on disk.
 pub async fn remove(
     State(room): State<Arc<Registry>>,
     Path(id): Path<String>,
-    operator: Operator,
+    by: By,
 ) -> Result<Response, Refusal> {
     let (now, cancel_open) = (room.clock.now(), Arc::clone(&room.neighbours.cancel_open));
+    let (record, operator) = (room.neighbours.record, by.name().to_owned());
     let (versioned, tell) = (room.versioned(), room.telling(AgentChange::Removed, now));
     let work = move |connection: &Connection| {
-        let (record, cancelled) = store::remove(connection, &id, now, &cancel_open)?;
-        Ok::<_, RegistryError>((versioned(connection, record)?, Cell::new(Some(cancelled))))
+        let (removed, cancelled) = store::remove(connection, &id, now, &cancel_open)?;
+        record(connection, &Deed::new(Act::AgentRemoved, &by, now).agent(&id))?;
+        Ok::<_, RegistryError>((versioned(connection, removed)?, Cell::new(Some(cancelled))))
     };
     let told = move |(known, cancelled): &(Known, Cell<Option<Untold>>)| {
         cancelled.take().into_iter().for_each(|cancelled| cancelled());
@@ -213,7 +246,7 @@ pub async fn remove(
     };
     let (known, _) = room.sqlite.write_then(work, told).await?;
     room.gone(known.record.id.as_str());
-    tracing::info!(agent = %known.record.id, operator = ?operator.name, "agent removed");
+    tracing::info!(agent = %known.record.id, ?operator, "agent removed");
     Ok(respond::json(StatusCode::OK, &room.view(known)))
 }
 

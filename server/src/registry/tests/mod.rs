@@ -10,6 +10,7 @@ use crate::{
         token::AgentToken,
     },
     clock::Clock,
+    deed::{By, Who},
     http::{Peer, problem::Refusal, query::Params},
     latest::Latest,
     standing::AgentChange,
@@ -83,6 +84,7 @@ impl House {
                 let mut told = hearing.lock().unwrap();
                 told.extend(agents.iter().map(|agent| (agent.to_string(), change)));
             }),
+            record: crate::audit::store::record,
         };
         let (records, keys, newest) = (sqlite.clone(), keyring.clone(), Arc::clone(&latest));
         let room = Arc::new(Registry::new(records, keys, clock.clone(), newest, per_minute_max, neighbours));
@@ -153,7 +155,7 @@ impl House {
 
     async fn remove(&self, id: &str) -> Result<Value, Refusal> {
         let state = State(Arc::clone(&self.room));
-        Ok(read(handler::remove(state, Path(id.to_owned()), admin()).await?).await.1)
+        Ok(read(handler::remove(state, Path(id.to_owned()), ada()).await?).await.1)
     }
 
     /// What was told since this was asked last.
@@ -175,6 +177,10 @@ impl House {
 
 fn secret(token_id: &str) -> Secret {
     Secret::new([u8::try_from(token_id.len()).unwrap(); KEY_BYTES])
+}
+
+fn ada() -> By {
+    By::over(Who::Operator { name: "ada".to_owned(), role: Role::Admin }, [127, 0, 0, 1].into())
 }
 
 fn admin() -> Operator {
