@@ -7,7 +7,8 @@
 //! The road of a message: bytes → [`canonical`] (strict I-JSON, RFC 8785) → [`signing`] (HMAC-SHA256
 //! under a key from [`keys`]) → one of the typed bodies ([`metrics`], [`discovery`], [`heartbeat`],
 //! [`command`], [`config`], [`enrol`]). What cannot be accepted is a [`problem::Problem`]. How agents come back to a hub
-//! that was away, so that they do not take it down again, is [`backoff`]; how they know it over TLS is a [`pin`].
+//! that was away, so that they do not take it down again, is [`backoff`]; how they know it over TLS is a [`pin`]. What others
+//! said is shown by way of [`plain`].
 
 pub mod backoff;
 pub mod canonical;
@@ -24,6 +25,7 @@ pub mod measurements;
 pub mod metrics;
 pub mod network;
 pub mod pin;
+pub mod plain;
 pub mod problem;
 pub mod schema;
 pub mod signing;

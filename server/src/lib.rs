@@ -38,7 +38,6 @@ pub mod history;
 pub mod http;
 pub mod ingest;
 pub mod latest;
-pub mod plain;
 pub mod prometheus;
 pub mod registry;
 pub mod selector;

@@ -144,6 +144,7 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
         let _ = ended.wait_for(|stopping| *stopping).await;
     }));
     rooms.health.examine().await;
+    rooms.audit.tell_head().await;
     say_ready(&listener).map_err(AppError::Ready)?;
 
     let shutdown = async {
@@ -163,6 +164,7 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
     if let Err(error) = rooms.audit.write_attempts(true).await {
         tracing::warn!(%error, "what was refused of late could not be written down");
     }
+    rooms.audit.tell_head().await;
     // The rooms hold the databases open too; the lock must outlive the last who does.
     drop(rooms);
     close(cellar, &common.latest).await

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    deed::{Act, Attempt},
+    deed::{Act, Attempt, hex},
     http::{
         cursor,
         problem::Refusal,
@@ -56,6 +56,16 @@ impl Audit {
     /// Counts what was refused; it is written down later.
     pub fn note(&self, attempt: Attempt) {
         self.attempts.note(attempt, self.clock.now());
+    }
+
+    /// Says in the log where the audit ends: who keeps the log elsewhere keeps a head with it.
+    pub async fn tell_head(&self) {
+        match self.sqlite.read(|connection| Ok::<_, StorageError>(store::head(connection)?)).await {
+            Ok(Head { count, hash }) => {
+                tracing::info!(rows = count, head = %hex(&hash), "the audit ends here")
+            }
+            Err(error) => tracing::warn!(%error, "where the audit ends could not be read"),
+        }
     }
 
     /// Writes down what was refused in minutes that are over; with `all`, in this one too. What cannot be written stays,

@@ -12,12 +12,11 @@ use crate::{
     clock::Clock,
     csv,
     deed::hex,
-    plain,
     storage::{DataFolder, StorageError, inspect},
     tsdb::backup::open_beside,
 };
 use clap::{Subcommand, ValueEnum};
-use pingup_protocol::time::Timestamp;
+use pingup_protocol::{plain, time::Timestamp};
 use rusqlite::Connection;
 use std::{
     fmt::Write as _,

@@ -13,6 +13,7 @@ use crate::{
         restore,
     },
 };
+use pingup_protocol::plain;
 use rusqlite::{Connection, params};
 use std::path::PathBuf;
 
@@ -81,7 +82,7 @@ pub(super) fn restore(arguments: &RestoreArguments, clock: &Clock) -> Result<(),
         manifest.files.len(),
         manifest.bytes(),
         manifest.made,
-        manifest.program
+        plain::line(&manifest.program)
     ))
 }
 

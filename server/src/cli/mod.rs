@@ -26,6 +26,7 @@ use crate::{
     tsdb::{TsdbError, backup::BackupError, export::ExportError},
 };
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind};
+use pingup_protocol::plain;
 use rustix::fs::Mode;
 use std::{
     ffi::OsString,
@@ -141,7 +142,11 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // With standard error gone, the exit code is what can still be said.
-            let _ = writeln!(io::stderr(), "pingup-server: {}", error.to_string().replace('\n', " "));
+            let _ = writeln!(
+                io::stderr(),
+                "pingup-server: {}",
+                plain::line(&error.to_string().replace('\n', " "))
+            );
             error.exit_code()
         }
     }

@@ -5,7 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-const ROOMS: [&str; 12] = [
+const ROOMS: [&str; 13] = [
+    "audit",
     "registry",
     "commands",
     "config",

@@ -15,6 +15,7 @@ use crate::{
     storage::{DataFolder, StorageError, inspect::SchemaState},
     tsdb::Places,
 };
+use pingup_protocol::plain;
 use std::{
     fmt::{Display, Write},
     fs,
@@ -53,7 +54,7 @@ impl Findings {
     fn line(&mut self, word: &str, what: &str, found: impl Display) {
         // Engines may say things on several lines.
         let found = found.to_string().replace('\n', " ");
-        let _infallible = writeln!(self.lines, "{word:<8} {what}: {found}");
+        let _infallible = writeln!(self.lines, "{word:<8} {what}: {}", plain::line(&found));
     }
 }
 

@@ -37,7 +37,7 @@ fn escaped(text: &str, is_meant: impl Fn(char) -> bool) -> Cow<'_, str> {
 }
 
 /// Whether a byte may begin what [`json`] writes otherwise.
-const fn is_suspect(byte: u8) -> bool {
+pub const fn is_suspect(byte: u8) -> bool {
     // `<`, delete, and what the two bytes of C1, the three of marks, and the four of tags begin with.
     matches!(byte, b'<' | 0x7f | 0xc2 | 0xd8 | 0xe2 | 0xef | 0xf3)
 }
@@ -45,17 +45,17 @@ const fn is_suspect(byte: u8) -> bool {
 /// JSON that means the same, in which no letter acts, nor opens markup: those are written as `\uXXXX`. Outside of strings
 /// JSON has none of them.
 pub fn json(text: Vec<u8>) -> Vec<u8> {
-    if !text.iter().copied().any(is_suspect) {
-        return text;
-    }
-    match std::str::from_utf8(&text) {
-        Ok(known) if known.contains(acts_in_json) => json_text(known).into_bytes(),
-        _ => text,
+    match std::str::from_utf8(&text).map(json_text) {
+        Ok(Cow::Owned(plain)) => plain.into_bytes(),
+        Ok(Cow::Borrowed(_)) | Err(_) => text,
     }
 }
 
-/// The same of a text that was written already.
-pub fn json_text(text: &str) -> String {
+/// As [`json`].
+pub fn json_text(text: &str) -> Cow<'_, str> {
+    if !text.bytes().any(is_suspect) || !text.contains(acts_in_json) {
+        return Cow::Borrowed(text);
+    }
     let mut plain = String::with_capacity(text.len() + text.len() / 8);
     for letter in text.chars() {
         match acts_in_json(letter) {
@@ -68,6 +68,14 @@ pub fn json_text(text: &str) -> String {
             }
         }
     }
+    Cow::Owned(plain)
+}
+
+/// An event of a log as it may be written: on one line, whatever stands in it.
+pub fn event(text: &[u8]) -> String {
+    let text = String::from_utf8_lossy(text);
+    let mut plain = line(text.strip_suffix('\n').unwrap_or(&text)).into_owned();
+    plain.push('\n');
     plain
 }
 
@@ -92,6 +100,13 @@ mod tests {
         );
         assert!(matches!(line("web-1 é 😀 <b>"), Cow::Borrowed("web-1 é 😀 <b>")));
         assert_eq!(lines("a\tb\r\n\u{1b}"), "a\tb\r\n\\u{1b}");
+    }
+
+    #[test]
+    fn an_event_is_a_line() {
+        assert_eq!(event(b"all is well\n"), "all is well\n");
+        assert_eq!(event(b"said: a\nERROR forged\x1b[0m\n"), "said: a\\nERROR forged\\u{1b}[0m\n");
+        assert_eq!(event(b"\xff"), "\u{fffd}\n");
     }
 
     #[test]
