@@ -6,9 +6,18 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Words by which files are named or opened.
-const FILES: [&str; 8] =
-    ["std::fs", "std::path", "PathBuf", "File::", "fs::", "OpenOptions", "with_file_name", "with_extension"];
+/// Words by which paths are made and files are opened.
+const FILES: [&str; 9] = [
+    "fs::",
+    "PathBuf::from",
+    "Path::new",
+    "File::open",
+    "File::create",
+    "File::options",
+    "OpenOptions",
+    "with_file_name",
+    "with_extension",
+];
 /// Rooms and files that read what comes over the wire, and name no file.
 const HUB: [&str; 15] = [
     "http",
