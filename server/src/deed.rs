@@ -3,11 +3,23 @@
 //! no row without its deed.
 
 use crate::auth::Role;
-use pingup_protocol::{ids::AgentId, problem::ProblemType, time::Timestamp};
+use pingup_protocol::{
+    ids::AgentId,
+    limits::{LABEL_VALUE_BYTES_MAX, LABELS_MAX, NAME_CHARS_MAX},
+    problem::ProblemType,
+    time::Timestamp,
+};
 use rusqlite::Connection;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use std::{fmt::Write, net::IpAddr, sync::Arc};
+
+/// Bytes that a deed's detail may take: some hundred are usual, an agent's labels take most.
+pub const DETAIL_BYTES_MAX: usize = 16 * 1024;
+
+/// A label in JSON: every letter of its value may need a backslash.
+const LABEL_BYTES_MAX: usize = NAME_CHARS_MAX + 2 * LABEL_VALUE_BYTES_MAX + r#""":"","#.len();
+const _: () = assert!(LABELS_MAX * LABEL_BYTES_MAX < DETAIL_BYTES_MAX);
 
 macro_rules! acts {
     ($($(#[$doc:meta])* $variant:ident $name:literal;)*) => {

@@ -62,7 +62,7 @@ impl Audit {
     pub async fn tell_head(&self) {
         match self.sqlite.read(|connection| Ok::<_, StorageError>(store::head(connection)?)).await {
             Ok(Head { count, hash }) => {
-                tracing::info!(rows = count, head = %hex(&hash), "the audit ends here")
+                tracing::info!(rows = count, head = %hex(&hash), "the audit ends here");
             }
             Err(error) => tracing::warn!(%error, "where the audit ends could not be read"),
         }

@@ -22,6 +22,7 @@ pub mod store;
 mod tests;
 pub mod walk;
 
+pub use crate::deed::DETAIL_BYTES_MAX;
 pub use handler::Audit;
 
 use crate::deed::hex;
@@ -36,8 +37,6 @@ pub const HASH_BYTES: usize = 32;
 pub const DONE: &str = "done";
 /// Bytes of the name of whoever did something; what is longer is cut.
 pub const NAME_BYTES_MAX: usize = 256;
-/// Bytes that a row's detail may take: some hundred are usual, an agent's labels take most.
-pub const DETAIL_BYTES_MAX: usize = 16 * 1024;
 
 /// A row's hash.
 pub type Hash = [u8; HASH_BYTES];

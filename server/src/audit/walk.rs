@@ -53,6 +53,7 @@ pub enum Broken {
 /// How far a walk has come.
 #[derive(Clone, Debug)]
 pub struct Walk {
+    genesis: Hash,
     head: Head,
     /// What was kept elsewhere.
     expected: Option<Head>,
@@ -61,7 +62,7 @@ pub struct Walk {
 impl Walk {
     /// Before the first row of a chain that begins with `genesis`. An `expected` head must be passed.
     pub const fn new(genesis: Hash, expected: Option<Head>) -> Self {
-        Self { head: Head { count: 0, hash: genesis }, expected }
+        Self { genesis, head: Head { count: 0, hash: genesis }, expected }
     }
 
     /// How far it is.
@@ -86,8 +87,8 @@ impl Walk {
     pub fn end(self) -> Result<Head, Broken> {
         match self.expected {
             // Who kept the beginning kept a head too.
-            Some(expected) if expected.count == 0 && self.head.count == 0 => {
-                self.compare().map(|()| self.head)
+            Some(Head { count: 0, hash }) if hash != self.genesis => {
+                Err(Broken::Other { count: 0, found: hex(&self.genesis), expected: hex(&hash) })
             }
             Some(expected) if expected.count > self.head.count => {
                 Err(Broken::Cut { there: self.head.count, expected: expected.count })

@@ -116,8 +116,11 @@ fn verify(records: &Connection, expected: Option<Head>) -> Result<(), CliError> 
     let bar = progress::of_rows("verify", store::head(records).map_err(StorageError::from)?.count);
     let walked = walk(records, expected, &mut |rows| bar.set_position(rows));
     bar.finish_and_clear();
-    let Head { count, hash } = walked?;
-    print(&format!("ok: {count} rows, each as it was written; the head is {count}:{}", hex(&hash)))
+    let (Head { count, hash }, genesis) = (walked?, store::genesis(records).map_err(StorageError::from)?);
+    let (genesis, hash) = (hex(&genesis), hex(&hash));
+    print(&format!(
+        "ok: {count} rows, each as it was written, from 0:{genesis} on; the head is {count}:{hash}"
+    ))
 }
 
 fn walk(records: &Connection, expected: Option<Head>, told: &mut dyn FnMut(u64)) -> Result<Head, CliError> {

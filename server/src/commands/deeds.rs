@@ -101,3 +101,25 @@ pub fn batch_ended<'a>(view: &BatchView, by: &'a By, now: Timestamp) -> Deed<'a>
     let counts = serde_json::to_value(view.counts).unwrap_or_default();
     Deed::new(Act::BatchEnded, by, now).on(&view.batch_id).with("counts", counts)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
+
+    #[test]
+    fn a_lapse_names_some_and_counts_all() {
+        assert!(lapsed(&[], &By::HUB, NOW).is_none(), "nothing is no deed");
+        let change = |number: usize| Change {
+            command_id: format!("CMD-2027-{number:03}"),
+            agent_id: AgentId::parse("a").unwrap(),
+            status: if number.is_multiple_of(3) { CommandStatus::Unknown } else { CommandStatus::Expired },
+            at: NOW,
+        };
+        let changes: Vec<_> = (0..3 * LAPSED_NAMED_MAX).map(change).collect();
+        let detail = lapsed(&changes, &By::HUB, NOW).unwrap().detail;
+        assert_eq!(detail["commandIds"].as_array().unwrap().len(), LAPSED_NAMED_MAX);
+        assert_eq!((&detail["unknown"], &detail["expired"]), (&64.into(), &128.into()));
+    }
+}

@@ -24,7 +24,7 @@ use crate::{
     },
     latest::Latest,
     standing::{AgentChange, CancelOpen, TellAgents, Untold},
-    storage::{Found, Sqlite, StorageError},
+    storage::{Found, Sqlite},
 };
 use axum::{
     extract::{Path, State},
@@ -38,6 +38,7 @@ use pingup_protocol::{
     time::Timestamp,
 };
 use rusqlite::Connection;
+use serde_json::Value;
 use std::{
     cell::Cell,
     fmt,
@@ -193,9 +194,10 @@ pub async fn patch(
     let change = Change { name, metadata: metadata.map(metadata_text).transpose()?, labels };
     let (versioned, record, now) = (room.versioned(), room.neighbours.record, room.clock.now());
     let work = move |connection: &Connection| {
-        let deed = changed(&change, &by, now)?;
+        let (deed, is_relabelled) = (changed(&change, &by, now), change.labels.is_some());
         let patched = store::patch(connection, &id, change)?;
         if let Some(deed) = deed {
+            let deed = if is_relabelled { deed.with("labels", text(&patched.labels)?) } else { deed };
             record(connection, &deed.agent(&id))?;
         }
         Ok::<_, RegistryError>(versioned(connection, patched)?)
@@ -204,12 +206,11 @@ pub async fn patch(
     Ok(respond::json(StatusCode::OK, &room.view(known)))
 }
 
-/// What of an agent is changed; none where that is nothing. Labels steer who is ordered what, so they stand there whole;
-/// metadata may hold anything.
-fn changed<'a>(change: &Change, by: &'a By, now: Timestamp) -> Result<Option<Deed<'a>>, StorageError> {
+/// What of an agent is changed; none where that is nothing. Name and metadata may hold anything.
+fn changed<'a>(change: &Change, by: &'a By, now: Timestamp) -> Option<Deed<'a>> {
     let Change { name, metadata, labels } = change;
     if name.is_none() && metadata.is_none() && labels.is_none() {
-        return Ok(None);
+        return None;
     }
     let mut deed = Deed::new(Act::AgentChanged, by, now);
     if let Some(name) = name {
@@ -218,12 +219,12 @@ fn changed<'a>(change: &Change, by: &'a By, now: Timestamp) -> Result<Option<Dee
     if let Some(metadata) = metadata {
         deed = deed.with("metadataSha256", digest(metadata.as_bytes()));
     }
-    if let Some(labels) = labels {
-        let labels = serde_json::to_value(labels)
-            .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
-        deed = deed.with("labels", labels);
-    }
-    Ok(Some(deed))
+    Some(deed)
+}
+
+/// Labels as they are now: they steer who is ordered what, so they are told whole.
+fn text(labels: &Labels) -> rusqlite::Result<Value> {
+    serde_json::to_value(labels).map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
 }
 
 /// `DELETE /api/v1/agents/:id`: 200 means that its key is dead and a tombstone is on disk.
