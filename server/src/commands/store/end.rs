@@ -48,14 +48,14 @@ mod tests {
         SQLITE.iter().for_each(|step| records.execute_batch(step.sql).unwrap());
         records.execute_batch("INSERT INTO agents (id, created_at) VALUES ('a', 0), ('b', 0)").unwrap();
         for number in 0..OVER_MAX + 2 {
-            let last = if number == 0 { "running" } else { "failed" };
+            let (seq, last) = (number + 1, if number == 0 { "running" } else { "failed" });
             records
                 .execute_batch(&format!(
                     "INSERT INTO command_batches (id, action, params, asked, created_at, expires_at)
                          VALUES ('{number:03}', 'ping', '{{}}', zeroblob(32), 0, 9);
                      INSERT INTO commands (id, agent_id, seq, action, params, created_at, status, expires_at, batch_id)
-                         VALUES ('x{number}', 'a', {number}, 'ping', '{{}}', 0, 'succeeded', 9, '{number:03}'),
-                                ('y{number}', 'b', {number}, 'ping', '{{}}', 0, '{last}', 9, '{number:03}')"
+                         VALUES ('x{number}', 'a', {seq}, 'ping', '{{}}', 0, 'succeeded', 9, '{number:03}'),
+                                ('y{number}', 'b', {seq}, 'ping', '{{}}', 0, '{last}', 9, '{number:03}')"
                 ))
                 .unwrap();
         }
