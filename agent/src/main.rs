@@ -7,6 +7,7 @@ use pingup_agent::{
     settings::{self, Call},
     status,
 };
+use pingup_protocol::plain;
 use std::{io::Write, process::ExitCode};
 
 /// Threads for what blocks: looking names up. More than the few that a scan may hold at a time, so that
@@ -40,7 +41,7 @@ fn main() -> ExitCode {
     };
     if let Some(line) = line {
         // Nothing can be done, nor said, when stderr is closed.
-        let _ = writeln!(std::io::stderr(), "pingup-agent: {line}");
+        let _ = writeln!(std::io::stderr(), "pingup-agent: {}", plain::line(&line));
     }
     exit.into()
 }

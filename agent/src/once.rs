@@ -6,7 +6,10 @@ use crate::{
     scan::{self, News, Plan},
 };
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use pingup_protocol::discovery::{Host, Scan};
+use pingup_protocol::{
+    discovery::{Host, Scan},
+    plain,
+};
 use serde::Serialize;
 use std::io::{self, Write};
 
@@ -51,7 +54,7 @@ pub async fn scan(plan: Plan, json: bool) -> Result<(), PrintError> {
     }
     for remark in remarks(&plan, &found, trouble, json) {
         // Whoever closed stderr does not want to know.
-        let _ = writeln!(io::stderr(), "{remark}");
+        let _ = writeln!(io::stderr(), "{}", plain::line(&remark));
     }
     Ok(())
 }
@@ -83,13 +86,14 @@ fn line(host: &Host) -> String {
 
 fn tell(line: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
-    writeln!(stdout, "{line}")?;
+    writeln!(stdout, "{}", plain::line(line))?;
     stdout.flush()
 }
 
 fn print(value: &impl Serialize) -> Result<(), PrintError> {
     let mut stdout = io::stdout().lock();
-    serde_json::to_writer_pretty(&mut stdout, value).map_err(io::Error::from)?;
+    let text = serde_json::to_vec_pretty(value).map_err(io::Error::from)?;
+    stdout.write_all(&plain::json(text))?;
     stdout.write_all(b"\n")?;
     Ok(stdout.flush()?)
 }

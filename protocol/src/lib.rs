@@ -8,7 +8,7 @@
 //! under a key from [`keys`]) → one of the typed bodies ([`metrics`], [`discovery`], [`heartbeat`],
 //! [`command`], [`config`], [`enrol`]). What cannot be accepted is a [`problem::Problem`]. How agents come back to a hub
 //! that was away, so that they do not take it down again, is [`backoff`]; how they know it over TLS is a [`pin`]; what an operator
-//! signed, so that no hub can make it up, is an [`order`].
+//! signed, so that no hub can make it up, is an [`order`]. What others said is shown by way of [`plain`].
 
 pub mod backoff;
 pub mod canonical;
@@ -26,6 +26,7 @@ pub mod metrics;
 pub mod network;
 pub mod order;
 pub mod pin;
+pub mod plain;
 pub mod problem;
 pub mod schema;
 pub mod signing;

@@ -1,5 +1,7 @@
-//! Text in CSV (RFC 4180), as a spreadsheet may open it.
+//! Text in CSV (RFC 4180), as a spreadsheet or a terminal may show it: letters that would act there are written as what
+//! they are ([`plain::lines`]).
 
+use pingup_protocol::plain;
 use std::fmt::Write as _;
 
 /// Letters by which a spreadsheet knows a formula, those of East Asian width too.
@@ -8,8 +10,9 @@ const FORMULA: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
 /// Writes a text that others chose. One that a spreadsheet would run as a formula gets an apostrophe before it; what
 /// begins with an apostrophe gets one too, so that taking the first one away always gives what was said.
 pub fn text(said: &str, to: &mut String) {
-    // A spreadsheet may skip blanks and marks before it.
-    let shown = said.trim_start_matches(|letter: char| letter.is_whitespace() || letter == '\u{feff}');
+    let said = &*plain::lines(said);
+    // A spreadsheet may skip blanks before it.
+    let shown = said.trim_start();
     let is_guarded = said.starts_with(['\t', '\r', '\n', '\'']) || shown.starts_with(FORMULA);
     let guard = if is_guarded { "'" } else { "" };
     // Writing to a String cannot fail.
@@ -33,7 +36,10 @@ mod tests {
             ("+\"a\",b", "\"'+\"\"a\"\",b\""),
             ("a\nb", "\"a\nb\""),
             ("\n=1", "\"'\n=1\""),
-            (" \u{feff}=1", "' \u{feff}=1"),
+            (" \u{3000}=1", "' \u{3000}=1"),
+            ("\u{feff}=1", "\\u{feff}=1"),
+            ("\u{1b}]0;x\u{7}", "\\u{1b}]0;x\\u{7}"),
+            ("\t=1", "'\t=1"),
             ("＝1", "'＝1"),
             ("a=1", "a=1"),
             (" a", " a"),

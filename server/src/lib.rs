@@ -18,12 +18,14 @@
 //!
 //! Whoever comes over TLS is shown the certificate that [`tls`] keeps; [`reach`] is what agents are told to find the hub by.
 //!
-//! What they commit, they tell: [`events`] are a stream for whoever watches.
+//! What they commit, they tell: [`events`] are a stream for whoever watches. What somebody did ([`deed`]) stays in the
+//! [`audit`].
 //!
 //! Rooms never know each other: [`app`] builds them and hands each what it needs of another.
 
 pub mod address;
 pub mod app;
+pub mod audit;
 pub mod auth;
 pub mod brake;
 pub mod cli;
@@ -31,6 +33,7 @@ pub mod clock;
 pub mod commands;
 pub mod config;
 pub mod csv;
+pub mod deed;
 pub mod discovery;
 pub mod events;
 pub mod figures;

@@ -11,6 +11,7 @@ mod state;
 mod tls;
 
 use crate::{exit::Exit, once::PrintError, settings::Draft};
+use pingup_protocol::plain;
 use serde::Serialize;
 use std::{
     fmt::Write as _,
@@ -64,7 +65,10 @@ pub async fn examine(draft: &Draft, json: bool) -> Result<Exit, PrintError> {
     let checks = checks(draft).await;
     let report = Report { ok: checks.iter().all(|check| check.outcome != Outcome::Fail), checks };
     let text = match json {
-        true => serde_json::to_string_pretty(&report).map_err(io::Error::from)? + "\n",
+        true => {
+            plain::json_text(&serde_json::to_string_pretty(&report).map_err(io::Error::from)?).into_owned()
+                + "\n"
+        }
         false => text(&report.checks),
     };
     io::stdout().write_all(text.as_bytes())?;
@@ -116,9 +120,9 @@ fn text(checks: &[Check]) -> String {
             Outcome::Fail => "FAIL",
         };
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "{word:<5} {name:<12} {detail}");
+        let _ = writeln!(text, "{word:<5} {name:<12} {}", plain::line(detail));
         if let Some(remedy) = remedy {
-            let _ = writeln!(text, "{:<18} -> {remedy}", "");
+            let _ = writeln!(text, "{:<18} -> {}", "", plain::line(remedy));
         }
     }
     text

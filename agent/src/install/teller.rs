@@ -7,6 +7,7 @@ use super::{
     layout::Root,
     steps,
 };
+use pingup_protocol::plain;
 use std::{
     io::{self, Write},
     path::Path,
@@ -21,7 +22,7 @@ pub(super) struct Teller {
 impl Teller {
     /// Says `line`.
     pub(super) fn say(&self, line: &str) -> Result<(), InstallError> {
-        writeln!(io::stdout(), "{line}").map_err(InstallError::io(Path::new("stdout")))
+        writeln!(io::stdout(), "{}", plain::line(line)).map_err(InstallError::io(Path::new("stdout")))
     }
 
     /// Says what became of `item`; what a new one would say, if it is only said.

@@ -12,7 +12,7 @@ use crate::{
     once::PrintError,
     state::is_held,
 };
-use pingup_protocol::time::Timestamp;
+use pingup_protocol::{plain, time::Timestamp};
 use serde::Serialize;
 use std::{
     fmt::Write as _,
@@ -58,7 +58,10 @@ pub async fn report(state_dir: &Path, json: bool) -> Result<Exit, PrintError> {
     };
     let report = Report { condition, service, agent };
     let text = match json {
-        true => serde_json::to_string_pretty(&report).map_err(io::Error::from)? + "\n",
+        true => {
+            plain::json_text(&serde_json::to_string_pretty(&report).map_err(io::Error::from)?).into_owned()
+                + "\n"
+        }
         false => text(&report, now),
     };
     io::stdout().write_all(text.as_bytes())?;
@@ -144,5 +147,5 @@ fn text(report: &Report, now: Timestamp) -> String {
 
 fn line(text: &mut String, name: &str, what: String) {
     // Writing to a String cannot fail.
-    let _ = writeln!(text, "{name:<10}{what}");
+    let _ = writeln!(text, "{name:<10}{}", plain::line(&what));
 }

@@ -20,6 +20,7 @@ mod deploy;
 mod doctor;
 mod enrolment;
 mod harness;
+mod hostile;
 mod install;
 mod killed;
 mod life;

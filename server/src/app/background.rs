@@ -1,6 +1,6 @@
 //! The background jobs, each with the function of the room whose rows it touches.
 
-use super::{Cellar, Common, news};
+use super::{Cellar, Common, deeds, news};
 use crate::{
     auth::{Keyring, operators::store as tokens, rotation::Tended},
     commands, history,
@@ -48,11 +48,16 @@ pub(super) fn sweep(settings: &Settings, cellar: &Cellar, common: &Common, rooms
             Ok::<_, Infallible>(())
         }
     };
+    let audit = Arc::clone(&rooms.audit);
+    let write_attempts = move || {
+        let audit = Arc::clone(&audit);
+        async move { audit.write_attempts(false).await }
+    };
     Sweep::new()
         .with(sweep::disk::job(cellar.disk.clone()))
         .with(Job::new("health", TICK, examine))
         .with(sweep::offline::job(sqlite.clone(), clock.clone(), registry::store::mark_offline, tell))
-        .with(sweep::expire::job(sqlite.clone(), Arc::clone(&believed), commands::store::lapse, told))
+        .with(sweep::expire::job(sqlite.clone(), Arc::clone(&believed), deeds::lapse, told))
         .with(sweep::tokens::note(sqlite.clone(), move || operators.take_uses(), tokens::note_uses))
         .with(sweep::tokens::forget(sqlite.clone(), Arc::clone(&believed), tokens::forget))
         .with(sweep::forget::job(
@@ -62,6 +67,8 @@ pub(super) fn sweep(settings: &Settings, cellar: &Cellar, common: &Common, rooms
             commands::store::forget,
         ))
         .with(sweep::keys::job(believed, tend))
+        .with(sweep::batches::job(sqlite.clone(), clock.clone(), commands::store::over, deeds::end_batch))
+        .with(Job::new("attempts", TICK, write_attempts))
         .with(sweep::series::forget(move || series.forget()))
         .with(sweep::series::tidy(tidy))
         .with(sweep::latest::job(sqlite.clone(), move |count| latest.take_dirty(count), NOTE_NEWEST))

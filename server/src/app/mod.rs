@@ -13,6 +13,7 @@
 mod agents;
 mod background;
 mod certificate;
+mod deeds;
 mod news;
 mod rooms;
 mod sql_rows;
@@ -158,6 +159,7 @@ pub async fn run(
         senders_bodies,
         strangers_bodies: Budget::strangers(),
         oidc,
+        attempts: deeds::attempts(&rooms.audit),
     };
     let router = router::router(rooms.clone(), &cellar.keyring, &porch);
     let listener = TcpListener::bind(settings.listen)
@@ -171,6 +173,7 @@ pub async fn run(
     rooms.health.examine().await;
     let watching = certificate::watch(&settings, &cellar, &common, listener.local_addr(), hangup);
     let watching = watching.map_err(AppError::Ready)?.map(tokio::spawn);
+    rooms.audit.tell_head().await;
     say_ready(&listener, cellar.tls.is_some()).map_err(AppError::Ready)?;
 
     let shutdown = async {
@@ -191,6 +194,10 @@ pub async fn run(
     if let Some(watching) = watching {
         watching.await?;
     }
+    if let Err(error) = rooms.audit.write_attempts(true).await {
+        tracing::warn!(%error, "what was refused of late could not be written down");
+    }
+    rooms.audit.tell_head().await;
     // The rooms hold the databases open too; the lock must outlive the last who does.
     drop(rooms);
     close(cellar, &common.latest).await

@@ -2,6 +2,7 @@
 
 use super::{Cellar, Common, agents, news, sql_rows, written};
 use crate::{
+    audit::{self, Audit},
     commands::{self, Commands},
     config::{self, Configs},
     discovery::Discovery,
@@ -44,12 +45,14 @@ pub(super) fn build(
     let Common { clock, figures, latest, events, stopping } = common;
     let standing = registry::store::standing;
     let config_version = config::store::version;
+    let record = audit::store::record;
 
     let neighbours = commands::Neighbours {
         standing,
         select: registry::store::select,
         config_version,
         config_reported: registry::store::config_reported,
+        record,
     };
     let teller = news::teller(events);
     let commands = Arc::new(Commands::new(
@@ -63,13 +66,15 @@ pub(super) fn build(
     ));
     let (waiting, waiting_too) = (Arc::clone(&commands), Arc::clone(&commands));
     let changed = Arc::new(move |agent_id: &AgentId| waiting.wake(agent_id.as_str()));
-    let configs = Configs::new(sqlite.clone(), clock.clone(), config::Neighbours { standing, changed });
+    let configs =
+        Configs::new(sqlite.clone(), clock.clone(), config::Neighbours { standing, changed, record });
     let neighbours = registry::Neighbours {
         cancel_open: news::cancelling(commands.teller().clone()),
         count_pending: commands::store::count_pending,
         config_version,
         call: Arc::new(move |agent_id| waiting_too.wake(agent_id)),
         tell: news::agents(events),
+        record,
     };
     let registry = Registry::new(
         sqlite.clone(),
@@ -92,6 +97,7 @@ pub(super) fn build(
     let series = Arc::new(Series::new(Arc::clone(register), tsdb.clone(), written::commit(&ingest)));
     let known = written::Known { register: Arc::clone(register), told: Arc::clone(series.told()) };
     Rooms {
+        audit: Arc::new(Audit::new(sqlite.clone(), clock.clone())),
         commands,
         configs: Arc::new(configs),
         discovery: Arc::new(Discovery::new(tsdb.clone(), duck.readers().clone(), sqlite.clone(), standing)),

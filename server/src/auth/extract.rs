@@ -2,7 +2,10 @@
 //! does not provide gets a 500, in every test of that route. It is taken, not copied: nobody asks twice.
 
 use super::{AgentCaller, AgentMessage, Caller, Operator, OperatorBody, PlainBody, RawBody, Stay};
-use crate::http::problem::Refusal;
+use crate::{
+    deed::{By, Who},
+    http::{Peer, problem::Refusal},
+};
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use http::request::Parts;
 use std::convert::Infallible;
@@ -27,5 +30,18 @@ impl<S: Sync> OptionalFromRequestParts<S> for Operator {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Infallible> {
         Ok(parts.extensions.get::<Self>().cloned())
+    }
+}
+
+/// The operator whom the gate let in, and from where: who does a deed.
+impl<S: Sync> FromRequestParts<S> for By {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let Operator { name, role } =
+            <Operator as FromRequestParts<S>>::from_request_parts(parts, state).await?;
+        let peer = parts.extensions.get::<Peer>();
+        let peer = peer.ok_or_else(|| Refusal::internal("the route table does not provide", &"Peer"))?;
+        Ok(Self::over(Who::Operator { name, role }, peer.address.ip()))
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// What an operator's token allows. Roles have no order: see [`Role::allows`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// `GET /metrics` and nothing else: for a scraper.

@@ -2,14 +2,17 @@
 //!
 //! Ctrl-C may end either at any time: what is not whole does not have the name that was asked for.
 
-use super::{CliError, PlaceArguments, print, progress};
+use super::{CliError, PlaceArguments, print, progress, user};
 use crate::{
+    audit::store,
     clock::Clock,
+    deed::{Act, Deed},
     tsdb::{
         backup::{Made, back_up},
         restore,
     },
 };
+use pingup_protocol::plain;
 use rusqlite::{Connection, params};
 use std::path::PathBuf;
 
@@ -62,10 +65,20 @@ pub(super) fn backup(arguments: &BackupArguments, clock: &Clock) -> Result<(), C
     ))
 }
 
-pub(super) fn restore(arguments: &RestoreArguments) -> Result<(), CliError> {
+pub(super) fn restore(arguments: &RestoreArguments, clock: &Clock) -> Result<(), CliError> {
     let target = arguments.place.data_dir()?;
     let bar = progress::of_bytes("restore");
-    let restored = restore::restore(&arguments.backup, &target, skip_numbers, &mut |done, all| {
+    let (now, by) = (clock.now(), user::by());
+    let amend = |records: &Connection| {
+        skip_numbers(records)?;
+        // Of a former version, the audit begins with the next start.
+        if !store::is_kept(records)? {
+            return Ok(());
+        }
+        let from = arguments.backup.display().to_string();
+        store::record(records, &Deed::new(Act::RecordsRestored, &by, now).with("backup", from))
+    };
+    let restored = restore::restore(&arguments.backup, &target, amend, &mut |done, all| {
         bar.set_length(all);
         bar.set_position(done);
     });
@@ -77,7 +90,7 @@ pub(super) fn restore(arguments: &RestoreArguments) -> Result<(), CliError> {
         manifest.files.len(),
         manifest.bytes(),
         manifest.made,
-        manifest.program
+        plain::line(&manifest.program)
     ))
 }
 

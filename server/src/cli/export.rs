@@ -74,12 +74,12 @@ enum Format {
 
 /// A moment as people say it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Moment {
+pub(super) enum Moment {
     At(Timestamp),
     Ago(Duration),
 }
 
-fn moment(text: &str) -> Result<Moment, &'static str> {
+pub(super) fn moment(text: &str) -> Result<Moment, &'static str> {
     if let Ok(at) = Timestamp::parse(text) {
         return Ok(Moment::At(at));
     }
@@ -88,7 +88,7 @@ fn moment(text: &str) -> Result<Moment, &'static str> {
 }
 
 impl Moment {
-    fn resolve(self, now: Timestamp) -> Timestamp {
+    pub(super) fn resolve(self, now: Timestamp) -> Timestamp {
         match self {
             Self::At(at) => at,
             Self::Ago(ago) => {

@@ -4,11 +4,13 @@
 //! printed once and cannot be had again. It alone stands on standard output, for whoever takes it from there; the whole
 //! command for the new machine is said beside it, on standard error.
 
-use super::{CliError, PlaceArguments, no_random_bytes, print, records, said_or, token::ttl};
+use super::{CliError, PlaceArguments, no_random_bytes, print, records, said_or, token::ttl, user};
 use crate::{
     address::Address,
+    audit::store::record,
     auth::operators::random_id,
     clock::Clock,
+    deed::{Act, By, Deed},
     reach::Reach,
     settings::{JoinTokenKeys, LISTEN},
     storage::{DataFolder, StorageError},
@@ -165,8 +167,8 @@ fn create(arguments: CreateArguments, clock: &Clock) -> Result<JoinToken, CliErr
     let order = Order::new(arguments, &file.join_token)?;
     let folder = DataFolder::open_or_create(&file.data_dir())?.with_master(file.master());
     let token = JoinToken { token_id: random_id().map_err(no_random_bytes)?, secret: random_secret()? };
-    let (kept, now) = (token.clone(), clock.now());
-    records::change(&folder, clock, move |connection| insert(connection, &kept, &order, now))?;
+    let (kept, now, by) = (token.clone(), clock.now(), user::by());
+    records::change(&folder, clock, move |connection| insert(connection, &kept, &order, (&by, now)))?;
     Ok(token)
 }
 
@@ -176,7 +178,12 @@ fn random_secret() -> Result<Secret, CliError> {
     Ok(Secret::new(bytes))
 }
 
-fn insert(connection: &Connection, token: &JoinToken, order: &Order, now: Timestamp) -> Result<(), CliError> {
+fn insert(
+    connection: &Connection,
+    token: &JoinToken,
+    order: &Order,
+    (by, now): (&By, Timestamp),
+) -> Result<(), CliError> {
     for (agent_id, what) in [(&order.replace, "replace"), (&order.rekey, "give keys anew")] {
         if let Some(agent_id) = agent_id
             && !is_living(connection, agent_id)?
@@ -201,7 +208,13 @@ fn insert(connection: &Connection, token: &JoinToken, order: &Order, now: Timest
             ],
         )
         .map_err(StorageError::from)?;
-    Ok(())
+    let deed = Deed::new(Act::JoinTokenCreated, by, now)
+        .on(&token.token_id)
+        .with("uses", order.uses)
+        .with("expiresAt", expires.to_string())
+        .with("agentId", order.agent_id.as_ref().map(AgentId::as_str))
+        .with("replaces", order.replace.as_ref().map(AgentId::as_str));
+    Ok(record(connection, &deed).map_err(StorageError::from)?)
 }
 
 fn is_living(connection: &Connection, agent_id: &AgentId) -> Result<bool, StorageError> {

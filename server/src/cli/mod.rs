@@ -1,10 +1,11 @@
 //! The command line: `serve`, `token`, `join-token`, `master-key`, `operator-key`, `order`, `migrate`, `check`, `backup`,
-//! `restore`, `export`, `grafana`; and `sql-engine`, which a hub calls for itself.
+//! `restore`, `export`, `audit`, `grafana`; and `sql-engine`, which a hub calls for itself.
 //!
 //! What a command makes goes to standard output, everything else to standard error. Exit codes are a
 //! contract: 0 done; 1 it could not be done; 64 it was asked for wrongly, which is said in one plain line
 //! before anything was opened. Files that any command makes are their owner's alone.
 
+mod audit;
 mod backup;
 mod check;
 mod export;
@@ -19,6 +20,7 @@ mod progress;
 mod records;
 mod serve;
 mod token;
+mod user;
 
 use crate::{
     app::AppError,
@@ -29,6 +31,7 @@ use crate::{
     tsdb::{TsdbError, backup::BackupError, export::ExportError},
 };
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind};
+use pingup_protocol::plain;
 use rustix::fs::Mode;
 use std::{
     ffi::OsString,
@@ -77,6 +80,9 @@ enum Command {
     Restore(backup::RestoreArguments),
     /// Write an agent's samples as CSV or Parquet, beside a running hub or without one
     Export(export::ExportArguments),
+    /// What was done to this hub, and whether the record of it is whole
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// What a Grafana needs to show this hub
     #[command(subcommand)]
     Grafana(grafana::GrafanaCommand),
@@ -162,7 +168,11 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // With standard error gone, the exit code is what can still be said.
-            let _ = writeln!(io::stderr(), "pingup-server: {}", error.to_string().replace('\n', " "));
+            let _ = writeln!(
+                io::stderr(),
+                "pingup-server: {}",
+                plain::line(&error.to_string().replace('\n', " "))
+            );
             error.exit_code()
         }
     }
@@ -180,8 +190,9 @@ fn run(command: Command) -> Result<(), CliError> {
         Command::Migrate(arguments) => migrate::migrate(&arguments.resolve()?, &clock),
         Command::Check(arguments) => check::run(&arguments, &clock),
         Command::Backup(arguments) => backup::backup(&arguments, &clock),
-        Command::Restore(arguments) => backup::restore(&arguments),
+        Command::Restore(arguments) => backup::restore(&arguments, &clock),
         Command::Export(arguments) => export::export(arguments, &clock),
+        Command::Audit(command) => audit::run(command, &clock),
         Command::Grafana(command) => grafana::run(command),
         Command::SqlEngine => Ok(sql::engine::serve(io::stdin(), io::stdout())?),
     }
@@ -315,6 +326,9 @@ mod tests {
             (&["export", "--format", "csv"], "--agent"),
             (&["export", "--agent", "A", "--format", "xls"], "xls"),
             (&["export", "--agent", "A", "--format", "csv", "--from", "then"], "then"),
+            (&["audit"], "subcommand"),
+            (&["audit", "verify", "--expect", "7"], "COUNT:HASH"),
+            (&["audit", "export", "--format", "xls"], "xls"),
             (&["grafana"], "subcommand"),
             (&["grafana", "export", "D"], "--url"),
             (&["grafana", "export", "--url", "http://hub"], "DIR"),

@@ -17,6 +17,13 @@ pub(super) fn of_days(what: &'static str, days: usize) -> ProgressBar {
     bar
 }
 
+/// A bar of rows.
+pub(super) fn of_rows(what: &'static str, rows: u64) -> ProgressBar {
+    let bar = bar(what, COUNT);
+    bar.set_length(rows);
+    bar
+}
+
 fn bar(what: &'static str, template: &str) -> ProgressBar {
     // Draws on standard error, and only where somebody sees it.
     let bar = ProgressBar::new(0).with_message(what);

@@ -5,8 +5,12 @@ use crate::{
     app,
     settings::{CONNECTIONS_MAX_DEFAULT, Certificate, Settings},
 };
+use pingup_protocol::plain;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use std::{io, sync::Arc};
+use std::{
+    io::{self, Write},
+    sync::Arc,
+};
 use tokio::{
     runtime::Builder,
     signal::unix::{Signal, SignalKind, signal},
@@ -85,12 +89,26 @@ fn start_logging(filter: &str) -> Result<(), CliError> {
     let filter = EnvFilter::try_new(filter).map_err(|error| CliError::Usage(format!("log: {error}")))?;
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(io::stderr)
+        .with_writer(|| OneLine)
         .with_ansi(false)
         // A log that cannot be written (a full disk) must not end the thread that wrote it.
         .log_internal_errors(false)
         .try_init()
         .map_err(|error| CliError::Failed(format!("cannot start logging: {error}")))
+}
+
+/// Writes each event on a line of its own, whatever stands in it: texts in it may be those of agents, or of files.
+struct OneLine;
+
+impl Write for OneLine {
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        io::stderr().write_all(plain::event(event).as_bytes())?;
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
 }
 
 /// Heard from before the hub opens anything, so that an early signal is not lost.

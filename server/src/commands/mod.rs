@@ -40,6 +40,7 @@
 
 mod batch;
 mod changes;
+mod deeds;
 mod error;
 pub mod handler;
 mod order;
@@ -54,6 +55,7 @@ pub use batch::{
     LeftOutReason, Missing,
 };
 pub use changes::{Change, Teller};
+pub use deeds::{batch_ended, lapsed};
 pub use error::CommandsError;
 pub use handler::{Commands, Neighbours};
 pub use order::{

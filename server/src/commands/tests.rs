@@ -6,10 +6,11 @@ mod running;
 use super::{Change, Commands, Neighbours, PARAMS_DEPTH_MAX, Teller, WAITERS_MAX, handler};
 use crate::{
     auth::{
-        AgentCaller, AgentKeys, AgentMessage, Keyring, Operator, OperatorBody, Role, Standing as KeyStanding,
+        AgentCaller, AgentKeys, AgentMessage, Keyring, OperatorBody, Role, Standing as KeyStanding,
         token::AgentToken,
     },
     clock::Clock,
+    deed::{By, Who},
     generations,
     http::{Peer, held::settled, problem::Refusal, query::Params},
     standing::Standing,
@@ -76,6 +77,7 @@ impl House {
             select: crate::registry::store::select,
             config_version: |_, _| Ok(CONFIG_VERSION),
             config_reported: |_, _| Ok(CONFIG_VERSION),
+            record: crate::audit::store::record,
         };
         let told = Arc::new(Mutex::new(Vec::new()));
         let listener = Arc::clone(&told);
@@ -133,7 +135,9 @@ impl House {
         let message =
             AgentMessage::verified(Arc::clone(&agent.keys), body.to_string().into(), body.to_string().len());
         let path = Path(path.to_owned());
-        Ok(read(handler::result(State(Arc::clone(&self.room)), path, message).await?).await.1)
+        Ok(read(handler::result(State(Arc::clone(&self.room)), path, Extension(peer()), message).await?)
+            .await
+            .1)
     }
 
     async fn status(&self, id: &str) -> Value {
@@ -165,8 +169,12 @@ impl Agent {
     }
 }
 
-fn ada() -> Operator {
-    Operator { name: "ada".to_owned(), role: Role::Operator }
+fn ada() -> By {
+    By::over(Who::Operator { name: "ada".to_owned(), role: Role::Operator }, peer().address.ip())
+}
+
+fn peer() -> Peer {
+    Peer { address: SocketAddr::from(([127, 0, 0, 1], 9)), is_tls: false }
 }
 
 async fn read(response: Response) -> (StatusCode, Value) {

@@ -2,8 +2,9 @@
 
 use super::{ConfigError, ConfigView, Draft, store};
 use crate::{
-    auth::{AgentCaller, Caller, Operator, OperatorBody},
+    auth::{AgentCaller, Caller, OperatorBody},
     clock::Clock,
+    deed::{Act, By, Deed, Record, digest},
     http::{
         cursor,
         problem::Refusal,
@@ -22,6 +23,7 @@ use pingup_protocol::{
     config::{ConfigAnswer, ConfigBody},
     ids::{AgentId, is_nonce},
     problem::ProblemType,
+    time::Timestamp,
 };
 use rusqlite::Connection;
 use std::{fmt, sync::Arc};
@@ -32,6 +34,8 @@ pub struct Neighbours {
     pub standing: fn(&Connection, &str) -> rusqlite::Result<Standing>,
     /// Told of every agent whose configuration changed, once the change is on disk.
     pub changed: Arc<dyn Fn(&AgentId) + Send + Sync>,
+    /// Writes down what is done; runs inside this room's transaction.
+    pub record: Record,
 }
 
 /// The room of configurations.
@@ -109,24 +113,33 @@ pub async fn get(
 pub async fn post(
     State(room): State<Arc<Configs>>,
     Path(agent_id): Path<String>,
-    operator: Operator,
+    by: By,
     body: OperatorBody,
 ) -> Result<Response, Refusal> {
     let agent_id = addressed(&agent_id)?;
     let ConfigBody { config, expected_version } = body.read()?;
     let draft = Draft::new(config, expected_version)?;
-    let (now, standing) = (room.clock.now(), room.neighbours.standing);
-    let (subject, updated_by) = (agent_id.clone(), operator.name.clone());
+    let (now, Neighbours { standing, record, .. }) = (room.clock.now(), &room.neighbours);
+    let (standing, record) = (*standing, *record);
+    let (subject, operator) = (agent_id.clone(), by.name().to_owned());
     let view: ConfigView = room
         .sqlite
         .write(move |connection| {
             standing(connection, subject.as_str())?.living(subject.as_str())?;
-            store::set(connection, &subject, &draft, &updated_by, now)
+            let view = store::set(connection, &subject, &draft, by.name(), now)?;
+            record(connection, &deed(&view, &draft, &by, now))?;
+            Ok::<_, ConfigError>(view)
         })
         .await?;
     (room.neighbours.changed)(&agent_id);
-    tracing::info!(agent = %agent_id, version = view.version, operator = ?operator.name, "configuration set");
+    tracing::info!(agent = %agent_id, version = view.version, ?operator, "configuration set");
     Ok(respond::json(StatusCode::OK, &view))
+}
+
+/// Of the configuration itself there is a digest: it may hold what nobody is to read.
+fn deed<'a>(view: &ConfigView, draft: &Draft, by: &'a By, now: Timestamp) -> Deed<'a> {
+    let deed = Deed::new(Act::ConfigSet, by, now).agent(view.agent_id.as_str());
+    deed.with("version", view.version).with("configSha256", digest(draft.config.as_bytes()))
 }
 
 /// `GET /api/v1/config/:agentId/versions`: what was set when and by whom, the newest first.

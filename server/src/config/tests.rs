@@ -7,6 +7,7 @@ use crate::{
         token::AgentToken,
     },
     clock::Clock,
+    deed::{By, Who},
     generations,
     http::{problem::Refusal, query::Params},
     standing::Standing,
@@ -57,6 +58,7 @@ impl House {
                 assert_eq!(agent_id.as_str(), "a");
                 counted.fetch_add(1, Ordering::SeqCst);
             }),
+            record: crate::audit::store::record,
         };
         let room = Arc::new(Configs::new(sqlite.clone(), clock.clone(), neighbours));
         Self { _scratch: scratch, sqlite, clock, changes, room }
@@ -89,7 +91,7 @@ impl House {
 
     async fn set(&self, id: &str, body: Value) -> Result<Value, Refusal> {
         let (path, body) = (Path(id.to_owned()), OperatorBody(body.to_string().into()));
-        Ok(read(handler::post(State(Arc::clone(&self.room)), path, ada(), body).await?).await)
+        Ok(read(handler::post(State(Arc::clone(&self.room)), path, by_ada(), body).await?).await)
     }
 
     async fn versions(&self, id: &str, query: &str) -> Result<(Vec<u64>, Option<String>), Refusal> {
@@ -103,6 +105,10 @@ impl House {
 
 fn ada() -> Operator {
     Operator { name: "ada".to_owned(), role: Role::Operator }
+}
+
+fn by_ada() -> By {
+    By::over(Who::Operator { name: "ada".to_owned(), role: Role::Operator }, [127, 0, 0, 1].into())
 }
 
 async fn read(response: Response) -> Value {

@@ -3,7 +3,7 @@
 //! Text that a spreadsheet would run as a formula gets an apostrophe before it; a spreadsheet shows it as text.
 
 use super::{Bucket, Row, plan::Fields};
-use crate::tsdb::schema;
+use crate::{csv, tsdb::schema};
 use std::{
     collections::{BTreeSet, HashMap},
     fmt::{Display, Write},
@@ -21,7 +21,7 @@ pub(super) fn rows(rows: &[Row], fields: &Fields) -> String {
     table.line(["timestamp", "status"].into_iter().chain(heads.iter().map(AsRef::as_ref)));
     for Row { timestamp, status, metrics } in rows {
         table.cell(&timestamp.to_string());
-        table.cell(&guard(status));
+        table.said(status);
         for name in &own {
             table.number(match *name {
                 "cpu" => metrics.cpu,
@@ -83,15 +83,6 @@ fn further<'a>(there: impl Iterator<Item = &'a str>, fields: &'a Fields) -> Vec<
     fields.further().unwrap_or_else(|| there.collect::<BTreeSet<_>>().into_iter().collect())
 }
 
-/// Text of the agents' own that a spreadsheet might take for a formula gets an apostrophe before it; so does
-/// text that begins with one, so that taking the first one away always gives what was said.
-fn guard(text: &str) -> String {
-    match text.starts_with(['=', '+', '-', '@', '\t', '\r', '\'']) {
-        true => format!("'{text}"),
-        false => text.to_owned(),
-    }
-}
-
 #[derive(Default)]
 struct Table {
     text: String,
@@ -113,6 +104,12 @@ impl Table {
         } else {
             self.text.push_str(text);
         }
+    }
+
+    /// Text of the agents' own.
+    fn said(&mut self, text: &str) {
+        self.separate();
+        csv::text(text, &mut self.text);
     }
 
     /// Nothing for what was not measured.

@@ -22,6 +22,7 @@ use http::{HeaderName, HeaderValue, Request, Uri, header};
 use hyper::body::Incoming;
 use pingup_protocol::{
     limits::HEADER_BYTES_MAX,
+    plain,
     problem::{MEDIA_TYPE, ProblemType},
 };
 use std::{collections::HashMap, fmt, future::Future, panic::AssertUnwindSafe, sync::Arc};
@@ -131,7 +132,8 @@ async fn unbroken(answering: impl Future<Output = Response>) -> Response {
 fn write_problem(response: &mut Response, refusal: &Refusal, clock: &Clock) {
     let mut problem = refusal.problem().clone();
     problem.server_time = Some(clock.now());
-    let bytes = serde_json::to_vec(&problem).unwrap_or_default();
+    // What was wrong is often said in the asker's words.
+    let bytes = plain::json(serde_json::to_vec(&problem).unwrap_or_default());
     response.headers_mut().remove(header::CONTENT_LENGTH);
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
     *response.body_mut() = Body::from(bytes);

@@ -11,7 +11,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderValue, StatusCode, header};
-use pingup_protocol::problem::ProblemType;
+use pingup_protocol::{plain, problem::ProblemType};
 use serde::Serialize;
 
 /// Where all paths begin that speak so.
@@ -159,7 +159,7 @@ fn write(response: &mut Response, kind: ErrorType, text: &str) {
         error: &'a str,
     }
     let envelope = Envelope { status: "error", error_type: kind.name(), error: text };
-    let bytes = serde_json::to_vec(&envelope).unwrap_or_default();
+    let bytes = plain::json(serde_json::to_vec(&envelope).unwrap_or_default());
     let headers = response.headers_mut();
     headers.remove(header::CONTENT_LENGTH);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));

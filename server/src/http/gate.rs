@@ -11,7 +11,7 @@
 //! task of its own. What is rare stands in a box, so that not every request holds the room for it.
 
 use super::{
-    Porch,
+    Peer, Porch,
     body::{self, Kind, Share},
     login, no_such_method,
     problem::Refusal,
@@ -21,12 +21,15 @@ use super::{
     single,
     verify::{signable_json, strict_json, verify},
 };
-use crate::auth::{
-    AgentCaller, AgentKeys, AgentMessage, Caller, Keyring, Operator, OperatorBody, Pass, PlainBody, RawBody,
-    Standing, Stay,
-    keyring::revoked,
-    message::mismatch,
-    token::{TokenError, says_agent},
+use crate::{
+    auth::{
+        AgentCaller, AgentKeys, AgentMessage, Caller, Keyring, Operator, OperatorBody, Pass, PlainBody,
+        RawBody, Standing, Stay,
+        keyring::revoked,
+        message::mismatch,
+        token::{TokenError, says_agent},
+    },
+    deed::Attempt,
 };
 use axum::{
     body::{Body, HttpBody},
@@ -38,13 +41,18 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::{Extensions, HeaderMap, Method, header};
 use pingup_protocol::{ids::AgentId, problem::ProblemType};
-use std::sync::{Arc, atomic::AtomicUsize};
+use std::{
+    net::IpAddr,
+    sync::{Arc, atomic::AtomicUsize},
+};
 
 /// What the gate works with.
 #[derive(Debug)]
 pub struct Gate {
     /// The row's rules.
     pub rules: Rules,
+    /// The row's path.
+    pub path: &'static str,
     /// Tokens and keys.
     pub keyring: Keyring,
     /// The clock.
@@ -126,6 +134,19 @@ impl Known {
     }
 }
 
+/// Who tries to change something, as far as that is known beforehand.
+struct Trying {
+    address: IpAddr,
+    method: Method,
+}
+
+impl Trying {
+    fn of<B>(request: &http::Request<B>) -> Option<Self> {
+        let peer = request.extensions().get::<Peer>()?;
+        Some(Self { address: peer.address.ip(), method: request.method().clone() })
+    }
+}
+
 impl Gate {
     /// Checks a request by its row's rules and passes it on to the handler; `path` are its path's parameters.
     pub(super) async fn pass<B, F>(
@@ -138,13 +159,32 @@ impl Gate {
         B: HttpBody<Data = Bytes> + Unpin,
         F: Future<Output = Response> + Send + 'static,
     {
+        let trying = self.rules.is_watched().then(|| Trying::of(&request)).flatten();
         // The share is held until the answer is there: so long may the body be in memory.
-        let Admitted { request, share: _share, stay } = self.admit(path, request).await?;
-        match (self.rules.to_the_end, stay) {
-            (true, _) => Ok(to_the_end(handler(request)).await),
-            (false, None) => Ok(handler(request).await),
+        let Admitted { request, share: _share, stay } = match self.admit(path, request).await {
+            Ok(admitted) => admitted,
+            Err(refusal) => {
+                self.tell(trying, Some(&refusal));
+                return Err(refusal);
+            }
+        };
+        let response = match (self.rules.to_the_end, stay) {
+            (true, _) => to_the_end(handler(request)).await,
+            (false, None) => handler(request).await,
             // In a box: the main road need not hold the room for it.
-            (false, Some(stay)) => Box::pin(login::while_it_lasts(stay, handler(request))).await,
+            (false, Some(stay)) => Box::pin(login::while_it_lasts(stay, handler(request))).await?,
+        };
+        self.tell(trying, response.extensions().get());
+        Ok(response)
+    }
+
+    /// Tells of whoever was refused for want of a right.
+    fn tell(&self, trying: Option<Trying>, refusal: Option<&Refusal>) {
+        let Some((Trying { address, method }, refusal)) = trying.zip(refusal) else { return };
+        let kind = refusal.kind();
+        if matches!(kind.status(), 401 | 403 | 429) {
+            let route = format!("{method} {}", self.path);
+            (self.porch.attempts)(Attempt { address, who: refusal.who().cloned(), route, kind });
         }
     }
 

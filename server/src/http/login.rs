@@ -18,6 +18,7 @@ use crate::{
         operators::IntroduceError,
         token::TokenError,
     },
+    deed::Who,
     figures::LoginRefusal,
 };
 use axum::{body::Body, response::Response};
@@ -61,7 +62,8 @@ impl Gate {
             figures.login_refused(LoginRefusal::Role);
             let detail =
                 format!("this needs the role {}, the token has {}", asked.as_str(), operator.role.as_str());
-            return Err(Refusal::new(ProblemType::ScopeDenied, detail));
+            let Operator { name, role } = operator;
+            return Err(Refusal::new(ProblemType::ScopeDenied, detail).to(Who::Operator { name, role }));
         }
         stay.note_use(now, address);
         Ok(Known::Operator(operator, stay))

@@ -34,11 +34,11 @@ mod turn;
 pub mod unpack;
 mod verify;
 
-use crate::{auth::oidc::Oidc, brake::Lockout, clock::Clock, figures::Figures};
+use crate::{auth::oidc::Oidc, brake::Lockout, clock::Clock, deed::TellAttempt, figures::Figures};
 use ::http::HeaderMap;
 use pingup_protocol::problem::ProblemType;
 use problem::Refusal;
-use std::{net::SocketAddr, sync::Arc};
+use std::{fmt, net::SocketAddr, sync::Arc};
 
 /// Where a request came from, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +57,7 @@ impl Peer {
 }
 
 /// What the porch itself needs.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Porch {
     /// For the time in refusals.
     pub clock: Clock,
@@ -73,6 +73,14 @@ pub struct Porch {
     pub strangers_bodies: body::Budget,
     /// For operators whom somebody else vouches for.
     pub oidc: Option<Oidc>,
+    /// Told of who tries to change what they may not.
+    pub attempts: TellAttempt,
+}
+
+impl fmt::Debug for Porch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Porch(…)")
+    }
 }
 
 /// The text of a header that stands once.

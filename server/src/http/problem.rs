@@ -1,6 +1,6 @@
 //! Refusals on their way out. The handler says what; the porch adds the hub's clock, counts and writes it.
 
-use crate::storage::StorageError;
+use crate::{deed::Who, storage::StorageError};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use pingup_protocol::{
@@ -21,13 +21,14 @@ struct Inner {
     kind: ProblemType,
     problem: Problem,
     retry_after_seconds: Option<u64>,
+    who: Option<Who>,
 }
 
 impl Refusal {
     /// A refusal of `kind`; `detail` says what was wrong this time, and what to do.
     pub fn new(kind: ProblemType, detail: impl Into<String>) -> Self {
         let retry_after_seconds = (kind == ProblemType::Overloaded).then_some(OVERLOADED_RETRY_SECONDS);
-        Self(Box::new(Inner { kind, problem: Problem::new(kind, detail), retry_after_seconds }))
+        Self(Box::new(Inner { kind, problem: Problem::new(kind, detail), retry_after_seconds, who: None }))
     }
 
     /// The hub's own failure: logged here in full, answered without its inside.
@@ -72,6 +73,18 @@ impl Refusal {
     pub fn retry_after(mut self, seconds: u64) -> Self {
         self.0.retry_after_seconds = Some(seconds);
         self
+    }
+
+    /// Adds who is refused, for the audit: that stays here.
+    #[must_use]
+    pub fn to(mut self, who: Who) -> Self {
+        self.0.who = Some(who);
+        self
+    }
+
+    /// Who is refused, where that is known.
+    pub fn who(&self) -> Option<&Who> {
+        self.0.who.as_ref()
     }
 
     /// `schema-invalid` for a query parameter.

@@ -1,4 +1,5 @@
-//! Answers: JSON, signed JSON, pages; and which representation the asker accepts.
+//! Answers: JSON, signed JSON, pages; and which representation the asker accepts. In JSON for operators no letter acts, and
+//! none opens markup: it is written as [`plain`] has it. What is signed is canonical instead.
 
 use super::problem::Refusal;
 use crate::storage::{Found, Outbox, Wanted};
@@ -9,7 +10,7 @@ use axum::{
 };
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header, request::Parts};
-use pingup_protocol::problem::ProblemType;
+use pingup_protocol::{plain, problem::ProblemType};
 use serde::Serialize;
 use std::ops::RangeInclusive;
 
@@ -45,7 +46,7 @@ impl<T> Page<T> {
 /// `body` as JSON.
 pub fn json(status: StatusCode, body: &impl Serialize) -> Response {
     match serde_json::to_vec(body) {
-        Ok(bytes) => signed(status, bytes),
+        Ok(bytes) => signed(status, plain::json(bytes)),
         Err(error) => Refusal::internal("an answer could not be written", &error).into_response(),
     }
 }
@@ -83,7 +84,7 @@ pub fn write_items<T: Serialize>(items: Vec<T>, into: &mut Vec<u8>) -> serde_jso
 
 /// JSON that was written already, which takes its room in the `outbox` as [`long_json`] does.
 pub fn long(json: Vec<u8>, outbox: &Outbox, wanted: &Wanted) -> Result<Response, Refusal> {
-    Ok(of(Representation::Json.media_type(), outbox.hold(json, wanted)?))
+    Ok(of(Representation::Json.media_type(), outbox.hold(plain::json(json), wanted)?))
 }
 
 /// An answer of this media type.

@@ -90,7 +90,7 @@ impl Route {
     /// The same behind its gate.
     pub(super) fn gated(self, keyring: &Keyring, porch: &Porch) -> Gated {
         let Self { method, path, rules, routed, handler } = self;
-        let gate = Arc::new(Gate { rules, keyring: keyring.clone(), porch: porch.clone() });
+        let gate = Arc::new(Gate { rules, path, keyring: keyring.clone(), porch: porch.clone() });
         let routed = routed.route_layer(from_fn_with_state(Arc::clone(&gate), gate::check));
         Gated { method, path, gate, routed, handler }
     }

@@ -18,6 +18,7 @@ use super::{
     senders,
 };
 use crate::{
+    audit::{self, Audit},
     auth::{Keyring, Role},
     commands::{self, Commands},
     config::{self, Configs},
@@ -50,6 +51,7 @@ const TABLE: &[Representation] = &[Json, NdJson, Csv, Arrow, Parquet];
 const ROWS: &[Representation] = &[Json, NdJson, Csv, Arrow];
 const SCANS: &[&str] = &["from", "to", "hosts", "limit", "cursor"];
 const CHANGES: &[&str] = &["from", "to", "limit", "cursor"];
+const AUDIT: &[&str] = &["from", "to", "act", "agentId", "who", "limit", "cursor"];
 const HISTORY: &[&str] = &["from", "to", "step", "fields", "limit", "cursor"];
 const INSTANT: &[&str] = &["query", "time", "timeout", "limit", "lookback_delta", "stats"];
 const RANGE: &[&str] = &["query", "start", "end", "step", "timeout", "limit", "lookback_delta", "stats"];
@@ -65,6 +67,7 @@ pub fn table() -> Vec<Route> {
         row(M::GET,    "/health",                            Open,                 NONE,  &[],                                      JSON,    health::handler::get),
         row(M::GET,    "/metrics",                           Operator(Scrape),     NONE,  &[],                                      &[Text], figures::handler::get),
         row(M::GET,    "/api/v1/openapi.json",               Open,                 NONE,  &[],                                      JSON,    openapi::get),
+        row(M::GET,    "/api/v1/audit",                      Operator(Admin),      NONE,  AUDIT,                                    JSON,    audit::handler::list),
         row(M::GET,    "/api/v1/events",                     Operator(Viewer),     NONE,  &["types", "agentId"],                    &[EventStream], events::handler::get),
         row(M::GET,    "/api/v1/agents",                     Operator(Viewer),     NONE,  &["status", "q", "label", "limit", "cursor"], JSON,    registry::handler::list),
         row(M::POST,   "/api/v1/agents",                     Enrol(Op),            BODY,  &[],                                      JSON,    registry::handler::register),
@@ -165,6 +168,7 @@ macro_rules! rooms {
 }
 
 rooms! {
+    audit: Audit,
     commands: Commands,
     configs: Configs,
     discovery: Discovery,

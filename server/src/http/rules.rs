@@ -102,3 +102,10 @@ pub struct Rules {
     /// The handler runs to its end, also when its client hangs up.
     pub to_the_end: bool,
 }
+
+impl Rules {
+    /// Whether the audit hears of who is refused here: at doors by which something is changed, those of agents apart.
+    pub const fn is_watched(&self) -> bool {
+        self.to_the_end && matches!(self.auth, Auth::Operator(_) | Auth::Enrol(_))
+    }
+}

@@ -9,6 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, HeaderValue, StatusCode, header};
+use pingup_protocol::plain;
 use serde::Serialize;
 
 /// Where remote write comes in.
@@ -67,7 +68,7 @@ pub(super) fn write_text(response: &mut Response, refusal: &Refusal) {
     if response.status() == StatusCode::PAYLOAD_TOO_LARGE {
         *response.status_mut() = StatusCode::BAD_REQUEST;
     }
-    put(response, TEXT, refusal.problem().detail.clone().into_bytes());
+    put(response, TEXT, plain::lines(&refusal.problem().detail).into_owned().into_bytes());
     offer_password(response);
 }
 
@@ -83,7 +84,7 @@ fn put_status(response: &mut Response, encoding: Encoding, message: &str) {
         code: u32,
         message: &'a str,
     }
-    let code = code(response.status());
+    let (code, message) = (code(response.status()), &*plain::lines(message));
     let body = match encoding {
         Encoding::Json => serde_json::to_vec(&Status { code, message }).unwrap_or_default(),
         Encoding::Protobuf => {

@@ -8,6 +8,7 @@
 //! The jobs' files know what to do and when, not whose rows they touch: functions that do are handed over by
 //! `app`.
 
+pub mod batches;
 pub mod disk;
 pub mod expire;
 pub mod forget;

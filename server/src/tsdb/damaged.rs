@@ -17,6 +17,7 @@ use super::{
     parts::PartRow,
 };
 use crate::storage::{Faults, Sqlite, StorageError, lasting};
+use rusqlite::Connection;
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
@@ -77,8 +78,13 @@ impl Clearance {
         self.damaged.iter().map(|damaged| damaged.part.rows).sum()
     }
 
-    /// Takes them out, blocking.
-    pub fn carry_out(self, sqlite: &Sqlite, faults: &Faults) -> Result<(), StorageError> {
+    /// Takes them out, blocking; `record` writes that down in the commit that takes them off the list.
+    pub fn carry_out(
+        self,
+        sqlite: &Sqlite,
+        faults: &Faults,
+        record: impl FnOnce(&Connection) -> rusqlite::Result<()> + Send + 'static,
+    ) -> Result<(), StorageError> {
         let targets: BTreeSet<_> = self.moves.iter().filter_map(|(_, to)| to.parent()).collect();
         let sources: BTreeSet<_> = self.moves.iter().filter_map(|(from, _)| from.parent()).collect();
         targets.iter().try_for_each(|folder| create_folder(folder))?;
@@ -92,7 +98,11 @@ impl Clearance {
         sources.into_iter().try_for_each(sync)?;
         faults.at("catalogue commit")?;
         let remove = self.damaged.into_iter().map(|damaged| damaged.part.id).collect();
-        catalogue::apply(sqlite, Change { remove, ..Change::default() })
+        let change = Change { remove, ..Change::default() };
+        sqlite.reclaim_blocking(move |connection| {
+            catalogue::write(connection, &change)?;
+            Ok(record(connection)?)
+        })
     }
 }
 

@@ -5,7 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-const ROOMS: [&str; 13] = [
+const ROOMS: [&str; 14] = [
+    "audit",
     "registry",
     "commands",
     "config",

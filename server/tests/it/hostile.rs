@@ -1,4 +1,8 @@
-//! Whatever is said comes back as data, unbroken: control characters, markup, long and wide text.
+//! Whatever is said comes back as data, unbroken: control characters, markup, long and wide text. Where a person may read
+//! it, nothing in it acts.
+
+mod outputs;
+mod paths;
 
 use crate::harness::{Hub, agent::now};
 use serde_json::{Value, json};

@@ -14,6 +14,7 @@ mod harness;
 
 mod agents;
 mod arrows;
+mod audit;
 mod backup;
 mod batches;
 mod commands;

@@ -11,8 +11,10 @@ use super::{
     parts::{self, Trouble},
 };
 use crate::{
-    cli::{CliError, print},
+    audit::store::record,
+    cli::{CliError, print, user},
     clock::Clock,
+    deed::{Act, Deed},
     storage::{DataFolder, DiskSpace, Faults, Sqlite, StorageError, inspect},
     tsdb::{
         PartRow, Places, Tier,
@@ -42,7 +44,11 @@ pub(super) fn drop_damaged(data_dir: &Path, is_confirmed: bool, clock: &Clock) -
             let disk = DiskSpace::watch(folder.path(), 0)?;
             let sqlite = Sqlite::open(&folder.sqlite_path(), disk, clock.now())?;
             let (files, aside) = (clearance.damaged.len(), clearance.aside.clone());
-            clearance.carry_out(&sqlite, &Faults::none())?;
+            let (rows, now, by) = (clearance.rows(), clock.now(), user::by());
+            clearance.carry_out(&sqlite, &Faults::none(), move |connection| {
+                let deed = Deed::new(Act::HistoryDropped, &by, now).with("files", files).with("rows", rows);
+                record(connection, &deed)
+            })?;
             print(&format!("taken out: {files} files; what was there of them is in {}", aside.display()))
         }
     }

@@ -16,6 +16,7 @@ use crate::{
     tls::{self, Inspected},
     tsdb::Places,
 };
+use pingup_protocol::plain;
 use std::{
     fmt::{Display, Write},
     fs,
@@ -54,7 +55,7 @@ impl Findings {
     fn line(&mut self, word: &str, what: &str, found: impl Display) {
         // Engines may say things on several lines.
         let found = found.to_string().replace('\n', " ");
-        let _infallible = writeln!(self.lines, "{word:<8} {what}: {found}");
+        let _infallible = writeln!(self.lines, "{word:<8} {what}: {}", plain::line(&found));
     }
 }
 

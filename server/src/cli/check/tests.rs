@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::{
-    storage::{migrate::SQLITE, scratch::Scratch},
+    audit::store,
+    storage::{inspect, migrate::SQLITE, scratch::Scratch},
     tsdb::{
         record::OwnedRows,
         rows::{PointRow, SeriesId},
@@ -151,6 +152,11 @@ fn what_is_damaged_is_told_and_taken_out_only_with_a_word() {
     assert!(refused.contains("nothing was changed") && refused.contains("--yes"), "{refused}");
     assert!(raw.exists());
     drop_damaged(true).unwrap();
+    let records = inspect::open_records(&bench.scratch.folder.sqlite_path()).unwrap();
+    let row = store::behind(&records, 0, 9).unwrap().remove(0);
+    assert_eq!((row.act.as_str(), row.by.as_str()), ("history.dropped", "command-line"));
+    assert!(row.detail.get().starts_with(r#"{"files":1,"rows":"#), "{}", row.detail);
+    drop(records);
     let aside = data_dir.join("history/damaged");
     let kept = format!("ok       history: {} has what was taken out", aside.display());
     expect(&bench.scratch, false, &["ok       history: raw: 0 rows", &kept]);

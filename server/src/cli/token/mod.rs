@@ -5,8 +5,9 @@
 
 mod list;
 
-use super::{CliError, PlaceArguments, print, records, said_or};
+use super::{CliError, PlaceArguments, print, records, said_or, user};
 use crate::{
+    audit::store::record,
     auth::{
         Operator, Role,
         operators::{
@@ -16,6 +17,7 @@ use crate::{
         token::Tokens,
     },
     clock::Clock,
+    deed::{Act, Deed},
     settings::{Span, TokenKeys},
     storage::{DataFolder, StorageError},
 };
@@ -132,7 +134,16 @@ fn create(arguments: CreateArguments, clock: &Clock) -> Result<String, CliError>
     let fresh =
         Fresh::write(&tokens, whose, seconds, now).map_err(|error| CliError::Failed(error.to_string()))?;
     let row = Row::new(&fresh.token, fresh.digest(), None);
-    records::change(&folder, clock, move |connection| Ok(store::create(connection, &row, now)?))?;
+    let by = user::by();
+    records::change(&folder, clock, move |connection| {
+        store::create(connection, &row, now)?;
+        let deed = Deed::new(Act::TokenCreated, &by, now)
+            .on(&row.id)
+            .with("name", &*row.name)
+            .with("role", row.role.as_str())
+            .with("expiresAt", row.expires_at.to_string());
+        Ok(record(connection, &deed).map_err(StorageError::from)?)
+    })?;
     Ok(fresh.text)
 }
 

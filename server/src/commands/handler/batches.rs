@@ -2,11 +2,11 @@
 
 use super::{Commands, Neighbours};
 use crate::{
-    auth::Operator,
     commands::{
-        Asked, BATCH_AGENTS_MAX, BatchOrder, BatchProgress, BatchView, Change, CommandsError,
+        Asked, BATCH_AGENTS_MAX, BatchOrder, BatchProgress, BatchView, Change, CommandsError, deeds,
         store::{self, Taken, batch_made_before, find_batch, queue_batch},
     },
+    deed::By,
     http::{
         cursor,
         problem::Refusal,
@@ -65,15 +65,20 @@ pub async fn get_batch(
 pub async fn cancel_batch(
     State(room): State<Arc<Commands>>,
     Path(batch_id): Path<String>,
-    operator: Operator,
+    by: By,
 ) -> Result<Response, Refusal> {
-    let now = room.clock.now();
+    let (now, record, operator) = (room.clock.now(), room.neighbours.record, by.name().to_owned());
     let work = move |connection: &Connection| {
         let Taken { batch, cancelled, asked } = store::cancel_batch(connection, &batch_id, now)?;
+        let counts = (cancelled.len(), asked.len());
+        // Again is no deed.
+        if counts != (0, 0) {
+            record(connection, &deeds::batch_cancelled(&batch_id, counts, &by, now))?;
+        }
         Ok(((batch, cancelled.len(), asked), cancelled))
     };
     let (batch, cancelled, asked) = room.change(work).await?;
-    let (id, operator) = (&batch.batch_id, &operator.name);
+    let id = &batch.batch_id;
     tracing::info!(batch = id, cancelled, asked = asked.len(), ?operator, "batch cancelled");
     asked.iter().for_each(|agent_id| room.wake(agent_id.as_str()));
     Ok(respond::json(StatusCode::OK, &batch))
@@ -82,14 +87,13 @@ pub async fn cancel_batch(
 impl Commands {
     /// Queues a batch. 201: all of it is on disk, and its agents are being woken; 200: this key queued it before. Either
     /// way the answer names whom it leaves out.
-    pub(super) async fn create_batch(
-        &self,
-        order: BatchOrder,
-        operator: &Operator,
-    ) -> Result<Response, Refusal> {
-        let (now, neighbours) = (self.clock.now(), self.neighbours);
+    pub(super) async fn create_batch(&self, order: BatchOrder, by: By) -> Result<Response, Refusal> {
+        let (now, neighbours, operator) = (self.clock.now(), self.neighbours, by.name().to_owned());
         let work = move |connection: &Connection| {
             let (view, new) = queue(connection, neighbours, &order, now)?;
+            if let Some(new) = &new {
+                (neighbours.record)(connection, &deeds::batch_queued(&view, &order, new, &by))?;
+            }
             let agents: Option<Vec<_>> =
                 new.as_ref().map(|new| new.iter().map(|queued| queued.agent_id.clone()).collect());
             Ok(((view, agents), new.unwrap_or_default()))
@@ -97,7 +101,7 @@ impl Commands {
         let (view, new) = self.change(work).await?;
         let Some(agents) = new else { return Ok(respond::json(StatusCode::OK, &view)) };
         agents.iter().for_each(|agent_id| self.wake(agent_id.as_str()));
-        let (batch, action, operator) = (&view.batch_id, &view.action, &operator.name);
+        let (batch, action) = (&view.batch_id, &view.action);
         let (left_out, signed_by) = (view.left_out_count, view.signed_by.as_deref());
         tracing::info!(batch, agents = agents.len(), left_out, action, ?operator, signed_by, "batch queued");
         Ok(respond::json(StatusCode::CREATED, &view))

@@ -10,14 +10,15 @@ pub use batches::{cancel_batch, get_batch};
 pub use reports::{progress, result};
 
 use super::{
-    Change, CommandBody, CommandsError, Order, Teller, Wanted,
+    Change, CommandBody, CommandsError, Order, Teller, Wanted, deeds,
     store::{self, Filter, Place},
     verify_order,
     waiters::Waiters,
 };
 use crate::{
-    auth::{Keyring, Operator, OperatorBody},
+    auth::{Keyring, OperatorBody},
     clock::Clock,
+    deed::{By, Record},
     http::{
         cursor,
         problem::Refusal,
@@ -59,6 +60,8 @@ pub struct Neighbours {
     pub config_version: fn(&Connection, &str) -> rusqlite::Result<u64>,
     /// The newest version of it that the agent said anything of.
     pub config_reported: fn(&Connection, &str) -> rusqlite::Result<u64>,
+    /// Writes down what is done.
+    pub record: Record,
 }
 
 /// The room of commands.
@@ -145,21 +148,24 @@ impl Commands {
     }
 
     /// Queues one command. 201: on disk, and the agent is being woken; 200: this key queued it before.
-    async fn create_one(&self, order: Order, operator: &Operator) -> Result<Response, Refusal> {
-        let (now, standing) = (self.clock.now(), self.neighbours.standing);
-        let agent_id = order.agent_id.clone();
+    async fn create_one(&self, order: Order, by: By) -> Result<Response, Refusal> {
+        let (now, Neighbours { standing, record, .. }) = (self.clock.now(), self.neighbours);
+        let (agent_id, operator) = (order.agent_id.clone(), by.name().to_owned());
         let (view, new) = self
             .change(move |connection| {
                 standing(connection, order.agent_id.as_str())?.living(order.agent_id.as_str())?;
                 let (view, new) = store::queue(connection, &order, now)?;
-                let changes = if new { vec![Change::of(&view, now)] } else { Vec::new() };
+                if !new {
+                    return Ok(((view, new), Vec::new()));
+                }
+                record(connection, &deeds::queued(&view, &order, &by))?;
+                let changes = vec![Change::of(&view, now)];
                 Ok(((view, new), changes))
             })
             .await?;
         if new {
             self.wake(agent_id.as_str());
-            let (command, action, operator) = (&view.command_id, &view.action, &operator.name);
-            let signed_by = view.signed_by.as_deref();
+            let (command, action, signed_by) = (&view.command_id, &view.action, view.signed_by.as_deref());
             tracing::info!(agent = %agent_id, command, action, ?operator, signed_by, "command queued");
         }
         Ok(respond::json(if new { StatusCode::CREATED } else { StatusCode::OK }, &view))
@@ -169,13 +175,13 @@ impl Commands {
 /// `POST /api/v1/commands`: a command for one agent, or a batch for many.
 pub async fn create(
     State(room): State<Arc<Commands>>,
-    operator: Operator,
+    by: By,
     body: OperatorBody,
 ) -> Result<Response, Refusal> {
     let body = room.verified(body.read()?).await?;
     match Wanted::new(body)? {
-        Wanted::One(order) => room.create_one(order, &operator).await,
-        Wanted::Many(order) => room.create_batch(order, &operator).await,
+        Wanted::One(order) => room.create_one(order, by).await,
+        Wanted::Many(order) => room.create_batch(order, by).await,
     }
 }
 
@@ -226,17 +232,21 @@ pub async fn get(
 pub async fn cancel(
     State(room): State<Arc<Commands>>,
     Path(command_id): Path<String>,
-    operator: Operator,
+    by: By,
 ) -> Result<Response, Refusal> {
-    let now = room.clock.now();
+    let (now, record, operator) = (room.clock.now(), room.neighbours.record, by.name().to_owned());
     let work = move |connection: &Connection| {
         let view = store::cancel(connection, &command_id, now)?;
+        // Again is no deed.
+        if view.cancel_asked_at == Some(now) {
+            record(connection, &deeds::cancelled(&view, &by, now))?;
+        }
         let is_over = view.status == CommandStatus::Cancelled;
         let changes = if is_over { vec![Change::of(&view, now)] } else { Vec::new() };
         Ok((view, changes))
     };
     let view = room.change(work).await?;
-    let (command, operator) = (&view.command_id, &operator.name);
+    let command = &view.command_id;
     if view.status == CommandStatus::Cancelled {
         tracing::info!(agent = %view.agent_id, command, ?operator, "command cancelled");
         return Ok(respond::json(StatusCode::OK, &view));

@@ -5,11 +5,14 @@ use crate::{
     auth::AgentMessage,
     commands::{
         Change, ResultAnswer,
+        deeds::{self, Ended},
         store::{self, Piece},
     },
-    http::{problem::Refusal, respond},
+    deed::{By, Who},
+    http::{Peer, problem::Refusal, respond},
 };
 use axum::{
+    Extension,
     extract::{Path, State},
     response::Response,
 };
@@ -51,14 +54,20 @@ pub async fn progress(
 pub async fn result(
     State(room): State<Arc<Commands>>,
     Path(command_id): Path<String>,
+    Extension(peer): Extension<Peer>,
     message: AgentMessage,
 ) -> Result<Response, Refusal> {
     let body: ResultBody = message.read()?;
     same_command(&body.command_id, &command_id)?;
     let (now, agent_id, seq) = (room.clock.now(), body.agent_id.clone(), body.command_seq);
-    let outcome = body.into();
+    let (record, by) = (room.neighbours.record, By::over(Who::Agent(agent_id.clone()), peer.address.ip()));
+    let (ended, outcome) = (Ended::from(&body), body.into());
     let work = move |connection: &Connection| {
         let (status, new) = store::keep_result(connection, &agent_id, (&command_id, seq), &outcome, now)?;
+        // How a batch ended is told once, of all its commands.
+        if new && !store::is_of_batch(connection, &command_id)? {
+            record(connection, &deeds::ended(&agent_id, &command_id, &ended, &by, now))?;
+        }
         let answer = ResultAnswer { command_id: command_id.clone(), status, server_time: now };
         Ok((answer, changes(new, Change { command_id, agent_id, status, at: now })))
     };

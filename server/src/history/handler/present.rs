@@ -13,6 +13,7 @@ use crate::{
 use arrow::{array::RecordBatch, error::ArrowError};
 use axum::response::Response;
 use http::{HeaderName, HeaderValue};
+use pingup_protocol::plain;
 use serde::Serialize;
 use std::fmt;
 
@@ -121,7 +122,8 @@ fn in_columns<T: Item, E: fmt::Display>(
 fn lines<T: Serialize>(items: &[T]) -> Result<String, Refusal> {
     let mut text = String::new();
     for item in items {
-        text.push_str(&serde_json::to_string(item).map_err(|error| unwritten(&error))?);
+        let line = serde_json::to_string(item).map_err(|error| unwritten(&error))?;
+        text.push_str(&plain::json_text(&line));
         text.push('\n');
     }
     Ok(text)

@@ -2,6 +2,7 @@
 
 use super::{prometheus, senders};
 use crate::{
+    audit::handler::AuditPage,
     commands::{BatchProgress, BatchView, CommandBody, CommandView, ResultAnswer},
     config::ConfigView,
     discovery::{FoundScan, ScanChanges},
@@ -181,6 +182,7 @@ pub(super) fn doc(method: &Method, path: &str) -> Option<Doc> {
         ("GET", "/health") => doc!("How the hub does; 503 with the same body when a check fails", None, [ok("Well", of::<HealthView>), Answer { status: 503, what: "A check fails", schema: Some(of::<HealthView>), signed: false }], &[]),
         ("GET", "/metrics") => doc!("The hub's own figures, in Prometheus's text format", None, [Answer { status: 200, what: "Figures", schema: None, signed: false }], &[]),
         ("GET", "/api/v1/openapi.json") => doc!("This document", None, [ok("OpenAPI 3.1", object)], &[]),
+        ("GET", "/api/v1/audit") => doc!("What was done to this hub, newest first: by whom, from where, and what came of it. Each row has the hash of the one before in its own; `head` is the end of the chain, to be kept elsewhere", None, [ok("A page", of::<AuditPage>)], &[]),
         ("GET", "/api/v1/events") => doc!("What happens, while it happens, as server-sent events: `agent`, `command` and `scan`, each with data as here. First comes `ready` (with Last-Event-ID: nothing was missed) or `reset` (ask for everything anew); last, where the hub ends it, `end` and why", None, [ok("Events, without an end", of::<Event>)], &[]),
         ("GET", "/api/v1/agents") => doc!("Agents, by id", None, [ok("A page", page_of::<AgentView>)], &[]),
         ("POST", "/api/v1/agents") => doc!("Registers an agent: by an operator, or signed with a join token's key", Some(operator_or_join_token),
@@ -240,6 +242,8 @@ pub(super) fn parameter(name: &str) -> &'static str {
         "label" => "Only those with this label, as name:value",
         "batchId" => "Only those of this batch",
         "action" => "Only this action",
+        "act" => "Only this act, such as command.queued",
+        "who" => "Only what was done by the doer of this name",
         "since" => "Only those queued at or after this moment, RFC 3339",
         "q" => "Part of an id, a name or a hostname, in any case",
         "nonce" => "1 to 128 visible ASCII characters; the signed answer carries it back. Needed from agents",

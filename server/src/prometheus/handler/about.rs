@@ -9,6 +9,7 @@ use crate::{
     prometheus::{Heads, Metadata, Prometheus},
 };
 use axum::{extract::State, response::Response};
+use pingup_protocol::plain;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
@@ -98,7 +99,7 @@ pub async fn tsdb(State(room): State<Arc<Prometheus>>, asked: Asked) -> Result<R
 /// An answer that is small enough to be one value first.
 fn whole(out: &mut Packing<'_>, data: &Value) -> Result<(), Complaint> {
     write::success(out, &Notes::default(), |out| {
-        out.text().push_str(&data.to_string());
+        out.text().push_str(&plain::json_text(&data.to_string()));
         Ok(())
     })
 }

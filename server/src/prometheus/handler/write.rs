@@ -3,6 +3,7 @@
 
 use crate::http::{envelope::Complaint, pack::Packing};
 use pingup_promql::{Answer, Labels, Matrix, Sample, Value, format};
+use pingup_protocol::plain;
 use serde::Serialize;
 
 /// Points of a series that are written between two looks at whether to go on.
@@ -242,13 +243,15 @@ fn at(text: &mut String, timestamp_ms: i64) {
 }
 
 fn string(text: &mut String, content: &str) {
-    if content.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') {
+    let is_plain = |byte| byte >= b' ' && byte != b'"' && byte != b'\\' && !plain::is_suspect(byte);
+    if content.bytes().all(is_plain) {
         text.push('"');
         text.push_str(content);
         text.push('"');
     } else {
         // A text always can be written.
-        text.push_str(&serde_json::to_string(content).unwrap_or_else(|_| "\"\"".to_owned()));
+        let quoted = serde_json::to_string(content).unwrap_or_else(|_| "\"\"".to_owned());
+        text.push_str(&plain::json_text(&quoted));
     }
 }
 

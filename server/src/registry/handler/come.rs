@@ -7,6 +7,7 @@
 use super::{Known, Registry};
 use crate::{
     auth::{Operator, RawBody},
+    deed::{Act, By, Deed, Who},
     generations::KeyRow,
     http::{Peer, problem::Refusal, respond},
     registry::{
@@ -59,10 +60,13 @@ pub async fn register(
     body: RawBody,
 ) -> Result<Response, Refusal> {
     match operator {
-        Some(operator) => room.register(&operator, body.bytes()).await,
+        Some(Operator { name, role }) => {
+            let by = By::over(Who::Operator { name, role }, peer.address.ip());
+            room.register(by, body.bytes()).await
+        }
         None => {
             room.count_try(peer.address.ip())?;
-            room.enrol(body.bytes()).await
+            room.enrol(body.bytes(), peer.address.ip()).await
         }
     }
 }
@@ -76,26 +80,29 @@ impl Registry {
         })
     }
 
-    async fn register(&self, operator: &Operator, body: &[u8]) -> Result<Response, Refusal> {
+    async fn register(&self, by: By, body: &[u8]) -> Result<Response, Refusal> {
         let RegisterBody { id, name, metadata } = schema::read(body)?;
         let id = id.map_or_else(fresh_id, Ok)?;
         let metadata = metadata_text(metadata)?;
         let fresh = self.keyring.fresh(&id, store::FIRST_GENERATION)?;
         let agent = NewAgent { id, name, info: "{}".to_owned(), metadata, machine_id: None, key: fresh.row };
         let now = self.clock.now();
-        let versioned = self.versioned();
+        let (versioned, write_down, operator) =
+            (self.versioned(), self.neighbours.record, by.name().to_owned());
         let work = move |connection: &Connection| {
             store::register(connection, &agent, now)?;
+            let deed = Deed::new(Act::AgentRegistered, &by, now).agent(agent.id.as_str());
+            write_down(connection, &deed.with("generation", store::FIRST_GENERATION))?;
             let record = store::find_living(connection, agent.id.as_str())?;
             Ok::<_, RegistryError>(versioned(connection, record)?)
         };
         let known = self.sqlite.write_then(work, self.telling(AgentChange::Registered, now)).await?;
-        tracing::info!(agent = %known.record.id, operator = ?operator.name, "agent registered");
+        tracing::info!(agent = %known.record.id, ?operator, "agent registered");
         let answer = Registered { agent: self.view(known), credentials: fresh.credentials };
         Ok(respond::json(StatusCode::CREATED, &answer))
     }
 
-    async fn enrol(&self, body: &[u8]) -> Result<Response, Refusal> {
+    async fn enrol(&self, body: &[u8], address: IpAddr) -> Result<Response, Refusal> {
         let token_id = named_token(body)?;
         let scanned =
             signing::scan(body).map_err(|error| Refusal::new(error.problem(), error.to_string()))?;
@@ -110,12 +117,13 @@ impl Registry {
         let body: EnrolBody = schema::read(rewritten.as_deref().unwrap_or(body))?;
         let now = self.clock.now();
         check_enrolment_time(body.timestamp, now)?;
-        self.admit(token_id, token, body, &key).await
+        let by = By::over(Who::JoinToken(token_id), address);
+        self.admit(by, token, body, &key).await
     }
 
     async fn admit(
         &self,
-        token_id: String,
+        by: By,
         token: JoinTokenRow,
         body: EnrolBody,
         key: &Key,
@@ -138,12 +146,20 @@ impl Registry {
             key: fresh.row,
         };
         let rekeys = token.rekeys.is_some();
+        let token_id = by.name().to_owned();
         let enrolment = Enrolment { token_id, replaces: token.replaces, rekeys, agent };
         let (now, cancel_open) = (self.clock.now(), Arc::clone(&self.neighbours.cancel_open));
-        let versioned = self.versioned();
+        let (versioned, write_down) = (self.versioned(), self.neighbours.record);
         let work = move |connection: &Connection| {
             let Enrolled { key, replaced } = store::enrol(connection, &enrolment, now, &cancel_open)?;
             let (replaced, cancelled) = replaced.unzip();
+            let id = enrolment.agent.id.as_str();
+            if let Some(replaced) = &replaced {
+                let deed = Deed::new(Act::AgentRemoved, &by, now).agent(replaced.as_str());
+                write_down(connection, &deed.with("replacedBy", id))?;
+            }
+            let deed = Deed::new(Act::AgentEnrolled, &by, now).agent(id);
+            write_down(connection, &deed.with("generation", key.generation))?;
             let record = store::find_living(connection, enrolment.agent.id.as_str())?;
             let came = Came { known: versioned(connection, record)?, key, replaced };
             Ok::<_, RegistryError>((came, Cell::new(cancelled)))

@@ -11,6 +11,7 @@ use crate::{
         token::AgentToken,
     },
     clock::Clock,
+    deed::{By, Who},
     http::{Peer, problem::Refusal, query::Params},
     latest::Latest,
     standing::AgentChange,
@@ -146,7 +147,7 @@ impl House {
 
     async fn remove(&self, id: &str) -> Result<Value, Refusal> {
         let state = State(Arc::clone(&self.room));
-        Ok(read(handler::remove(state, Path(id.to_owned()), admin()).await?).await.1)
+        Ok(read(handler::remove(state, Path(id.to_owned()), ada()).await?).await.1)
     }
 
     /// What was told since this was asked last.
@@ -187,11 +188,16 @@ fn neighbours(told: &Arc<Mutex<Vec<(String, AgentChange)>>>) -> Neighbours {
             let mut told = hearing.lock().unwrap();
             told.extend(agents.iter().map(|agent| (agent.to_string(), change)));
         }),
+        record: crate::audit::store::record,
     }
 }
 
 fn secret(token_id: &str) -> Secret {
     Secret::new([u8::try_from(token_id.len()).unwrap(); KEY_BYTES])
+}
+
+fn ada() -> By {
+    By::over(Who::Operator { name: "ada".to_owned(), role: Role::Admin }, [127, 0, 0, 1].into())
 }
 
 fn admin() -> Operator {

@@ -139,7 +139,7 @@ async fn a_patch_changes_what_it_names() {
     let patch = async |body: Value| {
         let body = OperatorBody(body.to_string().into());
         let response =
-            handler::patch(State(Arc::clone(&house.room)), Path("a".to_owned()), body).await.unwrap();
+            handler::patch(State(Arc::clone(&house.room)), Path("a".to_owned()), ada(), body).await.unwrap();
         let view = read(response).await.1;
         (view["name"].clone(), view["metadata"].clone())
     };
@@ -160,7 +160,8 @@ async fn labels_are_merged_bounded_and_searched() {
     }
     let patch = async |labels: Value| {
         let body = OperatorBody(json!({ "labels": labels }).to_string().into());
-        let response = handler::patch(State(Arc::clone(&house.room)), Path("a".to_owned()), body).await?;
+        let response =
+            handler::patch(State(Arc::clone(&house.room)), Path("a".to_owned()), ada(), body).await?;
         Ok::<_, Refusal>(read(response).await.1["labels"].clone())
     };
     assert_eq!(

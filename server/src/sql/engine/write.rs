@@ -11,6 +11,7 @@ use arrow::{
     error::ArrowError,
     ipc::writer::StreamWriter,
 };
+use pingup_protocol::plain;
 use serde_json::{Map, Value, json};
 use std::{collections::HashSet, sync::Arc};
 
@@ -88,7 +89,10 @@ impl<'a> Page<'a> {
                 if self.ask.form == Form::Json {
                     text.push_str(&format!("],\"more\":{}}}", self.more));
                 }
-                text.into_bytes()
+                match self.ask.form {
+                    Form::Csv => text.into_bytes(),
+                    _ => plain::json(text.into_bytes()),
+                }
             }
         };
         fits(body.len(), self.ask)?;

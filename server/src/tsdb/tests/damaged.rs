@@ -80,7 +80,7 @@ fn a_damaged_part_is_taken_out_and_all_else_goes_on() {
     let bytes = fs::read(&part).unwrap();
     let clearance = plan(&bench, &part).unwrap();
     assert_eq!((clearance.rows(), clearance.unlisted.len()), (5, 0));
-    clearance.carry_out(&bench.sqlite, &Faults::none()).unwrap();
+    clearance.carry_out(&bench.sqlite, &Faults::none(), |_| Ok(())).unwrap();
     bench.reopen();
     assert_eq!(bench.rows().len(), 8, "five of the other day, and three in memory");
     assert_eq!(hours(&bench), before, "rollups of that day stay");
@@ -88,7 +88,7 @@ fn a_damaged_part_is_taken_out_and_all_else_goes_on() {
     assert_eq!(aside(&bench), std::slice::from_ref(&moved));
     assert_eq!(fs::read(places(&bench).parts.join(ASIDE).join(moved)).unwrap(), bytes, "as it was");
     // Again there is nothing to do; and everything else is done as ever.
-    plan(&bench, &part).unwrap().carry_out(&bench.sqlite, &Faults::none()).unwrap();
+    plan(&bench, &part).unwrap().carry_out(&bench.sqlite, &Faults::none(), |_| Ok(())).unwrap();
     bench.clock.advance(DAY);
     bench.compact_all();
     bench.push("a", 9, 4..=5, NOW);
@@ -100,10 +100,10 @@ fn cut_off_anywhere_it_is_finished_by_doing_it_again() {
     let calls = (1..CALLS_MAX).take_while(|&call| {
         let mut bench = used();
         let (part, faults) = (damage(&bench), Faults::fail_nth(call));
-        let first = plan(&bench, &part).unwrap().carry_out(&bench.sqlite, &faults);
+        let first = plan(&bench, &part).unwrap().carry_out(&bench.sqlite, &faults, |_| Ok(()));
         assert_eq!(first.is_err(), faults.has_fired(), "call {call}");
         assert!(part.exists() || !aside(&bench).is_empty(), "call {call}: nothing is lost");
-        plan(&bench, &part).unwrap().carry_out(&bench.sqlite, &Faults::none()).unwrap();
+        plan(&bench, &part).unwrap().carry_out(&bench.sqlite, &Faults::none(), |_| Ok(())).unwrap();
         bench.reopen();
         assert_eq!((bench.rows().len(), aside(&bench).len()), (8, 1), "call {call}");
         faults.has_fired()
@@ -116,7 +116,7 @@ fn cut_off_anywhere_it_is_finished_by_doing_it_again() {
 fn the_commit_comes_after_both_names_last() {
     let bench = used();
     let (part, faults) = (damage(&bench), Faults::fail_nth(u64::MAX));
-    plan(&bench, &part).unwrap().carry_out(&bench.sqlite, &faults).unwrap();
+    plan(&bench, &part).unwrap().carry_out(&bench.sqlite, &faults, |_| Ok(())).unwrap();
     let told = faults.told();
     let renamed = told.iter().position(|(call, _)| *call == "aside rename").unwrap();
     let synced: Vec<_> =
@@ -138,7 +138,7 @@ fn what_may_have_the_rows_of_a_part_is_moved_with_it() {
     assert!(said.contains(part.to_str().unwrap()) && said.contains("check --drop-damaged"), "{said}");
     let clearance = plan(&bench, &part).unwrap();
     assert_eq!(clearance.unlisted.len(), 1);
-    clearance.carry_out(&bench.sqlite, &Faults::none()).unwrap();
+    clearance.carry_out(&bench.sqlite, &Faults::none(), |_| Ok(())).unwrap();
     assert_eq!(aside(&bench), [Path::new("journal/00000000000000000001.log")]);
     bench.reopen();
     assert!(bench.rows().is_empty() && hours(&bench) > 0);

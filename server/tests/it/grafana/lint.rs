@@ -43,3 +43,20 @@ fn the_dashboards_break_no_rule() {
         assert_eq!(complaints(&board), [], "{}", board["title"]);
     }
 }
+
+/// What agents say are values of labels. Grafana shows them as text; as markup, in an address, or as a picture they would
+/// act.
+#[test]
+fn nothing_that_an_agent_says_is_markup_or_an_address() {
+    for board in dashboards::all() {
+        let whole = board.to_string();
+        for word in ["${__field", "${__data", "${__value", "\"html\"", "\"image\"", "sanitize"] {
+            assert!(!whole.contains(word), "{}: {word}", board["title"]);
+        }
+        for panel in dashboards::panels(&board).iter().filter(|panel| panel["type"] == "text") {
+            let content = panel["options"]["content"].as_str().unwrap();
+            assert!(!content.contains(['$', '<']) && !content.contains("{{"), "{content}");
+            assert_eq!(panel["options"]["mode"], "markdown");
+        }
+    }
+}
