@@ -20,8 +20,10 @@
 //!
 //! Rooms never know each other: [`app`] builds them and hands each what it needs of another.
 
+pub mod address;
 pub mod app;
 pub mod auth;
+pub mod bucket;
 pub mod cli;
 pub mod clock;
 pub mod commands;

@@ -21,7 +21,7 @@ use crate::{
     clock::Clock,
     events::Events,
     figures::Figures,
-    http::{Porch, body::Budget, router, serve::serve},
+    http::{Porch, body::Budget, moderate::Moderator, places, router, serve::serve},
     ingest::{Queue, Writer, writer::WriterError},
     latest::Latest,
     series::Register,
@@ -128,7 +128,9 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
     let porch = Porch {
         clock: common.clock.clone(),
         figures: Arc::clone(&common.figures),
+        moderator: Moderator::new(&settings.limits, Arc::clone(&common.figures)),
         bodies: Budget::known(),
+        operators_bodies: Budget::operators(),
         senders_bodies,
         strangers_bodies: Budget::strangers(),
     };
@@ -148,7 +150,8 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> Resu
         shutdown.await;
         stop.send_replace(true);
     };
-    let left = serve(listener, router, settings.connections_max, shutdown).await;
+    let places = places::Places::new(settings.connections_max, settings.limits, Arc::clone(&common.figures));
+    let left = serve(listener, router, places, shutdown).await;
     if left > 0 {
         tracing::warn!(connections = left, "open requests did not finish in time and were left");
     }

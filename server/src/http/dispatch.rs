@@ -8,11 +8,13 @@
 //! header block is refused before anything looks at it.
 
 use super::{
-    Peer, Porch,
+    Porch,
     desk::Answer,
     envelope,
     gate::Gate,
     held,
+    moderate::Verdict,
+    places::Seat,
     problem::Refusal,
     router::{BoxedHandler, House},
     rules::{Auth, Dialect},
@@ -30,6 +32,7 @@ use hyper::body::Incoming;
 use pingup_protocol::{
     limits::HEADER_BYTES_MAX,
     problem::{MEDIA_TYPE, ProblemType},
+    time::Timestamp,
 };
 use std::{collections::HashMap, fmt, future::Future, panic::AssertUnwindSafe, sync::Arc};
 use tower::ServiceExt;
@@ -74,18 +77,44 @@ impl Dispatch {
         &self.porch.figures
     }
 
-    /// Answers a request that came from `peer`.
-    pub(super) async fn answer(self: &Arc<Self>, request: Request<Incoming>, peer: Peer) -> Answer {
+    /// Now, by the hub's clock.
+    pub(super) fn now(&self) -> Timestamp {
+        self.porch.clock.now()
+    }
+
+    /// Answers a request that came from `seat`.
+    pub(super) async fn answer(self: &Arc<Self>, request: Request<Incoming>, seat: &Arc<Seat>) -> Answer {
         let dialect = Dialect::of(&request);
         let mut response = match header_bytes(&request) {
-            ..=HEADER_BYTES_MAX => unbroken(self.pass_on(request, peer)).await,
+            ..=HEADER_BYTES_MAX => unbroken(self.pass_on(request, seat)).await,
             _ => too_large_headers().into_response(),
         };
         match held::take(&mut response) {
-            None => Answer::Now(self.finish(response, dialect)),
+            None => self.moderated(response, dialect, seat),
             Some(waiting) => {
                 let dispatch = Arc::clone(self);
                 Answer::Later(Box::pin(async move { dispatch.finish(unbroken(waiting).await, dialect) }))
+            }
+        }
+    }
+
+    /// An answer, at once or slowly.
+    fn moderated(self: &Arc<Self>, mut response: Response, dialect: Dialect, seat: &Seat) -> Answer {
+        let refused = response.extensions().get::<Refusal>().map(Refusal::kind);
+        let moderator = &self.porch.moderator;
+        let refuse = |refusal: Refusal| response = refusal.into_response();
+        match moderator.judge(seat, refused, || self.porch.clock.now(), refuse) {
+            Verdict::Leaves => Answer::Now(self.finish(response, dialect)),
+            Verdict::Last => {
+                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+                Answer::Now(self.finish(response, dialect))
+            }
+            Verdict::Waits(penalty) => {
+                let dispatch = Arc::clone(self);
+                Answer::Later(Box::pin(async move {
+                    penalty.served().await;
+                    dispatch.finish(response, dialect)
+                }))
             }
         }
     }
@@ -107,17 +136,18 @@ impl Dispatch {
         response
     }
 
-    async fn pass_on(&self, mut request: Request<Incoming>, peer: Peer) -> Response {
+    async fn pass_on(&self, mut request: Request<Incoming>, seat: &Arc<Seat>) -> Response {
         let rows = self.straight.get(request.uri().path()).map_or(&[][..], Vec::as_slice);
         match rows.iter().find(|row| row.method == *request.method()) {
             Some(Straight { gate, handler, .. }) => {
                 if let Auth::Enrol(_) = gate.rules.auth {
-                    request.extensions_mut().insert(peer);
+                    request.extensions_mut().insert(seat.peer);
                 }
                 let handler = |request| handler(request, self.house.clone());
-                gate.pass(None, request, handler).await.into_response()
+                gate.pass(None, request, seat, handler).await.into_response()
             }
             None => {
+                request.extensions_mut().insert(Arc::clone(seat));
                 // In a box: a connection on the main road need not hold the room for it.
                 let routed = self.router.clone().oneshot(request.map(Body::new));
                 Box::pin(routed).await.into_response()

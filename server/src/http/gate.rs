@@ -6,13 +6,17 @@
 //! the body may have taken minutes (403). What was checked is left in the request's extensions for the
 //! handler's extractors (`auth::extract`). Remote write hears of a body that is too long when it has come, and as 400.
 //!
+//! Where the token says who comes, what that one asks is counted (429), and its connection is proven (`places`).
+//!
 //! The common case (an agent that was here before, a small body that is there) passes without a wait, a timer or a
 //! task of its own. What is rare stands in a box, so that not every request holds the room for it.
 
 use super::{
     Porch,
     body::{self, Kind, Share},
+    moderate::too_often,
     no_such_method,
+    places::{Proof, Seat},
     problem::Refusal,
     query::Params,
     respond::Representation,
@@ -36,7 +40,7 @@ use axum::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::{HeaderMap, Method, header};
-use pingup_protocol::{ids::AgentId, problem::ProblemType};
+use pingup_protocol::{ids::AgentId, problem::ProblemType, time::Timestamp};
 use std::sync::{Arc, atomic::AtomicUsize};
 
 /// What the gate works with.
@@ -61,7 +65,14 @@ pub async fn check(
         return Ok(([(header::ALLOW, "GET")], no_such_method().await).into_response());
     }
     let path = path.map_err(|_| Refusal::new(ProblemType::NotFound, "the path is not UTF-8"))?;
-    gate.pass(Some(&path), request, |request| next.run(request)).await
+    let seat = seat(&request)?;
+    gate.pass(Some(&path), request, &seat, |request| next.run(request)).await
+}
+
+/// Where the request came from: `dispatch` puts it there for rows that axum's router finds.
+fn seat(request: &Request) -> Result<Arc<Seat>, Refusal> {
+    let seat = request.extensions().get::<Arc<Seat>>();
+    seat.cloned().ok_or_else(|| Refusal::internal("a request has no seat", &"dispatch gave it none"))
 }
 
 /// Runs a handler that changes something to its end, also when its client hangs up: what follows a commit (a key
@@ -84,6 +95,14 @@ impl Known {
     fn agent(&self) -> Option<&AgentId> {
         match self {
             Self::Agent(pass, _) => Some(&pass.token().agent_id),
+            Self::Nobody | Self::Operator(..) => None,
+        }
+    }
+
+    /// What is left for its bodies that are on their way, where that is bounded for each.
+    fn arriving(&self) -> Option<&AtomicUsize> {
+        match self {
+            Self::Agent(pass, _) => Some(pass.arriving()),
             Self::Nobody | Self::Operator(..) => None,
         }
     }
@@ -115,6 +134,7 @@ impl Gate {
         &self,
         path: Option<&RawPathParams>,
         request: http::Request<B>,
+        seat: &Seat,
         handler: impl FnOnce(Request) -> F,
     ) -> Result<Response, Refusal>
     where
@@ -122,7 +142,7 @@ impl Gate {
         F: Future<Output = Response> + Send + 'static,
     {
         // The share is held until the answer is there: so long may the body be in memory.
-        let (request, _share) = self.admit(path, request).await?;
+        let (request, _share) = self.admit(path, request, seat).await?;
         Ok(match self.rules.to_the_end {
             true => to_the_end(handler(request)).await,
             false => handler(request).await,
@@ -133,9 +153,10 @@ impl Gate {
         &self,
         path: Option<&RawPathParams>,
         request: http::Request<B>,
+        seat: &Seat,
     ) -> Result<(Request, Option<Share<&AtomicUsize>>), Refusal> {
         let offer = self.check_head(&request)?;
-        let caller = self.identify(request.headers()).await?;
+        let caller = self.identify(request.headers(), seat).await?;
         if let (Some(agent_id), Some(name)) = (caller.agent(), self.rules.auth.path_parameter()) {
             let mut path = path.into_iter().flat_map(RawPathParams::iter);
             let named = path.find_map(|(key, value)| (key == name).then_some(value));
@@ -156,9 +177,10 @@ impl Gate {
         let budget = match caller {
             Known::Nobody => &self.porch.strangers_bodies,
             Known::Operator(..) if self.rules.dialect.is_senders() => &self.porch.senders_bodies,
-            Known::Operator(..) | Known::Agent(..) => &self.porch.bodies,
+            Known::Operator(..) => &self.porch.operators_bodies,
+            Known::Agent(..) => &self.porch.bodies,
         };
-        let read = body::read(&mut body, bytes_max, budget).await;
+        let read = body::read(&mut body, bytes_max, budget, caller.arriving()).await;
         if self.rules.dialect == Dialect::RemoteWrite && read.as_ref().is_err_and(body::is_too_large) {
             // In a box: few requests come this way.
             Box::pin(body::drop_rest(&mut body)).await;
@@ -192,30 +214,34 @@ impl Gate {
         Ok(offer)
     }
 
-    async fn identify(&self, headers: &HeaderMap) -> Result<Known, Refusal> {
+    async fn identify(&self, headers: &HeaderMap, seat: &Seat) -> Result<Known, Refusal> {
         let token = bearer(headers);
         match self.rules.auth {
             Auth::Open => Ok(Known::Nobody),
             Auth::Enrol(_) if token.is_none() => Ok(Known::Nobody),
-            Auth::Operator(role) | Auth::Enrol(role) => self.operator(needed(token)?, role),
+            Auth::Operator(role) | Auth::Enrol(role) => self.operator(needed(token)?, role, seat),
             Auth::Dashboard(role) => match token {
-                Some(token) => self.operator(token, role),
-                None => self.operator(needed(password(headers).as_deref())?, role),
+                Some(token) => self.operator(token, role, seat),
+                None => self.operator(needed(password(headers).as_deref())?, role, seat),
             },
-            Auth::Agent(_) => self.agent(self.keyring.check(needed(token)?).map_err(invalid)?).await,
+            Auth::Agent(_) => {
+                let now = self.porch.clock.now();
+                self.agent(self.keyring.check(needed(token)?, now).map_err(invalid)?, now, seat).await
+            }
             Auth::AgentOr(_, role) => {
-                let token = needed(token)?;
-                match self.keyring.check(token) {
-                    Ok(pass) => self.agent(pass).await,
-                    Err(_) => self.operator(token, role),
+                let (token, now) = (needed(token)?, self.porch.clock.now());
+                match self.keyring.check(token, now) {
+                    Ok(pass) => self.agent(pass, now, seat).await,
+                    Err(_) => self.operator(token, role, seat),
                 }
             }
         }
     }
 
-    fn operator(&self, token: &str, role: Role) -> Result<Known, Refusal> {
+    fn operator(&self, token: &str, role: Role, seat: &Seat) -> Result<Known, Refusal> {
         let (operator, expiry) =
             self.keyring.tokens().check_operator(token, self.porch.clock.now()).map_err(invalid)?;
+        seat.prove(|| Proof::Operator);
         if !operator.role.allows(role) {
             let detail =
                 format!("this needs the role {}, the token has {}", role.as_str(), operator.role.as_str());
@@ -224,12 +250,17 @@ impl Gate {
         Ok(Known::Operator(operator, expiry))
     }
 
-    async fn agent(&self, pass: Arc<Pass>) -> Result<Known, Refusal> {
-        match self.keyring.standing(&pass).await? {
-            Standing::Alive(keys) => Ok(Known::Agent(pass, Some(keys))),
-            Standing::Revoked => Err(revoked(&pass.token().agent_id)),
-            Standing::Unknown => Ok(Known::Agent(pass, None)),
-        }
+    async fn agent(&self, pass: Arc<Pass>, now: Timestamp, seat: &Seat) -> Result<Known, Refusal> {
+        let allowance = self.porch.moderator.agents();
+        pass.take(allowance, now).map_err(|seconds| too_often("requests of this agent", seconds))?;
+        let keys = match self.keyring.standing(&pass).await? {
+            Standing::Alive(keys) => Some(keys),
+            Standing::Revoked => return Err(revoked(&pass.token().agent_id)),
+            Standing::Unknown => None,
+        };
+        // Also where nobody knows the agent: nothing may tell it from one that signs badly.
+        seat.prove(|| Proof::Agent(Arc::clone(&pass)));
+        Ok(Known::Agent(pass, keys))
     }
 
     async fn admit_body(&self, caller: Known, bytes: Bytes, request: &mut Request) -> Result<(), Refusal> {

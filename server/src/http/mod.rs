@@ -15,8 +15,10 @@ pub mod form;
 pub mod gate;
 pub mod held;
 mod line;
+pub mod moderate;
 pub mod openapi;
 pub mod pack;
+pub mod places;
 pub mod problem;
 pub mod protobuf;
 pub mod query;
@@ -58,8 +60,12 @@ pub struct Porch {
     pub clock: Clock,
     /// For counting them.
     pub figures: Arc<Figures>,
-    /// For the bodies of all callers with a token.
+    /// For those who ask too often.
+    pub moderator: moderate::Moderator,
+    /// For the bodies of agents.
     pub bodies: body::Budget,
+    /// For the bodies of operators.
+    pub operators_bodies: body::Budget,
     /// For the bodies of those who send series.
     pub senders_bodies: body::Budget,
     /// For the bodies of everyone else.

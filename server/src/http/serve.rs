@@ -1,14 +1,20 @@
 //! The accept loop: connections, no more than there may be, all of them ended in order. What each says to its client is
 //! `converse`.
 
-use super::{Peer, converse::converse, dispatch::Dispatch};
+use super::{
+    Peer,
+    converse::converse,
+    dispatch::Dispatch,
+    places::{Places, Seat, Turned},
+};
 use futures_util::TryFutureExt;
 use hyper::{Request, body::Incoming};
+use pingup_protocol::problem::{MEDIA_TYPE, Problem, ProblemType};
 use socket2::SockRef;
-use std::{future::Future, io, sync::Arc, time::Duration};
+use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    sync::{OwnedSemaphorePermit, watch},
 };
 
 /// How long connections get to finish what they are at when the hub stops.
@@ -18,21 +24,22 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How much of an answer the system holds that is not on its way yet. Left to itself it takes megabytes, and more only
 /// when a third of them is gone: a reader of 30 KB/s would seem to take nothing for longer than an answer may wait.
 const UNSENT_BYTES_MAX: u32 = 64 * 1024;
+/// When to come back for an address that has as many connections as it may have: no sooner will the hub find one idle.
+const TOO_MANY_SECONDS: u64 = 10;
 
 /// Serves the table on `listener` until `shutdown`, then lets open requests finish. Returns how many
 /// connections had to be left behind.
 pub async fn serve(
     listener: TcpListener,
     dispatch: Dispatch,
-    connections_max: usize,
+    places: Arc<Places>,
     shutdown: impl Future<Output = ()>,
 ) -> usize {
-    let places = Arc::new(Semaphore::new(connections_max));
     let dispatch = Arc::new(dispatch);
     let (stop, stopping) = watch::channel(());
     tokio::pin!(shutdown);
     loop {
-        let (place, stream) = tokio::select! {
+        let (place, stream, address) = tokio::select! {
             () = &mut shutdown => break,
             accepted = accept(&listener, &places) => match accepted {
                 Ok(accepted) => accepted,
@@ -43,24 +50,53 @@ pub async fn serve(
                 }
             },
         };
-        attend(stream, place, Arc::clone(&dispatch), stopping.clone());
+        let peer = Peer { address, is_tls: false };
+        match places.seat(peer, place, dispatch.now()) {
+            Ok(seat) => attend(stream, seat, Arc::clone(&dispatch), stopping.clone()),
+            Err(turned) => turn_away(&stream, turned),
+        }
     }
     drop((listener, stopping));
     stop.send_replace(());
     match tokio::time::timeout(DRAIN_DEADLINE, stop.closed()).await {
         Ok(()) => 0,
-        Err(_) => connections_max - places.available_permits(),
+        Err(_) => places.taken(),
     }
 }
 
-/// Waits for a free place first: beyond the limit, connections wait in the kernel's queue.
+/// Waits for a free place first: where nobody gives way, connections wait in the kernel's queue.
 async fn accept(
     listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> io::Result<(OwnedSemaphorePermit, TcpStream)> {
-    let place = Arc::clone(places).acquire_owned().await.map_err(io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
-    Ok((place, stream))
+    places: &Places,
+) -> io::Result<(OwnedSemaphorePermit, TcpStream, SocketAddr)> {
+    let place = places.free().await.ok_or_else(|| io::Error::other("there are no places any more"))?;
+    let (stream, address) = listener.accept().await?;
+    Ok((place, stream, address))
+}
+
+/// Says why, in as many bytes as fit the system's own buffer, and hangs up: no more is spent on it. Whoever speaks TLS hears nothing.
+fn turn_away(stream: &TcpStream, turned: Turned) {
+    let seconds = match turned {
+        Turned::TooMany => TOO_MANY_SECONDS,
+        Turned::TooFast(seconds) => seconds,
+    };
+    let answer = turned_away(turned, seconds);
+    // Who cannot be told will see a closed connection.
+    let _ = stream.try_write(answer.as_bytes());
+}
+
+fn turned_away(turned: Turned, seconds: u64) -> String {
+    let detail = match turned {
+        Turned::TooMany => "this address has as many connections as one may have",
+        Turned::TooFast(_) => "this address opens connections too fast",
+    };
+    let problem = Problem::new(ProblemType::RateLimited, detail);
+    let body = serde_json::to_string(&problem).unwrap_or_default();
+    format!(
+        "HTTP/1.1 429 Too Many Requests\r\ncontent-type: {MEDIA_TYPE}\r\nretry-after: {seconds}\r\ncontent-length: {}\r\n\
+         connection: close\r\n\r\n{body}",
+        body.len()
+    )
 }
 
 /// Has the system send at once and hold little.
@@ -84,39 +120,34 @@ fn hold_little(socket: &SockRef<'_>) -> io::Result<()> {
     socket.set_send_buffer_size(2 * UNSENT_BYTES_MAX as usize)
 }
 
-fn attend(
-    stream: TcpStream,
-    place: OwnedSemaphorePermit,
-    dispatch: Arc<Dispatch>,
-    stopping: watch::Receiver<()>,
-) {
-    let Ok(address) = stream.peer_addr() else { return };
+fn attend(stream: TcpStream, seat: Arc<Seat>, dispatch: Arc<Dispatch>, stopping: watch::Receiver<()>) {
     if prepare(&stream).is_err() {
         return;
     }
     let figures = Arc::clone(dispatch.figures());
     // Of this connection alone: what all count up and down together is slow.
-    let table = Arc::new(AtTable::sit(dispatch, Peer { address, is_tls: false }, place));
+    let table = Arc::new(AtTable::sit(dispatch, Arc::clone(&seat)));
     let answer = move |request: Request<Incoming>| {
         let table = Arc::clone(&table);
-        async move { table.dispatch.answer(request, table.peer).await }
+        async move { table.dispatch.answer(request, &table.seat).await }
     };
     let conversation = converse(stream, answer, figures, stopping);
     // A client that hangs up or times out is its own affair.
-    tokio::spawn(conversation.inspect_err(|error| tracing::debug!(%error, "a connection ended early")));
+    let conversation =
+        tokio::spawn(conversation.inspect_err(|error| tracing::debug!(%error, "a connection ended early")));
+    seat.give_way_by(conversation.abort_handle());
 }
 
 /// The table, as one client's connection asks it; it is counted as open, and has its place, until this is dropped.
 struct AtTable {
     dispatch: Arc<Dispatch>,
-    peer: Peer,
-    _place: OwnedSemaphorePermit,
+    seat: Arc<Seat>,
 }
 
 impl AtTable {
-    fn sit(dispatch: Arc<Dispatch>, peer: Peer, place: OwnedSemaphorePermit) -> Self {
+    fn sit(dispatch: Arc<Dispatch>, seat: Arc<Seat>) -> Self {
         dispatch.figures().connections.add(1);
-        Self { dispatch, peer, _place: place }
+        Self { dispatch, seat }
     }
 }
 

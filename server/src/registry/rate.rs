@@ -4,17 +4,16 @@
 //! book is bounded; when it is full, the address that tried longest ago is forgotten: a flood of addresses
 //! can loosen the brake, but keeps nobody out, and a join token's secret is not guessed anyway.
 
+use crate::address::host;
 use pingup_protocol::time::Timestamp;
 use std::{
     collections::{HashMap, VecDeque},
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
 };
 
 /// Addresses kept in the book; some 150 bytes each.
 pub const ADDRESSES_MAX: usize = 4_096;
 const WINDOW_SECONDS: i64 = 60;
-/// The part of an IPv6 address that a network hands to one host.
-const IPV6_HOST_PREFIX_BITS: u32 = 64;
 
 /// The book of recent tries.
 #[derive(Debug)]
@@ -69,17 +68,6 @@ fn is_recent(tried: Timestamp, now: Timestamp) -> bool {
 fn seconds_until_free(oldest: Timestamp, now: Timestamp) -> u64 {
     let micros = oldest.plus_seconds(WINDOW_SECONDS).as_micros() - now.as_micros();
     u64::try_from(micros).unwrap_or(0).div_ceil(1_000_000).max(1)
-}
-
-/// The address as it is counted.
-fn host(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => {
-            let prefix = u128::MAX << (u128::BITS - IPV6_HOST_PREFIX_BITS);
-            IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & prefix))
-        }
-        address => address,
-    }
 }
 
 #[cfg(test)]

@@ -7,10 +7,12 @@
 //! Refuses, in one plain line and before anything is opened: what cannot be read, keys that do not exist,
 //! values out of their range, and plain HTTP on an address that others can reach.
 
+mod limits;
 mod made;
 mod resolve;
 mod words;
 
+pub use self::limits::{Limits, LimitsKeys};
 pub use self::made::{JoinTokenKeys, TokenKeys};
 pub use self::words::{Bytes, MemoryLimit, Span};
 
@@ -96,6 +98,8 @@ pub struct Settings {
     pub series_max_per_sender: usize,
     /// Registrations by join token that one address may try in a minute.
     pub enrolments_per_minute: u32,
+    /// What one agent, and one address, may ask.
+    pub limits: Limits,
     /// What is logged, as a filter such as `info` or `info,pingup_server::ingest=debug`.
     pub log: String,
 }
@@ -154,6 +158,9 @@ pub struct Layer {
     /// Registrations by join token that one address may try in a minute [default: 5]
     #[arg(long, env = "PINGUP_ENROLMENTS_PER_MINUTE", value_name = "N")]
     pub enrolments_per_minute: Option<u64>,
+    /// What one agent, and one address, may ask.
+    #[command(flatten)]
+    pub limits: LimitsKeys,
     /// What is logged: error, warn, info, debug, trace, also by module [default: info]
     #[arg(long, env = "PINGUP_LOG", value_name = "FILTER")]
     pub log: Option<String>,
@@ -233,6 +240,7 @@ impl Layer {
             events_kept: self.events_kept.or(below.events_kept),
             series_max_per_sender: self.series_max_per_sender.or(below.series_max_per_sender),
             enrolments_per_minute: self.enrolments_per_minute.or(below.enrolments_per_minute),
+            limits: self.limits.over(below.limits),
             log: self.log.or(below.log),
             token: below.token,
             join_token: below.join_token,

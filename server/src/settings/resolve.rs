@@ -43,6 +43,7 @@ impl Settings {
                 SERIES,
             )?,
             enrolments_per_minute: within("enrolments_per_minute", enrolments, ENROLMENTS)?,
+            limits: said.limits.check()?,
             log: said.log.unwrap_or_else(|| "info".to_owned()),
         };
         if settings.data_dir.as_os_str().is_empty() {
@@ -82,7 +83,7 @@ fn sql_time(said: Option<Span>) -> Result<Duration, SettingsError> {
     Err(unusable("sql_time_max", format!("1s to 10m expected, found {found}")))
 }
 
-fn within<T: TryFrom<u64>>(
+pub(super) fn within<T: TryFrom<u64>>(
     name: &'static str,
     value: u64,
     range: RangeInclusive<u64>,

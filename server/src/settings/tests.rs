@@ -51,6 +51,11 @@ fn the_file_can_say_everything() {
         series_max_per_sender = 70
         enrolments_per_minute = 100
         log = "warn,pingup_server=debug"
+        [limits]
+        agent_requests_per_second = 1
+        stranger_requests_per_second = 2
+        address_connections_max = 3
+        address_connections_per_second = 4
         "#,
     );
     let expected = Settings {
@@ -70,6 +75,12 @@ fn the_file_can_say_everything() {
         events_kept: 1_000,
         series_max_per_sender: 70,
         enrolments_per_minute: 100,
+        limits: Limits {
+            agent_requests_per_second: 1,
+            stranger_requests_per_second: 2,
+            address_connections_max: Some(3),
+            address_connections_per_second: Some(4),
+        },
         log: "warn,pingup_server=debug".to_owned(),
     };
     assert_eq!(settings, Ok(expected));
@@ -114,6 +125,10 @@ fn values_out_of_their_range_are_refused_by_name() {
         ("series_max_per_sender = 200001", "series_max_per_sender"),
         ("sql_time_max = '11m'", "sql_time_max"),
         ("enrolments_per_minute = 0", "enrolments_per_minute"),
+        ("[limits]\nagent_requests_per_second = 0", "agent_requests_per_second"),
+        ("[limits]\nstranger_requests_per_second = 1000001", "stranger_requests_per_second"),
+        ("[limits]\naddress_connections_max = 0", "address_connections_max"),
+        ("[limits]\naddress_connections_per_second = 0", "address_connections_per_second"),
         ("log = 'pingup=loud'", "log"),
         ("data_dir = ''", "data_dir"),
     ] {

@@ -93,3 +93,16 @@ fn no_more_are_kept_than_there_is_room_for() {
     }
     assert!(first.keys().is_none(), "a removal could no longer tell it");
 }
+
+#[test]
+fn a_pass_proves_so_many_connections_and_counts_requests() {
+    let passes = Passes::new(10);
+    let kept = pass(&passes, &token("A")).unwrap();
+    assert_eq!((0..).take_while(|_| kept.prove_one()).count(), PROVEN_CONNECTIONS_MAX);
+    kept.prove_one_less();
+    assert!(kept.prove_one() && !kept.prove_one());
+    let allowance = Allowance::per_second(2, 1);
+    assert_eq!((kept.take(allowance, NOW), kept.take(allowance, NOW)), (Ok(()), Ok(())));
+    assert_eq!(pass(&passes, &token("A")).unwrap().take(allowance, NOW), Err(1), "it is the same pass");
+    assert_eq!(pass(&passes, &token("B")).unwrap().take(allowance, NOW), Ok(()));
+}
