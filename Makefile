@@ -7,7 +7,7 @@ CARGO ?= cargo
 FLAGS ?= --locked
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run loadtest grafana-demo picture check test kills oracle bench fmt lint deny clean
+.PHONY: help setup build run loadtest grafana-demo picture check test kills oracle abuse bench fmt lint deny clean
 
 help: ## List the targets, one line each
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -42,6 +42,9 @@ kills: setup ## Kill the agent 200 times at random moments, beside a hub of a te
 oracle: setup ## Ask the hub and a real Prometheus 10 000 random queries, some minutes; PINGUP_ORACLE_SEED repeats them
 	PINGUP_ORACLE_QUERIES=$${PINGUP_ORACLE_QUERIES:-10000} PINGUP_ORACLE_SEED=$${PINGUP_ORACLE_SEED:-$$(date +%s)} \
 	  $(CARGO) test --workspace $(FLAGS) --test it oracle:: -- --nocapture
+
+abuse: build ## Build, then every abusive load beside good agents, some ten minutes, and the table of what must hold
+	@"$${CARGO_TARGET_DIR:-target}/release/pingup-loadtest" abuse
 
 bench: setup ## Measure the parts by themselves, a few minutes; sizes: PINGUP_BENCH_AGENTS, _DAYS, _SEED, _DIR
 	$(CARGO) bench -p pingup-benches $(FLAGS)

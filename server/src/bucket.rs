@@ -53,6 +53,11 @@ const fn nanos(now: Timestamp) -> i64 {
 pub struct Bucket(AtomicI64);
 
 impl Bucket {
+    /// Whether there is one, or in how many seconds there is. Nothing is taken.
+    pub fn look(&self, allowance: Allowance, now: Timestamp) -> Result<(), u64> {
+        allowance.take(self.0.load(Ordering::Relaxed), nanos(now)).map(drop)
+    }
+
     /// Takes one, or says in how many seconds there is one.
     pub fn take(&self, allowance: Allowance, now: Timestamp) -> Result<(), u64> {
         let now = nanos(now);
@@ -118,7 +123,8 @@ mod tests {
     fn a_burst_at_once_and_then_the_rate() {
         let (bucket, allowance) = (Bucket::default(), Allowance::per_second(100, 10));
         assert_eq!(taken(&bucket, allowance, NOW), 1_000);
-        assert_eq!(bucket.take(allowance, NOW), Err(1));
+        assert_eq!((bucket.take(allowance, NOW), bucket.look(allowance, NOW)), (Err(1), Err(1)));
+        assert_eq!(bucket.look(allowance, after(500_000)), Ok(()));
         assert_eq!(taken(&bucket, allowance, after(500_000)), 50);
         assert_eq!(taken(&bucket, allowance, after(3_600_000_000)), 1_000, "no more than full");
     }

@@ -17,5 +17,5 @@ pub mod token;
 
 pub use keyring::{AgentKeys, Fresh, Keyring, Standing};
 pub use message::{Addressed, AgentCaller, AgentMessage, Caller, OperatorBody, PlainBody, RawBody};
-pub use passes::Pass;
+pub use passes::{Allowances, Pass};
 pub use role::{Operator, Role};

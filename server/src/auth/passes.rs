@@ -36,6 +36,15 @@ pub const PROVEN_CONNECTIONS_MAX: usize = 64;
 /// not have all the memory that there is for bodies.
 pub const ARRIVING_BYTES_MAX: usize = BATCH_BODY_BYTES_MAX + BODY_BYTES_MAX;
 
+/// How much one agent may ask.
+#[derive(Clone, Copy, Debug)]
+pub struct Allowances {
+    /// Requests.
+    pub requests: Allowance,
+    /// Messages that cannot be read, or do not verify: their bodies may be large, and who sends them is no agent that is well.
+    pub refusals: Allowance,
+}
+
 /// A token that verified.
 #[derive(Debug)]
 pub struct Pass {
@@ -48,6 +57,8 @@ pub struct Pass {
     unknown_until: AtomicI64,
     /// How often it is used.
     requests: Bucket,
+    /// How often a message that came with it could not be read, or did not verify.
+    refusals: Bucket,
     /// Connections that it proves.
     connections: AtomicUsize,
     /// What is left of [`ARRIVING_BYTES_MAX`].
@@ -63,6 +74,7 @@ impl Pass {
             retired: AtomicBool::new(false),
             unknown_until: AtomicI64::new(i64::MIN),
             requests: Bucket::default(),
+            refusals: Bucket::default(),
             connections: AtomicUsize::new(0),
             arriving: AtomicUsize::new(ARRIVING_BYTES_MAX),
         }
@@ -78,9 +90,16 @@ impl Pass {
         self.unknown_until.store(now.plus_seconds(UNKNOWN_SECONDS).as_micros(), Ordering::Relaxed);
     }
 
-    /// Counts a request, or says in how many seconds the next is taken.
-    pub fn take(&self, allowance: Allowance, now: Timestamp) -> Result<(), u64> {
-        self.requests.take(allowance, now)
+    /// Counts a request, or says in how many seconds the next is taken: where there were too many, or too many bad ones.
+    pub fn take(&self, allowances: &Allowances, now: Timestamp) -> Result<(), u64> {
+        self.refusals.look(allowances.refusals, now)?;
+        self.requests.take(allowances.requests, now)
+    }
+
+    /// Counts a message that could not be read, or did not verify.
+    pub fn note_refusal(&self, allowances: &Allowances, now: Timestamp) {
+        // When there are none left it is refused before it is looked at; those that were under way count no more.
+        let _ = self.refusals.take(allowances.refusals, now);
     }
 
     /// Lets it prove one connection more, if it may.

@@ -173,10 +173,8 @@ fn too_many() -> Refusal {
 }
 
 fn too_many_of_one() -> Refusal {
-    Refusal::new(
-        ProblemType::Overloaded,
-        "too many bodies of one agent arrive at once; send one after the other",
-    )
+    let detail = "too many bodies of one agent arrive at once; send one after the other";
+    Refusal::new(ProblemType::RateLimited, detail).retry_after(1)
 }
 
 /// Not the sender's fault, so it may try again.

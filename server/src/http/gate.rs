@@ -185,6 +185,9 @@ impl Gate {
             // In a box: few requests come this way.
             Box::pin(body::drop_rest(&mut body)).await;
         }
+        if let (Err(refusal), Known::Agent(pass, _)) = (&read, &caller) {
+            self.note_refusal(pass, refusal);
+        }
         let (bytes, share) = read?;
         self.admit_body(caller, bytes, &mut request).await?;
         Ok((request, Some(share)))
@@ -251,8 +254,8 @@ impl Gate {
     }
 
     async fn agent(&self, pass: Arc<Pass>, now: Timestamp, seat: &Seat) -> Result<Known, Refusal> {
-        let allowance = self.porch.moderator.agents();
-        pass.take(allowance, now).map_err(|seconds| too_often("requests of this agent", seconds))?;
+        pass.take(self.porch.moderator.agents(), now)
+            .map_err(|seconds| too_often("requests of this agent", seconds))?;
         let keys = match self.keyring.standing(&pass).await? {
             Standing::Alive(keys) => Some(keys),
             Standing::Revoked => return Err(revoked(&pass.token().agent_id)),
@@ -284,11 +287,10 @@ impl Gate {
                 // An agent that was never known is taken through the same work, and told the same.
                 let key = keys.as_ref().map_or_else(|| self.keyring.nobody(), |keys| keys.up());
                 let received = bytes.len();
-                let verified = verify(bytes, key).await?;
-                let (Some(_), Some(bytes)) = (keys, verified) else {
-                    let detail =
-                        "the signature does not verify with this agent's key over the canonical body";
-                    return Err(Refusal::new(ProblemType::SignatureInvalid, detail));
+                let verified = verify(bytes, key).await;
+                let bytes = match (keys, verified) {
+                    (Some(_), Ok(Some(bytes))) => bytes,
+                    (_, verified) => return Err(self.not_verified(&pass, verified.err())),
                 };
                 // Its key may have died while the body was on its way.
                 let Standing::Alive(keys) = self.keyring.standing(&pass).await? else {
@@ -298,6 +300,25 @@ impl Gate {
             }
         }
         Ok(())
+    }
+}
+
+impl Gate {
+    /// The refusal of a message that could not be read, or did not verify.
+    fn not_verified(&self, pass: &Pass, unreadable: Option<Refusal>) -> Refusal {
+        let refusal = unreadable.unwrap_or_else(|| {
+            let detail = "the signature does not verify with this agent's key over the canonical body";
+            Refusal::new(ProblemType::SignatureInvalid, detail)
+        });
+        self.note_refusal(pass, &refusal);
+        refusal
+    }
+
+    /// Counts a refusal, unless the hub is at fault, or the line.
+    fn note_refusal(&self, pass: &Pass, refusal: &Refusal) {
+        if !refusal.kind().retryable() {
+            pass.note_refusal(self.porch.moderator.agents(), self.porch.clock.now());
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Moderation: what becomes of those who ask too often.
 //!
-//! Two buckets are asked. An agent's own is in its pass, and is asked by the gate before anything else is done for it. The one of an
+//! Two kinds of bucket are asked. An agent's own are in its pass, and are asked by the gate before anything else is done for it: one of all its
+//! requests, one of those whose body cannot be read or does not verify. The one of an
 //! address counts what comes from there without a good token: every answer on a connection that is not proven, and every
 //! refusal for want of a token on one that is. A good token is never held up by what others of its address send.
 //!
@@ -12,6 +13,7 @@
 
 use super::{places::Seat, problem::Refusal};
 use crate::{
+    auth::Allowances,
     bucket::{Allowance, Buckets},
     figures::Figures,
     settings::Limits,
@@ -44,7 +46,7 @@ const WAITING_MAX: usize = 1_024;
 pub struct Moderator(Arc<Inner>);
 
 struct Inner {
-    agents: Allowance,
+    agents: Allowances,
     strangers: Mutex<Buckets>,
     waiting: Arc<Semaphore>,
     figures: Arc<Figures>,
@@ -84,7 +86,10 @@ impl Moderator {
     pub fn new(limits: &Limits, figures: Arc<Figures>) -> Self {
         let strangers = Allowance::per_second(limits.stranger_requests_per_second, STRANGERS_BURST_SECONDS);
         Self(Arc::new(Inner {
-            agents: Allowance::per_second(limits.agent_requests_per_second, AGENT_BURST_SECONDS),
+            agents: Allowances {
+                requests: Allowance::per_second(limits.agent_requests_per_second, AGENT_BURST_SECONDS),
+                refusals: Allowance::per_second(limits.agent_refusals_per_second, AGENT_BURST_SECONDS),
+            },
             strangers: Mutex::new(Buckets::new(strangers, HOSTS_MAX)),
             waiting: Arc::new(Semaphore::new(WAITING_MAX)),
             figures,
@@ -92,8 +97,8 @@ impl Moderator {
     }
 
     /// How much one agent may ask.
-    pub(super) fn agents(&self) -> Allowance {
-        self.0.agents
+    pub(super) fn agents(&self) -> &Allowances {
+        &self.0.agents
     }
 
     /// What becomes of an answer that is a refusal of this kind, or none. `refuse` makes it another refusal.

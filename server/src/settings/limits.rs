@@ -8,6 +8,8 @@ use std::ops::RangeInclusive;
 
 /// Requests a second of one agent; some fifty times what one does that delivers a day's samples.
 const AGENT_REQUESTS_DEFAULT: u32 = 1_000;
+/// Messages a second of one agent that cannot be read, or do not verify. One that is well sends none.
+const AGENT_REFUSALS_DEFAULT: u32 = 20;
 /// Requests a second of one address that bring no good token.
 const STRANGERS_DEFAULT: u32 = 100;
 /// Connections that one address may open a second: half of what a fleet of ten thousand does in its worst second after a
@@ -21,6 +23,8 @@ const CONNECTIONS: RangeInclusive<u64> = 1..=1_000_000;
 pub struct Limits {
     /// Requests a second of one agent.
     pub agent_requests_per_second: u32,
+    /// Messages a second of one agent that cannot be read, or do not verify.
+    pub agent_refusals_per_second: u32,
     /// Requests a second without a good token from one address.
     pub stranger_requests_per_second: u32,
     /// Connections of one address at once. None: half of all, and as many as it likes on this machine.
@@ -36,6 +40,9 @@ pub struct LimitsKeys {
     /// Requests a second that one agent may make [default: 1000]
     #[arg(long, env = "PINGUP_AGENT_REQUESTS_PER_SECOND", value_name = "N")]
     pub agent_requests_per_second: Option<u64>,
+    /// Messages a second of one agent that cannot be read, or do not verify [default: 20]
+    #[arg(long, env = "PINGUP_AGENT_REFUSALS_PER_SECOND", value_name = "N")]
+    pub agent_refusals_per_second: Option<u64>,
     /// Requests a second without a good token that one address may make [default: 100]
     #[arg(long, env = "PINGUP_STRANGER_REQUESTS_PER_SECOND", value_name = "N")]
     pub stranger_requests_per_second: Option<u64>,
@@ -52,6 +59,7 @@ impl LimitsKeys {
     pub(super) fn over(self, below: Self) -> Self {
         Self {
             agent_requests_per_second: self.agent_requests_per_second.or(below.agent_requests_per_second),
+            agent_refusals_per_second: self.agent_refusals_per_second.or(below.agent_refusals_per_second),
             stranger_requests_per_second: self
                 .stranger_requests_per_second
                 .or(below.stranger_requests_per_second),
@@ -64,6 +72,7 @@ impl LimitsKeys {
 
     pub(super) fn check(&self) -> Result<Limits, SettingsError> {
         let agents = self.agent_requests_per_second.unwrap_or(u64::from(AGENT_REQUESTS_DEFAULT));
+        let refusals = self.agent_refusals_per_second.unwrap_or(u64::from(AGENT_REFUSALS_DEFAULT));
         let strangers = self.stranger_requests_per_second.unwrap_or(u64::from(STRANGERS_DEFAULT));
         let connections =
             self.address_connections_max.map(|said| within("address_connections_max", said, CONNECTIONS));
@@ -71,6 +80,7 @@ impl LimitsKeys {
         let new = new.map(|said| within("address_connections_per_second", said, A_SECOND));
         Ok(Limits {
             agent_requests_per_second: within("agent_requests_per_second", agents, A_SECOND)?,
+            agent_refusals_per_second: within("agent_refusals_per_second", refusals, A_SECOND)?,
             stranger_requests_per_second: within("stranger_requests_per_second", strangers, A_SECOND)?,
             address_connections_max: connections.transpose()?,
             address_connections_per_second: new.transpose()?,
@@ -95,6 +105,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             agent_requests_per_second: AGENT_REQUESTS_DEFAULT,
+            agent_refusals_per_second: AGENT_REFUSALS_DEFAULT,
             stranger_requests_per_second: STRANGERS_DEFAULT,
             address_connections_max: None,
             address_connections_per_second: None,

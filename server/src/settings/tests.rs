@@ -53,6 +53,7 @@ fn the_file_can_say_everything() {
         log = "warn,pingup_server=debug"
         [limits]
         agent_requests_per_second = 1
+        agent_refusals_per_second = 5
         stranger_requests_per_second = 2
         address_connections_max = 3
         address_connections_per_second = 4
@@ -77,6 +78,7 @@ fn the_file_can_say_everything() {
         enrolments_per_minute: 100,
         limits: Limits {
             agent_requests_per_second: 1,
+            agent_refusals_per_second: 5,
             stranger_requests_per_second: 2,
             address_connections_max: Some(3),
             address_connections_per_second: Some(4),
@@ -126,6 +128,7 @@ fn values_out_of_their_range_are_refused_by_name() {
         ("sql_time_max = '11m'", "sql_time_max"),
         ("enrolments_per_minute = 0", "enrolments_per_minute"),
         ("[limits]\nagent_requests_per_second = 0", "agent_requests_per_second"),
+        ("[limits]\nagent_refusals_per_second = 0", "agent_refusals_per_second"),
         ("[limits]\nstranger_requests_per_second = 1000001", "stranger_requests_per_second"),
         ("[limits]\naddress_connections_max = 0", "address_connections_max"),
         ("[limits]\naddress_connections_per_second = 0", "address_connections_per_second"),

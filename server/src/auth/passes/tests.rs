@@ -101,8 +101,14 @@ fn a_pass_proves_so_many_connections_and_counts_requests() {
     assert_eq!((0..).take_while(|_| kept.prove_one()).count(), PROVEN_CONNECTIONS_MAX);
     kept.prove_one_less();
     assert!(kept.prove_one() && !kept.prove_one());
-    let allowance = Allowance::per_second(2, 1);
-    assert_eq!((kept.take(allowance, NOW), kept.take(allowance, NOW)), (Ok(()), Ok(())));
-    assert_eq!(pass(&passes, &token("A")).unwrap().take(allowance, NOW), Err(1), "it is the same pass");
-    assert_eq!(pass(&passes, &token("B")).unwrap().take(allowance, NOW), Ok(()));
+    let per_second = |rate| Allowance::per_second(rate, 1);
+    let allowances = Allowances { requests: per_second(2), refusals: per_second(3) };
+    assert_eq!((kept.take(&allowances, NOW), kept.take(&allowances, NOW)), (Ok(()), Ok(())));
+    assert_eq!(pass(&passes, &token("A")).unwrap().take(&allowances, NOW), Err(1), "it is the same pass");
+    let other = pass(&passes, &token("B")).unwrap();
+    for _ in 0..4 {
+        other.note_refusal(&allowances, NOW);
+    }
+    assert_eq!(other.take(&allowances, NOW), Err(1), "it said too much that was bad");
+    assert_eq!(other.take(&allowances, NOW.plus_seconds(1)), Ok(()));
 }

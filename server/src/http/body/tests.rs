@@ -109,7 +109,7 @@ async fn bodies_of_one_agent_that_are_on_their_way_stay_within_what_it_has() {
         let (mut other, slow) = Channel::<Bytes>::new(1);
         other.send_data(Bytes::from_static(b"123")).await.unwrap();
         let refusal = read(slow, 100, &budget, Some(&own)).await.unwrap_err();
-        assert_eq!(refusal.kind(), ProblemType::Overloaded);
+        assert_eq!(refusal.kind(), ProblemType::RateLimited);
         assert_eq!(
             read(full(50), 100, &budget, Some(&own)).await.unwrap().0.len(),
             50,
