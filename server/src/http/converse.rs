@@ -20,7 +20,7 @@
 //!
 //! A request that is refused before all of it came ends its connection, once the client has heard why (`linger`).
 //!
-//! A head that stays unfinished is kept without hyper too, as it came. A thousand bytes of it are the connection's; of what is more,
+//! A head that stays unfinished is kept without hyper too, as it came, until it may be whole. A thousand bytes of it are the connection's; of what is more,
 //! all connections have so much together, and one that finds no room is ended: heads that never end must not fill the memory.
 //!
 //! An answer without an end (a stream of events) is our turn until it ends, and the last on its line. Its reader may be
@@ -108,6 +108,10 @@ where
                     let _head = keep_head(&figures, line.unread_bytes())?;
                     if !signals.next_request(&mut line, counter.turn.due()).await? {
                         return Ok(());
+                    }
+                    let is_more = matches!(rest, Rest::Unfinished);
+                    if is_more && line.unread_bytes() <= HEADER_BUFFER_BYTES_MAX && !line.may_end_head() {
+                        continue;
                     }
                     None
                 }

@@ -45,6 +45,14 @@ impl<S> Line<S> {
         self.unread.len()
     }
 
+    /// Whether the head of a request may be whole with what was read ahead last: a line ends, and the next one is empty. What came before
+    /// was looked at then.
+    pub(super) fn may_end_head(&self) -> bool {
+        let newest = &self.unread[self.unread.len().saturating_sub(AHEAD_BYTES_MAX + b"\r\n\r\n".len())..];
+        let ends = |at: usize| newest[at..].starts_with(b"\n\n") || newest[at..].starts_with(b"\n\r\n");
+        (0..newest.len()).any(ends)
+    }
+
     /// Whether something was read ahead.
     pub(super) const fn has_unread(&self) -> bool {
         !self.unread.is_empty()

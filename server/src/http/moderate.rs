@@ -5,9 +5,9 @@
 //! address counts what comes from there without a good token: every answer on a connection that is not proven, and every
 //! refusal for want of a token on one that is. A good token is never held up by what others of its address send.
 //!
-//! What is too much is refused, and **slowly**: the answer waits half a second, and its connection with it, for one that is answered at once
+//! What is too much is refused, and **slowly**: the answer waits two seconds, and its connection with it, for one that is answered at once
 //! would be back at once. So many answers wait at a time; beyond them the refusal ends its connection. What is no refusal (`/health`, which
-//! anyone may ask) only waits: whoever looks whether the hub lives must not be told that it does not.
+//! anyone may ask) only waits, for half a second: whoever looks whether the hub lives must not be told that it does not.
 //!
 //! Whom an address belongs to is not asked of headers: `X-Forwarded-For` is whatever its sender likes.
 
@@ -36,10 +36,12 @@ const AGENT_BURST_SECONDS: u32 = 10;
 const STRANGERS_BURST_SECONDS: u32 = 10;
 /// Addresses of strangers that are kept in the book; some 40 bytes each.
 const HOSTS_MAX: usize = 65_536;
-/// How long an answer waits.
-const WAIT: Duration = Duration::from_millis(500);
+/// How long a refusal waits.
+const WAIT: Duration = Duration::from_secs(2);
+/// How long an answer does that is none: less than any prober's patience.
+const WAIT_OF_GOOD: Duration = Duration::from_millis(500);
 /// Answers that wait at a time. One to a request with a body keeps all that reads it, 17 KB.
-const WAITING_MAX: usize = 1_024;
+const WAITING_MAX: usize = 2_048;
 
 /// Who asks too often.
 #[derive(Clone)]
@@ -71,12 +73,12 @@ pub(super) enum Verdict {
 
 /// An answer's wait, and its room among those that wait.
 #[derive(Debug)]
-pub(super) struct Penalty(OwnedSemaphorePermit);
+pub(super) struct Penalty(OwnedSemaphorePermit, Duration);
 
 impl Penalty {
     /// Waits.
     pub(super) async fn served(self) {
-        sleep(WAIT).await;
+        sleep(self.1).await;
         drop(self.0);
     }
 }
@@ -133,7 +135,7 @@ impl Moderator {
     fn slow(&self, is_refused: bool) -> Verdict {
         self.0.figures.requests_slowed.add(1);
         match Arc::clone(&self.0.waiting).try_acquire_owned() {
-            Ok(place) => Verdict::Waits(Penalty(place)),
+            Ok(place) => Verdict::Waits(Penalty(place, if is_refused { WAIT } else { WAIT_OF_GOOD })),
             Err(_) if is_refused => Verdict::Last,
             Err(_) => Verdict::Leaves,
         }
@@ -241,7 +243,11 @@ mod tests {
         assert!(matches!(door.judge(&stranger, None), (Verdict::Leaves, false)), "what is no refusal leaves");
         let begun = tokio::time::Instant::now();
         waiting.pop().unwrap().served().await;
-        assert_eq!(begun.elapsed(), WAIT);
-        assert!(matches!(door.judge(&stranger, refused), (Verdict::Waits(_), true)));
+        assert_eq!(begun.elapsed(), WAIT_OF_GOOD);
+        match door.judge(&stranger, refused) {
+            (Verdict::Waits(penalty), true) => penalty.served().await,
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(begun.elapsed(), WAIT_OF_GOOD + WAIT);
     }
 }

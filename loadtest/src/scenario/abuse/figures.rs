@@ -54,14 +54,15 @@ impl Beside {
     }
 
     fn line(&self) -> String {
-        let answers: Vec<_> =
+        let mut answers: Vec<_> =
             self.answers.iter().map(|(what, count)| format!("{what} × {}", HumanCount(*count))).collect();
-        let closed =
-            if self.closed > 0 { format!(", {} closed", HumanCount(self.closed)) } else { String::new() };
+        if self.closed > 0 {
+            answers.push(format!("closed × {}", HumanCount(self.closed)));
+        }
         let normal =
             self.normal_after_seconds.map_or("never".to_owned(), |seconds| format!("{seconds:.1} s"));
         format!(
-            "  {:<36} {:>8} {:>8} {:>8} {:>6.2} {:>8.1} {:>9} {:>7.1} {:>8}  {}{closed}",
+            "  {:<36} {:>8} {:>8} {:>8} {:>6.2} {:>8.1} {:>9} {:>7.1} {:>8}  {}",
             self.name,
             HumanCount(self.before as u64).to_string(),
             HumanCount(self.beside as u64).to_string(),

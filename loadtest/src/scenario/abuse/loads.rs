@@ -123,7 +123,7 @@ pub(super) fn all(hub: &Hub, operator: &Bearer, captured: &[FleetAgent]) -> Resu
             },
         ),
         Load::beside("bombs at the senders' door", flood(bomb(hub, operator))),
-        Load::beside("PromQL that is refused", flood(get(range))),
+        Load::beside("PromQL, over and over", flood(get(range))),
     ])
 }
 

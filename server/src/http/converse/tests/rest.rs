@@ -17,7 +17,10 @@ async fn an_idle_line_is_parked_and_served_again() {
     // A request in two parts, each of which wakes the line.
     client.send("GET /c HT").await;
     assert_eq!(client.rests().await, (1, 0), "hyper has looked at it");
-    client.send("TP/1.1\r\n\r\n").await;
+    client.send("TP/1.1\r\n").await;
+    tokio::task::yield_now().await;
+    assert_eq!(client.figures.connections_parked.get(), 1, "that is not the end of it");
+    client.send("\r\n").await;
     assert_eq!(client.body().await, "/c");
     assert_eq!(client.rests().await, (1, 0));
     let figures = Arc::clone(&client.figures);
