@@ -7,7 +7,7 @@ CARGO ?= cargo
 FLAGS ?= --locked
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run loadtest grafana-demo picture check test kills oracle fuzz bench fmt lint deny advisories sbom clean
+.PHONY: help setup build run loadtest grafana-demo picture check test kills oracle fuzz abuse bench fmt lint deny advisories sbom clean
 
 help: ## List the targets, one line each
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -45,6 +45,9 @@ oracle: setup ## Ask the hub and a real Prometheus 10 000 random queries, some m
 
 fuzz: setup ## Fuzz everything that reads strangers' bytes, a minute each (PINGUP_FUZZ_SECONDS); needs a C++ compiler
 	@scripts/fuzz
+
+abuse: build ## Build, then every abusive load beside good agents, some ten minutes, and the table of what must hold
+	@"$${CARGO_TARGET_DIR:-target}/release/pingup-loadtest" abuse
 
 bench: setup ## Measure the parts by themselves, a few minutes; sizes: PINGUP_BENCH_AGENTS, _DAYS, _SEED, _DIR
 	$(CARGO) bench -p pingup-benches $(FLAGS)

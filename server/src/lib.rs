@@ -28,6 +28,7 @@ pub mod app;
 pub mod audit;
 pub mod auth;
 pub mod brake;
+pub mod bucket;
 pub mod cli;
 pub mod clock;
 pub mod commands;

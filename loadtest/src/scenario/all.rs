@@ -6,6 +6,7 @@
 
 use super::{
     Pushers, Scenario,
+    abuse::Abuse,
     agent::Agent,
     command_fanout::{By, CommandFanout},
     command_latency::CommandLatency,
@@ -72,6 +73,7 @@ impl Scenario for All {
         parts.extend(set.crews.run(target, seed).await?);
         parts.push(("agent", set.agent.run(target, seed).await?));
         parts.push(("scan", Scan::table().run(target, seed).await?));
+        parts.push(("abuse", set.abuse.run(target, seed).await?));
         let folder = tempfile::Builder::new()
             .prefix("pingup-loadtest-")
             .tempdir()
@@ -96,6 +98,7 @@ struct Set {
     crash: Crash,
     crews: Crews,
     agent: Agent,
+    abuse: Abuse,
     fill: Fill,
     start: Start,
     queries: QueryMix,
@@ -113,6 +116,7 @@ impl Set {
             crash: Crash { kills: 200, agents: 32 },
             crews: Crews::whole(),
             agent: Agent::whole(),
+            abuse: Abuse::whole(),
             fill: Fill {
                 pushers: Pushers::of(1_000),
                 days: 30,
@@ -138,6 +142,7 @@ impl Set {
             crash: Crash { kills: 10, agents: 32 },
             crews: Crews::short(seconds),
             agent: Agent::short(seconds),
+            abuse: Abuse::short(seconds),
             fill,
             start: Start { rounds: 1, store },
             queries: QueryMix { queries: 30, ingest_rate: 20_000, heavy: 10, seconds: 2 * seconds },

@@ -2,6 +2,7 @@
 
 use super::{
     Scenario,
+    abuse::Abuse,
     agent::Agent,
     all::All,
     ceiling::Ceiling,
@@ -70,6 +71,8 @@ pub(crate) enum Command {
     Scan(Scan),
     /// A hub to look at: a fleet with days behind it that goes on, and all that a Grafana needs to show it
     Demo(Demo),
+    /// Abusive loads beside good agents: what is left of their rate, what the hub takes in memory, when all is normal again
+    Abuse(Abuse),
     /// Everything in turn, and the table of what must hold
     All(All),
     /// The bare handler itself
@@ -102,6 +105,7 @@ macro_rules! whichever {
             Command::Agent($scenario) => $does,
             Command::Scan($scenario) => $does,
             Command::Demo($scenario) => $does,
+            Command::Abuse($scenario) => $does,
             Command::All($scenario) => $does,
             Command::Bare | Command::FarSide(_) => $bare,
         }

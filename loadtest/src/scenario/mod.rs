@@ -3,6 +3,7 @@
 //! A scenario opens its own stage (a hub that runs already, or one of our own), loads it, and closes the stage
 //! again. Each can be run alone; [`all`] runs them in turn.
 
+mod abuse;
 mod agent;
 mod all;
 pub(crate) mod ceiling;

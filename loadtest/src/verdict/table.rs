@@ -99,6 +99,14 @@ pub(crate) enum Must {
     ScanMissed,
     /// What the agent takes for it.
     ScanMemory,
+    /// Good agents' rate beside abuse, of the loads that the goal names.
+    AbuseShare,
+    /// The same beside the others.
+    AbuseOthers,
+    /// The hub's memory under abuse.
+    AbuseMemory,
+    /// Until the rate is back.
+    AbuseNormal,
 }
 
 /// A line of the table.
@@ -128,13 +136,18 @@ const fn agent(must: Must, what: &'static str, bound: f64, unit: &'static str) -
     Line { must, what, at_least: false, bound, unit, section: AGENT }
 }
 
+const fn abuse(must: Must, what: &'static str, bound: f64, unit: &'static str) -> Line {
+    Line { must, what, at_least: false, bound, unit, section: ABUSE }
+}
+
 const INGEST: &str = "ingest and history";
 const FLEET: &str = "commands and a fleet";
 const AGENT: &str = "the agent itself";
+const ABUSE: &str = "abuse";
 
 /// The table.
 #[rustfmt::skip]
-pub(super) const TABLE: [Line; 48] = [
+pub(super) const TABLE: [Line; 52] = [
     at_least(Must::Singles1000,  "one sample a POST, 1 000 connections, share of the bare handler", 0.60, "x"),
     at_least(Must::Singles256,   "the same over 256 connections",                            0.45, "x"),
     at_least(Must::Singles64,    "the same over 64 connections",                             0.25, "x"),
@@ -183,4 +196,8 @@ pub(super) const TABLE: [Line; 48] = [
     agent(Must::ScanTime,        "scan of a /24, 24 ports, 40 live hosts",                   4.0, "s"),
     agent(Must::ScanMissed,      "the same: hosts and ports missed or made up",              0.0, "of 360"),
     agent(Must::ScanMemory,      "the same: the agent's memory, peak",                       30.0, "MB"),
+    Line { must: Must::AbuseShare, what: "slow connections, [, keys, endless bodies, bad tokens: good rate", at_least: true, bound: 0.80, unit: "x", section: ABUSE },
+    Line { must: Must::AbuseOthers, what: "the same beside the other abusive loads",             at_least: true, bound: 0.80, unit: "x", section: ABUSE },
+    abuse(Must::AbuseMemory,     "the same: the hub's memory, peak",                         150.0, "MB"),
+    abuse(Must::AbuseNormal,     "the same: until the good rate is back",                    5.0, "s"),
 ];

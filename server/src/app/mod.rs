@@ -29,7 +29,7 @@ use crate::{
     clock::Clock,
     events::Events,
     figures::Figures,
-    http::{Porch, body::Budget, router, serve::serve},
+    http::{Porch, body::Budget, moderate::Moderator, places, router, serve::serve},
     ingest::{Queue, Writer, writer::WriterError},
     latest::Latest,
     series::Register,
@@ -155,7 +155,9 @@ pub async fn run(
         clock: common.clock.clone(),
         figures: Arc::clone(&common.figures),
         lockout: Arc::new(Lockout::new(settings.bad_tokens_per_minute)),
+        moderator: Moderator::new(&settings.limits, Arc::clone(&common.figures)),
         bodies: Budget::known(),
+        operators_bodies: Budget::operators(),
         senders_bodies,
         strangers_bodies: Budget::strangers(),
         oidc,
@@ -181,7 +183,8 @@ pub async fn run(
         stop.send_replace(true);
     };
     let tls = cellar.tls.as_ref().map(|tls| tls.config());
-    let left = serve(listener, tls, router, settings.connections_max, shutdown).await;
+    let places = places::Places::new(settings.connections_max, settings.limits, Arc::clone(&common.figures));
+    let left = serve(listener, tls, router, places, shutdown).await;
     if left > 0 {
         tracing::warn!(connections = left, "open requests did not finish in time and were left");
     }

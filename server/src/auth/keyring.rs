@@ -24,6 +24,7 @@ use pingup_protocol::{
     keys::{Direction, KEY_BYTES, SALT_BYTES, Secret, derive},
     problem::ProblemType,
     signing::Key,
+    time::Timestamp,
 };
 use std::{
     fmt,
@@ -123,9 +124,9 @@ impl Keyring {
         &self.0.nobody
     }
 
-    /// Checks an agent's bearer token. Whether its generation lives is another question ([`Self::standing`]).
-    pub fn check(&self, token: &str) -> Result<Arc<Pass>, TokenError> {
-        self.0.passes.of(token, self.0.clock.now(), || {
+    /// Checks an agent's bearer token as of `now`. Whether its generation lives is another question ([`Self::standing`]).
+    pub fn check(&self, token: &str, now: Timestamp) -> Result<Arc<Pass>, TokenError> {
+        self.0.passes.of(token, now, || {
             let read = self.tokens().read_agent(token);
             match self.former() {
                 Some(former) if read.is_err() => former.tokens.read_agent(token),
@@ -139,10 +140,16 @@ impl Keyring {
         if let Some(keys) = pass.keys().filter(|keys| keys.live(&self.0.clock)) {
             return Ok(Standing::Alive(Arc::clone(keys)));
         }
+        let now = self.0.clock.now();
+        if pass.is_unknown(now) {
+            return Ok(Standing::Unknown);
+        }
         // In a box: it is the rare case, and every request would have to hold the room for it.
         let standing = Box::pin(self.find(pass.token())).await?;
-        if let Standing::Alive(keys) = &standing {
-            self.0.passes.remember(pass, Arc::clone(keys));
+        match &standing {
+            Standing::Alive(keys) => self.0.passes.remember(pass, Arc::clone(keys)),
+            Standing::Unknown => pass.note_unknown(now),
+            Standing::Revoked => {}
         }
         Ok(standing)
     }

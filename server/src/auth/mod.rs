@@ -25,5 +25,5 @@ pub use keyring::{Fresh, Keyring, Standing};
 pub use keys::AgentKeys;
 pub use message::{Addressed, AgentCaller, AgentMessage, Caller, OperatorBody, PlainBody, RawBody};
 pub use operators::{Operators, Stay};
-pub use passes::Pass;
+pub use passes::{Allowances, Pass};
 pub use role::{Operator, Role};

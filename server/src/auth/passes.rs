@@ -10,17 +10,38 @@ use super::{
     keys::AgentKeys,
     token::{AgentToken, Expiry, TokenError},
 };
-use pingup_protocol::time::Timestamp;
+use crate::bucket::{Allowance, Bucket};
+use pingup_protocol::{
+    limits::{BATCH_BODY_BYTES_MAX, BODY_BYTES_MAX},
+    time::Timestamp,
+};
 use std::{
     fmt,
     sync::{
         Arc, OnceLock, PoisonError, RwLock,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering},
     },
 };
 
 /// Tokens that are kept, with their keys: about a kilobyte each.
 pub const CACHED_TOKENS_MAX: usize = 65_536;
+/// How long an agent that nobody knew counts as unknown without asking the records again: a message of one that is known asks them once, so
+/// one that is not must not be told from it by the time that asking takes.
+const UNKNOWN_SECONDS: i64 = 1;
+/// Connections that one agent's token proves; ours keeps two.
+pub const PROVEN_CONNECTIONS_MAX: usize = 64;
+/// What bodies of one agent that are on their way may take together: a full batch, and another message beside it. One agent must
+/// not have all the memory that there is for bodies.
+pub const ARRIVING_BYTES_MAX: usize = BATCH_BODY_BYTES_MAX + BODY_BYTES_MAX;
+
+/// How much one agent may ask.
+#[derive(Clone, Copy, Debug)]
+pub struct Allowances {
+    /// Requests.
+    pub requests: Allowance,
+    /// Messages that cannot be read, or do not verify: their bodies may be large, and who sends them is no agent that is well.
+    pub refusals: Allowance,
+}
 
 /// A token that verified.
 #[derive(Debug)]
@@ -30,9 +51,71 @@ pub struct Pass {
     keys: OnceLock<Arc<AgentKeys>>,
     /// Set when it is taken out, under the lock of all passes, and never unset.
     retired: AtomicBool,
+    /// Until when its agent counts as one that nobody knows, microseconds since 1970.
+    unknown_until: AtomicI64,
+    /// How often it is used.
+    requests: Bucket,
+    /// How often a message that came with it could not be read, or did not verify.
+    refusals: Bucket,
+    /// Connections that it proves.
+    connections: AtomicUsize,
+    /// What is left of [`ARRIVING_BYTES_MAX`].
+    arriving: AtomicUsize,
 }
 
 impl Pass {
+    fn new((token, expiry): (AgentToken, Expiry)) -> Self {
+        Self {
+            token,
+            expiry,
+            keys: OnceLock::new(),
+            retired: AtomicBool::new(false),
+            unknown_until: AtomicI64::new(i64::MIN),
+            requests: Bucket::default(),
+            refusals: Bucket::default(),
+            connections: AtomicUsize::new(0),
+            arriving: AtomicUsize::new(ARRIVING_BYTES_MAX),
+        }
+    }
+
+    /// Whether its agent was found lately to be one that nobody knows.
+    pub fn is_unknown(&self, now: Timestamp) -> bool {
+        now.as_micros() < self.unknown_until.load(Ordering::Relaxed)
+    }
+
+    /// Its agent is one that nobody knows at `now`.
+    pub(super) fn note_unknown(&self, now: Timestamp) {
+        self.unknown_until.store(now.plus_seconds(UNKNOWN_SECONDS).as_micros(), Ordering::Relaxed);
+    }
+
+    /// Counts a request, or says in how many seconds the next is taken: where there were too many, or too many bad ones.
+    pub fn take(&self, allowances: &Allowances, now: Timestamp) -> Result<(), u64> {
+        self.refusals.look(allowances.refusals, now)?;
+        self.requests.take(allowances.requests, now)
+    }
+
+    /// Counts a message that could not be read, or did not verify.
+    pub fn note_refusal(&self, allowances: &Allowances, now: Timestamp) {
+        // When there are none left it is refused before it is looked at; those that were under way count no more.
+        let _ = self.refusals.take(allowances.refusals, now);
+    }
+
+    /// Lets it prove one connection more, if it may.
+    pub fn prove_one(&self) -> bool {
+        let more = |count| (count < PROVEN_CONNECTIONS_MAX).then_some(count + 1);
+        self.connections.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
+    }
+
+    /// A connection that it proved is gone.
+    pub fn prove_one_less(&self) {
+        self.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// What is left for bodies that are on their way, bytes.
+    pub const fn arriving(&self) -> &AtomicUsize {
+        &self.arriving
+    }
+
     /// What the token says.
     pub const fn token(&self) -> &AgentToken {
         &self.token
@@ -78,14 +161,13 @@ impl Passes {
         Ok(pass)
     }
 
-    fn keep(&self, digest: TokenDigest, (token, expiry): (AgentToken, Expiry)) -> Arc<Pass> {
+    fn keep(&self, digest: TokenDigest, verified: (AgentToken, Expiry)) -> Arc<Pass> {
         let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
         if kept.len() >= self.kept_max && !kept.contains_key(&digest) {
             kept.drain().for_each(|(_, pass)| pass.retired.store(true, Ordering::Release));
         }
-        let fresh = || Pass { token, expiry, keys: OnceLock::new(), retired: AtomicBool::new(false) };
         // Another request may have brought it meanwhile: there is only one pass of a token.
-        Arc::clone(kept.entry(digest).or_insert_with(|| Arc::new(fresh())))
+        Arc::clone(kept.entry(digest).or_insert_with(|| Arc::new(Pass::new(verified))))
     }
 
     /// Remembers the keys that the database was found to have for a pass, unless it was taken out since: then

@@ -56,10 +56,11 @@ impl<E: Default> Book<E> {
     }
 }
 
-/// The address as it is counted.
-fn host(address: IpAddr) -> IpAddr {
+/// The address as it is counted. An IPv6 host has a whole /64 to itself, so that is one; an IPv4 address in IPv6's notation is
+/// the IPv4 address.
+pub fn host(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
-        IpAddr::V6(address) => {
+        IpAddr::V6(address) if !address.is_loopback() => {
             let prefix = u128::MAX << (u128::BITS - IPV6_HOST_PREFIX_BITS);
             IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & prefix))
         }

@@ -92,6 +92,10 @@ fn write_connections(text: &mut Text, figures: &Figures) {
         text.gauge("pingup_tls_certificate_end_timestamp_seconds", "When the hub's certificate ends, in seconds since 1970.", ends);
     }
     text.gauge("pingup_connections_held", "Connections whose request is held open until something happens.", figures.connections_held.get());
+    text.counter("pingup_connections_evicted_total", "Connections ended without a good token, since places were short.", figures.connections_evicted.get());
+    text.counter("pingup_connections_refused_total", "Connections turned away, since their address has or opens too many.", figures.connections_refused.get());
+    text.gauge("pingup_unfinished_head_bytes", "What unfinished heads of requests take in memory.", figures.unfinished_heads.get());
+    text.counter("pingup_requests_slowed_total", "Answers held back, since whoever asked asks too often.", figures.requests_slowed.get());
 }
 
 #[rustfmt::skip]

@@ -96,6 +96,14 @@ pub struct Figures {
     pub handshakes_failed: Counter,
     /// When the certificate ends, in seconds since 1970; 0 without TLS.
     pub certificate_ends: Gauge,
+    /// Connections that were ended, unproven, since places were short.
+    pub connections_evicted: Counter,
+    /// Connections that were turned away, since their address has or opens too many.
+    pub connections_refused: Counter,
+    /// What unfinished heads of requests take in memory, bytes.
+    pub unfinished_heads: Gauge,
+    /// Answers that were held back, since whoever asked asks too often.
+    pub requests_slowed: Counter,
     /// Events told.
     pub events: Counter,
     /// Streams of events that are open.

@@ -3,8 +3,13 @@
 //! Most bodies are there, whole, when they are asked for: such a one is taken as it lies in the connection's
 //! buffer, without a copy and without a timer. Only one that has to be waited for is put under the deadlines.
 
+mod budget;
 mod kind;
 
+pub use budget::{
+    BODIES_BYTES_MAX, Budget, OPERATORS_BODIES_BYTES_MAX, SENDERS_BODIES_BYTES_MAX,
+    STRANGERS_BODIES_BYTES_MAX, Share,
+};
 pub use kind::{Kind, check_headers};
 
 use super::problem::Refusal;
@@ -12,17 +17,7 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Frame};
 use pingup_protocol::problem::ProblemType;
-use std::{
-    future::poll_fn,
-    ops::Deref,
-    pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    task::Poll,
-    time::Duration,
-};
+use std::{future::poll_fn, pin::Pin, sync::atomic::AtomicUsize, task::Poll, time::Duration};
 use tokio::time::timeout;
 
 /// How long a body may take to arrive, whole: a full batch over a line of 15 kB a second.
@@ -36,98 +31,38 @@ const ROOM_BYTES_MAX: u64 = 256 * 1024;
 /// What is read of a body that is refused for its length, so that its sender hears why.
 const DROPPED_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-/// What all bodies of callers with a token, being read or answered, may take together.
-pub const BODIES_BYTES_MAX: usize = 8 * 1024 * 1024;
-/// The same for strangers, who may only enrol: a pool of their own, so that filling it silences nobody else.
-pub const STRANGERS_BODIES_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// The same for senders of series: their bodies, those unpacked, and what is made of them until it is committed. A pool of
-/// their own too: agents must not wait for others' figures.
-pub const SENDERS_BODIES_BYTES_MAX: usize = 64 * 1024 * 1024;
-
-/// The memory for bodies, shared by all requests: this, not the number of connections, bounds what they fill.
-#[derive(Clone, Debug)]
-pub struct Budget(Arc<AtomicUsize>);
-
-impl Budget {
-    /// For callers whose token was checked.
-    pub fn known() -> Self {
-        Self::of(BODIES_BYTES_MAX)
-    }
-
-    /// For everyone else.
-    pub fn strangers() -> Self {
-        Self::of(STRANGERS_BODIES_BYTES_MAX)
-    }
-
-    /// For senders of series.
-    pub fn senders() -> Self {
-        Self::of(SENDERS_BODIES_BYTES_MAX)
-    }
-
-    pub(super) fn of(bytes: usize) -> Self {
-        Self(Arc::new(AtomicUsize::new(bytes)))
-    }
-
-    /// A share that may be taken to another thread; nothing of the budget so far.
-    pub(super) fn open(&self) -> Share<Arc<AtomicUsize>> {
-        Share { left: Arc::clone(&self.0), bytes: 0 }
-    }
-}
-
-/// What of the budget a body takes, until this is dropped.
-#[derive(Debug)]
-pub struct Share<P: Deref<Target = AtomicUsize>> {
-    left: P,
-    bytes: usize,
-}
-
-impl<P: Deref<Target = AtomicUsize>> Share<P> {
-    /// Takes more, if it is there.
-    pub(super) fn grow(&mut self, bytes: usize) -> bool {
-        // A count and nothing else: what is in the bodies is handed over by other means.
-        let taken =
-            self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes));
-        self.bytes += if taken.is_ok() { bytes } else { 0 };
-        taken.is_ok()
-    }
-
-    pub(super) const fn bytes(&self) -> usize {
-        self.bytes
-    }
-}
-
-impl<P: Deref<Target = AtomicUsize>> Drop for Share<P> {
-    fn drop(&mut self) {
-        self.left.fetch_add(self.bytes, Ordering::Relaxed);
-    }
-}
-
 /// A body on its way.
-struct Arriving<'a, B> {
+struct Arriving<'a, 'o, B> {
     body: B,
     bytes_max: usize,
     share: Share<&'a AtomicUsize>,
+    /// What it takes of its sender's own, once it has to be waited for.
+    own: Option<Share<&'o AtomicUsize>>,
     /// Its first part, as long as that is all there is.
     first: Bytes,
     /// All of it, once there was a second part.
     whole: BytesMut,
 }
 
-/// Reads a body of at most `bytes_max`, and what it takes of the budget.
-pub async fn read<B>(
+/// Reads a body of at most `bytes_max`, and what it takes of the budget. While it is on its way it also takes of what its sender
+/// has left, `own`.
+pub async fn read<'a, B>(
     body: B,
     bytes_max: usize,
-    budget: &Budget,
-) -> Result<(Bytes, Share<&AtomicUsize>), Refusal>
+    budget: &'a Budget,
+    own: Option<&AtomicUsize>,
+) -> Result<(Bytes, Share<&'a AtomicUsize>), Refusal>
 where
     B: Body<Data = Bytes> + Unpin,
 {
     if body.size_hint().lower() > bytes_max as u64 {
         return Err(too_large(bytes_max));
     }
-    let share = Share { left: &*budget.0, bytes: 0 };
-    let mut arriving = Arriving { body, bytes_max, share, first: Bytes::new(), whole: BytesMut::new() };
+    let share = budget.share();
+    let (first, whole) = (Bytes::new(), BytesMut::new());
+    let mut arriving = Arriving { body, bytes_max, share, own: None, first, whole };
     if !arriving.take_what_is_there().await? {
+        arriving.count_for(own)?;
         // In a box: few bodies come this way, and every request would have to hold the room for it.
         match Box::pin(timeout(BODY_DEADLINE, arriving.wait())).await {
             Ok(arrived) => arrived?,
@@ -158,7 +93,7 @@ pub fn is_too_large(refusal: &Refusal) -> bool {
     refusal.kind() == ProblemType::PayloadTooLarge
 }
 
-impl<B: Body<Data = Bytes> + Unpin> Arriving<'_, B> {
+impl<'o, B: Body<Data = Bytes> + Unpin> Arriving<'_, 'o, B> {
     /// Takes what comes without waiting; true if that was the end.
     async fn take_what_is_there(&mut self) -> Result<bool, Refusal> {
         // A connection begins to read a body once it was asked for it: its first "not yet" means nothing.
@@ -180,6 +115,17 @@ impl<B: Body<Data = Bytes> + Unpin> Arriving<'_, B> {
         }
     }
 
+    /// Counts what is there for its sender, and all that is still to come.
+    fn count_for(&mut self, own: Option<&'o AtomicUsize>) -> Result<(), Refusal> {
+        let Some(left) = own else { return Ok(()) };
+        let mut share = Share::of(left);
+        if !share.grow(self.share.bytes()) {
+            return Err(too_many_of_one());
+        }
+        self.own = Some(share);
+        Ok(())
+    }
+
     /// Takes the rest, and gives up on one that pauses.
     async fn wait(&mut self) -> Result<(), Refusal> {
         loop {
@@ -198,8 +144,11 @@ impl<B: Body<Data = Bytes> + Unpin> Arriving<'_, B> {
             Some(Err(_)) => return Err(Refusal::new(ProblemType::MalformedJson, "the body broke off")),
         };
         if let Ok(data) = frame.into_data() {
-            if data.len() > self.bytes_max - self.share.bytes {
+            if data.len() > self.bytes_max - self.share.bytes() {
                 return Err(too_large(self.bytes_max));
+            }
+            if self.own.as_mut().is_some_and(|own| !own.grow(data.len())) {
+                return Err(too_many_of_one());
             }
             if !self.share.grow(data.len()) {
                 return Err(too_many());
@@ -221,6 +170,11 @@ impl<B: Body<Data = Bytes> + Unpin> Arriving<'_, B> {
 
 fn too_many() -> Refusal {
     Refusal::new(ProblemType::Overloaded, "too many bodies arrive at once; try again")
+}
+
+fn too_many_of_one() -> Refusal {
+    let detail = "too many bodies of one agent arrive at once; send one after the other";
+    Refusal::new(ProblemType::RateLimited, detail).retry_after(1)
 }
 
 /// Not the sender's fault, so it may try again.

@@ -4,7 +4,8 @@
 //! ```text
 //!                         it begins ──→ parked ── a byte comes ──→ served
 //! served ── nothing to do for a look ──→ parked
-//!    └───── the answer has to wait ────→ held ──── it is there ───→ served ── it is out ──→ parked
+//!    ├───── the answer has to wait ────→ held ──── it is there ───→ served ── it is out ──→ parked
+//!    └── a head that goes no further ──→ parked ── more of it comes ──→ served
 //! ```
 //! hyper keeps two buffers of 8 KiB for each connection, busy or not; ten thousand agents, each with one connection that
 //! waits for commands and others that say something twice a minute, would fill hundreds of megabytes with them. So hyper
@@ -19,20 +20,27 @@
 //!
 //! A request that is refused before all of it came ends its connection, once the client has heard why (`linger`).
 //!
+//! A head that stays unfinished is kept without hyper too, as it came, until it may be whole. A thousand bytes of it are the connection's; of what is more,
+//! all connections have so much together, and one that finds no room is ended: heads that never end must not fill the memory.
+//!
 //! An answer without an end (a stream of events) is our turn until it ends, and the last on its line. Its reader may be
 //! silent for ever, but must take what is written; when the hub stops, one that does not is not waited for.
 
+mod counted;
 mod signals;
 #[cfg(test)]
 mod tests;
 
-use self::signals::Signals;
+use self::{
+    counted::{Counted, keep_head},
+    signals::Signals,
+};
 use super::{
     desk::{Answerer, Counter, Desk, Head, LAST},
     held::Waiting,
     line::Line,
 };
-use crate::figures::{Figures, Gauge};
+use crate::figures::Figures;
 use axum::response::Response;
 use hyper::server::conn::http1::{self, Parts};
 use hyper_util::rt::TokioIo;
@@ -61,7 +69,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// How long a client may go on sending what was refused, how much of it, and what is read of that at once.
 const LINGER_MAX: Duration = Duration::from_secs(2);
 const LINGER_BYTES_MAX: usize = 32 * 1024 * 1024;
-const LINGER_AT_ONCE: usize = 16 * 1024;
+const LINGER_AT_ONCE: usize = 4 * 1024;
 
 /// Answers one request after the other; when the hub stops (`stopping` is closed or changes), the one at hand is the
 /// last. An error: the client was too slow, or hung up in the middle.
@@ -93,13 +101,18 @@ where
                     }
                     return Ok(());
                 }
-                // Part of a request: that is hyper's to read.
+                // The next request, or what there is of it: that is hyper's to read.
                 Rest::Idle if line.has_unread() => None,
-                Rest::Idle => {
+                Rest::Idle | Rest::Unfinished => {
                     let _parked = Counted::one(&figures.connections_parked);
+                    let _head = keep_head(&figures, line.unread_bytes())?;
                     if !signals.next_request(&mut line, counter.turn.due()).await? {
                         farewell(&mut line).await;
                         return Ok(());
+                    }
+                    let is_more = matches!(rest, Rest::Unfinished);
+                    if is_more && line.unread_bytes() <= HEADER_BUFFER_BYTES_MAX && !line.may_end_head() {
+                        continue;
                     }
                     None
                 }
@@ -121,6 +134,8 @@ enum Rest {
     Over,
     /// To wait for the next request.
     Idle,
+    /// To wait for the rest of the next request's head, which hyper has looked at.
+    Unfinished,
     /// To wait for the answer to the last one.
     Held(Waiting, Head),
 }
@@ -183,7 +198,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, A: Answerer> Served<S, A> {
                 }
                 let is_busy = std::mem::replace(&mut requests, turn.requests()) != turn.requests();
                 if !stops && !is_busy && turn.is_idle() {
-                    return Poll::Ready(Ok(Rest::Idle));
+                    return Poll::Ready(Ok(Rest::Unfinished));
                 }
                 signals.look_later();
             }
@@ -239,20 +254,4 @@ async fn outlast<S: AsyncRead + Unpin>(
         Poll::Pending
     })
     .await
-}
-
-/// One more on a gauge, until this is dropped.
-struct Counted<'a>(&'a Gauge);
-
-impl<'a> Counted<'a> {
-    fn one(gauge: &'a Gauge) -> Self {
-        gauge.add(1);
-        Self(gauge)
-    }
-}
-
-impl Drop for Counted<'_> {
-    fn drop(&mut self) {
-        self.0.sub(1);
-    }
 }

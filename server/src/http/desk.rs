@@ -3,7 +3,7 @@
 
 use super::{held::Waiting, respond::Endless, turn::Turn};
 use axum::response::Response;
-use http::{HeaderMap, Method, Version, header};
+use http::{HeaderMap, Method, StatusCode, Version, header};
 use hyper::{
     Request,
     body::{Body, Incoming},
@@ -84,7 +84,9 @@ impl<A> Counter<A> {
     /// Notes how the connection goes on behind `response`.
     fn answered(&self, response: Response, has_body: bool) -> Response {
         let status = response.status();
-        self.turn.refused(has_body && (status.is_client_error() || status.is_server_error()));
+        let is_refused = status.is_client_error() || status.is_server_error();
+        // Whoever asks too often is not read to the end for courtesy.
+        self.turn.refused(has_body && is_refused && status != StatusCode::TOO_MANY_REQUESTS);
         match response.extensions().get() {
             Some(Endless) => self.turn.endless(),
             None => self.turn.answered(response.body().size_hint().exact().is_some()),

@@ -8,8 +8,8 @@
 //! header block is refused before anything looks at it.
 
 use super::{
-    Peer, Porch, desk::Answer, envelope, held, problem::Refusal, route::Gated, router::House, rules::Dialect,
-    senders,
+    Porch, desk::Answer, envelope, held, moderate::Verdict, places::Seat, problem::Refusal, route::Gated,
+    router::House, rules::Dialect, senders,
 };
 use crate::{clock::Clock, figures::Figures};
 use axum::{
@@ -24,6 +24,7 @@ use pingup_protocol::{
     limits::HEADER_BYTES_MAX,
     plain,
     problem::{MEDIA_TYPE, ProblemType},
+    time::Timestamp,
 };
 use std::{collections::HashMap, fmt, future::Future, panic::AssertUnwindSafe, sync::Arc};
 use tower::ServiceExt;
@@ -62,15 +63,20 @@ impl Dispatch {
         &self.porch.figures
     }
 
-    /// Answers a request that came from `peer`.
-    pub(super) async fn answer(self: &Arc<Self>, request: Request<Incoming>, peer: Peer) -> Answer {
+    /// Now, by the hub's clock.
+    pub(super) fn now(&self) -> Timestamp {
+        self.porch.clock.now()
+    }
+
+    /// Answers a request that came from `seat`.
+    pub(super) async fn answer(self: &Arc<Self>, request: Request<Incoming>, seat: &Arc<Seat>) -> Answer {
         let dialect = Dialect::of(&request);
         let mut response = match header_bytes(&request) {
-            ..=HEADER_BYTES_MAX => unbroken(self.pass_on(request, peer)).await,
+            ..=HEADER_BYTES_MAX => unbroken(self.pass_on(request, seat)).await,
             _ => too_large_headers().into_response(),
         };
         match held::take(&mut response) {
-            None => Answer::Now(self.finish(response, dialect)),
+            None => self.moderated(response, dialect, seat),
             Some(waiting) => {
                 let dispatch = Arc::clone(self);
                 Answer::Later(Box::pin(async move { dispatch.finish(unbroken(waiting).await, dialect) }))
@@ -83,6 +89,27 @@ impl Dispatch {
         let refusal =
             Refusal::new(ProblemType::Overloaded, "too many requests are being answered at once; try again");
         self.finish(refusal.into_response(), Dialect::Pingup)
+    }
+
+    /// An answer, at once or slowly.
+    fn moderated(self: &Arc<Self>, mut response: Response, dialect: Dialect, seat: &Seat) -> Answer {
+        let refused = response.extensions().get::<Refusal>().map(Refusal::kind);
+        let moderator = &self.porch.moderator;
+        let refuse = |refusal: Refusal| response = refusal.into_response();
+        match moderator.judge(seat, refused, || self.porch.clock.now(), refuse) {
+            Verdict::Leaves => Answer::Now(self.finish(response, dialect)),
+            Verdict::Last => {
+                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+                Answer::Now(self.finish(response, dialect))
+            }
+            Verdict::Waits(penalty) => {
+                let dispatch = Arc::clone(self);
+                Answer::Later(Box::pin(async move {
+                    penalty.served().await;
+                    dispatch.finish(response, dialect)
+                }))
+            }
+        }
     }
 
     /// What every answer has.
@@ -102,18 +129,19 @@ impl Dispatch {
         response
     }
 
-    async fn pass_on(&self, mut request: Request<Incoming>, peer: Peer) -> Response {
+    async fn pass_on(&self, mut request: Request<Incoming>, seat: &Arc<Seat>) -> Response {
         let rows = self.straight.get(request.uri().path()).map_or(&[][..], Vec::as_slice);
         match rows.iter().find(|row| row.method() == request.method()) {
             Some(row) => {
                 // On the main road nobody asks.
                 if row.rules().auth.takes_operators() {
-                    request.extensions_mut().insert(peer);
+                    request.extensions_mut().insert(seat.peer);
                 }
-                row.answer(request, &self.house).await
+                row.answer(request, seat, &self.house).await
             }
             None => {
-                request.extensions_mut().insert(peer);
+                request.extensions_mut().insert(seat.peer);
+                request.extensions_mut().insert(Arc::clone(seat));
                 // In a box: a connection on the main road need not hold the room for it.
                 let routed = self.router.clone().oneshot(request.map(Body::new));
                 Box::pin(routed).await.into_response()

@@ -7,13 +7,18 @@
 //! message of a generation of keys puts it in use. What was checked is left in the request's extensions for the
 //! handler's extractors (`auth::extract`). Remote write hears of a body that is too long when it has come, and as 400.
 //!
+//! Where the token says who comes, what that one asks is counted (429), and its connection is proven (`places`).
+//!
 //! The common case (an agent that was here before, a small body that is there) passes without a wait, a timer or a
 //! task of its own. What is rare stands in a box, so that not every request holds the room for it.
 
 use super::{
-    Peer, Porch,
+    Porch,
     body::{self, Kind, Share},
-    login, no_such_method,
+    login,
+    moderate::too_often,
+    no_such_method,
+    places::{Proof, Seat},
     problem::Refusal,
     query::Params,
     respond::Representation,
@@ -39,8 +44,8 @@ use axum::{
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use http::{Extensions, HeaderMap, Method, header};
-use pingup_protocol::{ids::AgentId, problem::ProblemType};
+use http::{HeaderMap, Method, header};
+use pingup_protocol::{ids::AgentId, problem::ProblemType, time::Timestamp};
 use std::{
     net::IpAddr,
     sync::{Arc, atomic::AtomicUsize},
@@ -70,7 +75,14 @@ pub async fn check(
         return Ok(([(header::ALLOW, "GET")], no_such_method().await).into_response());
     }
     let path = path.map_err(|_| Refusal::new(ProblemType::NotFound, "the path is not UTF-8"))?;
-    gate.pass(Some(&path), request, |request| next.run(request)).await
+    let seat = seat(&request)?;
+    gate.pass(Some(&path), request, &seat, |request| next.run(request)).await
+}
+
+/// Where the request came from: `dispatch` puts it there for rows that axum's router finds.
+fn seat(request: &Request) -> Result<Arc<Seat>, Refusal> {
+    let seat = request.extensions().get::<Arc<Seat>>();
+    seat.cloned().ok_or_else(|| Refusal::internal("a request has no seat", &"dispatch gave it none"))
 }
 
 /// Runs a handler that changes something to its end, also when its client hangs up: what follows a commit (a key
@@ -113,6 +125,14 @@ impl Known {
         }
     }
 
+    /// What is left for its bodies that are on their way, where that is bounded for each.
+    fn arriving(&self) -> Option<&AtomicUsize> {
+        match self {
+            Self::Agent(pass, _) => Some(pass.arriving()),
+            Self::Nobody | Self::Operator(..) => None,
+        }
+    }
+
     /// Lets a request without a body in. An agent that was never known has no key to answer it with.
     fn admit(self, request: &mut Request) -> Result<(), Refusal> {
         let extensions = request.extensions_mut();
@@ -141,9 +161,8 @@ struct Trying {
 }
 
 impl Trying {
-    fn of<B>(request: &http::Request<B>) -> Option<Self> {
-        let peer = request.extensions().get::<Peer>()?;
-        Some(Self { address: peer.address.ip(), method: request.method().clone() })
+    fn of<B>(seat: &Seat, request: &http::Request<B>) -> Self {
+        Self { address: seat.peer.address.ip(), method: request.method().clone() }
     }
 }
 
@@ -153,15 +172,16 @@ impl Gate {
         &self,
         path: Option<&RawPathParams>,
         request: http::Request<B>,
+        seat: &Seat,
         handler: impl FnOnce(Request) -> F,
     ) -> Result<Response, Refusal>
     where
         B: HttpBody<Data = Bytes> + Unpin,
         F: Future<Output = Response> + Send + 'static,
     {
-        let trying = self.rules.is_watched().then(|| Trying::of(&request)).flatten();
+        let trying = self.rules.is_watched().then(|| Trying::of(seat, &request));
         // The share is held until the answer is there: so long may the body be in memory.
-        let Admitted { request, share: _share, stay } = match self.admit(path, request).await {
+        let Admitted { request, share: _share, stay } = match self.admit(path, request, seat).await {
             Ok(admitted) => admitted,
             Err(refusal) => {
                 self.tell(trying, Some(&refusal));
@@ -192,9 +212,10 @@ impl Gate {
         &self,
         path: Option<&RawPathParams>,
         request: http::Request<B>,
+        seat: &Seat,
     ) -> Result<Admitted<'_>, Refusal> {
         let offer = self.check_head(&request)?;
-        let caller = self.identify(request.headers(), request.extensions()).await?;
+        let caller = self.identify(request.headers(), seat).await?;
         let stay = caller.stay();
         if let (Some(agent_id), Some(name)) = (caller.agent(), self.rules.auth.path_parameter()) {
             let mut path = path.into_iter().flat_map(RawPathParams::iter);
@@ -216,12 +237,16 @@ impl Gate {
         let budget = match caller {
             Known::Nobody => &self.porch.strangers_bodies,
             Known::Operator(..) if self.rules.dialect.is_senders() => &self.porch.senders_bodies,
-            Known::Operator(..) | Known::Agent(..) => &self.porch.bodies,
+            Known::Operator(..) => &self.porch.operators_bodies,
+            Known::Agent(..) => &self.porch.bodies,
         };
-        let read = body::read(&mut body, bytes_max, budget).await;
+        let read = body::read(&mut body, bytes_max, budget, caller.arriving()).await;
         if self.rules.dialect == Dialect::RemoteWrite && read.as_ref().is_err_and(body::is_too_large) {
             // In a box: few requests come this way.
             Box::pin(body::drop_rest(&mut body)).await;
+        }
+        if let (Err(refusal), Known::Agent(pass, _)) = (&read, &caller) {
+            self.note_refusal(pass, refusal);
         }
         let (bytes, share) = read?;
         self.admit_body(caller, bytes, &mut request).await?;
@@ -252,35 +277,43 @@ impl Gate {
         Ok(offer)
     }
 
-    async fn identify(&self, headers: &HeaderMap, extensions: &Extensions) -> Result<Known, Refusal> {
+    async fn identify(&self, headers: &HeaderMap, seat: &Seat) -> Result<Known, Refusal> {
         let token = bearer(headers);
         match self.rules.auth {
             Auth::Open => Ok(Known::Nobody),
             Auth::Enrol(_) if token.is_none() => Ok(Known::Nobody),
-            Auth::Operator(role) | Auth::Enrol(role) => self.operator(needed(token)?, role, extensions).await,
+            Auth::Operator(role) | Auth::Enrol(role) => self.operator(needed(token)?, role, seat).await,
             Auth::Dashboard(role) => {
                 let password = token.is_none().then(|| password(headers)).flatten();
-                self.operator(needed(token.or(password.as_deref()))?, role, extensions).await
+                self.operator(needed(token.or(password.as_deref()))?, role, seat).await
             }
-            Auth::Agent(_) => self.agent(self.keyring.check(needed(token)?).map_err(invalid)?).await,
+            Auth::Agent(_) => {
+                let now = self.porch.clock.now();
+                self.agent(self.keyring.check(needed(token)?, now).map_err(invalid)?, now, seat).await
+            }
             Auth::AgentOr(_, role) => {
-                let token = needed(token)?;
-                match self.keyring.check(token) {
-                    Ok(pass) => self.agent(pass).await,
+                let (token, now) = (needed(token)?, self.porch.clock.now());
+                match self.keyring.check(token, now) {
+                    Ok(pass) => self.agent(pass, now, seat).await,
                     // A fleet behind one address must not lock its operators' address.
                     Err(error) if says_agent(token) => Err(invalid(error)),
-                    Err(_) => self.operator(token, role, extensions).await,
+                    Err(_) => self.operator(token, role, seat).await,
                 }
             }
         }
     }
 
-    async fn agent(&self, pass: Arc<Pass>) -> Result<Known, Refusal> {
-        match self.keyring.standing(&pass).await? {
-            Standing::Alive(keys) => Ok(Known::Agent(pass, Some(keys))),
-            Standing::Revoked => Err(revoked(&pass.token().agent_id)),
-            Standing::Unknown => Ok(Known::Agent(pass, None)),
-        }
+    async fn agent(&self, pass: Arc<Pass>, now: Timestamp, seat: &Seat) -> Result<Known, Refusal> {
+        pass.take(self.porch.moderator.agents(), now)
+            .map_err(|seconds| too_often("requests of this agent", seconds))?;
+        let keys = match self.keyring.standing(&pass).await? {
+            Standing::Alive(keys) => Some(keys),
+            Standing::Revoked => return Err(revoked(&pass.token().agent_id)),
+            Standing::Unknown => None,
+        };
+        // Also where nobody knows the agent: nothing may tell it from one that signs badly.
+        seat.prove(|| Proof::Agent(Arc::clone(&pass)));
+        Ok(Known::Agent(pass, keys))
     }
 
     async fn admit_body(&self, caller: Known, bytes: Bytes, request: &mut Request) -> Result<(), Refusal> {
@@ -307,11 +340,10 @@ impl Gate {
                 // An agent that was never known is taken through the same work, and told the same.
                 let key = keys.as_ref().map_or_else(|| self.keyring.nobody(), |keys| keys.up());
                 let received = bytes.len();
-                let verified = verify(bytes, key).await?;
-                let (Some(_), Some(bytes)) = (keys, verified) else {
-                    let detail =
-                        "the signature does not verify with this agent's key over the canonical body";
-                    return Err(Refusal::new(ProblemType::SignatureInvalid, detail));
+                let verified = verify(bytes, key).await;
+                let bytes = match (keys, verified) {
+                    (Some(_), Ok(Some(bytes))) => bytes,
+                    (_, verified) => return Err(self.not_verified(&pass, verified.err())),
                 };
                 // Its key may have died while the body was on its way.
                 let Standing::Alive(keys) = self.keyring.standing(&pass).await? else {
@@ -325,6 +357,25 @@ impl Gate {
             }
         }
         Ok(())
+    }
+}
+
+impl Gate {
+    /// The refusal of a message that could not be read, or did not verify.
+    fn not_verified(&self, pass: &Pass, unreadable: Option<Refusal>) -> Refusal {
+        let refusal = unreadable.unwrap_or_else(|| {
+            let detail = "the signature does not verify with this agent's key over the canonical body";
+            Refusal::new(ProblemType::SignatureInvalid, detail)
+        });
+        self.note_refusal(pass, &refusal);
+        refusal
+    }
+
+    /// Counts a refusal, unless the hub is at fault, or the line.
+    fn note_refusal(&self, pass: &Pass, refusal: &Refusal) {
+        if !refusal.kind().retryable() {
+            pass.note_refusal(self.porch.moderator.agents(), self.porch.clock.now());
+        }
     }
 }
 

@@ -40,6 +40,19 @@ impl<S> Line<S> {
         }
     }
 
+    /// How much was read ahead.
+    pub(super) const fn unread_bytes(&self) -> usize {
+        self.unread.len()
+    }
+
+    /// Whether the head of a request may be whole with what was read ahead last: a line ends, and the next one is empty. What came before
+    /// was looked at then.
+    pub(super) fn may_end_head(&self) -> bool {
+        let newest = &self.unread[self.unread.len().saturating_sub(AHEAD_BYTES_MAX + b"\r\n\r\n".len())..];
+        let ends = |at: usize| newest[at..].starts_with(b"\n\n") || newest[at..].starts_with(b"\n\r\n");
+        (0..newest.len()).any(ends)
+    }
+
     /// Whether something was read ahead.
     pub(super) const fn has_unread(&self) -> bool {
         !self.unread.is_empty()
@@ -47,14 +60,17 @@ impl<S> Line<S> {
 }
 
 impl<S: AsyncRead + Unpin> Line<S> {
-    /// Reads ahead, where nothing was yet; says how many bytes, which are none when the client has hung up. Takes no
+    /// Reads ahead, behind what was read already; says how many bytes, which are none when the client has hung up. Takes no
     /// memory until something is there.
     pub(super) fn poll_read_ahead(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let mut bytes = [0; AHEAD_BYTES_MAX];
         let mut buffer = ReadBuf::new(&mut bytes);
         ready!(Pin::new(&mut self.stream).poll_read(context, &mut buffer))?;
         let filled = buffer.filled();
-        self.unread = Bytes::copy_from_slice(filled);
+        self.unread = match self.unread.is_empty() {
+            true => Bytes::copy_from_slice(filled),
+            false => Bytes::from([&self.unread, filled].concat()),
+        };
         Poll::Ready(Ok(filled.len()))
     }
 }

@@ -6,8 +6,8 @@
 //! address is locked, and a signature before that.
 
 use super::{
-    Peer,
     gate::{Gate, Known, invalid},
+    places::{Proof, Seat},
     problem::Refusal,
     respond::Endless,
 };
@@ -23,7 +23,6 @@ use crate::{
 };
 use axum::{body::Body, response::Response};
 use bytes::Bytes;
-use http::Extensions;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use pingup_protocol::{problem::ProblemType, time::Timestamp};
 use std::{
@@ -39,17 +38,9 @@ const PIECE_BYTES_MAX: usize = 64 * 1024;
 
 impl Gate {
     /// Whose token this is, if it allows what is asked for.
-    pub(super) async fn operator(
-        &self,
-        token: &str,
-        asked: Role,
-        extensions: &Extensions,
-    ) -> Result<Known, Refusal> {
+    pub(super) async fn operator(&self, token: &str, asked: Role, seat: &Seat) -> Result<Known, Refusal> {
         let (now, figures) = (self.porch.clock.now(), &self.porch.figures);
-        let Some(Peer { address, .. }) = extensions.get() else {
-            return Err(Refusal::internal("an operator's request came from nowhere", &"no peer is known"));
-        };
-        let address = address.ip();
+        let address = seat.peer.address.ip();
         let (operator, stay) = match self.keyring.operators().known(token, now) {
             Some(known) => known.map_err(|error| self.turn_away(error))?,
             // In boxes: these are the rare cases.
@@ -58,6 +49,7 @@ impl Gate {
                 None => Box::pin(self.introduce(token, address, now)).await?,
             },
         };
+        seat.prove(|| Proof::Operator);
         if !operator.role.allows(asked) {
             figures.login_refused(LoginRefusal::Role);
             let detail =

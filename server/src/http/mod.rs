@@ -18,9 +18,11 @@ mod handshake;
 pub mod held;
 mod line;
 mod login;
+pub mod moderate;
 mod multiplex;
 pub mod openapi;
 pub mod pack;
+pub mod places;
 pub mod problem;
 pub mod protobuf;
 pub mod query;
@@ -65,8 +67,12 @@ pub struct Porch {
     pub figures: Arc<Figures>,
     /// For operators' bad tokens.
     pub lockout: Arc<Lockout>,
-    /// For the bodies of all callers with a token.
+    /// For those who ask too often.
+    pub moderator: moderate::Moderator,
+    /// For the bodies of agents.
     pub bodies: body::Budget,
+    /// For the bodies of operators.
+    pub operators_bodies: body::Budget,
     /// For the bodies of those who send series.
     pub senders_bodies: body::Budget,
     /// For the bodies of everyone else.

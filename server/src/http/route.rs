@@ -8,6 +8,7 @@ use super::{
     Porch,
     body::Kind,
     gate::{self, Gate},
+    places::Seat,
     router::House,
     rules::Rules,
 };
@@ -115,11 +116,11 @@ impl Gated {
     }
 
     /// Answers a request for a path without parameters.
-    pub(super) async fn answer<B>(&self, request: http::Request<B>, house: &House) -> Response
+    pub(super) async fn answer<B>(&self, request: http::Request<B>, seat: &Seat, house: &House) -> Response
     where
         B: Body<Data = Bytes> + Unpin,
     {
         let handler = |request| (self.handler)(request, house.clone());
-        self.gate.pass(None, request, handler).await.into_response()
+        self.gate.pass(None, request, seat, handler).await.into_response()
     }
 }

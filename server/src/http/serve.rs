@@ -8,16 +8,19 @@ use super::{
     dispatch::Dispatch,
     handshake::shake,
     multiplex::{self, multiplex},
+    places::{Places, Seat, Turned},
 };
 use crate::{figures::Figures, tls::H2};
 use futures_util::TryFutureExt;
 use hyper::{Request, body::Incoming};
+use pingup_protocol::problem::{MEDIA_TYPE, Problem, ProblemType};
 use rustls::ServerConfig;
 use socket2::SockRef;
-use std::{future::Future, io, sync::Arc, time::Duration};
+use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore, watch},
+    task::AbortHandle,
 };
 
 /// How long connections get to finish what they are at when the hub stops.
@@ -27,6 +30,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How much of an answer the system holds that is not on its way yet. Left to itself it takes megabytes, and more only
 /// when a third of them is gone: a reader of 30 KB/s would seem to take nothing for longer than an answer may wait.
 const UNSENT_BYTES_MAX: u32 = 64 * 1024;
+/// When to come back for an address that has as many connections as it may have: no sooner will the hub find one idle.
+const TOO_MANY_SECONDS: u64 = 10;
 
 /// Serves the table on `listener`, over TLS if there is something to speak it with, until `shutdown`; then lets open
 /// requests finish. Returns how many connections had to be left behind.
@@ -34,17 +39,16 @@ pub async fn serve(
     listener: TcpListener,
     tls: Option<Arc<ServerConfig>>,
     dispatch: Dispatch,
-    connections_max: usize,
+    places: Arc<Places>,
     shutdown: impl Future<Output = ()>,
 ) -> usize {
-    let places = Arc::new(Semaphore::new(connections_max));
     let dispatch = Arc::new(dispatch);
     // As many requests at once as there may be connections: one each over HTTP/1.1, and no more over HTTP/2.
-    let tls = tls.map(|config| Sealed { config, places: Arc::new(Semaphore::new(connections_max)) });
+    let tls = tls.map(|config| Sealed { config, places: Arc::new(Semaphore::new(places.all())) });
     let (stop, stopping) = watch::channel(());
     tokio::pin!(shutdown);
     loop {
-        let (place, stream) = tokio::select! {
+        let (place, stream, address) = tokio::select! {
             () = &mut shutdown => break,
             accepted = accept(&listener, &places) => match accepted {
                 Ok(accepted) => accepted,
@@ -55,24 +59,55 @@ pub async fn serve(
                 }
             },
         };
-        attend(stream, tls.as_ref(), place, Arc::clone(&dispatch), stopping.clone());
+        let peer = Peer { address, is_tls: tls.is_some() };
+        match places.seat(peer, place, dispatch.now()) {
+            Ok(seat) => attend(stream, tls.as_ref(), seat, Arc::clone(&dispatch), stopping.clone()),
+            // Over TLS nothing can be said before the handshake, which would cost what is saved.
+            Err(_) if peer.is_tls => {}
+            Err(turned) => turn_away(&stream, turned),
+        }
     }
     drop((listener, stopping));
     stop.send_replace(());
     match tokio::time::timeout(DRAIN_DEADLINE, stop.closed()).await {
         Ok(()) => 0,
-        Err(_) => connections_max - places.available_permits(),
+        Err(_) => places.taken(),
     }
 }
 
-/// Waits for a free place first: beyond the limit, connections wait in the kernel's queue.
+/// Waits for a free place first: where nobody gives way, connections wait in the kernel's queue.
 async fn accept(
     listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> io::Result<(OwnedSemaphorePermit, TcpStream)> {
-    let place = Arc::clone(places).acquire_owned().await.map_err(io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
-    Ok((place, stream))
+    places: &Places,
+) -> io::Result<(OwnedSemaphorePermit, TcpStream, SocketAddr)> {
+    let place = places.free().await.ok_or_else(|| io::Error::other("there are no places any more"))?;
+    let (stream, address) = listener.accept().await?;
+    Ok((place, stream, address))
+}
+
+/// Says why, in as many bytes as fit the system's own buffer, and hangs up: no more is spent on it.
+fn turn_away(stream: &TcpStream, turned: Turned) {
+    let seconds = match turned {
+        Turned::TooMany => TOO_MANY_SECONDS,
+        Turned::TooFast(seconds) => seconds,
+    };
+    let answer = turned_away(turned, seconds);
+    // Who cannot be told will see a closed connection.
+    let _ = stream.try_write(answer.as_bytes());
+}
+
+fn turned_away(turned: Turned, seconds: u64) -> String {
+    let detail = match turned {
+        Turned::TooMany => "this address has as many connections as one may have",
+        Turned::TooFast(_) => "this address opens connections too fast",
+    };
+    let problem = Problem::new(ProblemType::RateLimited, detail);
+    let body = serde_json::to_string(&problem).unwrap_or_default();
+    format!(
+        "HTTP/1.1 429 Too Many Requests\r\ncontent-type: {MEDIA_TYPE}\r\nretry-after: {seconds}\r\ncontent-length: {}\r\n\
+         connection: close\r\n\r\n{body}",
+        body.len()
+    )
 }
 
 /// Has the system send at once and hold little.
@@ -107,23 +142,21 @@ struct Sealed {
 fn attend(
     stream: TcpStream,
     tls: Option<&Sealed>,
-    place: OwnedSemaphorePermit,
+    seat: Arc<Seat>,
     dispatch: Arc<Dispatch>,
     stopping: watch::Receiver<()>,
 ) {
-    let Ok(address) = stream.peer_addr() else { return };
     if prepare(&stream).is_err() {
         return;
     }
     let figures = Arc::clone(dispatch.figures());
     // Of this connection alone: what all count up and down together is slow.
-    let table = Arc::new(AtTable::sit(dispatch, Peer { address, is_tls: tls.is_some() }, place));
-    match tls {
+    let table = Arc::new(AtTable::sit(dispatch, Arc::clone(&seat)));
+    let conversation = match tls {
         None => go(converse(stream, answerer(table), figures, stopping)),
-        Some(tls) => {
-            tokio::spawn(begin(stream, tls.clone(), table, figures, stopping));
-        }
-    }
+        Some(tls) => tokio::spawn(begin(stream, tls.clone(), table, figures, stopping)).abort_handle(),
+    };
+    seat.give_way_by(conversation);
 }
 
 /// A connection over TLS: a task for its handshake, and one for what follows, which need not hold the room of the former.
@@ -134,50 +167,52 @@ async fn begin(
     figures: Arc<Figures>,
     mut stopping: watch::Receiver<()>,
 ) {
+    let seat = Arc::clone(&table.seat);
     let stream = match shake(stream, tls.config, &mut stopping).await {
         // In a box: it goes from hand to hand with each request.
         Ok(stream) => Box::new(stream),
         Err(error) => {
             figures.handshakes_failed.add(1);
-            return tracing::debug!(%error, peer = %table.peer.address, "no handshake");
+            return tracing::debug!(%error, peer = %seat.peer.address, "no handshake");
         }
     };
-    match stream.get_ref().1.alpn_protocol() {
+    let conversation = match stream.get_ref().1.alpn_protocol() {
         Some(H2) => {
             let asked = Arc::clone(&table);
             let overloaded = move || asked.dispatch.overloaded();
             let answerer = Arc::new(answerer(table));
             let counter = multiplex::Counter { answerer, overloaded, places: tls.places };
-            go(multiplex(stream, counter, figures, stopping));
+            go(multiplex(stream, counter, figures, stopping))
         }
         _ => go(converse(stream, answerer(table), figures, stopping)),
-    }
+    };
+    seat.give_way_by(conversation);
 }
 
 fn answerer(table: Arc<AtTable>) -> impl Answerer {
     move |request: Request<Incoming>| {
         let table = Arc::clone(&table);
-        async move { table.dispatch.answer(request, table.peer).await }
+        async move { table.dispatch.answer(request, &table.seat).await }
     }
 }
 
 /// Has a conversation take its course.
-fn go(conversation: impl Future<Output = io::Result<()>> + Send + 'static) {
+fn go(conversation: impl Future<Output = io::Result<()>> + Send + 'static) -> AbortHandle {
     // A client that hangs up or times out is its own affair.
-    tokio::spawn(conversation.inspect_err(|error| tracing::debug!(%error, "a connection ended early")));
+    let conversation = conversation.inspect_err(|error| tracing::debug!(%error, "a connection ended early"));
+    tokio::spawn(conversation).abort_handle()
 }
 
 /// The table, as one client's connection asks it; it is counted as open, and has its place, until this is dropped.
 struct AtTable {
     dispatch: Arc<Dispatch>,
-    peer: Peer,
-    _place: OwnedSemaphorePermit,
+    seat: Arc<Seat>,
 }
 
 impl AtTable {
-    fn sit(dispatch: Arc<Dispatch>, peer: Peer, place: OwnedSemaphorePermit) -> Self {
+    fn sit(dispatch: Arc<Dispatch>, seat: Arc<Seat>) -> Self {
         dispatch.figures().connections.add(1);
-        Self { dispatch, peer, _place: place }
+        Self { dispatch, seat }
     }
 }
 

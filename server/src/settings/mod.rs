@@ -7,12 +7,14 @@
 //! Refuses, in one plain line and before anything is opened: what cannot be read, keys that do not exist,
 //! values out of their range, and plain HTTP on an address that others can reach.
 
+mod limits;
 mod made;
 mod oidc;
 mod resolve;
 mod tls;
 mod words;
 
+pub use self::limits::{Limits, LimitsKeys};
 pub use self::made::{JoinTokenKeys, TokenKeys};
 pub use self::oidc::OidcKeys;
 pub use self::tls::Certificate;
@@ -119,6 +121,8 @@ pub struct Settings {
     pub master: MasterPlace,
     /// How old an agent's keys become before it is offered others; `None`: only when an operator says so.
     pub key_rotation: Option<Duration>,
+    /// What one agent, and one address, may ask.
+    pub limits: Limits,
     /// What is logged, as a filter such as `info` or `info,pingup_server::ingest=debug`.
     pub log: String,
     /// Whose tokens are taken beside the hub's own.
@@ -204,6 +208,9 @@ pub struct Layer {
     /// How old an agent's keys become before it is offered others; off: never by itself [default: 90d]
     #[arg(long, env = "PINGUP_KEY_ROTATION", value_name = "TIME")]
     pub key_rotation: Option<Period>,
+    /// What one agent, and one address, may ask.
+    #[command(flatten)]
+    pub limits: LimitsKeys,
     /// What is logged: error, warn, info, debug, trace, also by module [default: info]
     #[arg(long, env = "PINGUP_LOG", value_name = "FILTER")]
     pub log: Option<String>,
@@ -294,6 +301,7 @@ impl Layer {
             master_key_file: self.master_key_file.or(below.master_key_file),
             master_passphrase_file: self.master_passphrase_file.or(below.master_passphrase_file),
             key_rotation: self.key_rotation.or(below.key_rotation),
+            limits: self.limits.over(below.limits),
             log: self.log.or(below.log),
             token: below.token,
             join_token: below.join_token,

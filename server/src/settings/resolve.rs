@@ -59,6 +59,7 @@ impl Settings {
             )?,
             master,
             key_rotation: key_rotation(said.key_rotation)?,
+            limits: said.limits.check()?,
             log: said.log.unwrap_or_else(|| "info".to_owned()),
             oidc: oidc.map(|keys| keys.resolve(insecure_http)).transpose()?,
         };
@@ -111,7 +112,7 @@ fn sql_time(said: Option<Span>) -> Result<Duration, SettingsError> {
     Err(unusable("sql_time_max", format!("1s to 10m expected, found {found}")))
 }
 
-fn within<T: TryFrom<u64>>(
+pub(super) fn within<T: TryFrom<u64>>(
     name: &'static str,
     value: u64,
     range: RangeInclusive<u64>,

@@ -61,6 +61,12 @@ fn the_file_can_say_everything() {
         master_passphrase_file = "/run/pingup/passphrase"
         key_rotation = "30d"
         log = "warn,pingup_server=debug"
+        [limits]
+        agent_requests_per_second = 1
+        agent_refusals_per_second = 5
+        stranger_requests_per_second = 2
+        address_connections_max = 3
+        address_connections_per_second = 4
         "#,
     );
     let expected = Settings {
@@ -91,6 +97,13 @@ fn the_file_can_say_everything() {
             passphrase_file: Some("/run/pingup/passphrase".into()),
         },
         key_rotation: Some(Duration::from_secs(30 * DAY)),
+        limits: Limits {
+            agent_requests_per_second: 1,
+            agent_refusals_per_second: 5,
+            stranger_requests_per_second: 2,
+            address_connections_max: Some(3),
+            address_connections_per_second: Some(4),
+        },
         log: "warn,pingup_server=debug".to_owned(),
         oidc: None,
     };
@@ -194,6 +207,11 @@ fn values_out_of_their_range_are_refused_by_name() {
         ("enrolments_per_minute = 0", "enrolments_per_minute"),
         ("bad_tokens_per_minute = 1000001", "bad_tokens_per_minute"),
         ("key_rotation = '23h'", "key_rotation"),
+        ("[limits]\nagent_requests_per_second = 0", "agent_requests_per_second"),
+        ("[limits]\nagent_refusals_per_second = 0", "agent_refusals_per_second"),
+        ("[limits]\nstranger_requests_per_second = 1000001", "stranger_requests_per_second"),
+        ("[limits]\naddress_connections_max = 0", "address_connections_max"),
+        ("[limits]\naddress_connections_per_second = 0", "address_connections_per_second"),
         ("log = 'pingup=loud'", "log"),
         ("data_dir = ''", "data_dir"),
     ] {

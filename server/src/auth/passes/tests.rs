@@ -96,3 +96,22 @@ fn no_more_are_kept_than_there_is_room_for() {
     }
     assert!(first.keys().is_none(), "a removal could no longer tell it");
 }
+
+#[test]
+fn a_pass_proves_so_many_connections_and_counts_requests() {
+    let passes = Passes::new(10);
+    let kept = pass(&passes, &token("A")).unwrap();
+    assert_eq!((0..).take_while(|_| kept.prove_one()).count(), PROVEN_CONNECTIONS_MAX);
+    kept.prove_one_less();
+    assert!(kept.prove_one() && !kept.prove_one());
+    let per_second = |rate| Allowance::per_second(rate, 1);
+    let allowances = Allowances { requests: per_second(2), refusals: per_second(3) };
+    assert_eq!((kept.take(&allowances, NOW), kept.take(&allowances, NOW)), (Ok(()), Ok(())));
+    assert_eq!(pass(&passes, &token("A")).unwrap().take(&allowances, NOW), Err(1), "it is the same pass");
+    let other = pass(&passes, &token("B")).unwrap();
+    for _ in 0..4 {
+        other.note_refusal(&allowances, NOW);
+    }
+    assert_eq!(other.take(&allowances, NOW), Err(1), "it said too much that was bad");
+    assert_eq!(other.take(&allowances, NOW.plus_seconds(1)), Ok(()));
+}

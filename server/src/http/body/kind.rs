@@ -97,11 +97,22 @@ pub fn check_headers(headers: &HeaderMap, kind: Kind, bytes_max: usize) -> Resul
     if !kind.may_be(headers.get(header::CONTENT_ENCODING).map(HeaderValue::as_bytes)) {
         return Err(Refusal::new(ProblemType::UnsupportedMediaType, kind.packed()));
     }
-    let announced = single(headers, &header::CONTENT_LENGTH).and_then(|text| text.parse::<usize>().ok());
+    let length = single(headers, &header::CONTENT_LENGTH);
+    if length.is_none()
+        && single(headers, &header::TRANSFER_ENCODING).is_some_and(|coding| !is_chunked(coding))
+    {
+        let detail = "send the body with a Content-Length, or with Transfer-Encoding: chunked alone";
+        return Err(Refusal::new(ProblemType::UnsupportedMediaType, detail));
+    }
+    let announced = length.and_then(|text| text.parse::<usize>().ok());
     if kind != Kind::Written && announced.is_some_and(|length| length > bytes_max) {
         return Err(too_large(bytes_max));
     }
     Ok(())
+}
+
+fn is_chunked(coding: &str) -> bool {
+    coding.trim().eq_ignore_ascii_case("chunked")
 }
 
 #[cfg(test)]

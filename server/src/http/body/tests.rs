@@ -10,8 +10,8 @@ fn full(bytes: usize) -> Full<Bytes> {
 #[tokio::test]
 async fn a_body_is_read_up_to_its_limit_and_no_further() {
     let budget = Budget::known();
-    assert_eq!(read(full(8), 8, &budget).await.unwrap().0.len(), 8);
-    assert_eq!(read(full(9), 8, &budget).await.unwrap_err().kind(), ProblemType::PayloadTooLarge);
+    assert_eq!(read(full(8), 8, &budget, None).await.unwrap().0.len(), 8);
+    assert_eq!(read(full(9), 8, &budget, None).await.unwrap_err().kind(), ProblemType::PayloadTooLarge);
 }
 
 #[tokio::test]
@@ -41,7 +41,7 @@ async fn what_is_left_of_a_refused_body_is_read_up_to_a_bound() {
 async fn a_body_in_one_part_is_taken_as_it_lies() {
     let sent = Bytes::from_static(b"as it lies");
     let budget = Budget::known();
-    let (read, _share) = read(Full::new(sent.clone()), 100, &budget).await.unwrap();
+    let (read, _share) = read(Full::new(sent.clone()), 100, &budget, None).await.unwrap();
     assert_eq!(read.as_ptr(), sent.as_ptr());
 }
 
@@ -58,10 +58,10 @@ async fn a_body_in_parts_is_put_together_and_counted_as_a_whole() {
                 }
             }
         };
-        let (read, ()) = tokio::join!(read(body, bytes_max, &budget), send);
+        let (read, ()) = tokio::join!(read(body, bytes_max, &budget, None), send);
         let read = read.map(|(bytes, _)| bytes).map_err(|refusal| refusal.kind());
         assert_eq!(read, long.map(Bytes::from));
-        assert_eq!(budget.0.load(Ordering::Relaxed), BODIES_BYTES_MAX, "all of it was given back");
+        assert!(budget.share().grow(BODIES_BYTES_MAX - (2 << 20)), "all of it was given back");
     }
 }
 
@@ -69,7 +69,7 @@ async fn a_body_in_parts_is_put_together_and_counted_as_a_whole() {
 async fn a_body_that_never_ends_is_given_up() {
     let (_sender, endless) = Channel::<Bytes>::new(1);
     let budget = Budget::known();
-    let refusal = read(endless, 8, &budget).await.unwrap_err();
+    let refusal = read(endless, 8, &budget, None).await.unwrap_err();
     assert!(refusal.problem().detail.contains("30 s"), "{refusal:?}");
 }
 
@@ -82,7 +82,7 @@ async fn a_body_that_only_drips_is_given_up() {
             tokio::time::sleep(PAUSE_MAX / 2).await;
         }
     };
-    let (read, ()) = tokio::join!(read(drips, 1_000, &budget), drip);
+    let (read, ()) = tokio::join!(read(drips, 1_000, &budget, None), drip);
     let refusal = read.unwrap_err();
     assert!(refusal.problem().detail.contains("300 s"), "{refusal:?}");
 }
@@ -90,9 +90,34 @@ async fn a_body_that_only_drips_is_given_up() {
 #[tokio::test]
 async fn bodies_together_stay_within_the_budget() {
     let budget = Budget::of(10);
-    let first = read(full(8), 100, &budget).await.unwrap();
-    assert_eq!(read(full(3), 100, &budget).await.unwrap_err().kind(), ProblemType::Overloaded);
-    assert_eq!(read(full(2), 100, &budget).await.unwrap().0.len(), 2);
+    let first = read(full(8), 100, &budget, None).await.unwrap();
+    assert_eq!(read(full(3), 100, &budget, None).await.unwrap_err().kind(), ProblemType::Overloaded);
+    assert_eq!(read(full(2), 100, &budget, None).await.unwrap().0.len(), 2);
     drop(first);
-    assert_eq!(read(full(10), 100, &budget).await.unwrap().0.len(), 10);
+    assert_eq!(read(full(10), 100, &budget, None).await.unwrap().0.len(), 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn bodies_of_one_agent_that_are_on_their_way_stay_within_what_it_has() {
+    let (budget, own) = (Budget::known(), AtomicUsize::new(10));
+    let (mut sender, slow) = Channel::<Bytes>::new(1);
+    sender.send_data(Bytes::from_static(b"12345678")).await.unwrap();
+    let first = read(slow, 100, &budget, Some(&own));
+    let second = async {
+        tokio::time::sleep(PAUSE_MAX / 2).await;
+        assert_eq!(own.load(std::sync::atomic::Ordering::Relaxed), 2);
+        let (mut other, slow) = Channel::<Bytes>::new(1);
+        other.send_data(Bytes::from_static(b"123")).await.unwrap();
+        let refusal = read(slow, 100, &budget, Some(&own)).await.unwrap_err();
+        assert_eq!(refusal.kind(), ProblemType::RateLimited);
+        assert_eq!(
+            read(full(50), 100, &budget, Some(&own)).await.unwrap().0.len(),
+            50,
+            "it was there at once"
+        );
+        drop(sender);
+    };
+    let (first, ()) = tokio::join!(first, second);
+    assert_eq!(first.unwrap().0.len(), 8);
+    assert_eq!(own.load(std::sync::atomic::Ordering::Relaxed), 10, "all of it was given back");
 }

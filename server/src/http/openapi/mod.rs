@@ -248,7 +248,8 @@ fn signed_member() -> Schema {
 /// The refusals that follow from a row of the table.
 fn general_refusals(rules: &Rules) -> Vec<ProblemType> {
     use ProblemType as P;
-    let mut kinds = vec![P::NotAcceptable, P::HeadersTooLarge, P::Overloaded, P::InternalError];
+    let mut kinds =
+        vec![P::NotAcceptable, P::HeadersTooLarge, P::RateLimited, P::Overloaded, P::InternalError];
     if rules.dialect == Dialect::Pingup {
         kinds.push(P::SchemaInvalid);
     }

@@ -123,7 +123,7 @@ async fn a_token_that_is_remembered_ends_with_its_generation() {
         house.beat_as(1, HERE).await.unwrap()["credentials"]["token"].as_str().unwrap().to_owned()
     };
     let alive = async || {
-        let pass = house.keyring.check(&token).unwrap();
+        let pass = house.keyring.check(&token, house.clock.now()).unwrap();
         matches!(house.keyring.standing(&pass).await.unwrap(), KeyStanding::Alive(_))
     };
     assert!(alive().await && alive().await);
@@ -243,8 +243,9 @@ fn restarted(house: House, masters: Masters) -> House {
 #[tokio::test]
 async fn agents_get_keys_of_a_new_master_key_as_they_beat_and_then_nothing_comes_from_the_old_one() {
     let house = with_agent().await;
-    let bearer =
-        |house: &House, answer: &Value| house.keyring.check(answer["credentials"]["token"].as_str().unwrap());
+    let bearer = |house: &House, answer: &Value| {
+        house.keyring.check(answer["credentials"]["token"].as_str().unwrap(), house.clock.now())
+    };
     let house = restarted(house, masters(2, Some(1)));
     house.keyring.check_masters().await.unwrap();
     let former = Keyring::new(masters(1, None), house.sqlite.clone(), house.clock.clone());
@@ -259,7 +260,7 @@ async fn agents_get_keys_of_a_new_master_key_as_they_beat_and_then_nothing_comes
         }
     };
     let token = credentials(1).await.token;
-    let alive = async |house: &House, token: &str| match house.keyring.check(token) {
+    let alive = async |house: &House, token: &str| match house.keyring.check(token, house.clock.now()) {
         Ok(pass) => match house.keyring.standing(&pass).await.unwrap() {
             KeyStanding::Alive(keys) => Some(keys),
             _ => None,
@@ -299,7 +300,7 @@ async fn a_token_of_the_former_master_key_is_good_for_no_keys_of_the_new_one() {
     let stolen = crate::auth::token::Tokens::new(&Secret::new([1; KEY_BYTES]));
     for (generation, is_good) in [(1, true), (2, false)] {
         let forged = stolen.issue_agent(&AgentId::parse("a").unwrap(), generation, NOW).unwrap();
-        let pass = house.keyring.check(&forged).unwrap();
+        let pass = house.keyring.check(&forged, house.clock.now()).unwrap();
         let alive = matches!(house.keyring.standing(&pass).await.unwrap(), KeyStanding::Alive(_));
         assert_eq!(alive, is_good, "generation {generation}");
     }

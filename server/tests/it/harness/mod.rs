@@ -16,6 +16,7 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, Output, Stdio},
+    sync::Mutex,
     thread,
     time::{Duration, Instant},
 };
@@ -71,6 +72,8 @@ pub struct Hub {
     folder: Option<TempDir>,
     running: Option<Running>,
     environment: Vec<(String, String)>,
+    /// Every token and key that was made for a test, as text.
+    secrets: Mutex<Vec<String>>,
     /// Speaks for nobody; see [`Hub::operator`].
     pub wire: Wire,
 }
@@ -105,7 +108,7 @@ impl Hub {
         let environment =
             defaults.iter().chain(environment).map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         let wire = Wire::new(SocketAddr::from(([127, 0, 0, 1], 9)));
-        Self { folder: Some(folder), running: None, environment, wire }
+        Self { folder: Some(folder), running: None, environment, secrets: Mutex::default(), wire }
     }
 
     /// The data folder, which the hub makes.
@@ -227,7 +230,27 @@ impl Hub {
     pub fn line(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments);
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+        let said = String::from_utf8(output.stdout).unwrap().trim().to_owned();
+        match arguments {
+            ["token", ..] => self.keep_secret(&said),
+            // What names a join token is no secret; the rest of it is.
+            ["join-token", ..] => self.keep_secret(said.rsplit('_').next().unwrap()),
+            _ => {}
+        }
+        said
+    }
+
+    /// Notes a text that neither an answer nor the log may have.
+    pub fn keep_secret(&self, secret: &str) {
+        self.secrets.lock().unwrap().push(secret.to_owned());
+    }
+
+    /// Checks that `told` has none of the secrets that were made.
+    #[track_caller]
+    pub fn assert_no_secret(&self, told: &str) {
+        for secret in self.secrets.lock().unwrap().iter() {
+            assert!(!told.contains(secret.as_str()), "a secret is told: {told}");
+        }
     }
 
     /// An operator's token of that role.
@@ -249,7 +272,12 @@ impl Hub {
     pub fn register(&self, id: &str) -> agent::Agent {
         let answer = self.operator("operator").post("/api/v1/agents", &serde_json::json!({ "id": id }));
         assert_eq!(answer.status, 201, "{answer:?}");
-        agent::Agent::new(self.wire.clone(), &answer.json()["credentials"])
+        let credentials = &answer.json()["credentials"];
+        self.keep_secret(credentials["token"].as_str().unwrap());
+        for key in credentials["keys"].as_object().unwrap().values() {
+            self.keep_secret(key.as_str().unwrap());
+        }
+        agent::Agent::new(self.wire.clone(), credentials)
     }
 }
 

@@ -1,6 +1,9 @@
 //! Connections that hyper has let go of: nothing that the client sees is otherwise.
 
-use super::*;
+use super::{
+    super::counted::{HEAD_BYTES_FREE, HEADS_BYTES_MAX},
+    *,
+};
 
 #[tokio::test(start_paused = true)]
 async fn an_idle_line_is_parked_and_served_again() {
@@ -11,10 +14,13 @@ async fn an_idle_line_is_parked_and_served_again() {
         assert_eq!(client.body().await, path);
         assert_eq!(client.rests().await, (1, 0));
     }
-    // A request in two parts, of which one wakes the line.
+    // A request in two parts, each of which wakes the line.
     client.send("GET /c HT").await;
-    assert_eq!(client.rests().await, (0, 0), "hyper reads it");
-    client.send("TP/1.1\r\n\r\n").await;
+    assert_eq!(client.rests().await, (1, 0), "hyper has looked at it");
+    client.send("TP/1.1\r\n").await;
+    tokio::task::yield_now().await;
+    assert_eq!(client.figures.connections_parked.get(), 1, "that is not the end of it");
+    client.send("\r\n").await;
     assert_eq!(client.body().await, "/c");
     assert_eq!(client.rests().await, (1, 0));
     let figures = Arc::clone(&client.figures);
@@ -161,4 +167,31 @@ fn a_conversation_takes_little_room() {
     let conversation = converse(stream, Table { bell: Arc::default() }, Arc::default(), stopping);
     let bytes = size_of_val(&conversation);
     assert!(bytes <= 768, "{bytes} bytes");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_head_that_goes_no_further_is_kept_without_hyper_and_can_be_finished() {
+    let mut client = Client::new();
+    for part in ["GET /n", "ow HTTP/1.1\r\n", "x: y\r\n"] {
+        client.send(part).await;
+        assert_eq!(client.rests().await, (1, 0), "{part}");
+    }
+    assert_eq!(client.figures.unfinished_heads.get(), 0, "so little is not counted");
+    client.send(&format!("y: {}\r\n", "y".repeat(2 * HEAD_BYTES_FREE))).await;
+    assert_eq!(client.rests().await, (1, 0));
+    assert!(client.figures.unfinished_heads.get() > 2 * HEAD_BYTES_FREE as u64);
+    client.send("\r\n").await;
+    assert_eq!(client.body().await, "/now");
+    client.rests().await;
+    assert_eq!(client.figures.unfinished_heads.get(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn heads_that_never_end_do_not_fill_the_memory() {
+    let mut client = Client::new();
+    client.figures.unfinished_heads.add(HEADS_BYTES_MAX);
+    client.send("GET /now HTTP/1.1\r\n").await;
+    assert_eq!(client.rests().await, (1, 0), "a little is always room for");
+    client.send(&format!("x: {}\r\n", "x".repeat(HEAD_BYTES_FREE))).await;
+    assert_eq!(client.end().await.1, Err(io::ErrorKind::OutOfMemory));
 }

@@ -1,0 +1,41 @@
+//! What connections that rest come to together, on the hub's figures; of unfinished heads, as much as there may be.
+
+use crate::figures::{Figures, Gauge};
+use std::io;
+
+/// What unfinished heads may take together, bytes.
+pub(super) const HEADS_BYTES_MAX: u64 = 8 * 1024 * 1024;
+/// Up to where one is not counted: any honest head is there whole in a moment.
+pub(super) const HEAD_BYTES_FREE: usize = 1024;
+
+/// Room for so much of a head, if there is any.
+pub(super) fn keep_head(figures: &Figures, bytes: usize) -> io::Result<Option<Counted<'_>>> {
+    if bytes <= HEAD_BYTES_FREE {
+        return Ok(None);
+    }
+    let counted = Counted::many(&figures.unfinished_heads, bytes as u64);
+    match figures.unfinished_heads.get() {
+        ..=HEADS_BYTES_MAX => Ok(Some(counted)),
+        _ => Err(io::ErrorKind::OutOfMemory.into()),
+    }
+}
+
+/// So many more on a gauge, until this is dropped.
+pub(super) struct Counted<'a>(&'a Gauge, u64);
+
+impl<'a> Counted<'a> {
+    pub(super) fn one(gauge: &'a Gauge) -> Self {
+        Self::many(gauge, 1)
+    }
+
+    fn many(gauge: &'a Gauge, count: u64) -> Self {
+        gauge.add(count);
+        Self(gauge, count)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.sub(self.1);
+    }
+}
