@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 /// How often each is caused unless `PINGUP_REFUSALS` says otherwise; all that is said of them is shown with 1 000.
 const TIMES: usize = 20;
 /// The same of what is answered slowly on purpose.
-const SLOW_TIMES: usize = 6;
+const SLOW_TIMES: usize = 3;
 
 /// How a name is caused.
 enum Row {
