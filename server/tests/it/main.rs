@@ -41,4 +41,5 @@ mod series;
 mod sql;
 mod stall;
 mod supply;
+mod threat_model;
 mod tls;
