@@ -5,6 +5,7 @@
 
 use super::{CliError, PlaceArguments, print};
 use crate::{
+    auth::operators::store,
     clock::Clock,
     generations::{self, MasterId},
     storage::{DataFolder, DiskSpace, FolderLock, Sqlite, StorageError},
@@ -15,7 +16,7 @@ use tokio::runtime::Builder;
 
 #[derive(Subcommand)]
 pub(super) enum MasterKeyCommand {
-    /// Make a new master key; agents get keys of it as they beat. Every operator's token is void
+    /// Make a new master key; agents get keys of it as they beat. Operators' tokens stay good
     Rotate(PlaceArguments),
     /// Drop the former master key now, and the keys of agents that have none of the new one yet
     Retire(RetireArguments),
@@ -70,12 +71,21 @@ fn rotate(place: &PlaceArguments, clock: &Clock) -> Result<String, CliError> {
         }
         folder.destroy_former_master()?;
     }
+    // Before the key, so that a rotation that dies in between leaves none of them good.
+    let now = clock.now();
+    let revoked = on_records(&folder, clock, move |connection| Ok(store::revoke_former(connection, now)?))?;
     folder.rotate_master(&lock)?;
-    Ok("a new master key is in force, the former one lies beside it until no agent needs it.\n\
-        EVERY OPERATOR'S TOKEN IS VOID, those of scrapers, senders and dashboards too: make new ones with \
-        `pingup-server token create`.\n\
-        Agents go on as they are, and get keys of the new one with a heartbeat over TLS or loopback."
-        .to_owned())
+    let mut told = "a new master key is in force, the former one lies beside it until no agent needs it.\n\
+                    Agents go on as they are, and get keys of the new one with a heartbeat over TLS or loopback.\n\
+                    Operators' tokens stay good: no master key makes one without its row."
+        .to_owned();
+    if revoked > 0 {
+        told.push_str(&format!(
+            "\n{revoked} TOKENS THAT WERE MADE BEFORE TOKENS HAD ROWS ARE REVOKED, since the former key can write them: \
+             make new ones with `pingup-server token create`."
+        ));
+    }
+    Ok(told)
 }
 
 fn retire(place: &PlaceArguments, yes: bool, clock: &Clock) -> Result<String, CliError> {

@@ -301,7 +301,7 @@ mod tests {
 
     #[test]
     fn the_steps_that_ship_are_numbered_in_order_and_run() {
-        assert!(SQLITE.windows(2).all(|steps| steps[0].version < steps[1].version));
+        assert!((1..).zip(SQLITE).all(|(number, step)| step.version == number), "without gaps, from one on");
         apply(&rusqlite::Connection::open_in_memory().unwrap(), SQLITE, 0).unwrap();
     }
 }

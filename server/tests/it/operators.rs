@@ -197,6 +197,27 @@ fn tokens_that_are_older_than_their_rows_are_taken_in() {
     refused(&hub.wire.with_token(&taken).get(ASKED), 401, "token-invalid");
 }
 
+/// Known by its row, a token needs no key of the hub's; but those of before can be written by whoever has the former one.
+#[test]
+fn another_master_key_voids_only_tokens_that_the_former_could_write() {
+    let mut hub = Hub::start();
+    let (admin, former) = (hub.operator("admin"), hub.token("viewer"));
+    let theirs = forged(&hub, "theirs", now().plus_seconds(-60), Some("k"));
+    hub.stop();
+    let records = Connection::open(hub.folder().join("pingup.db")).unwrap();
+    records.execute("UPDATE operator_tokens SET is_former = 1 WHERE role = 'viewer'", []).unwrap();
+    drop(records);
+    let told = hub.line(&["master-key", "rotate"]);
+    assert!(told.contains("tokens stay good") && told.contains("1 TOKENS THAT WERE MADE BEFORE"), "{told}");
+    hub.restart();
+    let asked = |token: &str| hub.wire.with_token(token).get(ASKED);
+    asked(admin.token()).expect(200);
+    asked(&hub.token("operator")).expect(200);
+    let refusal = refused(&asked(&former), 401, "token-invalid");
+    assert!(refusal["detail"].as_str().unwrap().contains("revoked"), "{refusal}");
+    refused(&asked(&theirs), 401, "token-invalid");
+}
+
 #[test]
 fn tokens_are_made_beside_a_hub_until_there_are_too_many() {
     let hub = Hub::start();

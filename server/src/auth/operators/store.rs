@@ -154,6 +154,13 @@ pub fn revoke(
     connection.prepare_cached(&sql)?.query_row([id], read).optional()
 }
 
+/// Revokes the tokens that were made before tokens had rows, and says how many that was. There is nothing random in them:
+/// the master key and their rows are enough to write them once more.
+pub fn revoke_former(connection: &Connection, now: Timestamp) -> rusqlite::Result<usize> {
+    let sql = "UPDATE operator_tokens SET revoked_at = ?1 WHERE is_former AND revoked_at IS NULL AND expires_at > ?1";
+    connection.prepare_cached(sql)?.execute([now.as_micros()])
+}
+
 /// The ids of the tokens of this name that are good.
 pub fn named(connection: &Connection, name: &str, now: Timestamp) -> rusqlite::Result<Vec<String>> {
     let sql = "SELECT id FROM operator_tokens WHERE name = ?1 AND revoked_at IS NULL AND expires_at > ?2 ORDER BY id";
