@@ -110,7 +110,7 @@ impl Dispatch {
                 if row.rules().auth.takes_operators() {
                     request.extensions_mut().insert(peer);
                 }
-                row.answer(request, &self.house).await
+                row.answer(request, peer, &self.house).await
             }
             None => {
                 request.extensions_mut().insert(peer);

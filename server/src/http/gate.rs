@@ -70,7 +70,8 @@ pub async fn check(
         return Ok(([(header::ALLOW, "GET")], no_such_method().await).into_response());
     }
     let path = path.map_err(|_| Refusal::new(ProblemType::NotFound, "the path is not UTF-8"))?;
-    gate.pass(Some(&path), request, |request| next.run(request)).await
+    let from = request.extensions().get::<Peer>().map(|peer| peer.address.ip());
+    gate.pass(Some(&path), request, from, |request| next.run(request)).await
 }
 
 /// Runs a handler that changes something to its end, also when its client hangs up: what follows a commit (a key
@@ -148,11 +149,13 @@ impl Trying {
 }
 
 impl Gate {
-    /// Checks a request by its row's rules and passes it on to the handler; `path` are its path's parameters.
+    /// Checks a request by its row's rules and passes it on to the handler; `path` are its path's parameters,
+    /// `from` is its address.
     pub(super) async fn pass<B, F>(
         &self,
         path: Option<&RawPathParams>,
         request: http::Request<B>,
+        from: Option<IpAddr>,
         handler: impl FnOnce(Request) -> F,
     ) -> Result<Response, Refusal>
     where
@@ -161,7 +164,7 @@ impl Gate {
     {
         let trying = self.rules.is_watched().then(|| Trying::of(&request)).flatten();
         // The share is held until the answer is there: so long may the body be in memory.
-        let Admitted { request, share: _share, stay } = match self.admit(path, request).await {
+        let Admitted { request, share: _share, stay } = match self.admit(path, request, from).await {
             Ok(admitted) => admitted,
             Err(refusal) => {
                 self.tell(trying, Some(&refusal));
@@ -192,6 +195,7 @@ impl Gate {
         &self,
         path: Option<&RawPathParams>,
         request: http::Request<B>,
+        from: Option<IpAddr>,
     ) -> Result<Admitted<'_>, Refusal> {
         let offer = self.check_head(&request)?;
         let caller = self.identify(request.headers(), request.extensions()).await?;
@@ -224,7 +228,7 @@ impl Gate {
             Box::pin(body::drop_rest(&mut body)).await;
         }
         let (bytes, share) = read?;
-        self.admit_body(caller, bytes, &mut request).await?;
+        self.admit_body(caller, bytes, from, &mut request).await?;
         Ok(Admitted { request, share: Some(share), stay })
     }
 
@@ -283,7 +287,13 @@ impl Gate {
         }
     }
 
-    async fn admit_body(&self, caller: Known, bytes: Bytes, request: &mut Request) -> Result<(), Refusal> {
+    async fn admit_body(
+        &self,
+        caller: Known,
+        bytes: Bytes,
+        from: Option<IpAddr>,
+        request: &mut Request,
+    ) -> Result<(), Refusal> {
         match caller {
             Known::Nobody => {
                 strict_json(&bytes)?;
@@ -319,7 +329,7 @@ impl Gate {
                 };
                 if keys.are_unused() {
                     // In a box: it is the first message of a generation.
-                    Box::pin(self.keyring.note_use(&keys)).await?;
+                    Box::pin(self.keyring.note_use(&keys, from)).await?;
                 }
                 request.extensions_mut().insert(AgentMessage::verified(keys, bytes, received));
             }

@@ -5,7 +5,7 @@
 //! nothing but rows that are [`Gated`].
 
 use super::{
-    Porch,
+    Peer, Porch,
     body::Kind,
     gate::{self, Gate},
     router::House,
@@ -115,11 +115,11 @@ impl Gated {
     }
 
     /// Answers a request for a path without parameters.
-    pub(super) async fn answer<B>(&self, request: http::Request<B>, house: &House) -> Response
+    pub(super) async fn answer<B>(&self, request: http::Request<B>, peer: Peer, house: &House) -> Response
     where
         B: Body<Data = Bytes> + Unpin,
     {
         let handler = |request| (self.handler)(request, house.clone());
-        self.gate.pass(None, request, handler).await.into_response()
+        self.gate.pass(None, request, Some(peer.address.ip()), handler).await.into_response()
     }
 }
