@@ -197,13 +197,13 @@ pub fn number_next(connection: &Connection, agent_id: &str) -> rusqlite::Result<
 }
 
 /// A message verified under a generation: it is in use from now on, and those before it are ending. Again it changes
-/// nothing.
+/// nothing; whether it was the first is said.
 pub fn note_use(
     connection: &Connection,
     agent_id: &str,
     generation: u32,
     now: Timestamp,
-) -> rusqlite::Result<()> {
+) -> rusqlite::Result<bool> {
     let used = connection
         .prepare_cached(
             "UPDATE agent_keys SET used_at = ?3 WHERE agent_id = ?1 AND generation = ?2 AND used_at IS NULL",
@@ -216,7 +216,14 @@ pub fn note_use(
             )?
             .execute((agent_id, generation, now.plus_seconds(ENDING_SECONDS).as_micros()))?;
     }
-    Ok(())
+    Ok(used > 0)
+}
+
+/// How many generations an agent has.
+pub fn count(connection: &Connection, agent_id: &str) -> rusqlite::Result<u64> {
+    connection
+        .prepare_cached("SELECT count(*) FROM agent_keys WHERE agent_id = ?1")?
+        .query_row([agent_id], |row| row.get(0))
 }
 
 /// Ends all keys of an agent at once; how many there were.
@@ -224,9 +231,12 @@ pub fn end_all(connection: &Connection, agent_id: &str) -> rusqlite::Result<usiz
     connection.prepare_cached("DELETE FROM agent_keys WHERE agent_id = ?1")?.execute([agent_id])
 }
 
-/// Deletes those that are refused by now; how many.
-pub fn remove_ended(connection: &Connection, now: Timestamp) -> rusqlite::Result<usize> {
-    connection.prepare_cached("DELETE FROM agent_keys WHERE ends_at <= ?1")?.execute([now.as_micros()])
+/// Deletes those that are refused by now; whose they were.
+pub fn remove_ended(connection: &Connection, now: Timestamp) -> rusqlite::Result<Vec<String>> {
+    connection
+        .prepare_cached("DELETE FROM agent_keys WHERE ends_at <= ?1 RETURNING agent_id")?
+        .query_map([now.as_micros()], |row| row.get(0))?
+        .collect()
 }
 
 /// Up to `limit` agents whose newest keys are in use and were made before that moment, the oldest first.

@@ -8,13 +8,12 @@ use crate::{
     latest::LatestSample,
     registry,
     settings::Settings,
-    storage::DataFolder,
+    storage::{DataFolder, Sqlite},
     sweep::{self, Believed, Job, JobError, Sweep, TICK},
     tsdb::Judged,
 };
 use pingup_protocol::{ids::AgentId, time::Timestamp};
 use std::{convert::Infallible, sync::Arc, time::Duration};
-use tokio::task::spawn_blocking;
 
 /// Writes an agent's newest sample down, unless a newer one is.
 pub(super) const NOTE_NEWEST: sweep::latest::Upsert<(AgentId, LatestSample)> = history::note;
@@ -36,9 +35,10 @@ pub(super) fn sweep(settings: &Settings, cellar: &Cellar, common: &Common, rooms
     };
     let operators = cellar.keyring.operators().clone();
     let (keyring, folder, period) = (cellar.keyring.clone(), cellar.folder.clone(), settings.key_rotation);
+    let records = sqlite.clone();
     let tend = move |now| {
-        let (keyring, folder) = (keyring.clone(), folder.clone());
-        async move { tend_keys(&keyring, folder, now, period).await }
+        let (keyring, folder, records) = (keyring.clone(), folder.clone(), records.clone());
+        async move { tend_keys(&keyring, folder, &records, now, period).await }
     };
     let health = Arc::clone(&rooms.health);
     let examine = move || {
@@ -78,6 +78,7 @@ pub(super) fn sweep(settings: &Settings, cellar: &Cellar, common: &Common, rooms
 async fn tend_keys(
     keyring: &Keyring,
     folder: DataFolder,
+    records: &Sqlite,
     now: Timestamp,
     period: Option<Duration>,
 ) -> Result<(), JobError> {
@@ -90,7 +91,7 @@ async fn tend_keys(
         );
     }
     if is_former_idle {
-        spawn_blocking(move || folder.destroy_former_master()).await??;
+        records.write(move |connection| deeds::retire_master(connection, &folder, now)).await?;
         keyring.forget_former();
         tracing::warn!(
             "nothing comes from the former master key any more: its file was overwritten and removed"

@@ -1,14 +1,16 @@
 //! The certificate at work: opened before the databases, looked at while the hub runs, and noted for the other commands.
 
-use super::{Cellar, Common};
+use super::{Cellar, Common, deeds};
 use crate::{
     clock::Clock,
     figures::Figures,
     reach::Reach,
     settings::{Certificate, Settings},
-    storage::DataFolder,
-    tls::{Source, Tls, TlsError, names},
+    storage::{DataFolder, Sqlite, StorageError},
+    tls::{Identity, Source, Tls, TlsError, names},
 };
+use pingup_protocol::time::Timestamp;
+use rusqlite::Connection;
 use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     sync::Notify,
@@ -60,6 +62,7 @@ pub(super) fn watch(
     tracing::info!(pin = %identity.pin, ends = %identity.ends, ca_file, "TLS is spoken");
     let mut stopping = common.stopping.clone();
     let told = Arc::new(told);
+    let (sqlite, clock) = (cellar.sqlite.clone(), common.clock.clone());
     Ok(Some(async move {
         let mut ticks = interval(LOOK_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -69,17 +72,34 @@ pub(super) fn watch(
                 () = hangup.notified() => true,
                 _ = stopping.wait_for(|stopping| *stopping) => break,
             };
-            let (tls, told) = (Arc::clone(&tls), Arc::clone(&told));
+            let before = tls.identity();
+            let (looks, told) = (Arc::clone(&tls), Arc::clone(&told));
             let looking = spawn_blocking(move || {
-                if if is_asked { tls.look_again() } else { tls.look() } {
-                    told.tell(Some(&tls));
+                let is_changed = if is_asked { looks.look_again() } else { looks.look() };
+                if is_changed {
+                    told.tell(Some(&looks));
                 }
+                is_changed
             });
-            if let Err(error) = looking.await {
-                tracing::error!(%error, "looking at the certificate broke; it is tried again");
+            match looking.await {
+                Ok(true) => write_down(&sqlite, before, tls.identity(), clock.now()).await,
+                Ok(false) => {}
+                Err(error) => {
+                    tracing::error!(%error, "looking at the certificate broke; it is tried again");
+                }
             }
         }
     }))
+}
+
+/// The certificate was replaced where its files lie: what is left to the hub is to tell of it.
+async fn write_down(sqlite: &Sqlite, before: Identity, after: Identity, now: Timestamp) {
+    let work = move |connection: &Connection| {
+        Ok::<_, StorageError>(deeds::replace_certificate(connection, (&before, &after), now)?)
+    };
+    if let Err(error) = sqlite.write(work).await {
+        tracing::warn!(%error, "that the certificate was replaced could not be written down");
+    }
 }
 
 /// Where it is said what is shown.

@@ -3,7 +3,9 @@
 use crate::{
     audit::{Audit, store::record},
     commands::{self, Change, CommandsError},
-    deed::{By, TellAttempt},
+    deed::{Act, By, Deed, TellAttempt},
+    storage::{DataFolder, StorageError},
+    tls::Identity,
 };
 use pingup_protocol::time::Timestamp;
 use rusqlite::Connection;
@@ -22,6 +24,30 @@ pub(super) fn lapse(connection: &Connection, now: Timestamp) -> rusqlite::Result
         record(connection, &deed)?;
     }
     Ok(ended)
+}
+
+/// Destroys the former master key, from which nothing comes any more. The row waits for its commit meanwhile: there is
+/// none of what failed.
+pub(super) fn retire_master(
+    connection: &Connection,
+    folder: &DataFolder,
+    now: Timestamp,
+) -> Result<(), StorageError> {
+    record(connection, &Deed::new(Act::MasterKeyRetired, &By::HUB, now).with("keysEnded", 0))?;
+    folder.destroy_former_master()
+}
+
+/// Writes down that another certificate is shown.
+pub(super) fn replace_certificate(
+    connection: &Connection,
+    (before, after): (&Identity, &Identity),
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    let deed = Deed::new(Act::CertificateReplaced, &By::HUB, now)
+        .with("pin", after.pin.to_string())
+        .with("formerPin", before.pin.to_string())
+        .with("endsAt", after.ends.to_string());
+    record(connection, &deed)
 }
 
 /// Writes down how a batch ended.

@@ -20,6 +20,7 @@ mod sql_rows;
 mod written;
 
 use crate::{
+    audit,
     auth::{
         Keyring,
         oidc::{Oidc, OidcStartError},
@@ -238,7 +239,7 @@ fn open(settings: &Settings, clock: &Clock) -> Result<(Cellar, Appender), AppErr
         tracing::info!("the history of the former analytics.duckdb was taken over");
     }
     let register = Arc::new(Register::open(sqlite.clone(), &tsdb, settings.series_max_per_sender)?);
-    let keyring = Keyring::new(masters, sqlite.clone(), clock.clone());
+    let keyring = Keyring::new(masters, sqlite.clone(), clock.clone(), audit::store::record);
     let _tokens = keyring.operators().listen(&folder.sqlite_path())?;
     Ok((
         Cellar { folder, sqlite, duck, tsdb, register, parts, disk, keyring, _tokens, tls, _lock: lock },

@@ -125,7 +125,7 @@ pub(super) fn build(
         registry: Arc::new(registry),
         series,
         sql: Arc::new(sql(settings, cellar, common)),
-        tokens: Arc::new(TokensRoom::new(keyring.operators().clone(), sqlite.clone(), clock.clone())),
+        tokens: Arc::new(TokensRoom::new(keyring.operators().clone(), sqlite.clone(), clock.clone(), record)),
     }
 }
 

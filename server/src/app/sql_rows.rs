@@ -43,6 +43,7 @@ fn command(facts: CommandFacts) -> CommandNow {
         started_at: facts.started_at,
         finished_at: facts.finished_at,
         exit_code: facts.exit_code,
+        signed_by: facts.signed_by,
     }
 }
 

@@ -25,11 +25,12 @@ pub mod walk;
 pub use crate::deed::DETAIL_BYTES_MAX;
 pub use handler::Audit;
 
-use crate::deed::hex;
+use crate::deed::{Act, hex};
 use pingup_protocol::{canonical, time::Timestamp};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
+use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
 /// Bytes of a hash.
 pub const HASH_BYTES: usize = 32;
@@ -50,6 +51,7 @@ pub struct Entry {
     /// When, by the hub's clock.
     pub at: Timestamp,
     /// What was done; the list is closed, and grows with versions.
+    #[schema(schema_with = acts)]
     pub act: String,
     /// What kind of doer: operator, agent, join-token, command-line, hub, unknown.
     pub by: String,
@@ -74,6 +76,20 @@ pub struct Entry {
     #[serde(serialize_with = "as_hex")]
     #[schema(value_type = String)]
     pub hash: Hash,
+}
+
+/// The words of all acts, and what each means.
+fn acts() -> Object {
+    let words = Act::ALL.iter().map(|act| act.as_str());
+    let explained: Vec<_> =
+        Act::ALL.iter().map(|act| format!("- `{}`: {}", act.as_str(), act.what())).collect();
+    let description =
+        format!("What was done; the list is closed, and grows with versions.\n\n{}", explained.join("\n"));
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some(words))
+        .description(Some(description))
+        .build()
 }
 
 fn as_hex<S: Serializer>(hash: &Hash, serializer: S) -> Result<S::Ok, S::Error> {

@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
+    deed::Record,
     generations::{self, KeyRow, MasterId},
     http::problem::Refusal,
     storage::{Masters, Sqlite, StorageError},
@@ -80,6 +81,7 @@ pub(super) struct Inner {
     operators: Operators,
     pub(super) sqlite: Sqlite,
     pub(super) clock: Clock,
+    pub(super) record: Record,
     passes: Passes,
     /// Takes a key's place where there is none, so that an unknown agent costs what a known one does.
     nobody: Key,
@@ -92,11 +94,11 @@ impl fmt::Debug for Keyring {
 }
 
 impl Keyring {
-    /// The keyring of the hub with this master key, or these.
-    pub fn new(masters: impl Into<Masters>, sqlite: Sqlite, clock: Clock) -> Self {
+    /// The keyring of the hub with this master key, or these; what is done with keys is written down by `record`.
+    pub fn new(masters: impl Into<Masters>, sqlite: Sqlite, clock: Clock, record: Record) -> Self {
         let Masters { current, former } = masters.into();
         let master = Master::new(current);
-        let operators = Operators::new(master.tokens.clone(), sqlite.clone(), clock.clone());
+        let operators = Operators::new(master.tokens.clone(), sqlite.clone(), clock.clone(), record);
         let nobody = Key::new(&Secret::new([0; KEY_BYTES]));
         Self(Arc::new(Inner {
             master,
@@ -104,6 +106,7 @@ impl Keyring {
             operators,
             sqlite,
             clock,
+            record,
             passes: Passes::new(CACHED_TOKENS_MAX),
             nobody,
         }))

@@ -6,19 +6,53 @@
 
 use super::{keyring::Keyring, keys::AgentKeys};
 use crate::{
-    generations::{self, KeyFigures, MasterId, Offer},
+    deed::{Act, By, Deed, Who},
+    generations::{self, KeyFigures, KeyRow, MasterId, Offer},
     http::problem::Refusal,
     storage::StorageError,
 };
 use pingup_protocol::{ids::AgentId, keys::SALT_BYTES, time::Timestamp};
 use rusqlite::Connection;
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 /// Agents that are offered new keys by a sweep at once: a fleet that came in one minute is not rotated in one.
 pub const OFFERED_PER_SWEEP_MAX: usize = 64;
 
+/// Agents that the row of ends names; the others are counted.
+const ENDED_NAMED_MAX: usize = 64;
+
 /// What a generation is made of: a salt, and the master key in force.
 pub type Material = ([u8; SALT_BYTES], MasterId);
+
+/// Why an agent gets the next generation of its keys, in the audit's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// Somebody asked for it.
+    Asked,
+    /// The last one is old.
+    Age,
+    /// The last one comes from the former master key.
+    MasterKey,
+}
+
+/// That an agent is offered a generation, for the audit.
+pub fn offered<'a>(agent_id: &str, row: &KeyRow, reason: Reason, by: &'a By, now: Timestamp) -> Deed<'a> {
+    let reason = match reason {
+        Reason::Asked => "asked",
+        Reason::Age => "age",
+        Reason::MasterKey => "master-key",
+    };
+    let deed = Deed::new(Act::KeysOffered, by, now).agent(agent_id);
+    deed.with("generation", row.generation).with("reason", reason)
+}
+
+/// That generations of these agents came to their end; none where that is nothing.
+fn ended(agents: &[String], now: Timestamp) -> Option<Deed<'static>> {
+    let named: Vec<_> = agents.iter().take(ENDED_NAMED_MAX).map(String::as_str).collect();
+    let deed =
+        || Deed::new(Act::KeysEnded, &By::HUB, now).with("agentIds", named).with("count", agents.len());
+    (!agents.is_empty()).then(deed)
+}
 
 /// What follows for whoever comes with a generation's keys.
 #[derive(Debug)]
@@ -43,12 +77,24 @@ pub struct Tended {
 }
 
 impl Keyring {
-    /// A message verified with these keys: where they were only offered so far, they are in use from now on.
-    pub(crate) async fn note_use(&self, keys: &AgentKeys) -> Result<(), StorageError> {
+    /// A message verified with these keys, which came from `address`: where they were only offered so far, they are in use
+    /// from now on.
+    pub(crate) async fn note_use(
+        &self,
+        keys: &AgentKeys,
+        address: Option<IpAddr>,
+    ) -> Result<(), StorageError> {
         let (agent_id, generation, now) = (keys.agent_id().clone(), keys.generation(), self.0.clock.now());
-        let (keyring, id) = (self.clone(), agent_id.clone());
+        let (keyring, id, record) = (self.clone(), agent_id.clone(), self.0.record);
+        let by =
+            By { who: Who::Agent(agent_id.clone()), address: address.map(|address| address.to_canonical()) };
         let work = move |connection: &Connection| {
-            Ok::<_, StorageError>(generations::note_use(connection, agent_id.as_str(), generation, now)?)
+            // Two messages may both be the first, as far as their senders' keys in memory tell.
+            if generations::note_use(connection, agent_id.as_str(), generation, now)? {
+                let deed = Deed::new(Act::KeysUsed, &by, now).agent(agent_id.as_str());
+                record(connection, &deed.with("generation", generation))?;
+            }
+            Ok::<_, StorageError>(())
         };
         self.0.sqlite.write_then(work, move |()| keyring.forget(id.as_str())).await?;
         tracing::info!(agent = %keys.agent_id(), generation, "new keys are in use");
@@ -81,6 +127,9 @@ impl Keyring {
             Some(material) => generations::offer(connection, id, material, now)?,
             None => outlook.offered().map(|row| Offer { row, is_new: false }),
         };
+        if let Some(Offer { row, is_new: true }) = &next {
+            (self.0.record)(connection, &offered(id, row, Reason::MasterKey, &By::HUB, now))?;
+        }
         Ok(next.map_or(Prospect::Nothing, |offer| Prospect::Next(Box::new(offer))))
     }
 
@@ -104,15 +153,22 @@ impl Keyring {
             .map(|agent_id| Ok((agent_id, self.material()?)))
             .collect::<Result<Vec<(AgentId, Material)>, Refusal>>()
             .map_err(|_| StorageError::Folder("no random bytes to be had".to_owned()))?;
-        let keyring = self.clone();
+        let (keyring, record) = (self.clone(), self.0.record);
         let work = move |connection: &Connection| {
-            let ended = generations::remove_ended(connection, now)?;
-            let mut offered = Vec::new();
-            for (agent_id, material) in material {
-                let offer = generations::offer(connection, agent_id.as_str(), material, now)?;
-                offered.extend(offer.is_some_and(|offer| offer.is_new).then_some(agent_id));
+            let gone = generations::remove_ended(connection, now)?;
+            if let Some(deed) = ended(&gone, now) {
+                record(connection, &deed)?;
             }
-            Ok::<_, StorageError>((ended, offered))
+            let mut fresh = Vec::new();
+            for (agent_id, material) in material {
+                let id = agent_id.as_str();
+                if let Some(Offer { row, is_new: true }) = generations::offer(connection, id, material, now)?
+                {
+                    record(connection, &offered(id, &row, Reason::Age, &By::HUB, now))?;
+                    fresh.push(agent_id);
+                }
+            }
+            Ok::<_, StorageError>((gone.len(), fresh))
         };
         let told = move |(_, offered): &(usize, Vec<AgentId>)| {
             // What was ending is gone where a third was made.

@@ -213,7 +213,8 @@ fn insert(
         .with("uses", order.uses)
         .with("expiresAt", expires.to_string())
         .with("agentId", order.agent_id.as_ref().map(AgentId::as_str))
-        .with("replaces", order.replace.as_ref().map(AgentId::as_str));
+        .with("replaces", order.replace.as_ref().map(AgentId::as_str))
+        .with("rekeys", order.rekey.as_ref().map(AgentId::as_str));
     Ok(record(connection, &deed).map_err(StorageError::from)?)
 }
 

@@ -3,10 +3,12 @@
 //! `rotate` puts a new one in its place; agents get keys of it as they beat, and the former one goes when the last of them
 //! has. `retire` does not wait for them. `seal` and `unseal` leave the key as it is.
 
-use super::{CliError, PlaceArguments, print};
+use super::{CliError, PlaceArguments, print, user};
 use crate::{
+    audit::store::record,
     auth::operators::store,
     clock::Clock,
+    deed::{Act, Deed},
     generations::{self, MasterId},
     storage::{DataFolder, DiskSpace, FolderLock, Sqlite, StorageError},
 };
@@ -41,7 +43,7 @@ pub(super) fn run(command: MasterKeyCommand, clock: &Clock) -> Result<(), CliErr
         MasterKeyCommand::Retire(RetireArguments { yes, place }) => print(&retire(&place, yes, clock)?),
         MasterKeyCommand::Seal(place) => {
             let (folder, lock) = alone(&place)?;
-            folder.seal_master(&lock)?;
+            change(&folder, clock, Act::MasterKeySealed, move |folder| folder.seal_master(&lock))?;
             print(&format!(
                 "sealed: {} opens with the passphrase alone; keep both, without either nobody is known any more",
                 folder.master_path().display()
@@ -49,7 +51,7 @@ pub(super) fn run(command: MasterKeyCommand, clock: &Clock) -> Result<(), CliErr
         }
         MasterKeyCommand::Unseal(place) => {
             let (folder, lock) = alone(&place)?;
-            folder.unseal_master(&lock)?;
+            change(&folder, clock, Act::MasterKeyUnsealed, move |folder| folder.unseal_master(&lock))?;
             print(&format!("the seal is off: whoever reads {} has the key", folder.master_path().display()))
         }
     }
@@ -69,12 +71,12 @@ fn rotate(place: &PlaceArguments, clock: &Clock) -> Result<String, CliError> {
                  have beaten, or drop it with `pingup-server master-key retire`"
             )));
         }
-        folder.destroy_former_master()?;
+        retire_former(&folder, clock, current)?;
     }
     // Before the key, so that a rotation that dies in between leaves none of them good.
     let now = clock.now();
     let revoked = on_records(&folder, clock, move |connection| Ok(store::revoke_former(connection, now)?))?;
-    folder.rotate_master(&lock)?;
+    change(&folder, clock, Act::MasterKeyRotated, move |folder| folder.rotate_master(&lock).map(drop))?;
     let mut told = "a new master key is in force, the former one lies beside it until no agent needs it.\n\
                     Agents go on as they are, and get keys of the new one with a heartbeat over TLS or loopback.\n\
                     Operators' tokens stay good: no master key makes one without its row."
@@ -91,25 +93,47 @@ fn rotate(place: &PlaceArguments, clock: &Clock) -> Result<String, CliError> {
 fn retire(place: &PlaceArguments, yes: bool, clock: &Clock) -> Result<String, CliError> {
     let (folder, lock) = alone(place)?;
     let current = MasterId::of(&folder.masters(&lock)?.current);
-    let left = on_records(&folder, clock, move |connection| {
-        Ok(match yes {
-            true => generations::end_others(connection, current)? as u64,
-            false => generations::count_of_others(connection, current)?,
-        })
-    })?;
-    match yes {
-        true => {
-            folder.destroy_former_master()?;
-            Ok(format!(
-                "the former master key is overwritten and gone, and {left} keys of agents with it; agents without others \
-                 come back by `pingup-server join-token create --rekey ID`"
-            ))
-        }
-        false => Err(CliError::Failed(format!(
+    if !yes {
+        let count = move |connection: &Connection| Ok(generations::count_of_others(connection, current)?);
+        let left = on_records(&folder, clock, count)?;
+        return Err(CliError::Failed(format!(
             "nothing was changed; the same with --yes ends {left} keys of agents, and agents without others need \
              `pingup-server join-token create --rekey ID` each"
-        ))),
+        )));
     }
+    let left = retire_former(&folder, clock, current)?;
+    Ok(format!(
+        "the former master key is overwritten and gone, and {left} keys of agents with it; agents without others come \
+         back by `pingup-server join-token create --rekey ID`"
+    ))
+}
+
+/// Ends what comes from another master key than this one, and destroys the former; how many keys that ended.
+fn retire_former(folder: &DataFolder, clock: &Clock, current: MasterId) -> Result<u64, CliError> {
+    let (by, now, files) = (user::by(), clock.now(), folder.clone());
+    on_records(folder, clock, move |connection| {
+        let ended = generations::end_others(connection, current)? as u64;
+        record(connection, &Deed::new(Act::MasterKeyRetired, &by, now).with("keysEnded", ended))?;
+        files.destroy_former_master()?;
+        Ok(ended)
+    })
+}
+
+/// Does something with the key's file, and writes it down: the row waits for its commit meanwhile. So there is none of what
+/// failed; of what was done there is none if the machine dies between the two.
+fn change(
+    folder: &DataFolder,
+    clock: &Clock,
+    act: Act,
+    work: impl FnOnce(&DataFolder) -> Result<(), StorageError> + Send + 'static,
+) -> Result<(), CliError> {
+    // Records without a key would be taken for a loss.
+    folder.master_form()?;
+    let (by, now, files) = (user::by(), clock.now(), folder.clone());
+    on_records(folder, clock, move |connection| {
+        record(connection, &Deed::new(act, &by, now))?;
+        work(&files)
+    })
 }
 
 /// The folder, with no hub on it.

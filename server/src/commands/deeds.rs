@@ -1,26 +1,44 @@
 //! What is done with commands, in the audit's words. Of parameters there is a digest: they may hold what nobody is to
 //! read, and whoever knows them can tell that they are the same.
 
-use super::{BatchOrder, BatchView, Change, CommandView, Order};
+use super::{BatchOrder, BatchView, Change, CommandView, Order, SignedBatch};
 use crate::deed::{Act, By, Deed, digest};
 use pingup_protocol::{
     command::{CommandStatus, ResultBody},
     ids::AgentId,
+    order::Signature,
     time::Timestamp,
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, slice};
 
 /// Commands that the row of a lapse names; the others are counted.
 const LAPSED_NAMED_MAX: usize = 64;
 
 /// A command for one agent.
 pub(super) fn queued<'a>(view: &CommandView, order: &Order, by: &'a By) -> Deed<'a> {
-    Deed::new(Act::CommandQueued, by, view.created_at)
+    let deed = Deed::new(Act::CommandQueued, by, view.created_at)
         .agent(view.agent_id.as_str())
         .on(&view.command_id)
         .with("action", view.action.as_str())
         .with("paramsSha256", digest(order.task.params.as_bytes()))
-        .with("expiresAt", view.expires_at.to_string())
+        .with("expiresAt", view.expires_at.to_string());
+    signed(
+        deed,
+        view.signed_by.as_deref(),
+        order.signed.as_ref().map(|order| slice::from_ref(&order.signature)),
+    )
+}
+
+/// By whose word, and by which of their orders: SHA-256 of the signature's bytes, of a batch of all, in the order of the
+/// agents' ids.
+fn signed<'a>(deed: Deed<'a>, by: Option<&str>, signatures: Option<&[Signature]>) -> Deed<'a> {
+    match by.zip(signatures) {
+        Some((by, signatures)) => {
+            let bytes: Vec<u8> = signatures.iter().flat_map(Signature::as_bytes).copied().collect();
+            deed.with("signedBy", by).with("orderSha256", digest(&bytes))
+        }
+        None => deed,
+    }
 }
 
 /// A command for many: one row, whatever their number.
@@ -31,14 +49,15 @@ pub(super) fn batch_queued<'a>(
     by: &'a By,
 ) -> Deed<'a> {
     let ids: Vec<_> = agents.iter().map(|queued| queued.agent_id.as_str()).collect();
-    Deed::new(Act::BatchQueued, by, view.created_at)
+    let deed = Deed::new(Act::BatchQueued, by, view.created_at)
         .on(&view.batch_id)
         .with("action", view.action.as_str())
         .with("paramsSha256", digest(order.task.params.as_bytes()))
         .with("agents", agents.len())
         .with("agentsSha256", digest(ids.join("\n").as_bytes()))
         .with("leftOut", view.left_out_count)
-        .with("expiresAt", view.expires_at.to_string())
+        .with("expiresAt", view.expires_at.to_string());
+    signed(deed, view.signed_by.as_deref(), order.signed.as_ref().map(SignedBatch::signatures))
 }
 
 /// Taken back, or asked for: `view` is as it is now.

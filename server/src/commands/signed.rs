@@ -54,6 +54,11 @@ impl SignedBatch {
         self.expires_at
     }
 
+    /// All signatures, in the order of the agents' ids.
+    pub fn signatures(&self) -> &[Signature] {
+        &self.signatures
+    }
+
     /// The order to the agent at `place` among those who were asked.
     pub fn to_agent(&self, place: usize) -> Option<Order> {
         let Self { key_id, nonce, expires_at, signatures } = self;

@@ -63,7 +63,12 @@ impl House {
     fn new() -> Self {
         let scratch = Scratch::new();
         let (sqlite, clock) = (scratch.sqlite(), Clock::fixed(NOW));
-        let keyring = Keyring::new(Secret::new([1; KEY_BYTES]), sqlite.clone(), clock.clone());
+        let keyring = Keyring::new(
+            Secret::new([1; KEY_BYTES]),
+            sqlite.clone(),
+            clock.clone(),
+            crate::audit::store::record,
+        );
         let (stop, stopping) = watch::channel(false);
         let neighbours = Neighbours {
             standing: |_, id| {

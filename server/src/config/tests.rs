@@ -66,7 +66,12 @@ impl House {
 
     /// The agent `a` as a caller, and the key that the hub answers it with.
     async fn agent(&self) -> (Caller, Key) {
-        let keyring = Keyring::new(Secret::new([1; KEY_BYTES]), self.sqlite.clone(), self.clock.clone());
+        let keyring = Keyring::new(
+            Secret::new([1; KEY_BYTES]),
+            self.sqlite.clone(),
+            self.clock.clone(),
+            crate::audit::store::record,
+        );
         let agent_id = AgentId::parse("a").unwrap();
         let fresh = keyring.fresh(&agent_id, 1).unwrap();
         let row = fresh.row.clone();

@@ -167,7 +167,8 @@ impl Trying {
 }
 
 impl Gate {
-    /// Checks a request by its row's rules and passes it on to the handler; `path` are its path's parameters.
+    /// Checks a request by its row's rules and passes it on to the handler; `path` are its path's parameters, `seat` is where
+    /// it came from.
     pub(super) async fn pass<B, F>(
         &self,
         path: Option<&RawPathParams>,
@@ -249,7 +250,7 @@ impl Gate {
             self.note_refusal(pass, refusal);
         }
         let (bytes, share) = read?;
-        self.admit_body(caller, bytes, &mut request).await?;
+        self.admit_body(caller, bytes, seat.peer.address.ip(), &mut request).await?;
         Ok(Admitted { request, share: Some(share), stay })
     }
 
@@ -316,7 +317,13 @@ impl Gate {
         Ok(Known::Agent(pass, keys))
     }
 
-    async fn admit_body(&self, caller: Known, bytes: Bytes, request: &mut Request) -> Result<(), Refusal> {
+    async fn admit_body(
+        &self,
+        caller: Known,
+        bytes: Bytes,
+        from: IpAddr,
+        request: &mut Request,
+    ) -> Result<(), Refusal> {
         match caller {
             Known::Nobody => {
                 strict_json(&bytes)?;
@@ -351,7 +358,7 @@ impl Gate {
                 };
                 if keys.are_unused() {
                     // In a box: it is the first message of a generation.
-                    Box::pin(self.keyring.note_use(&keys)).await?;
+                    Box::pin(self.keyring.note_use(&keys, Some(from))).await?;
                 }
                 request.extensions_mut().insert(AgentMessage::verified(keys, bytes, received));
             }

@@ -69,7 +69,7 @@ impl Gate {
         now: Timestamp,
     ) -> Result<(Operator, Stay), Refusal> {
         self.listen_to(address, now)?;
-        match self.keyring.operators().introduce(token).await {
+        match self.keyring.operators().introduce(token, address).await {
             Ok(introduced) => Ok(introduced),
             Err(IntroduceError::Storage(error)) => Err(error.into()),
             Err(IntroduceError::Token(error)) => {

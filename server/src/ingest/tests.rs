@@ -41,7 +41,8 @@ struct Hub {
 
 /// The keys of agent `a`, enrolled the way the registry does it.
 async fn enrol(sqlite: &Sqlite, clock: &Clock) -> Arc<AgentKeys> {
-    let keyring = Keyring::new(Secret::new([7; KEY_BYTES]), sqlite.clone(), clock.clone());
+    let keyring =
+        Keyring::new(Secret::new([7; KEY_BYTES]), sqlite.clone(), clock.clone(), crate::audit::store::record);
     let agent_id = AgentId::parse("a").unwrap();
     let row = keyring.fresh(&agent_id, 1).unwrap().row;
     let insert = move |connection: &rusqlite::Connection| {

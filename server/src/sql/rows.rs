@@ -70,6 +70,7 @@ pub struct CommandNow {
     pub started_at: Option<Timestamp>,
     pub finished_at: Option<Timestamp>,
     pub exit_code: Option<i64>,
+    pub signed_by: Option<String>,
 }
 
 /// Tells agents, each once.
@@ -241,6 +242,7 @@ fn of_commands(commands: &[CommandNow]) -> Result<RecordBatch, ArrowError> {
         moment(|command| command.started_at),
         moment(|command| command.finished_at),
         number(|command| command.exit_code),
+        text(|command| command.signed_by.as_deref()),
     ];
     RecordBatch::try_new(Arc::clone(&COMMANDS), columns)
 }

@@ -44,6 +44,7 @@ pub(super) static COMMANDS: LazyLock<SchemaRef> = LazyLock::new(|| {
     fields.extend(["created_at", "expires_at", "delivered_at"].map(moment));
     fields.extend(["cancel_asked_at", "started_at", "finished_at"].map(moment));
     fields.push(nullable("exit_code", DataType::Int64));
+    fields.push(nullable("signed_by", DataType::Utf8));
     Arc::new(Schema::new(fields))
 });
 
@@ -95,7 +96,10 @@ impl View {
         match self {
             Self::Metrics => "agent_id, timestamp, status, cpu, ram, disk, latency, further".to_owned(),
             Self::Discovery => {
-                format!("agent_id, timestamp, duration, host_count, from_json(hosts, '{HOSTS}') AS hosts")
+                format!(
+                    "agent_id, timestamp, duration, host_count, from_json(hosts, '{HOSTS}') AS hosts,
+                     from_json(networks, '[\"VARCHAR\"]') AS networks"
+                )
             }
             Self::AgentsCurrent | Self::Commands => "*".to_owned(),
         }

@@ -3,13 +3,14 @@
 use super::{Made, TokenBody, TokenView};
 use crate::{
     auth::{
-        Operator, OperatorBody, Operators, Stay,
+        Operator, OperatorBody, Operators, Role, Stay,
         operators::{
             Fresh,
             store::{self, CreateError, Maker, Row},
         },
     },
     clock::Clock,
+    deed::{Act, By, Record},
     http::{
         cursor,
         problem::Refusal,
@@ -33,12 +34,13 @@ pub struct TokensRoom {
     operators: Operators,
     sqlite: Sqlite,
     clock: Clock,
+    record: Record,
 }
 
 impl TokensRoom {
-    /// The room over these records.
-    pub const fn new(operators: Operators, sqlite: Sqlite, clock: Clock) -> Self {
-        Self { operators, sqlite, clock }
+    /// The room over these records; what is done is written down by `record`.
+    pub const fn new(operators: Operators, sqlite: Sqlite, clock: Clock, record: Record) -> Self {
+        Self { operators, sqlite, clock, record }
     }
 
     fn view(&self, row: Row, now: Timestamp) -> TokenView {
@@ -64,17 +66,15 @@ pub async fn list(State(room): State<Arc<TokensRoom>>, params: Params) -> Result
 /// `POST /api/v1/tokens`. 201: its row is on disk, and it opens doors.
 pub async fn create(
     State(room): State<Arc<TokensRoom>>,
-    operator: Operator,
+    by: By,
     stay: Stay,
     body: OperatorBody,
 ) -> Result<Response, Refusal> {
     let TokenBody { role, name, ttl_seconds } = body.read()?;
-    if !operator.role.allows(role) {
-        let detail = format!(
-            "a token of the role {} makes none of the role {}",
-            operator.role.as_str(),
-            role.as_str()
-        );
+    let own = by.who.role();
+    if !own.is_some_and(|own| own.allows(role)) {
+        let own = own.map(Role::as_str).unwrap_or_default();
+        let detail = format!("a token of the role {own} makes none of the role {}", role.as_str());
         return Err(Refusal::new(ProblemType::ScopeDenied, detail));
     }
     let now = room.clock.now();
@@ -82,15 +82,17 @@ pub async fn create(
     let seconds = ttl_seconds.unwrap_or(role.ttl_seconds());
     let fresh = Fresh::write(room.operators.tokens(), whose, seconds, now)
         .map_err(|error| Refusal::internal("an operator's token could not be made", &error))?;
-    let made_by = Maker { name: operator.name.clone(), token_id: stay.token_id().map(str::to_owned) };
+    let made_by = Maker { name: by.name().to_owned(), token_id: stay.token_id().map(str::to_owned) };
     let row = Row::new(&fresh.token, fresh.digest(), Some(made_by));
+    let (record, operator) = (room.record, by.name().to_owned());
     let work = move |connection: &Connection| {
         store::create(connection, &row, now)?;
+        record(connection, &row.deed(Act::TokenCreated, &by, now))?;
         Ok::<_, CreateError>(row)
     };
     let row = room.sqlite.write(work).await?;
     room.operators.heed(&row);
-    tracing::info!(token = row.id, role = role.as_str(), name = ?row.name, operator = ?operator.name, "token made");
+    tracing::info!(token = row.id, role = role.as_str(), name = ?row.name, ?operator, "token made");
     Ok(respond::json(StatusCode::CREATED, &Made { token: room.view(row, now), bearer: fresh.text }))
 }
 
@@ -98,19 +100,24 @@ pub async fn create(
 pub async fn revoke(
     State(room): State<Arc<TokensRoom>>,
     Path(id): Path<String>,
-    operator: Operator,
+    by: By,
 ) -> Result<Response, Refusal> {
-    let (now, by) = (room.clock.now(), operator.name.clone());
+    let (now, record, operator) = (room.clock.now(), room.record, by.name().to_owned());
     let asked = id.clone();
     let work = move |connection: &Connection| {
-        Ok::<_, StorageError>(store::revoke(connection, &asked, Some(&by), now)?)
+        let revoked = store::revoke(connection, &asked, Some(by.name()), now)?;
+        // Again is no deed.
+        if let Some((row, true)) = &revoked {
+            record(connection, &row.deed(Act::TokenRevoked, &by, now))?;
+        }
+        Ok::<_, StorageError>(revoked.map(|(row, _)| row))
     };
     let Some(row) = room.sqlite.write(work).await? else {
         let detail = format!("there is no token {id:?}; GET /api/v1/tokens lists those there are");
         return Err(Refusal::new(ProblemType::NotFound, detail));
     };
     room.operators.heed(&row);
-    tracing::info!(token = row.id, name = ?row.name, operator = ?operator.name, "token revoked");
+    tracing::info!(token = row.id, name = ?row.name, ?operator, "token revoked");
     Ok(respond::json(StatusCode::OK, &room.view(row, now)))
 }
 

@@ -1,6 +1,7 @@
 //! What is done to a hub is written down: by whom, from where, what came of it; and whoever looks can tell whether that
 //! record is whole.
 
+mod acts;
 mod cli;
 mod killed;
 mod refused;

@@ -73,6 +73,10 @@ fn a_providers_tokens_open_the_operators_doors_by_their_roles() {
     refused(&elsewhere.get(agents), 401, "token-invalid");
     let told = refused(&unsigned.get(agents), 401, "token-invalid");
     assert!(told["detail"].as_str().unwrap().contains("signature"), "{told}");
+    let rows = admin.get("/api/v1/audit?who=oidc:ada").expect(200)["items"].as_array().unwrap().clone();
+    let acts: Vec<_> = rows.iter().map(|row| row["act"].as_str().unwrap()).collect();
+    assert_eq!(acts, ["config.set", "agent.registered"]);
+    assert!(rows.iter().all(|row| row["by"] == "operator" && row["role"] == "admin"), "{rows:#?}");
     // The hub's own tokens are what they were, and agents' doors ask no provider.
     hub.operator("viewer").get(agents).expect(200);
     assert_eq!((provider.asked(DISCOVERY), provider.asked(KEYS)), (1, 1));

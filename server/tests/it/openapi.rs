@@ -1,7 +1,8 @@
 //! The description of the API says what the API does.
 
 use crate::harness::Hub;
-use serde_json::Value;
+use pingup_server::deed::Act;
+use serde_json::{Value, json};
 
 #[test]
 fn every_route_is_described_with_its_refusals() {
@@ -31,6 +32,19 @@ fn every_route_is_described_with_its_refusals() {
     let described: usize =
         document["paths"].as_object().unwrap().values().map(|path| path.as_object().unwrap().len()).sum();
     assert_eq!(described, pingup_server::http::router::table().len(), "and nothing else is");
+}
+
+#[test]
+fn every_act_of_the_audit_is_named_and_explained() {
+    let hub = Hub::start();
+    let document = hub.wire.get("/api/v1/openapi.json").expect(200);
+    let told = &document["components"]["schemas"]["Entry"]["properties"]["act"];
+    let words: Vec<_> = Act::ALL.iter().map(|act| act.as_str()).collect();
+    assert_eq!(told["enum"], json!(words), "{told}");
+    for act in Act::ALL {
+        let line = format!("- `{}`: {}", act.as_str(), act.what());
+        assert!(told["description"].as_str().unwrap().lines().any(|told| told == line), "{line}");
+    }
 }
 
 #[test]

@@ -23,7 +23,7 @@ fn stolen_key(hub: &Hub) -> Tokens {
 }
 
 /// A token that such a thief writes: it has no row.
-fn forged(hub: &Hub, id: &str, made_at: Timestamp, key: Option<&str>) -> String {
+pub fn forged(hub: &Hub, id: &str, made_at: Timestamp, key: Option<&str>) -> String {
     let operator = Operator { name: "thief".to_owned(), role: Role::Admin };
     let token = OperatorToken { id: id.to_owned(), operator, made_at, expires_at: now().plus_seconds(3_600) };
     stolen_key(hub).issue_operator(&token, key).unwrap()

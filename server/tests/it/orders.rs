@@ -5,12 +5,14 @@ use crate::{
     end_to_end::Program,
     harness::{Hub, PATIENCE, eventually, program, refused, wire::Wire},
 };
+use base64::{Engine, engine::general_purpose::STANDARD};
 use pingup_protocol::{
     ids::AgentId,
     keys::{KEY_BYTES, Secret},
     order::{Asked, Order, PrivateKey},
     time::Timestamp,
 };
+use pingup_server::deed::digest;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use std::{
@@ -150,6 +152,27 @@ fn orders_of_the_command_line_run_once_for_one_agent_and_for_many() {
     order.verify(&asked).unwrap();
     assert_eq!(order.key_id.to_string(), laptop.key_id());
     assert_eq!(operator.post("/api/v1/commands", &body).expect(200)["batchId"], batch["batchId"]);
+
+    let audited = |act: &str| {
+        let path = format!("/api/v1/audit?limit=1&act={act}");
+        hub.operator("admin").get(&path).expect(200)["items"][0]["detail"].clone()
+    };
+    // The signatures stand in the body in the order of its agents; they are digested in that of the ids.
+    let signatures = body["order"]["signatures"].as_array().unwrap();
+    let mut pairs: Vec<_> = body["agentIds"].as_array().unwrap().iter().zip(signatures).collect();
+    pairs.sort_by_key(|(agent, _)| agent.as_str().unwrap().to_owned());
+    let bytes = pairs.iter().flat_map(|(_, text)| STANDARD.decode(text.as_str().unwrap()).unwrap());
+    let detail = audited("batch.queued");
+    assert_eq!(detail["signedBy"], json!(laptop.key_id()));
+    assert_eq!(detail["orderSha256"], json!(digest(&bytes.collect::<Vec<_>>())));
+    let detail = audited("command.queued");
+    assert_eq!(detail["signedBy"], json!(laptop.key_id()));
+    assert_eq!(detail["orderSha256"].as_str().unwrap().len(), 64);
+    let rows = hub.operator("viewer").post(
+        "/api/v1/sql",
+        &json!({"query": format!("SELECT DISTINCT signed_by FROM commands WHERE command_id = '{first}'")}),
+    );
+    assert_eq!(rows.expect(200)["rows"], json!([[laptop.key_id()]]));
 
     // And what nobody signed: harmless, or not at all.
     let ping = queued(&operator, &json!({"agentId": ids[0], "action": "ping"}));

@@ -43,7 +43,7 @@ impl Scene {
         }
         let hosts = json!([{"ip": "10.0.0.1", "latency": 1.5, "ports": [22, 80], "hostname": "router"},
                            {"ip": "fe80::1", "ports": []}]);
-        let discovery = json!({"hosts": hosts, "duration": 1200});
+        let discovery = json!({"hosts": hosts, "duration": 1200, "networks": ["10.0.0.0/24"]});
         let scan = json!({"agentId": "A", "timestamp": begin, "discovery": discovery});
         agents[0].post("/api/v1/discovery", &scan).expect(200);
         let operator = hub.operator("operator");
@@ -107,7 +107,7 @@ fn what_agents_sent_is_seen_as_it_was_sent() {
         {"ip": "10.0.0.1", "latency": 1.5, "ports": [22, 80], "hostname": "router", "mac": null},
         {"ip": "fe80::1", "latency": null, "ports": [], "hostname": null, "mac": null},
     ]);
-    assert_eq!(scan, json!([["A", at(0), 1200.0, 2, hosts]]));
+    assert_eq!(scan, json!([["A", at(0), 1200.0, 2, hosts, ["10.0.0.0/24"]]]));
     let agents = scene
         .rows("SELECT agent_id, name, status, labels, latest_at, cpu FROM agents_current ORDER BY agent_id");
     let expected = json!([
@@ -137,8 +137,9 @@ fn a_command_that_is_over_has_its_exit_code() {
     let result = json!({"agentId": "A", "timestamp": now(), "commandId": id, "commandSeq": 1, "status": "failed",
                         "exitCode": 3, "output": "secret words", "startedAt": scene.begin, "finishedAt": now()});
     agent.post(&format!("/api/v1/commands/{id}/result"), &result).expect(200);
-    let query = format!("SELECT status, exit_code, started_at FROM commands WHERE command_id = '{id}'");
-    assert_eq!(scene.rows(&query), json!([["failed", 3, scene.begin]]));
+    let query =
+        format!("SELECT status, exit_code, started_at, signed_by FROM commands WHERE command_id = '{id}'");
+    assert_eq!(scene.rows(&query), json!([["failed", 3, scene.begin, null]]));
     for view in ["metrics", "discovery", "agents_current", "commands"] {
         let answer = scene.ask(&format!("FROM {view}"));
         assert_eq!(answer.status, 200);

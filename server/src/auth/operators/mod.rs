@@ -39,6 +39,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
+    deed::{By, Record, Who},
     storage::{Sqlite, StorageError, Watch},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -46,6 +47,7 @@ use pingup_protocol::{enrol::is_token_id, time::Timestamp};
 use rusqlite::Connection;
 use std::{
     fmt,
+    net::IpAddr,
     path::Path,
     sync::{
         Arc, PoisonError, RwLock,
@@ -162,6 +164,7 @@ struct Inner {
     tokens: Tokens,
     sqlite: Sqlite,
     clock: Clock,
+    record: Record,
     known: RwLock<ByDigest<Arc<Badge>>>,
     /// The count of changes up to which `known` is as the records are.
     changes: AtomicI64,
@@ -176,9 +179,9 @@ impl fmt::Debug for Operators {
 }
 
 impl Operators {
-    pub(super) fn new(tokens: Tokens, sqlite: Sqlite, clock: Clock) -> Self {
+    pub(super) fn new(tokens: Tokens, sqlite: Sqlite, clock: Clock, record: Record) -> Self {
         let (known, changes, looks) = (RwLock::default(), AtomicI64::new(0), AtomicU64::new(0));
-        Self(Arc::new(Inner { tokens, sqlite, clock, known, changes, looks }))
+        Self(Arc::new(Inner { tokens, sqlite, clock, record, known, changes, looks }))
     }
 
     /// What signs them.
@@ -193,8 +196,8 @@ impl Operators {
         Some(let_in(badge, now))
     }
 
-    /// Gets to know a token: its signature, then its row.
-    pub async fn introduce(&self, text: &str) -> Result<(Operator, Stay), IntroduceError> {
+    /// Gets to know a token that came from `address`: its signature, then its row.
+    pub async fn introduce(&self, text: &str, address: IpAddr) -> Result<(Operator, Stay), IntroduceError> {
         let now = self.0.clock.now();
         let (token, has_key) = self.0.tokens.read_operator(text)?;
         if token.expires_at <= now {
@@ -205,7 +208,7 @@ impl Operators {
         let row = match self.0.sqlite.read(find).await? {
             Some(row) => Some(row),
             None if has_key => None,
-            None => self.take_in(&token, digest, now).await?,
+            None => self.take_in(&token, digest, address, now).await?,
         };
         let row = row.ok_or(TokenError::Invalid)?;
         Ok(let_in(self.learn(&row), now)?)
@@ -215,13 +218,17 @@ impl Operators {
         &self,
         token: &OperatorToken,
         digest: TokenDigest,
+        address: IpAddr,
         now: Timestamp,
     ) -> Result<Option<Row>, IntroduceError> {
         if !is_token_id(&token.id) || !is_name(&token.operator.name) {
             return Ok(None);
         }
-        let row = Row::new(token, digest, None);
-        let taken = self.0.sqlite.write(move |connection| store::take_in(connection, &row, now)).await;
+        let (row, record) = (Row::new(token, digest, None), self.0.record);
+        let Operator { name, role } = token.operator.clone();
+        let by = By::over(Who::Operator { name, role }, address);
+        let work = move |connection: &Connection| store::take_in(connection, &row, (record, &by), now);
+        let taken = self.0.sqlite.write(work).await;
         let taken = match taken {
             Ok(taken) => taken,
             Err(CreateError::TooMany) => return Err(TokenError::Invalid.into()),

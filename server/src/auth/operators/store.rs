@@ -4,6 +4,7 @@
 use super::{TOKENS_MAX, badge::Use};
 use crate::{
     auth::{digest::TokenDigest, role::Role, token::OperatorToken},
+    deed::{Act, By, Deed, Record},
     storage::{Found, StorageError, take_page},
 };
 use pingup_protocol::time::Timestamp;
@@ -92,6 +93,12 @@ impl Row {
         }
     }
 
+    /// What was done with it, for the audit.
+    pub fn deed<'a>(&self, act: Act, by: &'a By, at: Timestamp) -> Deed<'a> {
+        let deed = Deed::new(act, by, at).on(&self.id).with("name", &*self.name);
+        deed.with("role", self.role.as_str()).with("expiresAt", self.expires_at.to_string())
+    }
+
     /// Whether it opens doors.
     pub fn is_good(&self, now: Timestamp) -> bool {
         self.revoked_at.is_none() && now < self.expires_at
@@ -138,20 +145,21 @@ fn make_room(connection: &Connection, now: Timestamp) -> Result<(), CreateError>
     if gone < too_many { Err(CreateError::TooMany) } else { Ok(()) }
 }
 
-/// Revokes a token; one that was revoked stays as it is. None: there is no such token.
+/// Revokes a token, and says whether it was not yet; one that was stays as it is. None: there is no such token.
 pub fn revoke(
     connection: &Connection,
     id: &str,
     by: Option<&str>,
     now: Timestamp,
-) -> rusqlite::Result<Option<Row>> {
-    connection
+) -> rusqlite::Result<Option<(Row, bool)>> {
+    let revoked = connection
         .prepare_cached(
             "UPDATE operator_tokens SET revoked_at = ?2, revoked_by = ?3 WHERE id = ?1 AND revoked_at IS NULL",
         )?
         .execute(params![id, now.as_micros(), by])?;
     let sql = format!("SELECT {COLUMNS} FROM operator_tokens WHERE id = ?1");
-    connection.prepare_cached(&sql)?.query_row([id], read).optional()
+    let row = connection.prepare_cached(&sql)?.query_row([id], read).optional()?;
+    Ok(row.map(|row| (row, revoked > 0)))
 }
 
 /// Revokes the tokens that were made before tokens had rows, and says how many that was. There is nothing random in them:
@@ -195,8 +203,13 @@ pub fn changes(connection: &Connection) -> rusqlite::Result<i64> {
 }
 
 /// Takes in a token that was made before tokens had rows, if it still may be: by a hub that is older than the rows, and
-/// not for long.
-pub fn take_in(connection: &Connection, row: &Row, now: Timestamp) -> Result<Option<Row>, CreateError> {
+/// not for long. That is written down as a deed of whoever brings it.
+pub fn take_in(
+    connection: &Connection,
+    row: &Row,
+    (record, by): (Record, &By),
+    now: Timestamp,
+) -> Result<Option<Row>, CreateError> {
     if let Some(found) = find(connection, &row.digest)? {
         return Ok(Some(found));
     }
@@ -214,6 +227,7 @@ pub fn take_in(connection: &Connection, row: &Row, now: Timestamp) -> Result<Opt
     }
     let row = Row { is_former: true, ..row.clone() };
     create(connection, &row, now)?;
+    record(connection, &row.deed(Act::TokenTakenIn, by, now))?;
     Ok(Some(row))
 }
 

@@ -3,7 +3,7 @@
 use super::{store::Maker, *};
 use crate::{auth::Role, storage::scratch::Scratch};
 use pingup_protocol::keys::Secret;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 const NOW: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
 
@@ -26,7 +26,7 @@ impl House {
     fn new() -> Self {
         let scratch = Scratch::new();
         let (sqlite, clock) = (scratch.sqlite(), Clock::fixed(NOW));
-        let operators = Operators::new(tokens(), sqlite.clone(), clock.clone());
+        let operators = Operators::new(tokens(), sqlite.clone(), clock.clone(), crate::audit::store::record);
         Self { _scratch: scratch, sqlite, clock, operators }
     }
 
@@ -54,13 +54,16 @@ impl House {
 
     /// What a token opens as the gate asks: what is known, else what it is introduced as.
     async fn ask(&self, text: &str) -> Result<Stay, TokenError> {
-        let asked = match self.operators.known(text, self.clock.now()) {
-            Some(known) => known,
-            None => self.operators.introduce(text).await.map_err(|error| match error {
-                IntroduceError::Token(error) => error,
-                IntroduceError::Storage(error) => panic!("{error}"),
-            }),
-        };
+        let asked =
+            match self.operators.known(text, self.clock.now()) {
+                Some(known) => known,
+                None => self.operators.introduce(text, Ipv4Addr::LOCALHOST.into()).await.map_err(|error| {
+                    match error {
+                        IntroduceError::Token(error) => error,
+                        IntroduceError::Storage(error) => panic!("{error}"),
+                    }
+                }),
+            };
         asked.map(|(_, stay)| stay)
     }
 }

@@ -17,7 +17,7 @@ use crate::{
         token::Tokens,
     },
     clock::Clock,
-    deed::{Act, Deed},
+    deed::{Act, By},
     settings::{Span, TokenKeys},
     storage::{DataFolder, StorageError},
 };
@@ -25,6 +25,8 @@ use clap::{
     Subcommand,
     builder::{PossibleValuesParser, TypedValueParser},
 };
+use pingup_protocol::time::Timestamp;
+use rusqlite::Connection;
 use std::time::Duration;
 
 /// The words for what a token can allow.
@@ -137,12 +139,7 @@ fn create(arguments: CreateArguments, clock: &Clock) -> Result<String, CliError>
     let by = user::by();
     records::change(&folder, clock, move |connection| {
         store::create(connection, &row, now)?;
-        let deed = Deed::new(Act::TokenCreated, &by, now)
-            .on(&row.id)
-            .with("name", &*row.name)
-            .with("role", row.role.as_str())
-            .with("expiresAt", row.expires_at.to_string());
-        Ok(record(connection, &deed).map_err(StorageError::from)?)
+        Ok(record(connection, &row.deed(Act::TokenCreated, &by, now)).map_err(StorageError::from)?)
     })?;
     Ok(fresh.text)
 }
@@ -162,7 +159,7 @@ fn list(arguments: &ListArguments, clock: &Clock) -> Result<String, CliError> {
 fn revoke(arguments: RevokeArguments, clock: &Clock) -> Result<String, CliError> {
     let RevokeArguments { ids, name, place } = arguments;
     let folder = place.folder()?;
-    let now = clock.now();
+    let (now, by) = (clock.now(), user::by());
     records::change(&folder, clock, move |connection| {
         let ids = match &name {
             None => ids,
@@ -171,15 +168,22 @@ fn revoke(arguments: RevokeArguments, clock: &Clock) -> Result<String, CliError>
         if ids.is_empty() {
             return Err(CliError::Failed("no token of that name is good; see `token list --all`".to_owned()));
         }
-        let revoke =
-            |id: &String| match store::revoke(connection, id, None, now).map_err(StorageError::from)? {
-                Some(Row { id, name, role, .. }) => Ok(format!("revoked {id} ({}, {name})\n", role.as_str())),
-                None => Err(CliError::Failed(format!(
-                    "there is no token {id:?}, and nothing was revoked; see `token list --all`"
-                ))),
-            };
-        ids.iter().map(revoke).collect()
+        ids.iter().map(|id| revoke_one(connection, id, &by, now)).collect()
     })
+}
+
+fn revoke_one(connection: &Connection, id: &str, by: &By, now: Timestamp) -> Result<String, CliError> {
+    let revoked = store::revoke(connection, id, None, now).map_err(StorageError::from)?;
+    let Some((row, is_new)) = revoked else {
+        return Err(CliError::Failed(format!(
+            "there is no token {id:?}, and nothing was revoked; see `token list --all`"
+        )));
+    };
+    // Again is no deed.
+    if is_new {
+        record(connection, &row.deed(Act::TokenRevoked, by, now)).map_err(StorageError::from)?;
+    }
+    Ok(format!("revoked {} ({}, {})\n", row.id, row.role.as_str(), row.name))
 }
 
 impl From<CreateError> for CliError {
@@ -194,7 +198,6 @@ impl From<CreateError> for CliError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pingup_protocol::time::Timestamp;
 
     fn place(folder: &std::path::Path) -> PlaceArguments {
         PlaceArguments { data_dir: Some(folder.to_owned()), ..PlaceArguments::default() }

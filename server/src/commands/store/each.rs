@@ -37,6 +37,8 @@ pub struct CommandFacts {
     pub finished_at: Option<Timestamp>,
     /// The exit code of the program it ran.
     pub exit_code: Option<i64>,
+    /// Whose signed order it is: an operator's public key.
+    pub signed_by: Option<String>,
 }
 
 /// Shows every command as it stands at `now`, in no order, until `take` says that it wants no more.
@@ -47,7 +49,7 @@ pub fn each(
 ) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached(
         "SELECT id, agent_id, seq, batch_id, action, status, timeout_seconds, created_at, expires_at, delivered_at,
-                cancel_asked_at, started_at, finished_at, result ->> '$.exitCode'
+                cancel_asked_at, started_at, finished_at, result ->> '$.exitCode', signed_order ->> '$.keyId'
          FROM commands",
     )?;
     let mut rows = statement.query([])?;
@@ -78,5 +80,6 @@ fn facts(row: &Row<'_>, now: Timestamp) -> rusqlite::Result<CommandFacts> {
         started_at: moment(11)?,
         finished_at: moment(12)?,
         exit_code: row.get(13)?,
+        signed_by: row.get(14)?,
     })
 }

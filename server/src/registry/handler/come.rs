@@ -8,7 +8,7 @@ use super::{Known, Registry};
 use crate::{
     auth::{Operator, RawBody},
     deed::{Act, By, Deed, Who},
-    generations::KeyRow,
+    generations::{self, KeyRow},
     http::{Peer, problem::Refusal, respond},
     registry::{
         AgentView, MADE_ID_CHARS, RegistryError, check_enrolment_time, made_id, metadata_text,
@@ -151,15 +151,21 @@ impl Registry {
         let (now, cancel_open) = (self.clock.now(), Arc::clone(&self.neighbours.cancel_open));
         let (versioned, write_down) = (self.versioned(), self.neighbours.record);
         let work = move |connection: &Connection| {
+            // Of the agent whose keys this ends, if there is one.
+            let other = enrolment.replaces.as_deref().or(rekeys.then_some(enrolment.agent.id.as_str()));
+            let keys = other.map_or(Ok(0), |other| generations::count(connection, other))?;
             let Enrolled { key, replaced } = store::enrol(connection, &enrolment, now, &cancel_open)?;
             let (replaced, cancelled) = replaced.unzip();
             let id = enrolment.agent.id.as_str();
             if let Some(replaced) = &replaced {
                 let deed = Deed::new(Act::AgentRemoved, &by, now).agent(replaced.as_str());
-                write_down(connection, &deed.with("replacedBy", id))?;
+                write_down(connection, &deed.with("replacedBy", id).with("keysEnded", keys))?;
             }
-            let deed = Deed::new(Act::AgentEnrolled, &by, now).agent(id);
-            write_down(connection, &deed.with("generation", key.generation))?;
+            let deed = match rekeys {
+                true => Deed::new(Act::AgentRekeyed, &by, now).with("keysEnded", keys),
+                false => Deed::new(Act::AgentEnrolled, &by, now),
+            };
+            write_down(connection, &deed.agent(id).with("generation", key.generation))?;
             let record = store::find_living(connection, enrolment.agent.id.as_str())?;
             let came = Came { known: versioned(connection, record)?, key, replaced };
             Ok::<_, RegistryError>((came, Cell::new(cancelled)))

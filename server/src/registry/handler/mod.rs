@@ -18,6 +18,7 @@ use crate::{
     brake::RateLimit,
     clock::Clock,
     deed::{Act, By, Deed, Record, digest},
+    generations,
     http::{
         cursor,
         problem::Refusal,
@@ -239,8 +240,9 @@ pub async fn remove(
     let (record, operator) = (room.neighbours.record, by.name().to_owned());
     let (versioned, tell) = (room.versioned(), room.telling(AgentChange::Removed, now));
     let work = move |connection: &Connection| {
+        let keys = generations::count(connection, &id)?;
         let (removed, cancelled) = store::remove(connection, &id, now, &cancel_open)?;
-        record(connection, &Deed::new(Act::AgentRemoved, &by, now).agent(&id))?;
+        record(connection, &Deed::new(Act::AgentRemoved, &by, now).agent(&id).with("keysEnded", keys))?;
         Ok::<_, RegistryError>((versioned(connection, removed)?, Cell::new(Some(cancelled))))
     };
     let told = move |(known, cancelled): &(Known, Cell<Option<Untold>>)| {

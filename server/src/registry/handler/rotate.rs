@@ -2,7 +2,11 @@
 
 use super::{Known, Registry};
 use crate::{
-    auth::{Operator, OperatorBody},
+    auth::{
+        OperatorBody,
+        rotation::{Reason, offered},
+    },
+    deed::{Act, By, Deed},
     generations::{self, Offer},
     http::{problem::Refusal, respond},
     registry::{AgentStatus, RegistryError, RotateBody, store},
@@ -21,24 +25,28 @@ use std::sync::Arc;
 pub async fn rotate(
     State(room): State<Arc<Registry>>,
     Path(id): Path<String>,
-    operator: Operator,
+    by: By,
     body: OperatorBody,
 ) -> Result<Response, Refusal> {
     let RotateBody { compromised } = body.read()?;
     let known = match compromised {
-        true => room.compromise(id, &operator).await?,
-        false => room.offer(id, &operator).await?,
+        true => room.compromise(id, by).await?,
+        false => room.offer(id, by).await?,
     };
     Ok(respond::json(StatusCode::OK, &room.view(known)))
 }
 
 impl Registry {
-    async fn offer(&self, id: String, operator: &Operator) -> Result<Known, Refusal> {
+    async fn offer(&self, id: String, by: By) -> Result<Known, Refusal> {
         let (now, material, versioned) = (self.clock.now(), self.keyring.material()?, self.versioned());
+        let (record, operator) = (self.neighbours.record, by.name().to_owned());
         let work = move |connection: &Connection| {
             store::find_living(connection, &id)?;
             let offer = generations::offer(connection, &id, material, now)?
                 .ok_or(RegistryError::NoKeys(id.clone()))?;
+            if offer.is_new {
+                record(connection, &offered(&id, &offer.row, Reason::Asked, &by, now))?;
+            }
             Ok::<_, RegistryError>((versioned(connection, store::find_living(connection, &id)?)?, offer))
         };
         let keyring = self.keyring.clone();
@@ -46,14 +54,20 @@ impl Registry {
         let (known, offer) = self.sqlite.write_then(work, told).await?;
         (self.neighbours.call)(known.record.id.as_str());
         let (agent, generation) = (&known.record.id, offer.row.generation);
-        tracing::info!(%agent, generation, new = offer.is_new, operator = ?operator.name, "new keys are offered");
+        tracing::info!(%agent, generation, new = offer.is_new, ?operator, "new keys are offered");
         Ok(known)
     }
 
-    async fn compromise(&self, id: String, operator: &Operator) -> Result<Known, Refusal> {
+    async fn compromise(&self, id: String, by: By) -> Result<Known, Refusal> {
         let (now, versioned) = (self.clock.now(), self.versioned());
+        let (record, operator) = (self.neighbours.record, by.name().to_owned());
         let work = move |connection: &Connection| {
+            let keys = generations::count(connection, &id)?;
             let before = store::compromise(connection, &id)?.stored_status;
+            record(
+                connection,
+                &Deed::new(Act::KeysCompromised, &by, now).agent(&id).with("keysEnded", keys),
+            )?;
             Ok::<_, RegistryError>((versioned(connection, store::find_living(connection, &id)?)?, before))
         };
         let (tell, keyring) = (self.telling(AgentChange::Offline, now), self.keyring.clone());
@@ -66,7 +80,7 @@ impl Registry {
         let (known, _) = self.sqlite.write_then(work, told).await?;
         self.gone(known.record.id.as_str());
         let agent = &known.record.id;
-        tracing::warn!(%agent, operator = ?operator.name, "keys were called compromised, and are dead");
+        tracing::warn!(%agent, ?operator, "keys were called compromised, and are dead");
         Ok(known)
     }
 }

@@ -76,7 +76,12 @@ impl House {
     fn with_enrolments(per_minute_max: u32) -> Self {
         let scratch = Scratch::new();
         let (sqlite, clock, latest) = (scratch.sqlite(), Clock::fixed(NOW), Arc::new(Latest::default()));
-        let keyring = Keyring::new(Secret::new([1; KEY_BYTES]), sqlite.clone(), clock.clone());
+        let keyring = Keyring::new(
+            Secret::new([1; KEY_BYTES]),
+            sqlite.clone(),
+            clock.clone(),
+            crate::audit::store::record,
+        );
         let told = Arc::<Mutex<Vec<(String, AgentChange)>>>::default();
         let neighbours = neighbours(&told);
         let (records, keys, newest) = (sqlite.clone(), keyring.clone(), Arc::clone(&latest));

@@ -20,7 +20,7 @@ const DAY: i64 = 24 * 3_600;
 impl House {
     async fn rotate(&self, id: &str, body: Value) -> Result<Value, Refusal> {
         let (state, body) = (State(Arc::clone(&self.room)), OperatorBody(body.to_string().into()));
-        Ok(read(handler::rotate(state, Path(id.to_owned()), admin(), body).await?).await.1)
+        Ok(read(handler::rotate(state, Path(id.to_owned()), ada(), body).await?).await.1)
     }
 
     /// The keys of a generation, as the gate has them.
@@ -45,7 +45,7 @@ impl House {
         let keys =
             self.keys(generation).await.ok_or_else(|| Refusal::new(ProblemType::AgentRevoked, "dead"))?;
         if keys.are_unused() {
-            self.keyring.note_use(&keys).await.unwrap();
+            self.keyring.note_use(&keys, Some(peer.address.ip())).await.unwrap();
         }
         let beat = json!({"agentId": "a", "timestamp": self.clock.now(), "status": "online"});
         self.beat_under(keys, peer, beat).await
@@ -232,7 +232,8 @@ fn masters(current: u8, former: Option<u8>) -> Masters {
 
 /// The house with another hub over the same records: as after a restart with these master keys.
 fn restarted(house: House, masters: Masters) -> House {
-    let keyring = Keyring::new(masters, house.sqlite.clone(), house.clock.clone());
+    let keyring =
+        Keyring::new(masters, house.sqlite.clone(), house.clock.clone(), crate::audit::store::record);
     let neighbours = neighbours(&house.told);
     let (records, keys, newest) = (house.sqlite.clone(), keyring.clone(), Arc::clone(&house.latest));
     let clock = house.clock.clone();
@@ -248,7 +249,12 @@ async fn agents_get_keys_of_a_new_master_key_as_they_beat_and_then_nothing_comes
     };
     let house = restarted(house, masters(2, Some(1)));
     house.keyring.check_masters().await.unwrap();
-    let former = Keyring::new(masters(1, None), house.sqlite.clone(), house.clock.clone());
+    let former = Keyring::new(
+        masters(1, None),
+        house.sqlite.clone(),
+        house.clock.clone(),
+        crate::audit::store::record,
+    );
     let credentials = |generation| {
         let (former, sqlite) = (former.clone(), house.sqlite.clone());
         async move {
@@ -279,7 +285,7 @@ async fn agents_get_keys_of_a_new_master_key_as_they_beat_and_then_nothing_comes
     assert!(bearer(&house, &told).is_ok());
 
     let next = alive(&house, told["credentials"]["token"].as_str().unwrap()).await.unwrap();
-    house.keyring.note_use(&next).await.unwrap();
+    house.keyring.note_use(&next, None).await.unwrap();
     let told = house.beat_under(next, HERE, beat(NOW.plus_seconds(3))).await.unwrap();
     assert!(told.get("credentials").is_none(), "it has keys of the new one");
     house.clock.advance(ENDING_SECONDS);
@@ -306,7 +312,7 @@ async fn a_token_of_the_former_master_key_is_good_for_no_keys_of_the_new_one() {
     }
     let eve = Operator { name: "eve".to_owned(), role: Role::Admin };
     let operator = Fresh::write(&stolen, eve, 60, NOW).unwrap();
-    assert!(house.keyring.operators().introduce(&operator.text).await.is_err());
+    assert!(house.keyring.operators().introduce(&operator.text, HERE.address.ip()).await.is_err());
 }
 
 #[tokio::test]

@@ -47,18 +47,21 @@ fn rows(view: View, input: &mut impl BufRead) -> Result<Tray, EngineError> {
 
 fn definition(view: View, files: &[String], tray: &Tray) -> String {
     let fields = view.schema();
-    // Where a scan looked is not in every file.
-    let told = fields.fields().iter().map(|field| field.name().as_str()).filter(|name| *name != "networks");
-    let names: Vec<_> = told.collect();
+    let names: Vec<_> = fields.fields().iter().map(|field| field.name().as_str()).collect();
     let names = names.join(", ");
+    // Where a scan looked is not in every file: columns go by their names then, which has every file looked into.
+    let (names, by_name, of_all) = match view {
+        View::Discovery => ("*", " BY NAME", ", union_by_name = true"),
+        View::Metrics | View::AgentsCurrent | View::Commands => (&*names, "", ""),
+    };
     let mut sources = vec![format!("SELECT {names} FROM tray({})", tray.id())];
     if !files.is_empty() {
         // The folder that can be read is named behind links.
         let real = |file: &String| Path::new(file).canonicalize().unwrap_or_else(|_| file.into());
         let files: Vec<_> = files.iter().map(|file| quote(&real(file))).collect();
-        sources.push(format!("SELECT {names} FROM read_parquet([{}])", files.join(", ")));
+        sources.push(format!("SELECT {names} FROM read_parquet([{}]{of_all})", files.join(", ")));
     }
-    let (name, columns, rows) = (view.name(), view.columns(), sources.join(" UNION ALL "));
+    let (name, columns, rows) = (view.name(), view.columns(), sources.join(&format!(" UNION ALL{by_name} ")));
     format!("CREATE VIEW {name} AS SELECT {columns} FROM ({rows})")
 }
 

@@ -16,10 +16,10 @@ use std::{
 use tempfile::TempDir;
 
 /// A certificate and its key, in files.
-struct Files(TempDir);
+pub struct Files(TempDir);
 
 impl Files {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let files = Self(tempfile::tempdir().unwrap());
         files.put();
         files
@@ -34,7 +34,7 @@ impl Files {
     }
 
     /// Puts another pair there; its pin.
-    fn put(&self) -> Pin {
+    pub fn put(&self) -> Pin {
         let key = KeyPair::generate().unwrap();
         let params = CertificateParams::new(["localhost".to_owned()]).unwrap();
         replace(&self.path("hub.key"), &key.serialize_pem());
@@ -50,14 +50,14 @@ impl Files {
         ])
     }
 
-    fn start(&self) -> Hub {
+    pub fn start(&self) -> Hub {
         let mut hub = self.prepare();
         hub.restart();
         hub
     }
 
     /// Trusts what lies there now.
-    fn sealed(&self, hub: &Hub) -> Sealed {
+    pub fn sealed(&self, hub: &Hub) -> Sealed {
         Sealed::trusting(&fs::read(self.path("hub.pem")).unwrap(), hub.wire.address)
     }
 }
