@@ -15,8 +15,8 @@ use serde_json::{Value, json};
 const HOSTILE: &str = "=x\r\n2026-01-01T00:00:00Z ERROR forged\n\u{1b}[2J\u{1b}]0;t\u{7}\u{9b}31m\u{202e}txt\u{2066}\u{2028}\
                        \u{feff}\u{7f}</script><img src=x onerror=alert(1)>\"'`,{{x}}${y}";
 
-/// An operator's name, as hostile as it may be.
-const NAME: &str = "=\u{202e}eve\u{2028}\u{feff}<b>";
+/// An operator's name, as hostile as it may be: what turns or breaks lines is refused when a token is made.
+const NAME: &str = "=eve\u{feff}</script><b>\"'`,{{x}}${y}";
 
 /// As long as a status may be.
 fn status() -> String {
