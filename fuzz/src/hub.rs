@@ -16,7 +16,7 @@ use pingup_server::{
         token::Tokens,
     },
     clock::Clock,
-    settings::{Layer, Settings},
+    settings::{Layer, LimitsKeys, Settings},
     storage::{DataFolder, DiskSpace, Sqlite},
 };
 use serde_json::{Value, json};
@@ -33,6 +33,8 @@ use tempfile::TempDir;
 
 /// How long an answer may take. libFuzzer's own limit is longer.
 pub const PATIENCE: Duration = Duration::from_secs(15);
+/// Requests a second that nobody reaches here.
+const FAST: u64 = 1_000_000;
 /// The agent that everything is asked of.
 pub const AGENT: &str = "AGENT-001";
 
@@ -70,6 +72,13 @@ impl Hub {
         let said = Layer {
             data_dir: Some(data_dir.clone()),
             listen: Some(address),
+            // The fuzzer asks more often than any agent.
+            limits: LimitsKeys {
+                agent_requests_per_second: Some(FAST),
+                agent_refusals_per_second: Some(FAST),
+                stranger_requests_per_second: Some(FAST),
+                ..LimitsKeys::default()
+            },
             log: Some("off".to_owned()),
             ..Layer::default()
         };
