@@ -24,6 +24,9 @@ use tokio::time::timeout;
 const BODY_DEADLINE: Duration = Duration::from_secs(300);
 /// How long a body may pause.
 const PAUSE_MAX: Duration = Duration::from_secs(30);
+/// What a body takes that has to be waited for, beside its bytes: the two buffers of whatever reads it, and some. Of nobody's bodies, or one
+/// sender's, there must not be thousands that say nothing.
+const WAITING_BYTES: usize = 16 * 1024;
 /// Room that is made at once for what a body has announced: a batch arrives in some ten parts, and each doubling of
 /// its buffer would copy it. What never arrives is never touched, so it takes no memory.
 const ROOM_BYTES_MAX: u64 = 256 * 1024;
@@ -62,9 +65,9 @@ where
     let (first, whole) = (Bytes::new(), BytesMut::new());
     let mut arriving = Arriving { body, bytes_max, share, own: None, first, whole };
     if !arriving.take_what_is_there().await? {
-        arriving.count_for(own)?;
+        let waiting = arriving.count_for(own, budget)?;
         // In a box: few bodies come this way, and every request would have to hold the room for it.
-        match Box::pin(timeout(BODY_DEADLINE, arriving.wait())).await {
+        match Box::pin(timeout(BODY_DEADLINE, arriving.wait(waiting))).await {
             Ok(arrived) => arrived?,
             Err(_) => return Err(too_slow(BODY_DEADLINE)),
         }
@@ -93,7 +96,7 @@ pub fn is_too_large(refusal: &Refusal) -> bool {
     refusal.kind() == ProblemType::PayloadTooLarge
 }
 
-impl<'o, B: Body<Data = Bytes> + Unpin> Arriving<'_, 'o, B> {
+impl<'a, 'o, B: Body<Data = Bytes> + Unpin> Arriving<'a, 'o, B> {
     /// Takes what comes without waiting; true if that was the end.
     async fn take_what_is_there(&mut self) -> Result<bool, Refusal> {
         // A connection begins to read a body once it was asked for it: its first "not yet" means nothing.
@@ -115,19 +118,27 @@ impl<'o, B: Body<Data = Bytes> + Unpin> Arriving<'_, 'o, B> {
         }
     }
 
-    /// Counts what is there for its sender, and all that is still to come.
-    fn count_for(&mut self, own: Option<&'o AtomicUsize>) -> Result<(), Refusal> {
-        let Some(left) = own else { return Ok(()) };
+    /// Counts what is there for its sender, and all that is still to come; what its waiting takes, for whoever has nothing of
+    /// his own on the budget. No agent waits for another's that says nothing.
+    fn count_for(
+        &mut self,
+        own: Option<&'o AtomicUsize>,
+        budget: &'a Budget,
+    ) -> Result<Option<Share<&'a AtomicUsize>>, Refusal> {
+        let Some(left) = own else {
+            let mut waiting = budget.share();
+            return if waiting.grow(WAITING_BYTES) { Ok(Some(waiting)) } else { Err(too_many()) };
+        };
         let mut share = Share::of(left);
-        if !share.grow(self.share.bytes()) {
+        if !share.grow(self.share.bytes() + WAITING_BYTES) {
             return Err(too_many_of_one());
         }
         self.own = Some(share);
-        Ok(())
+        Ok(None)
     }
 
-    /// Takes the rest, and gives up on one that pauses.
-    async fn wait(&mut self) -> Result<(), Refusal> {
+    /// Takes the rest, and gives up on one that pauses; `_waiting` is held until then.
+    async fn wait(&mut self, _waiting: Option<Share<&'a AtomicUsize>>) -> Result<(), Refusal> {
         loop {
             let frame = timeout(PAUSE_MAX, self.body.frame()).await.map_err(|_| too_slow(PAUSE_MAX))?;
             if self.take(frame)? {

@@ -2,7 +2,7 @@
 //! not.
 //!
 //! ```text
-//!                         it begins ──→ parked ── a byte comes ──→ served
+//!                         it begins ──→ parked ── a head comes ──→ served
 //! served ── nothing to do for a look ──→ parked
 //!    ├───── the answer has to wait ────→ held ──── it is there ───→ served ── it is out ──→ parked
 //!    └── a head that goes no further ──→ parked ── more of it comes ──→ served
@@ -20,8 +20,10 @@
 //!
 //! A request that is refused before all of it came ends its connection, once the client has heard why (`linger`).
 //!
-//! A head that stays unfinished is kept without hyper too, as it came, until it may be whole. A thousand bytes of it are the connection's; of what is more,
-//! all connections have so much together, and one that finds no room is ended: heads that never end must not fill the memory.
+//! A head that is not whole is kept without hyper too, as it came, until it may be, so that one that never ends takes what it is
+//! long and no more. A thousand bytes of it are the connection's; of what is more, all connections have so much together. Where that is
+//! taken, a head that is there whole is served as ever. Any other is forgotten, and its connection heard no more until its deadline ends it:
+//! whoever is closed at once comes back at once, and opening connections takes the hub longer than having them.
 //!
 //! An answer without an end (a stream of events) is our turn until it ends, and the last on its line. Its reader may be
 //! silent for ever, but must take what is written; when the hub stops, one that does not is not waited for.
@@ -32,13 +34,13 @@ mod signals;
 mod tests;
 
 use self::{
-    counted::{Counted, keep_head},
+    counted::{Counted, NoRoom, keep_head},
     signals::Signals,
 };
 use super::{
     desk::{Answerer, Counter, Desk, Head, LAST},
     held::Waiting,
-    line::Line,
+    line::{HEADER_BUFFER_BYTES_MAX, Line},
 };
 use crate::figures::Figures;
 use axum::response::Response;
@@ -58,9 +60,6 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-/// What hyper buffers of a header block. Larger than the protocol's limit, so that a block between the two
-/// gets a refusal with a name; hyper itself answers beyond.
-const HEADER_BUFFER_BYTES_MAX: usize = 32 * 1024;
 /// How often a connection that is served is looked at. Shorter than any pause of an agent, longer than any of a
 /// connection in full use. After its last request a connection has its hyper for one look to two: of ten thousand agents
 /// that say something four times a minute, two hundred have.
@@ -105,13 +104,18 @@ where
                 Rest::Idle if line.has_unread() => None,
                 Rest::Idle | Rest::Unfinished => {
                     let _parked = Counted::one(&figures.connections_parked);
-                    let _head = keep_head(&figures, line.unread_bytes())?;
-                    if !signals.next_request(&mut line, counter.turn.due()).await? {
+                    let (kept, due) = (keep_head(&figures, line.unread_bytes()), counter.turn.due());
+                    let is_more = match kept {
+                        Ok(_) => signals.next_request(&mut line, due).await?,
+                        // In a box: only a flood comes to this.
+                        Err(NoRoom) => Box::pin(signals.rest_of_head(&mut line, due)).await?,
+                    };
+                    if !is_more {
                         farewell(&mut line).await;
                         return Ok(());
                     }
-                    let is_more = matches!(rest, Rest::Unfinished);
-                    if is_more && line.unread_bytes() <= HEADER_BUFFER_BYTES_MAX && !line.may_end_head() {
+                    if line.is_part_of_head() {
+                        rest = Rest::Unfinished;
                         continue;
                     }
                     None

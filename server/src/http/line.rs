@@ -18,6 +18,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 const TOGETHER_BYTES_MAX: usize = 1024;
 /// What is read of a request by a line that nobody serves at the moment: most of an agent's requests, whole.
 const AHEAD_BYTES_MAX: usize = 1024;
+/// What is buffered of a header block. Larger than the protocol's limit, so that a block between the two gets a refusal with
+/// a name; hyper itself answers beyond.
+pub(super) const HEADER_BUFFER_BYTES_MAX: usize = 32 * 1024;
 
 /// A stream and what is known of it.
 pub(super) struct Line<S> {
@@ -45,12 +48,30 @@ impl<S> Line<S> {
         self.unread.len()
     }
 
-    /// Whether the head of a request may be whole with what was read ahead last: a line ends, and the next one is empty. What came before
+    /// Whether all that was read ahead is the beginning of a request's head, and no reason to answer. What is none by its first line is, and what
+    /// is too long for any.
+    pub(super) fn is_part_of_head(&self) -> bool {
+        let is_blank = |byte: &u8| matches!(byte, b'\r' | b'\n');
+        let begun = self.unread.iter().position(|byte| !is_blank(byte)).unwrap_or(self.unread.len());
+        let head = &self.unread[begun..];
+        let first = head.iter().position(|byte| *byte == b'\n').map(|end| head[..end].trim_ascii_end());
+        self.unread.len() <= HEADER_BUFFER_BYTES_MAX
+            && head.first().is_none_or(u8::is_ascii_graphic)
+            && first.is_none_or(|line| line.ends_with(b" HTTP/1.1") || line.ends_with(b" HTTP/1.0"))
+            && !self.may_end_head()
+    }
+
+    /// Whether the head may be whole with what was read ahead last: a line ends, and the next one is empty. What came before
     /// was looked at then.
-    pub(super) fn may_end_head(&self) -> bool {
+    fn may_end_head(&self) -> bool {
         let newest = &self.unread[self.unread.len().saturating_sub(AHEAD_BYTES_MAX + b"\r\n\r\n".len())..];
         let ends = |at: usize| newest[at..].starts_with(b"\n\n") || newest[at..].starts_with(b"\n\r\n");
         (0..newest.len()).any(ends)
+    }
+
+    /// Forgets what was read ahead: how much that was.
+    pub(super) fn forget(&mut self) -> usize {
+        std::mem::take(&mut self.unread).len()
     }
 
     /// Whether something was read ahead.
@@ -159,6 +180,31 @@ mod tests {
         assert_eq!(put_together(&parts, &mut room), Some(&b"headbody"[..]));
         assert_eq!(put_together(&parts, &mut room[..7]), None);
         assert_eq!(put_together(&parts[..1], &mut room), Some(&b"head"[..]));
+    }
+
+    #[test]
+    fn the_beginning_of_a_head_is_known() {
+        let mut line = Line::new(duplex(1).0, Turn::new());
+        let long = format!("GET / HTTP/1.1\r\nx: {}", "x".repeat(HEADER_BUFFER_BYTES_MAX));
+        for (text, is_part) in [
+            ("", true),
+            ("G", true),
+            ("\r\n", true),
+            ("\r\nGET /", true),
+            ("GET / HTTP/1.1\r\nhost: h\r\n", true),
+            ("get / HTTP/1.0\n", true),
+            (&long[..HEADER_BUFFER_BYTES_MAX], true),
+            (&long, false),
+            ("GET / HTTP/1.1\r\nhost: h\r\n\r\n", false),
+            ("GET / HTTP/1.1\n\n", false),
+            ("GET /\r\n", false),
+            ("GET / HTTP/2.0\r\n", false),
+            ("\x16\x03\x01", false),
+        ] {
+            line.put_back(text.as_bytes());
+            assert_eq!(line.is_part_of_head(), is_part, "{:?}", &text[..text.len().min(40)]);
+            assert_eq!((line.forget(), line.has_unread()), (text.len(), false));
+        }
     }
 
     #[tokio::test]

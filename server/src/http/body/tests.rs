@@ -1,6 +1,7 @@
 //! Reading bodies: limits, parts, deadlines, and the memory they share.
 
 use super::*;
+use futures_util::future::join_all;
 use http_body_util::{Full, channel::Channel};
 
 fn full(bytes: usize) -> Full<Bytes> {
@@ -99,7 +100,7 @@ async fn bodies_together_stay_within_the_budget() {
 
 #[tokio::test(start_paused = true)]
 async fn bodies_of_one_agent_that_are_on_their_way_stay_within_what_it_has() {
-    let (budget, own) = (Budget::known(), AtomicUsize::new(10));
+    let (budget, own) = (Budget::known(), AtomicUsize::new(WAITING_BYTES + 10));
     let (mut sender, slow) = Channel::<Bytes>::new(1);
     sender.send_data(Bytes::from_static(b"12345678")).await.unwrap();
     let first = read(slow, 100, &budget, Some(&own));
@@ -119,5 +120,26 @@ async fn bodies_of_one_agent_that_are_on_their_way_stay_within_what_it_has() {
     };
     let (first, ()) = tokio::join!(first, second);
     assert_eq!(first.unwrap().0.len(), 8);
-    assert_eq!(own.load(std::sync::atomic::Ordering::Relaxed), 10, "all of it was given back");
+    assert_eq!(own.into_inner(), WAITING_BYTES + 10, "all of it was given back");
+}
+
+#[tokio::test(start_paused = true)]
+async fn bodies_that_say_nothing_are_counted_too() {
+    let silent = || Channel::<Bytes>::new(1);
+    let strangers = Budget::of(WAITING_BYTES);
+    let (senders, bodies): (Vec<_>, Vec<_>) = (0..2).map(|_| silent()).unzip();
+    let all = join_all(bodies.into_iter().map(|body| read(body, 8, &strangers, None))).await;
+    drop(senders);
+    let details: Vec<_> = all.into_iter().map(|read| read.unwrap_err().problem().detail.clone()).collect();
+    assert!(details.contains(&too_many().problem().detail), "one may not wait: {details:?}");
+    assert!(details.contains(&too_slow(PAUSE_MAX).problem().detail), "the other may: {details:?}");
+    assert_eq!(read(full(8), 8, &strangers, None).await.unwrap().0.len(), 8, "all of it was given back");
+
+    let (agents, own) = (Budget::of(1), AtomicUsize::new(2 * WAITING_BYTES));
+    let (senders, bodies): (Vec<_>, Vec<_>) = (0..3).map(|_| silent()).unzip();
+    let all = join_all(bodies.into_iter().map(|body| read(body, 8, &agents, Some(&own)))).await;
+    drop(senders);
+    let kinds: Vec<_> = all.into_iter().map(|read| read.unwrap_err().kind()).collect();
+    assert_eq!(kinds.iter().filter(|kind| **kind == ProblemType::RateLimited).count(), 1, "{kinds:?}");
+    assert_eq!(own.into_inner(), 2 * WAITING_BYTES);
 }

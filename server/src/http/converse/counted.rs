@@ -1,22 +1,24 @@
 //! What connections that rest come to together, on the hub's figures; of unfinished heads, as much as there may be.
 
 use crate::figures::{Figures, Gauge};
-use std::io;
 
 /// What unfinished heads may take together, bytes.
 pub(super) const HEADS_BYTES_MAX: u64 = 8 * 1024 * 1024;
 /// Up to where one is not counted: any honest head is there whole in a moment.
 pub(super) const HEAD_BYTES_FREE: usize = 1024;
 
+/// Unfinished heads have what they may have.
+pub(super) struct NoRoom;
+
 /// Room for so much of a head, if there is any.
-pub(super) fn keep_head(figures: &Figures, bytes: usize) -> io::Result<Option<Counted<'_>>> {
+pub(super) fn keep_head(figures: &Figures, bytes: usize) -> Result<Option<Counted<'_>>, NoRoom> {
     if bytes <= HEAD_BYTES_FREE {
         return Ok(None);
     }
     let counted = Counted::many(&figures.unfinished_heads, bytes as u64);
     match figures.unfinished_heads.get() {
         ..=HEADS_BYTES_MAX => Ok(Some(counted)),
-        _ => Err(io::ErrorKind::OutOfMemory.into()),
+        _ => Err(NoRoom),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What wakes a connection besides its client.
 
-use super::{LOOK_EVERY, Line};
+use super::{HEADER_BUFFER_BYTES_MAX, LOOK_EVERY, Line};
 use std::{
     future::{Future, poll_fn},
     io,
@@ -87,5 +87,40 @@ impl<'a, F: Future> Signals<'a, F> {
             }
         })
         .await
+    }
+
+    /// Waits for nothing more of a head for which there is no room: true when it is there whole. Any other is forgotten, and what follows it is
+    /// too, until the client has hung up, the hub stops (false), or it was `due` or said too much (errors).
+    pub(super) async fn rest_of_head<S: AsyncRead + Unpin>(
+        &mut self,
+        line: &mut Line<S>,
+        due: Option<Instant>,
+    ) -> io::Result<bool> {
+        while line.is_part_of_head() {
+            match poll_fn(|context| Poll::Ready(line.poll_read_ahead(context))).await {
+                Poll::Ready(Ok(0)) => return Ok(false),
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(error)) => return Err(error),
+                Poll::Pending => return self.deaf(line, due).await,
+            }
+        }
+        Ok(true)
+    }
+
+    async fn deaf<S: AsyncRead + Unpin>(
+        &mut self,
+        line: &mut Line<S>,
+        due: Option<Instant>,
+    ) -> io::Result<bool> {
+        let mut left = HEADER_BUFFER_BYTES_MAX;
+        loop {
+            let Some(rest) = left.checked_sub(line.forget()) else {
+                return Err(io::ErrorKind::OutOfMemory.into());
+            };
+            left = rest;
+            if !self.next_request(line, due).await? {
+                return Ok(false);
+            }
+        }
     }
 }

@@ -9,14 +9,18 @@ mod senders;
 
 use super::{
     envelope::ErrorType,
+    problem::Refusal,
     respond::{self, Representation},
     route::Route,
     router::table,
     rules::{Auth, Dialect, Rules},
 };
-use axum::response::Response;
-use http::StatusCode;
-use pingup_protocol::problem::{MEDIA_TYPE, Problem, ProblemType};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use pingup_protocol::{
+    plain,
+    problem::{MEDIA_TYPE, Problem, ProblemType},
+};
 use routes::{Answer, Doc, Schemas};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -33,10 +37,20 @@ use utoipa::openapi::{
     security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
 };
 
-/// `GET /api/v1/openapi.json`.
+/// `GET /api/v1/openapi.json`. Anyone may ask for it, so it is written once: readers who take nothing share what they do not take.
 pub async fn get() -> Response {
-    static DOCUMENT: OnceLock<OpenApi> = OnceLock::new();
-    respond::json(StatusCode::OK, DOCUMENT.get_or_init(document))
+    static DOCUMENT: OnceLock<Bytes> = OnceLock::new();
+    let written = || serde_json::to_vec(&document()).map(plain::json);
+    let bytes = match DOCUMENT.get() {
+        Some(bytes) => bytes,
+        None => match written() {
+            Ok(bytes) => DOCUMENT.get_or_init(|| bytes.into()),
+            Err(error) => {
+                return Refusal::internal("an answer could not be written", &error).into_response();
+            }
+        },
+    };
+    respond::of(Representation::Json.media_type(), bytes.clone())
 }
 
 fn document() -> OpenApi {
@@ -277,4 +291,17 @@ fn general_refusals(rules: &Rules) -> Vec<ProblemType> {
         }
     }
     kinds
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::body::to_bytes;
+
+    #[tokio::test]
+    async fn readers_share_one_document() {
+        let one = to_bytes(get().await.into_body(), usize::MAX).await.unwrap();
+        let other = to_bytes(get().await.into_body(), usize::MAX).await.unwrap();
+        assert_eq!((one.as_ptr(), one.len()), (other.as_ptr(), other.len()));
+    }
 }

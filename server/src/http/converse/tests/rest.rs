@@ -1,7 +1,10 @@
 //! Connections that hyper has let go of: nothing that the client sees is otherwise.
 
 use super::{
-    super::counted::{HEAD_BYTES_FREE, HEADS_BYTES_MAX},
+    super::{
+        super::turn::HEADER_DEADLINE,
+        counted::{HEAD_BYTES_FREE, HEADS_BYTES_MAX},
+    },
     *,
 };
 
@@ -193,5 +196,44 @@ async fn heads_that_never_end_do_not_fill_the_memory() {
     client.send("GET /now HTTP/1.1\r\n").await;
     assert_eq!(client.rests().await, (1, 0), "a little is always room for");
     client.send(&format!("x: {}\r\n", "x".repeat(HEAD_BYTES_FREE))).await;
+    assert_eq!(client.rests().await, (1, 0), "who is closed would be back at once");
+    client.send("\r\nGET /now HTTP/1.1\r\n\r\n").await;
+    assert_eq!(client.rests().await, (1, 0), "nobody listens any more");
+    assert_eq!(client.figures.unfinished_heads.get(), HEADS_BYTES_MAX);
+    let end = client.end().await;
+    assert_eq!(end, (HEADER_DEADLINE.as_secs(), Err(io::ErrorKind::TimedOut)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_goes_on_with_a_head_that_has_no_room_is_ended() {
+    let mut client = Client::new();
+    client.figures.unfinished_heads.add(HEADS_BYTES_MAX);
+    client.send(&format!("GET /now HTTP/1.1\r\nx: {}\r\n", "x".repeat(HEAD_BYTES_FREE))).await;
+    assert_eq!(client.rests().await, (1, 0));
+    let _all_that_is_taken = client.line.write_all(&[b'x'; 2 * HEADER_BUFFER_BYTES_MAX]).await;
     assert_eq!(client.end().await.1, Err(io::ErrorKind::OutOfMemory));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_head_that_is_there_whole_needs_no_room() {
+    let mut client = Client::new();
+    client.figures.unfinished_heads.add(HEADS_BYTES_MAX);
+    for _ in 0..2 {
+        client.send(&format!("GET /now HTTP/1.1\r\nx: {}\r\n\r\n", "x".repeat(8 * HEAD_BYTES_FREE))).await;
+        assert_eq!(client.body().await, "/now");
+        assert_eq!(client.rests().await, (1, 0));
+    }
+}
+
+/// Ten thousand beginnings at one moment must not find ten thousand hypers made.
+#[tokio::test(start_paused = true)]
+async fn a_head_that_is_not_whole_finds_no_hyper() {
+    let mut client = Client::new();
+    client.send("GET /now HTTP/1.1\r\nx: ").await;
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+        assert_eq!(client.figures.connections_parked.get(), 1);
+    }
+    client.send("y\r\n\r\n").await;
+    assert_eq!(client.body().await, "/now");
 }
