@@ -2,7 +2,7 @@
 //! [`Record`] to the others, which they call inside the write that the deed is. So there is no deed without its row, and
 //! no row without its deed.
 
-use crate::auth::Role;
+use crate::auth::{Operator, Role};
 use pingup_protocol::{
     ids::AgentId,
     limits::{LABEL_VALUE_BYTES_MAX, LABELS_MAX, NAME_CHARS_MAX},
@@ -19,6 +19,8 @@ pub const DETAIL_BYTES_MAX: usize = 16 * 1024;
 
 /// A label in JSON: every letter of its value may need a backslash.
 const LABEL_BYTES_MAX: usize = NAME_CHARS_MAX + 2 * LABEL_VALUE_BYTES_MAX + r#""":"","#.len();
+/// What a deed's detail calls the token of the operator who did it.
+const TOKEN_ID: &str = "tokenId";
 const _: () = assert!(LABELS_MAX * LABEL_BYTES_MAX < DETAIL_BYTES_MAX);
 
 macro_rules! acts {
@@ -121,6 +123,8 @@ pub enum Who {
         name: String,
         /// What it allows.
         role: Role,
+        /// The token's id, if it has a row: names are given out twice.
+        token: Option<String>,
     },
     /// An agent, by its key.
     Agent(AgentId),
@@ -135,6 +139,20 @@ pub enum Who {
 }
 
 impl Who {
+    /// An operator, by the token of this id.
+    pub fn operator(operator: Operator, token: Option<&str>) -> Self {
+        let Operator { name, role } = operator;
+        Self::Operator { name, role, token: token.map(str::to_owned) }
+    }
+
+    /// The id of the token that an operator came with.
+    pub fn token_id(&self) -> Option<&str> {
+        match self {
+            Self::Operator { token, .. } => token.as_deref(),
+            _ => None,
+        }
+    }
+
     /// The word for what kind of doer that is.
     pub const fn kind(&self) -> &'static str {
         match self {
@@ -205,7 +223,8 @@ pub struct Deed<'a> {
 impl<'a> Deed<'a> {
     /// It was done once, just now.
     pub fn new(act: Act, by: &'a By, at: Timestamp) -> Self {
-        let detail = Map::new();
+        let token = by.who.token_id().map(|id| (TOKEN_ID.to_owned(), id.into()));
+        let detail = token.into_iter().collect();
         Self { act, by, at, agent_id: None, subject: None, detail, refused: None, times: 1 }
     }
 

@@ -1,10 +1,15 @@
 //! What was refused for want of a right, counted in memory until it is written down.
 //!
-//! Bounded: a minute has [`NAMED_PER_MINUTE_MAX`] doers in rows of their own, an hour [`NAMED_PER_HOUR_MAX`]; all others
-//! are counted together, a row for each kind of refusal. Under a flood that never ends, from any number of addresses, that
-//! is some 3 000 rows a day, a megabyte. A kill loses the minute that is open.
+//! Bounded: a minute has [`NAMED_PER_MINUTE_MAX`] strangers in rows of their own, an hour [`NAMED_PER_HOUR_MAX`]; whoever
+//! a token of this hub names has as much room beside them, so strangers hide nobody who is known. All others are counted
+//! together, a row for each kind of refusal. Under a flood that never ends, from any number of addresses, that is some
+//! 3 000 rows a day, a megabyte; twice that where the known take part. An address is a host, as where it is braked. A
+//! kill loses the minute that is open.
 
-use crate::deed::{Act, Attempt, By, Deed, Who};
+use crate::{
+    brake::host,
+    deed::{Act, Attempt, By, Deed, Who},
+};
 use pingup_protocol::{problem::ProblemType, time::Timestamp};
 use std::{
     collections::HashMap,
@@ -12,7 +17,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-/// Doers that have a row of their own in a minute.
+/// Strangers that have a row of their own in a minute; and so many who are known.
 pub const NAMED_PER_MINUTE_MAX: usize = 16;
 /// The same in an hour.
 pub const NAMED_PER_HOUR_MAX: usize = 64;
@@ -61,6 +66,13 @@ impl Folded {
 #[derive(Debug, Default)]
 pub(super) struct Attempts(Mutex<Book>);
 
+/// How many had a row of their own.
+#[derive(Debug, Default)]
+struct Rooms {
+    strangers: usize,
+    known: usize,
+}
+
 #[derive(Debug, Default)]
 struct Book {
     tallies: HashMap<Key, Tally>,
@@ -68,7 +80,7 @@ struct Book {
     begun: Option<Timestamp>,
     /// When the hour began in which doers are counted, and how many had a row of their own since.
     hour: Option<Timestamp>,
-    named: usize,
+    named: Rooms,
 }
 
 impl Attempts {
@@ -76,7 +88,7 @@ impl Attempts {
     pub(super) fn note(&self, attempt: Attempt, now: Timestamp) {
         let Attempt { address, who, route, kind } = attempt;
         let tally = Tally { route, first: now, last: now, times: 1 };
-        let key = Key { address: Some(address.to_canonical()), who, kind };
+        let key = Key { address: Some(host(address)), who, kind };
         self.0.lock().unwrap_or_else(PoisonError::into_inner).add(key, tally, now);
     }
 
@@ -103,7 +115,7 @@ impl Attempts {
 impl Book {
     fn add(&mut self, key: Key, tally: Tally, now: Timestamp) {
         self.begun.get_or_insert(now);
-        let key = if self.tallies.contains_key(&key) || self.has_room(now) {
+        let key = if self.tallies.contains_key(&key) || self.has_room(key.who.is_some(), now) {
             key
         } else {
             Key { address: None, who: None, kind: key.kind }
@@ -115,13 +127,15 @@ impl Book {
     }
 
     /// Whether one doer more may have a row of its own; counts it, if so.
-    fn has_room(&mut self, now: Timestamp) -> bool {
+    fn has_room(&mut self, is_known: bool, now: Timestamp) -> bool {
         if self.hour.is_none_or(|hour| hour > now || hour.plus_seconds(HOUR_SECONDS) <= now) {
-            (self.hour, self.named) = (Some(now), 0);
+            (self.hour, self.named) = (Some(now), Rooms::default());
         }
-        let here = self.tallies.keys().filter(|key| key.address.is_some()).count();
-        let has_room = here < NAMED_PER_MINUTE_MAX && self.named < NAMED_PER_HOUR_MAX;
-        self.named += usize::from(has_room);
+        let is_of_it = |key: &&Key| key.address.is_some() && key.who.is_some() == is_known;
+        let here = self.tallies.keys().filter(is_of_it).count();
+        let named = if is_known { &mut self.named.known } else { &mut self.named.strangers };
+        let has_room = here < NAMED_PER_MINUTE_MAX && *named < NAMED_PER_HOUR_MAX;
+        *named += usize::from(has_room);
         has_room
     }
 
@@ -141,6 +155,7 @@ impl Book {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pingup_protocol::ids::AgentId;
     use std::net::Ipv4Addr;
 
     const NOW: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
@@ -170,7 +185,8 @@ mod tests {
     #[test]
     fn kinds_and_doers_are_told_apart() {
         let attempts = Attempts::default();
-        let who = Some(Who::Operator { name: "ada".to_owned(), role: crate::auth::Role::Viewer });
+        let who =
+            Some(Who::Operator { name: "ada".to_owned(), role: crate::auth::Role::Viewer, token: None });
         attempts.note(attempt(1), NOW);
         attempts.note(Attempt { kind: ProblemType::ScopeDenied, who, ..attempt(1) }, NOW);
         let folded = attempts.take(NOW, true);
@@ -198,6 +214,40 @@ mod tests {
         attempts.note(attempt(7), NOW.plus_seconds(HOUR_SECONDS));
         let next = rows(&attempts.take(NOW.plus_seconds(HOUR_SECONDS), true));
         assert_eq!(next, [(Some(attempt(7).address), 1)], "the next hour has its own");
+    }
+
+    #[test]
+    fn strangers_take_no_room_from_whoever_a_token_names() {
+        let attempts = Attempts::default();
+        for minute in 0..60 {
+            let now = NOW.plus_seconds(minute * 60);
+            (0..1_000).for_each(|number| attempts.note(attempt(number), now));
+            let name = "mallory".to_owned();
+            let who = Some(Who::Operator { name, role: crate::auth::Role::Viewer, token: None });
+            attempts.note(Attempt { who, kind: ProblemType::ScopeDenied, ..attempt(7) }, now);
+            let folded = attempts.take(now, true);
+            let hers: Vec<_> = folded.iter().filter(|folded| folded.by.name() == "mallory").collect();
+            assert_eq!(hers.len(), 1, "in minute {minute}");
+            assert_eq!(hers[0].by.address, Some(attempt(7).address));
+        }
+        // The room of the known has its bound too.
+        for number in 0..1_000 {
+            let who = Some(Who::Agent(AgentId::parse(&format!("a-{number}")).unwrap()));
+            attempts.note(Attempt { who, ..attempt(number) }, NOW.plus_seconds(2 * HOUR_SECONDS));
+        }
+        let folded = rows(&attempts.take(NOW, true));
+        assert_eq!(folded.len(), NAMED_PER_MINUTE_MAX + 1);
+        assert_eq!(folded.iter().map(|(_, times)| times).sum::<u64>(), 1_000);
+    }
+
+    #[test]
+    fn a_host_of_ipv6_is_one_address() {
+        let attempts = Attempts::default();
+        for low in 0..100_u128 {
+            let address = std::net::Ipv6Addr::from_bits((0x2001_0db8 << 96) + low).into();
+            attempts.note(Attempt { address, ..attempt(0) }, NOW);
+        }
+        assert_eq!(rows(&attempts.take(NOW, true)), [(Some("2001:db8::".parse().unwrap()), 100)]);
     }
 
     #[test]

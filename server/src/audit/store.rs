@@ -70,7 +70,7 @@ fn cut(name: &str) -> &str {
 /// Where the chain ends.
 pub fn head(connection: &Connection) -> rusqlite::Result<Head> {
     let last = connection
-        .prepare_cached("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1")?
+        .prepare_cached("SELECT seq, hash FROM audit WHERE seq > 0 ORDER BY seq DESC LIMIT 1")?
         .query_row([], |row| Ok(Head { count: row.get(0)?, hash: row.get(1)? }))
         .optional()?;
     last.map_or_else(|| Ok(Head { count: 0, hash: genesis(connection)? }), Ok)
@@ -84,6 +84,33 @@ pub fn genesis(connection: &Connection) -> rusqlite::Result<Hash> {
 /// Whether these records have an audit at all: those of a former version have none.
 pub fn is_kept(connection: &Connection) -> rusqlite::Result<bool> {
     connection.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'audit'")?.exists([])
+}
+
+/// The triggers that keep rows as they are.
+const GUARDS: [&str; 5] = [
+    "audit_goes_on",
+    "audit_is_not_changed",
+    "audit_is_not_deleted",
+    "audit_genesis_is_not_changed",
+    "audit_genesis_is_not_deleted",
+];
+
+/// Which of the triggers are not there that keep rows as they are.
+pub fn missing_guards(connection: &Connection) -> rusqlite::Result<Vec<&'static str>> {
+    let mut statement =
+        connection.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'trigger' AND name = ?")?;
+    let mut missing = Vec::new();
+    for guard in GUARDS {
+        if !statement.exists([guard])? {
+            missing.push(guard);
+        }
+    }
+    Ok(missing)
+}
+
+/// The place of a row that stands before the first of the chain, if there is one: none was ever written there.
+pub fn stray(connection: &Connection) -> rusqlite::Result<Option<i64>> {
+    connection.prepare("SELECT min(seq) FROM audit WHERE seq < 1")?.query_row([], |row| row.get(0))
 }
 
 /// Up to `limit` rows behind `seq`, in order.
@@ -113,7 +140,7 @@ pub struct Filter {
 
 /// Up to `limit` rows that `filter` lets through, the newest first.
 pub fn list(connection: &Connection, filter: Filter, limit: u64) -> rusqlite::Result<Found<Entry>> {
-    let mut conditions = String::from("true");
+    let mut conditions = String::from("seq > 0");
     let mut values = Vec::<Value>::new();
     let mut and = |condition: &str, value: Option<Value>| {
         if let Some(value) = value {

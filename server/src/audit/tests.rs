@@ -23,7 +23,7 @@ fn records() -> Connection {
 }
 
 fn ada() -> By {
-    let who = Who::Operator { name: "ada \u{202e}<b>".to_owned(), role: Role::Admin };
+    let who = Who::Operator { name: "ada \u{202e}<b>".to_owned(), role: Role::Admin, token: None };
     By::over(who, "10.0.0.1".parse().unwrap())
 }
 

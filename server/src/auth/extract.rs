@@ -38,10 +38,11 @@ impl<S: Sync> FromRequestParts<S> for By {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
-        let Operator { name, role } =
-            <Operator as FromRequestParts<S>>::from_request_parts(parts, state).await?;
+        let operator = <Operator as FromRequestParts<S>>::from_request_parts(parts, state).await?;
+        let token = parts.extensions.get::<Stay>().and_then(Stay::token_id);
+        let who = Who::operator(operator, token);
         let peer = parts.extensions.get::<Peer>();
         let peer = peer.ok_or_else(|| Refusal::internal("the route table does not provide", &"Peer"))?;
-        Ok(Self::over(Who::Operator { name, role }, peer.address.ip()))
+        Ok(Self::over(who, peer.address.ip()))
     }
 }

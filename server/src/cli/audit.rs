@@ -116,6 +116,13 @@ fn verify(records: &Connection, expected: Option<Head>) -> Result<(), CliError> 
     let bar = progress::of_rows("verify", store::head(records).map_err(StorageError::from)?.count);
     let walked = walk(records, expected, &mut |rows| bar.set_position(rows));
     bar.finish_and_clear();
+    let missing = store::missing_guards(records).map_err(StorageError::from)?;
+    if let (Ok(Head { count, .. }), false) = (&walked, missing.is_empty()) {
+        let missing = missing.join(", ");
+        return Err(CliError::Failed(format!(
+            "{count} rows are as they were written, but what keeps them so was taken away: trigger {missing}"
+        )));
+    }
     let (Head { count, hash }, genesis) = (walked?, store::genesis(records).map_err(StorageError::from)?);
     let (genesis, hash) = (hex(&genesis), hex(&hash));
     print(&format!(
@@ -125,6 +132,9 @@ fn verify(records: &Connection, expected: Option<Head>) -> Result<(), CliError> 
 
 fn walk(records: &Connection, expected: Option<Head>, told: &mut dyn FnMut(u64)) -> Result<Head, CliError> {
     let read = |error: rusqlite::Error| CliError::from(StorageError::from(error));
+    if let Some(seq) = store::stray(records).map_err(read)? {
+        return Err(CliError::Failed(format!("row {seq} stands before the first: it was put there")));
+    }
     let mut walk = Walk::new(store::genesis(records).map_err(read)?, expected);
     let mut rows = store::behind(records, 0, PAGE_ROWS).map_err(read)?;
     while let Some(last) = rows.last().map(|entry| entry.seq) {

@@ -175,7 +175,7 @@ impl Agent {
 }
 
 fn ada() -> By {
-    By::over(Who::Operator { name: "ada".to_owned(), role: Role::Operator }, peer().address.ip())
+    By::over(Who::Operator { name: "ada".to_owned(), role: Role::Operator, token: None }, peer().address.ip())
 }
 
 fn peer() -> Peer {

@@ -113,7 +113,10 @@ fn ada() -> Operator {
 }
 
 fn by_ada() -> By {
-    By::over(Who::Operator { name: "ada".to_owned(), role: Role::Operator }, [127, 0, 0, 1].into())
+    By::over(
+        Who::Operator { name: "ada".to_owned(), role: Role::Operator, token: None },
+        [127, 0, 0, 1].into(),
+    )
 }
 
 async fn read(response: Response) -> Value {

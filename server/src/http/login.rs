@@ -1,7 +1,7 @@
 //! Operators at the gate: whose token it is, what becomes of an address that sends bad ones, and what ends with a token.
 //!
 //! A token that is known passes first, before anybody asks how its address behaved: whoever shares that with a guesser
-//! is not kept out. Only what is unknown asks the [`Lockout`](crate::brake::Lockout), and is looked at (its signature,
+//! is not kept out. Nor is who has a provider's token that a key at hand signed. Only what is unknown else asks the [`Lockout`](crate::brake::Lockout), and is looked at (its signature,
 //! then its row) unless the address is locked. So a bad token costs one digest and two looks at maps in memory, once its
 //! address is locked, and a signature before that.
 
@@ -54,8 +54,8 @@ impl Gate {
             figures.login_refused(LoginRefusal::Role);
             let detail =
                 format!("this needs the role {}, the token has {}", asked.as_str(), operator.role.as_str());
-            let Operator { name, role } = operator;
-            return Err(Refusal::new(ProblemType::ScopeDenied, detail).to(Who::Operator { name, role }));
+            let who = Who::operator(operator, stay.token_id());
+            return Err(Refusal::new(ProblemType::ScopeDenied, detail).to(who));
         }
         stay.note_use(now, address);
         Ok(Known::Operator(operator, stay))
@@ -73,8 +73,8 @@ impl Gate {
             Ok(introduced) => Ok(introduced),
             Err(IntroduceError::Storage(error)) => Err(error.into()),
             Err(IntroduceError::Token(error)) => {
-                // Of one that expired nobody can say that it was guessed.
-                if error == TokenError::Invalid {
+                // Of one that expired nobody can say that it was guessed, nor of an agent's own at the wrong door.
+                if error == TokenError::Invalid && self.keyring.check(token, now).is_err() {
                     self.count(address, now);
                 }
                 Err(self.turn_away(error))
@@ -91,11 +91,14 @@ impl Gate {
         now: Timestamp,
     ) -> Result<(Operator, Stay), Refusal> {
         // One that was asked about before passes whatever its neighbours do.
-        if let Some((operator, expiry)) = oidc.known(token) {
-            return Ok((operator, Stay::until(expiry)));
+        if let Some(known) = oidc.known(token) {
+            return Ok(known);
         }
-        self.listen_to(address, now)?;
-        let (operator, expiry) = oidc.check(token).await.map_err(|error| {
+        // So does one that a key at hand has signed: who shares an address with a guesser has a new one every few minutes.
+        if self.porch.lockout.check(address, now).is_err() && !oidc.is_signed(token) {
+            self.listen_to(address, now)?;
+        }
+        oidc.check(token).await.map_err(|error| {
             let (kind, why) = match error {
                 OidcError::Invalid(_) => (ProblemType::TokenInvalid, LoginRefusal::Invalid),
                 OidcError::Expired => (ProblemType::TokenExpired, LoginRefusal::Expired),
@@ -107,8 +110,7 @@ impl Gate {
             }
             self.porch.figures.login_refused(why);
             Refusal::new(kind, error.to_string())
-        })?;
-        Ok((operator, Stay::until(expiry)))
+        })
     }
 
     /// Whether an address that sent bad tokens is listened to again.

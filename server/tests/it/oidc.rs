@@ -1,6 +1,6 @@
 //! Operators with tokens of a provider, at the hub's doors: one made for the tests, and one that others run too.
 
-use crate::harness::{Hub, refused, wire::Wire};
+use crate::harness::{Hub, eventually, refused, wire::Wire};
 use provider::{DISCOVERY, KEYS, Provider, SigningKey};
 use serde_json::{Value, json};
 use std::{
@@ -17,7 +17,13 @@ mod provider;
 
 /// A hub that trusts `issuer`, and is told `more` of it.
 fn hub(issuer: &str, more: &str) -> Hub {
-    let mut hub = Hub::prepare(&[("PINGUP_LOG", "debug,hyper=warn")]);
+    hub_with(issuer, more, "10000")
+}
+
+/// The same, which takes so many bad tokens a minute.
+fn hub_with(issuer: &str, more: &str, bad_tokens: &str) -> Hub {
+    let mut hub =
+        Hub::prepare(&[("PINGUP_LOG", "debug,hyper=warn"), ("PINGUP_BAD_TOKENS_PER_MINUTE", bad_tokens)]);
     let file = hub.beside().join("hub.toml");
     fs::write(&file, format!("[oidc]\nissuer = '{issuer}'\naudience = 'pingup'\n{more}\n")).unwrap();
     let mut command = hub.serve_command();
@@ -87,6 +93,31 @@ fn a_providers_tokens_open_the_operators_doors_by_their_roles() {
     assert!(log.contains("oidc:ada"), "{log}");
     for token in tokens {
         assert!(!log.contains(&token) && !log.contains(token.rsplit('.').next().unwrap()), "{log}");
+    }
+}
+
+#[test]
+fn whoever_guesses_locks_out_nobody_whom_the_provider_vouches_for() {
+    let (provider, key, stranger) = (Provider::start(), SigningKey::ec("e"), SigningKey::ec("e"));
+    provider.publish(&[&key]);
+    let hub = hub_with(&provider.issuer, "role_claim = 'groups'", "3");
+    let comes = |key: &SigningKey, number: u64| {
+        let mut claims = claims(&provider, &json!("viewer"));
+        claims["jti"] = json!(number.to_string());
+        hub.wire.with_token(&key.token(&claims))
+    };
+    let agents = "/api/v1/agents";
+    comes(&key, 0).get(agents).expect(200);
+    // A lock of a second may be over between two looks; they grow.
+    for number in 1..=10 {
+        eventually("the address is locked", || {
+            let statuses = [
+                hub.wire.with_token("guessed").get(agents).status,
+                comes(&stranger, number).get(agents).status,
+            ];
+            (statuses == [429, 429]).then_some(())
+        });
+        comes(&key, number).get(agents).expect(200);
     }
 }
 

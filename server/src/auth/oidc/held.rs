@@ -26,6 +26,16 @@ impl Digest {
     }
 }
 
+/// What was found of a token that verified.
+#[derive(Clone)]
+pub(super) struct Verdict {
+    pub(super) operator: Operator,
+    pub(super) expiry: Expiry,
+    /// Which key signed it, and of which keys.
+    pub(super) kid: Arc<str>,
+    pub(super) keys: Arc<KeySet>,
+}
+
 /// What to do for a token.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Next {
@@ -47,7 +57,7 @@ pub(super) struct Held {
     failed: bool,
     under_way: bool,
     /// Tokens that verified with these keys.
-    known: HashMap<Digest, (Operator, Expiry)>,
+    known: HashMap<Digest, Verdict>,
 }
 
 struct Fetched {
@@ -59,24 +69,18 @@ struct Fetched {
 
 impl Held {
     /// What a token says that verified before, with keys that are fresh.
-    pub(super) fn known(&self, digest: &Digest, now: i64) -> Option<(Operator, Expiry)> {
+    pub(super) fn known(&self, digest: &Digest, now: i64) -> Option<Verdict> {
         let fresh = self.keys.as_ref().is_some_and(|keys| now < keys.fresh_until);
         fresh.then(|| self.known.get(digest).cloned()).flatten()
     }
 
-    /// Remembers a token that verified with `keys`, unless there are others by now.
-    pub(super) fn remember(
-        &mut self,
-        digest: Digest,
-        keys: &Arc<KeySet>,
-        verdict: (Operator, Expiry),
-        now: Timestamp,
-    ) {
-        if self.keys.as_ref().is_none_or(|held| !Arc::ptr_eq(&held.keys, keys)) {
+    /// Remembers a token that verified, unless there are other keys by now.
+    pub(super) fn remember(&mut self, digest: Digest, verdict: Verdict, now: Timestamp) {
+        if self.keys.as_ref().is_none_or(|held| !Arc::ptr_eq(&held.keys, &verdict.keys)) {
             return;
         }
         if self.known.len() >= KNOWN_MAX {
-            self.known.retain(|_, (_, expiry)| expiry.check(now).is_ok());
+            self.known.retain(|_, verdict| verdict.expiry.check(now).is_ok());
         }
         if self.known.len() >= KNOWN_MAX {
             self.known.clear();
@@ -109,6 +113,18 @@ impl Held {
     pub(super) fn after_all(&self, kid: &str, now: i64) -> Option<Arc<KeySet>> {
         let held = self.usable(now)?;
         (!self.failed || held.keys.names(kid)).then(|| Arc::clone(&held.keys))
+    }
+
+    /// The keys that were fetched last, however old.
+    pub(super) fn newest(&self) -> Option<Arc<KeySet>> {
+        self.keys.as_ref().map(|held| Arc::clone(&held.keys))
+    }
+
+    /// Whether a token that the key `kid` of `keys` signed would still be taken, as far as is known here.
+    pub(super) fn vouches(&self, kid: &str, keys: &Arc<KeySet>, now: i64) -> bool {
+        self.usable(now).is_some_and(|held| {
+            Arc::ptr_eq(&held.keys, keys) || (held.keys.names(kid) && held.keys.get(kid) == keys.get(kid))
+        })
     }
 
     fn usable(&self, now: i64) -> Option<&Fetched> {

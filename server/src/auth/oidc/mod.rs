@@ -15,6 +15,7 @@ mod claims;
 mod endpoint;
 mod fetch;
 mod held;
+mod hold;
 mod jwk;
 mod letter;
 
@@ -22,12 +23,13 @@ pub use self::{
     authorities::{Authorities, AuthoritiesError},
     claims::{ClaimPath, NAME_MARK},
     endpoint::{Endpoint, EndpointError},
+    hold::Hold,
 };
 
-use super::{Role, role::Operator, token::Expiry};
+use super::{Role, Stay, role::Operator};
 use crate::clock::Clock;
 use fetch::Client;
-use held::{Digest, Held, Next};
+use held::{Digest, Held, Next, Verdict};
 use jwk::KeySet;
 use letter::Letter;
 use sha2::{Digest as _, Sha256};
@@ -129,27 +131,40 @@ impl Oidc {
     }
 
     /// What was found of a token that was checked not long ago and has not expired; costs a digest and a look.
-    pub fn known(&self, token: &str) -> Option<(Operator, Expiry)> {
+    pub fn known(&self, token: &str) -> Option<(Operator, Stay)> {
         let known = self.0.held().known(&digest(token), self.0.clock.read().steady);
-        known.filter(|(_, expiry)| expiry.check(self.0.clock.now()).is_ok())
+        known.filter(|known| known.expiry.check(self.0.clock.now()).is_ok()).map(|known| self.let_in(known))
+    }
+
+    /// Whether a key signed it that is held, however old: enough to be listened to, and no more. Asks nobody; costs a
+    /// signature.
+    pub fn is_signed(&self, token: &str) -> bool {
+        let keys = self.0.held().newest();
+        keys.is_some_and(|keys| Letter::read(token).is_ok_and(|letter| letter.verify(&keys).is_ok()))
+    }
+
+    fn let_in(&self, verdict: Verdict) -> (Operator, Stay) {
+        let Verdict { operator, expiry, kid, keys } = verdict;
+        (operator, Stay::vouched(expiry, Hold::new(self.clone(), kid, keys)))
     }
 
     /// Checks a token that [`Self::is_theirs`]; also says when it ends. May wait some seconds for the provider.
-    pub async fn check(&self, token: &str) -> Result<(Operator, Expiry), OidcError> {
+    pub async fn check(&self, token: &str) -> Result<(Operator, Stay), OidcError> {
         if let Some(known) = self.known(token) {
             return Ok(known);
         }
-        let (operator, expiry) = self.verify(token, digest(token)).await?;
-        expiry.check(self.0.clock.now()).map_err(|_| OidcError::Expired)?;
-        Ok((operator, expiry))
+        let verdict = self.verify(token, digest(token)).await?;
+        verdict.expiry.check(self.0.clock.now()).map_err(|_| OidcError::Expired)?;
+        Ok(self.let_in(verdict))
     }
 
-    async fn verify(&self, token: &str, digest: Digest) -> Result<(Operator, Expiry), OidcError> {
+    async fn verify(&self, token: &str, digest: Digest) -> Result<Verdict, OidcError> {
         let letter = Letter::read(token)?;
         let keys = self.keys(&letter.kid).await?;
         letter.verify(&keys)?;
-        let verdict = claims::judge(&self.0.trust, &letter.claims, self.0.clock.now())?;
-        self.0.held().remember(digest, &keys, verdict.clone(), self.0.clock.now());
+        let (operator, expiry) = claims::judge(&self.0.trust, &letter.claims, self.0.clock.now())?;
+        let verdict = Verdict { operator, expiry, kid: letter.kid.into(), keys };
+        self.0.held().remember(digest, verdict.clone(), self.0.clock.now());
         Ok(verdict)
     }
 

@@ -2,6 +2,7 @@
 
 use super::store::Row;
 use crate::auth::{
+    oidc::Hold,
     role::Operator,
     token::{Expiry, TokenError},
 };
@@ -89,30 +90,38 @@ impl Badge {
 pub struct Stay {
     expiry: Expiry,
     badge: Option<Arc<Badge>>,
+    hold: Option<Arc<Hold>>,
 }
 
 impl Stay {
-    /// Until then, whatever happens: for tokens that nobody here can revoke.
-    pub const fn until(expiry: Expiry) -> Self {
-        Self { expiry, badge: None }
+    /// Until then, unless the key goes before that: for a provider's tokens, which nobody here can revoke.
+    pub fn vouched(expiry: Expiry, hold: Hold) -> Self {
+        Self { expiry, badge: None, hold: Some(Arc::new(hold)) }
     }
 
     pub(super) fn with(badge: Arc<Badge>) -> Self {
-        Self { expiry: badge.expiry, badge: Some(badge) }
+        Self { expiry: badge.expiry, badge: Some(badge), hold: None }
     }
 
     /// Whether it is not over.
     pub fn check(&self, now: Timestamp) -> Result<(), TokenError> {
+        if self.hold.as_ref().is_some_and(|hold| hold.is_gone()) {
+            return Err(TokenError::Revoked);
+        }
         self.badge.as_ref().map_or_else(|| self.expiry.check(now), |badge| badge.check(now))
     }
 
-    /// Whether the token was revoked.
+    /// Whether the token was revoked, or its key.
     pub fn is_revoked(&self) -> bool {
-        self.badge.as_ref().is_some_and(|badge| *badge.revoked.borrow())
+        self.hold.as_ref().is_some_and(|hold| hold.is_gone())
+            || self.badge.as_ref().is_some_and(|badge| *badge.revoked.borrow())
     }
 
-    /// Until the token is revoked; for ever, if it never is.
+    /// Until the token is revoked, or its key; for ever, if it never is.
     pub async fn revoked(&self) {
+        if let Some(hold) = &self.hold {
+            return hold.gone().await;
+        }
         if let Some(badge) = &self.badge
             && badge.revoked.subscribe().wait_for(|revoked| *revoked).await.is_ok()
         {
@@ -146,6 +155,11 @@ impl Stay {
 
 #[cfg(test)]
 impl Stay {
+    /// Until then, whatever happens.
+    pub(crate) const fn until(expiry: Expiry) -> Self {
+        Self { expiry, badge: None, hold: None }
+    }
+
     /// One of a token that is good until it is revoked by calling what comes with it.
     pub(crate) fn revocable() -> (Self, impl Fn()) {
         let moment = Timestamp::from_micros;

@@ -225,8 +225,7 @@ impl Operators {
             return Ok(None);
         }
         let (row, record) = (Row::new(token, digest, None), self.0.record);
-        let Operator { name, role } = token.operator.clone();
-        let by = By::over(Who::Operator { name, role }, address);
+        let by = By::over(Who::operator(token.operator.clone(), Some(&token.id)), address);
         let work = move |connection: &Connection| store::take_in(connection, &row, (record, &by), now);
         let taken = self.0.sqlite.write(work).await;
         let taken = match taken {

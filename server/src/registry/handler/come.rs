@@ -6,7 +6,7 @@
 
 use super::{Known, Registry};
 use crate::{
-    auth::{Operator, RawBody},
+    auth::{Operator, RawBody, Stay},
     deed::{Act, By, Deed, Who},
     generations::{self, KeyRow},
     http::{Peer, problem::Refusal, respond},
@@ -56,12 +56,14 @@ struct Came {
 pub async fn register(
     State(room): State<Arc<Registry>>,
     operator: Option<Operator>,
+    stay: Option<Extension<Stay>>,
     Extension(peer): Extension<Peer>,
     body: RawBody,
 ) -> Result<Response, Refusal> {
     match operator {
-        Some(Operator { name, role }) => {
-            let by = By::over(Who::Operator { name, role }, peer.address.ip());
+        Some(operator) => {
+            let token = stay.as_ref().and_then(|stay| stay.token_id());
+            let by = By::over(Who::operator(operator, token), peer.address.ip());
             room.register(by, body.bytes()).await
         }
         None => {

@@ -109,7 +109,7 @@ impl House {
 
     async fn post(&self, operator: Option<Operator>, body: Vec<u8>) -> Result<(StatusCode, Value), Refusal> {
         let state = State(Arc::clone(&self.room));
-        Ok(read(handler::register(state, operator, Extension(HERE), RawBody(body.into())).await?).await)
+        Ok(read(handler::register(state, operator, None, Extension(HERE), RawBody(body.into())).await?).await)
     }
 
     /// Enrols with the token `id`, signed with the secret of `signer`.
@@ -202,7 +202,7 @@ fn secret(token_id: &str) -> Secret {
 }
 
 fn ada() -> By {
-    By::over(Who::Operator { name: "ada".to_owned(), role: Role::Admin }, [127, 0, 0, 1].into())
+    By::over(Who::Operator { name: "ada".to_owned(), role: Role::Admin, token: None }, [127, 0, 0, 1].into())
 }
 
 fn admin() -> Operator {

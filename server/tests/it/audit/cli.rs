@@ -21,9 +21,18 @@ fn broken(hub: &Hub, arguments: &[&str]) -> String {
 
 fn tamper(hub: &Hub, sql: &str) {
     let records = Connection::open(hub.folder().join("pingup.db")).unwrap();
-    let triggers =
-        "DROP TRIGGER audit_goes_on; DROP TRIGGER audit_is_not_changed; DROP TRIGGER audit_is_not_deleted;";
-    records.execute_batch(&format!("{triggers} {sql}")).unwrap();
+    // As somebody would who wants nobody to see it.
+    let triggers: Vec<(String, String)> = records
+        .prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = 'audit'")
+        .unwrap()
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+        .unwrap()
+        .collect::<Result<_, _>>()
+        .unwrap();
+    assert!(triggers.len() >= 3, "{triggers:?}");
+    triggers.iter().for_each(|(name, _)| records.execute_batch(&format!("DROP TRIGGER {name}")).unwrap());
+    records.execute_batch(sql).unwrap();
+    triggers.iter().for_each(|(_, sql)| records.execute_batch(sql).unwrap());
 }
 
 #[test]
@@ -42,12 +51,38 @@ fn a_record_is_verified_beside_a_hub_and_without_one() {
     let cut = head(&hub);
     assert!(broken(&hub, &["--expect", &now]).contains("cut off at the end"));
     hub.line(&["audit", "verify", "--expect", &cut]);
-    let records = Connection::open(hub.folder().join("pingup.db")).unwrap();
-    records.execute_batch("UPDATE audit SET who = 'eve' WHERE seq = 9").unwrap();
+    tamper(&hub, "UPDATE audit SET who = 'eve' WHERE seq = 9");
     let said = broken(&hub, &[]);
     assert!(said.contains("row 9 is not what was written") && said.lines().count() == 1, "{said}");
-    records.execute_batch("DELETE FROM audit WHERE seq = 5").unwrap();
+    tamper(&hub, "DELETE FROM audit WHERE seq = 5");
     assert!(broken(&hub, &[]).contains("row 5 is missing"));
+}
+
+#[test]
+fn rows_that_were_put_before_the_first_are_named_and_not_shown() {
+    let mut hub = Hub::start();
+    hub.register("A");
+    let (whole, admin) = (head(&hub), hub.token("admin"));
+    hub.stop();
+    for seq in [0, -1] {
+        let copy = format!(
+            "INSERT INTO audit SELECT {seq}, at, 'agent.removed', by_kind, 'victim', role, came_from, agent_id, subject,
+                 detail, result, times, hash FROM audit WHERE seq = 1"
+        );
+        tamper(&hub, &copy);
+        let said = broken(&hub, &[]);
+        assert!(said.contains(&format!("row {seq} stands before the first")), "{said}");
+    }
+    hub.restart();
+    let list = hub.wire.with_token(&admin).get("/api/v1/audit").expect(200);
+    assert!(!list["items"].to_string().contains("victim"), "{list:?}");
+    hub.stop();
+    tamper(&hub, "DELETE FROM audit WHERE seq < 1");
+    assert_ne!(head(&hub), whole, "the admin's token has its row");
+    let records = Connection::open(hub.folder().join("pingup.db")).unwrap();
+    records.execute_batch("DROP TRIGGER audit_is_not_deleted").unwrap();
+    let said = broken(&hub, &[]);
+    assert!(said.contains("audit_is_not_deleted"), "{said}");
 }
 
 #[test]

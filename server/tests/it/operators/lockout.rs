@@ -58,6 +58,11 @@ fn agents_that_come_with_bad_tokens_lock_nobody() {
         refused(&stranger.get("/api/v1/config/A?nonce=n"), 401, "token-invalid");
         refused(&stranger.get("/api/v1/commands/pending/A?nonce=n"), 401, "token-invalid");
     }
+    // Nor does one of this hub that knocks at operators' doors.
+    let own = hub.register("A");
+    for _ in 0..10 {
+        refused(&own.wire.get(ASKED), 401, "token-invalid");
+    }
     // The first bad one of an operator locks; that it is 401 says that nothing was locked before it.
     refused(&hub.wire.with_token("guessed").get(ASKED), 401, "token-invalid");
 }

@@ -5,6 +5,7 @@ use super::{
     held::{KEPT_SECONDS, KNOWN_MAX, RETRY_PAUSE_SECONDS, UNKNOWN_PAUSE_SECONDS},
     *,
 };
+use crate::auth::token::{Expiry, TokenError};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::{ServerConfig, crypto::aws_lc_rs::default_provider, pki_types::PrivateKeyDer};
 use std::{
@@ -71,6 +72,38 @@ async fn a_key_that_is_rotated_in_is_found_and_one_that_is_rotated_out_is_dead()
     scene.provider.publish(&[]);
     scene.clock.advance(300);
     assert!(scene.why_not(&lasting(&scene, &replaced, 2)).await.contains("no key"));
+}
+
+#[tokio::test]
+async fn what_was_begun_with_a_key_ends_when_it_is_withdrawn() {
+    let (old, kept) = (SigningKey::ec("old"), SigningKey::ed("kept"));
+    let scene = Scene::with(&[&old, &kept]);
+    let [(_, ends), (_, stays)] = [
+        scene.oidc.check(&lasting(&scene, &old, 0)).await.unwrap(),
+        scene.oidc.check(&lasting(&scene, &kept, 1)).await.unwrap(),
+    ];
+    scene.provider.publish(&[&SigningKey::ec("new"), &kept]);
+    assert!(!ends.is_revoked() && !stays.is_revoked(), "nobody has heard of it");
+    scene.clock.advance(300);
+    // Nobody else comes: whoever stays has the keys fetched.
+    ends.revoked().await;
+    assert_eq!(ends.check(scene.clock.now()), Err(TokenError::Revoked));
+    assert!(!stays.is_revoked());
+    scene.provider.answer(DISCOVERY, Answer::HangUp);
+    scene.clock.advance(KEPT_SECONDS);
+    assert!(stays.is_revoked(), "of keys that are too old nobody can tell");
+}
+
+#[tokio::test]
+async fn a_signature_is_told_from_a_made_up_one_without_asking() {
+    let (key, stranger) = (SigningKey::ed("o"), SigningKey::ed("o"));
+    let scene = Scene::with(&[&key]);
+    let [good, bad] = [&key, &stranger].map(|key| lasting(&scene, key, 0));
+    assert!(!scene.oidc.is_signed(&good), "there are no keys yet");
+    assert_eq!(scene.check(&lasting(&scene, &key, 1)).await, Ok(viewer()));
+    scene.clock.advance(2 * KEPT_SECONDS);
+    assert!(scene.oidc.is_signed(&good) && !scene.oidc.is_signed(&bad) && !scene.oidc.is_signed("x.y.z"));
+    assert_eq!(scene.provider.asked(KEYS), 1);
 }
 
 #[tokio::test]
@@ -277,18 +310,21 @@ fn what_is_remembered_has_a_bound() {
     held.land(0, brought());
     let Next::Use(keys) = held.next("k", 1).0 else { panic!("the keys are fresh") };
     let digest = |n: usize| Digest::of(Sha256::digest(n.to_string()).into());
-    let verdict = |seconds| (viewer(), Expiry::at_seconds(NOW_SECONDS + seconds));
+    let verdict = |keys: &Arc<KeySet>, seconds| {
+        let (expiry, keys) = (Expiry::at_seconds(NOW_SECONDS + seconds), Arc::clone(keys));
+        Verdict { operator: viewer(), expiry, kid: "k".into(), keys }
+    };
     // Half of them are over when there is no room any more, and go.
     (0..KNOWN_MAX)
-        .for_each(|n| held.remember(digest(n), &keys, verdict(if n % 2 == 0 { 0 } else { 9 }), NOW));
-    held.remember(digest(KNOWN_MAX), &keys, verdict(9), NOW);
+        .for_each(|n| held.remember(digest(n), verdict(&keys, if n % 2 == 0 { 0 } else { 9 }), NOW));
+    held.remember(digest(KNOWN_MAX), verdict(&keys, 9), NOW);
     let count = |held: &Held| (0..2 * KNOWN_MAX).filter(|&n| held.known(&digest(n), 1).is_some()).count();
     assert_eq!(count(&held), KNOWN_MAX / 2 + 1);
-    (0..2 * KNOWN_MAX).for_each(|n| held.remember(digest(n), &keys, verdict(9), NOW));
+    (0..2 * KNOWN_MAX).for_each(|n| held.remember(digest(n), verdict(&keys, 9), NOW));
     assert!(count(&held) <= KNOWN_MAX);
     // The same keys again leave all as it is; nothing is remembered of keys that are no more.
     held.land(0, brought());
     assert!(count(&held) > 0);
-    held.remember(digest(0), &Arc::default(), verdict(9), NOW);
+    held.remember(digest(0), verdict(&Arc::default(), 9), NOW);
     assert!(held.known(&digest(0), 60 * 1_000_000).is_none(), "stale");
 }
