@@ -4,7 +4,7 @@
 //! again when its key changes. Nothing in it is secret, and nothing is refused for want of it.
 
 use crate::{address::Address, storage::DataFolder, tls::host_name};
-use pingup_protocol::pin::Pin;
+use pingup_protocol::{order::OperatorKey, pin::Pin};
 use serde::{Deserialize, Serialize};
 use std::{
     fs::{self, File},
@@ -68,11 +68,15 @@ impl Reach {
     }
 
     /// What is to be typed on a machine that is to have an agent. The token stands in the environment: a program's
-    /// arguments are there for every user of the machine to read.
-    pub fn agent_command(&self, token: &str) -> String {
+    /// arguments are there for every user of the machine to read. With operators' keys the agent obeys nobody else in what
+    /// changes the machine.
+    pub fn agent_command(&self, token: &str, operator_keys: &[OperatorKey]) -> String {
         let mut command = format!("PINGUP_JOIN_TOKEN={token} pingup-agent run --hub {}", word(&self.url));
         if let Some(pin) = &self.pin {
             command.push_str(&format!(" --hub-pin {pin}"));
+        }
+        for key in operator_keys {
+            command.push_str(&format!(" --operator-key {}", word(&key.to_string())));
         }
         if Address::parse(&self.url).is_ok_and(|address| !address.is_https() && !address.is_local()) {
             command.push_str(" --insecure-http");
@@ -115,10 +119,22 @@ mod tests {
             ),
         ] {
             assert_eq!(
-                reach.agent_command("pjt_1"),
+                reach.agent_command("pjt_1", &[]),
                 format!("PINGUP_JOIN_TOKEN=pjt_1 pingup-agent run {command}")
             );
         }
+    }
+
+    #[test]
+    fn the_command_names_the_operators_whose_orders_count() {
+        let key = "pok_F0VTtFbd38aQjsqxwQH-arIeK6oGF3lbfUOmNIKZP9U";
+        let keys: Vec<OperatorKey> = vec![format!("{key} ada@laptop").parse().unwrap()];
+        assert_eq!(
+            reach("127.0.0.1:8080", None, false).agent_command("pjt_1", &keys),
+            format!(
+                "PINGUP_JOIN_TOKEN=pjt_1 pingup-agent run --hub http://127.0.0.1:8080 --operator-key '{key} ada@laptop'"
+            )
+        );
     }
 
     #[test]

@@ -229,9 +229,10 @@ impl RunArguments {
     pub(super) fn or(self, other: Self) -> Self {
         let said = super::values::given;
         let listed = super::values::list;
+        // Lists that guard the machine are taken as they are: an empty word in one is refused, not passed over.
         Self {
             hub: said(self.hub).or(other.hub),
-            hub_pin: listed(self.hub_pin).or(other.hub_pin),
+            hub_pin: self.hub_pin.or(other.hub_pin),
             hub_ca: said(self.hub_ca).or(other.hub_ca),
             join_token: said(self.join_token).or(other.join_token),
             state_dir: said(self.state_dir).or(other.state_dir),
@@ -240,8 +241,8 @@ impl RunArguments {
             config: self.config,
             insecure_http: said(self.insecure_http).or(other.insecure_http),
             allow: listed(self.allow).or(other.allow),
-            operator_keys: listed(self.operator_keys).or(other.operator_keys),
-            signed_actions: listed(self.signed_actions).or(other.signed_actions),
+            operator_keys: self.operator_keys.or(other.operator_keys),
+            signed_actions: self.signed_actions.or(other.signed_actions),
             spool_bytes_max: said(self.spool_bytes_max).or(other.spool_bytes_max),
             spool_age_max: said(self.spool_age_max).or(other.spool_age_max),
             ports: listed(self.ports).or(other.ports),

@@ -49,7 +49,8 @@ pub(super) fn signers(
     keys: Option<Vec<String>>,
     actions: Option<Vec<String>>,
 ) -> Result<Signers, SettingsError> {
-    let (keys, actions) = (values::list(keys).unwrap_or_default(), values::list(actions).unwrap_or_default());
+    let keys = values::guard("operator-key", keys)?.unwrap_or_default();
+    let actions = values::guard("signed-actions", actions)?.unwrap_or_default();
     Signers::parse(&keys, &actions).map_err(|error| SettingsError(error.to_string()))
 }
 

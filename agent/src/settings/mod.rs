@@ -247,3 +247,40 @@ fn default_state_dir() -> Result<PathBuf, SettingsError> {
         .map(|base| base.join("pingup-agent"))
         .ok_or_else(|| SettingsError::of("state-dir", "none can be told without HOME; name one"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What `run` says to these flags and this file.
+    fn refusal(flags: &[&str], text: &str) -> String {
+        let said =
+            ["pingup-agent", "run", "--hub", "https://h", "--state-dir", "/nowhere"].iter().chain(flags);
+        let Subcommand::Run(said) = Arguments::try_parse_from(said).unwrap().subcommand else {
+            unreachable!()
+        };
+        check(said.or(file::parse(text).unwrap())).err().map(|error| error.to_string()).unwrap_or_default()
+    }
+
+    #[test]
+    fn an_empty_entry_never_switches_a_guard_off() {
+        for (key, flag) in [
+            ("operator_keys", "--operator-key"),
+            ("signed_actions", "--signed-actions"),
+            ("hub_pin", "--hub-pin"),
+        ] {
+            let told = format!("{}: an empty entry", flag.trim_start_matches('-'));
+            for list in [r#"[""]"#, r#"["  "]"#, r#"["", ""]"#, r#"["", "x"]"#] {
+                let refused = refusal(&[], &format!("{key} = {list}"));
+                assert!(refused.starts_with(&told) && !refused.contains('\n'), "{list}: {refused}");
+            }
+            // As a flag, and as a variable that is set and empty: they are read alike.
+            assert!(refusal(&[flag, ""], "").starts_with(&told));
+            assert!(refusal(&[flag, " "], "").starts_with(&told));
+            // Nor does it give way to what the file says.
+            assert!(refusal(&[flag, ""], &format!("{key} = [\"x\"]")).starts_with(&told));
+            assert_eq!(refusal(&[], &format!("{key} = []")), "");
+        }
+        assert_eq!(refusal(&["--allow", ""], ""), "", "an empty list of what may run takes nothing away");
+    }
+}

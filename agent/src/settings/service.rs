@@ -32,12 +32,12 @@ pub(super) fn install(flags: InstallArguments) -> Result<Call, SettingsError> {
         settings.push(Amendment::switch("insecure_http", values::switch("insecure-http", Some(&word))?));
     }
     for (key, words) in [
-        ("hub_pin", flags.hub_pin),
-        ("allow", flags.allow),
-        ("operator_keys", flags.operator_keys),
-        ("signed_actions", flags.signed_actions),
+        ("hub_pin", values::guard("hub-pin", flags.hub_pin)?),
+        ("allow", values::list(flags.allow)),
+        ("operator_keys", values::guard("operator-key", flags.operator_keys)?),
+        ("signed_actions", values::guard("signed-actions", flags.signed_actions)?),
     ] {
-        settings.extend(values::list(words).map(|words| Amendment::list(key, &words)));
+        settings.extend(words.map(|words| Amendment::list(key, &words)));
     }
     let as_root = values::given(flags.actions_as_root);
     let actions_as_root = as_root.map(|word| values::switch("actions-as-root", Some(&word))).transpose()?;

@@ -28,7 +28,7 @@ impl Trust {
         authorities: Option<String>,
     ) -> Result<Self, SettingsError> {
         let mut trust = Self { pins: Vec::new(), authorities: values::given(authorities).map(PathBuf::from) };
-        for word in values::list(pins).unwrap_or_default() {
+        for word in values::guard("hub-pin", pins)?.unwrap_or_default() {
             let pin = word.parse();
             let pin = pin.map_err(|e| SettingsError::of("hub-pin", format!("{e}; not {word:?}")))?;
             if !trust.pins.contains(&pin) {
@@ -86,7 +86,7 @@ mod tests {
     fn a_hub_is_known_by_what_was_said() {
         let known = |pins: &[String], file| of("https://h", pins, file).unwrap();
         assert_eq!(known(&[], "").to_string(), "the system's authorities");
-        assert_eq!(known(&[String::new()], " "), Trust::default(), "empty variables say nothing");
+        assert_eq!(known(&[], " "), Trust::default(), "an empty variable says nothing");
         assert_eq!(known(&[], "/ca.pem").to_string(), "the authorities of /ca.pem");
         let both = known(&pins(2), "/ca.pem");
         assert_eq!((both.pins().len(), both.authorities()), (2, Some(Path::new("/ca.pem"))));
@@ -102,6 +102,12 @@ mod tests {
         assert!(plain.starts_with("hub-pin: ") && plain.contains("https://"), "{plain}");
         assert!(refusal("http://h", &[], "/ca.pem").starts_with("hub-ca: "));
         assert!(refusal("https://h", &["sha256//x".to_owned()], "").contains("not \"sha256//x\""));
+        for blank in [&[String::new()][..], &[" ".to_owned()], &[pins(1), vec![String::new()]].concat()] {
+            assert!(
+                refusal("https://h", blank, "").starts_with("hub-pin: an empty entry"),
+                "a template's mistake"
+            );
+        }
         assert!(of("http://h", &[], "").is_ok());
     }
 

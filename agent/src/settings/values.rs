@@ -16,6 +16,18 @@ pub(super) fn list(words: Option<Vec<String>>) -> Option<Vec<String>> {
     words.filter(|words| !matches!(words.as_slice(), [word] if word.trim().is_empty()))
 }
 
+/// A list that guards this machine: an empty word in it, also from an empty variable, is no word of somebody who wanted
+/// none. It would take the guard away, unseen.
+pub(super) fn guard(name: &str, words: Option<Vec<String>>) -> Result<Option<Vec<String>>, SettingsError> {
+    match words.iter().flatten().any(|word| word.trim().is_empty()) {
+        true => Err(SettingsError::of(
+            name,
+            "an empty entry guards nothing; say what it should be, or leave it away",
+        )),
+        false => Ok(words),
+    }
+}
+
 /// Yes or no; no when nothing was said.
 pub(super) fn switch(name: &str, text: Option<&str>) -> Result<bool, SettingsError> {
     match text.unwrap_or_default().trim().to_ascii_lowercase().as_str() {

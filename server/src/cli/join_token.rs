@@ -20,6 +20,7 @@ use pingup_protocol::{
     enrol::JoinToken,
     ids::AgentId,
     keys::{KEY_BYTES, Secret},
+    order::OperatorKey,
     time::Timestamp,
 };
 use rusqlite::{Connection, OptionalExtension, params};
@@ -59,6 +60,10 @@ pub(super) struct CreateArguments {
     /// Where the agent reaches the hub, e.g. https://hub.example:8443 [default: what the hub noted when it started]
     #[arg(long, env = "PINGUP_PUBLIC_URL", value_name = "URL")]
     public_url: Option<String>,
+    /// An operator's public key, 'pok_…' and perhaps a name, for the command that is printed; one flag for each. In the file,
+    /// the list operator_keys
+    #[arg(long = "operator-key", value_name = "KEY", value_parser = str::parse::<OperatorKey>, conflicts_with = "token_only")]
+    operator_keys: Vec<OperatorKey>,
     /// Do not say the command for the new machine
     #[arg(long)]
     token_only: bool,
@@ -68,10 +73,13 @@ pub(super) struct CreateArguments {
 
 pub(super) fn run(command: JoinTokenCommand, clock: &Clock) -> Result<(), CliError> {
     let JoinTokenCommand::Create(arguments) = command;
-    let reach = if arguments.token_only { None } else { Some(reach(&arguments)?) };
+    let told = match arguments.token_only {
+        true => None,
+        false => Some((reach(&arguments)?, operator_keys(&arguments)?)),
+    };
     let token = create(arguments, clock)?.to_text();
     print(&token)?;
-    if let Some(reach) = reach {
+    if let Some((reach, operator_keys)) = told {
         let ca_file = reach.ca_file.as_ref().map_or_else(String::new, |path| {
             format!("\nwho goes by a file instead of the pin (--hub-ca) copies {}", path.display())
         });
@@ -79,7 +87,7 @@ pub(super) fn run(command: JoinTokenCommand, clock: &Clock) -> Result<(), CliErr
         let _ = writeln!(
             io::stderr(),
             "on the new machine, for as long as the token is good:\n  {}{ca_file}",
-            reach.agent_command(&token)
+            reach.agent_command(&token, &operator_keys)
         );
     }
     Ok(())
@@ -100,6 +108,26 @@ fn reach(arguments: &CreateArguments) -> Result<Reach, CliError> {
     })
 }
 
+/// Whose orders the new machine is to want: as the flags say, else as the file does.
+fn operator_keys(arguments: &CreateArguments) -> Result<Vec<OperatorKey>, CliError> {
+    let keys = match arguments.operator_keys.is_empty() {
+        false => arguments.operator_keys.clone(),
+        true => of_file(&arguments.place.settings()?.join_token)?,
+    };
+    // The agent would refuse to start with it.
+    let twice = keys.iter().enumerate().find(|(at, key)| keys[..*at].iter().any(|other| other.id == key.id));
+    match twice {
+        Some((_, key)) => Err(CliError::Usage(format!("--operator-key: {key} is named twice"))),
+        None => Ok(keys),
+    }
+}
+
+fn of_file(keys: &JoinTokenKeys) -> Result<Vec<OperatorKey>, CliError> {
+    let parse = |line: &String| line.parse::<OperatorKey>();
+    let read = keys.operator_keys.iter().flatten().map(parse).collect::<Result<_, _>>();
+    read.map_err(|error| CliError::Usage(format!("[join_token] operator_keys: {error}")))
+}
+
 /// Checks what the file says, for commands that do not use it.
 pub(super) fn check_keys(keys: &JoinTokenKeys) -> Result<(), CliError> {
     let place = PlaceArguments::default();
@@ -110,9 +138,11 @@ pub(super) fn check_keys(keys: &JoinTokenKeys) -> Result<(), CliError> {
         replace: None,
         rekey: None,
         public_url: None,
+        operator_keys: Vec::new(),
         token_only: true,
         place,
     };
+    of_file(keys)?;
     Order::new(unsaid, keys).map(drop)
 }
 
@@ -128,7 +158,7 @@ struct Order {
 impl Order {
     fn new(arguments: CreateArguments, file: &JoinTokenKeys) -> Result<Self, CliError> {
         const SECTION: &str = "join_token";
-        let JoinTokenKeys { uses, ttl: file_ttl, agent_id, replace, rekey } = file;
+        let JoinTokenKeys { uses, ttl: file_ttl, agent_id, replace, rekey, .. } = file;
         let order = Self {
             uses: arguments.uses.or(*uses).unwrap_or(1),
             ttl: said_or(arguments.ttl, (SECTION, "ttl"), file_ttl.as_deref(), ttl)?.unwrap_or(TTL),
@@ -237,6 +267,7 @@ mod tests {
             replace: replace.map(|id| AgentId::parse(id).unwrap()),
             rekey: None,
             public_url: None,
+            operator_keys: Vec::new(),
             token_only: true,
             place: PlaceArguments {
                 data_dir: Some(scratch.folder.path().to_owned()),
@@ -263,6 +294,29 @@ mod tests {
             (token.token_id.clone(), *token.secret.expose(), 1, Some("A-1".to_owned()), None, 65_000_000);
         assert_eq!(found.unwrap(), expected);
         assert_eq!(JoinToken::parse(&token.to_text()), Ok(token));
+    }
+
+    #[test]
+    fn operators_keys_are_those_of_the_flags_or_of_the_file() {
+        let scratch = Scratch::new();
+        let key = |text: &str| -> OperatorKey { text.parse().unwrap() };
+        let ada = key("pok_F0VTtFbd38aQjsqxwQH-arIeK6oGF3lbfUOmNIKZP9U");
+        let bob = key("pok_11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo");
+        let config = scratch.folder.path().join("hub.toml");
+        std::fs::write(&config, format!("[join_token]\noperator_keys = [\"{ada} ada\"]\n")).unwrap();
+        let mut asked = arguments(&scratch, None);
+        asked.place.config = Some(config);
+        assert_eq!(operator_keys(&asked).unwrap()[0].to_string(), format!("{ada} ada"));
+        asked.operator_keys = vec![bob.clone()];
+        assert_eq!(operator_keys(&asked).unwrap(), std::slice::from_ref(&bob));
+        asked.operator_keys = vec![bob.clone(), bob];
+        assert!(operator_keys(&asked).unwrap_err().to_string().contains("twice"));
+        for wrong in ["", "  ", "pok_x"] {
+            let keys =
+                JoinTokenKeys { operator_keys: Some(vec![wrong.to_owned()]), ..JoinTokenKeys::default() };
+            let refused = check_keys(&keys).unwrap_err().to_string();
+            assert!(refused.starts_with("[join_token] operator_keys: "), "{refused}");
+        }
     }
 
     #[test]

@@ -41,9 +41,8 @@ pub(super) fn serve(mut settings: Settings) -> Result<(), CliError> {
         let deaf = |error| CliError::Failed(format!("cannot hear signals: {error}"));
         let (terminate, interrupt) = signals().map_err(deaf)?;
         let hangup = Arc::<Notify>::default();
-        if let Some(Certificate::Files { .. }) = settings.certificate {
-            tell_hangups(&hangup).map_err(deaf)?;
-        }
+        let has_files = matches!(settings.certificate, Some(Certificate::Files { .. }));
+        hear_hangups(has_files.then(|| Arc::clone(&hangup))).map_err(deaf)?;
         Ok(app::run(settings, hangup, shutdown(terminate, interrupt)).await?)
     })
 }
@@ -117,12 +116,15 @@ fn signals() -> io::Result<(Signal, Signal)> {
 }
 
 /// Notifies `hangup` of each SIGHUP, by which those who renew certificates say so. A hub that has no files to read again
-/// ends at one, as programs do whose terminal goes.
-fn tell_hangups(hangup: &Arc<Notify>) -> io::Result<()> {
-    let (mut heard, hangup) = (signal(SignalKind::hangup())?, Arc::clone(hangup));
+/// goes on all the same: the same hook may run on every machine, and a hub is not ended by a word that means "read again".
+fn hear_hangups(hangup: Option<Arc<Notify>>) -> io::Result<()> {
+    let mut heard = signal(SignalKind::hangup())?;
     tokio::spawn(async move {
         while heard.recv().await.is_some() {
-            hangup.notify_one();
+            match &hangup {
+                Some(hangup) => hangup.notify_one(),
+                None => tracing::info!("SIGHUP: there are no files of a certificate to read again"),
+            }
         }
     });
     Ok(())

@@ -31,4 +31,6 @@ pub struct JoinTokenKeys {
     pub replace: Option<String>,
     /// The agent that the machine is, with keys anew.
     pub rekey: Option<String>,
+    /// Operators' public keys that the new machine's command names.
+    pub operator_keys: Option<Vec<String>>,
 }

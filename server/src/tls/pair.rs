@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 use std::{
     fs::File,
     io::{self, Read},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -97,13 +98,14 @@ pub(super) fn read(
     provider: &CryptoProvider,
 ) -> (Digest, Result<Pair, PairError>) {
     let mut digest = Sha256::new();
-    let read =
-        contents(certificate).and_then(|chain| Ok((chain, contents(key)?))).and_then(|(chain, secret)| {
+    let read = contents(certificate).and_then(|chain| Ok((chain, own_contents(key)?))).and_then(
+        |(chain, secret)| {
             digest.update(&*chain);
             digest.update(&*secret);
             let pair = pair(certificate, &chain, key, &secret, provider)?;
             in_time(pair, certificate, now)
-        });
+        },
+    );
     if let Err(error) = &read {
         digest.update(error.to_string());
     }
@@ -119,6 +121,22 @@ pub(super) fn contents(path: &Path) -> Result<Zeroizing<Vec<u8>>, PairError> {
         return Err(PairError::unusable(path, format!("longer than {PEM_BYTES_MAX} bytes")));
     }
     Ok(bytes)
+}
+
+/// All of a key's file, which nobody but its owner may be able to change. That others read it is the operator's affair:
+/// there are groups for that.
+fn own_contents(path: &Path) -> Result<Zeroizing<Vec<u8>>, PairError> {
+    let mode = path.metadata().map_err(PairError::file("read", path))?.permissions().mode() & 0o777;
+    match mode & 0o022 {
+        0 => contents(path),
+        _ => Err(PairError::unusable(
+            path,
+            format!(
+                "others can change it (mode {mode:04o}); run `chmod go-w {0}`, and think about who may have read it",
+                path.display()
+            ),
+        )),
+    }
 }
 
 /// The pair of what two files hold.

@@ -33,6 +33,8 @@ impl Files {
         let key = KeyPair::generate().unwrap();
         self.put_certificate(&key, years);
         fs::write(self.path("hub.key"), key.serialize_pem()).unwrap();
+        // Whatever mask the tests run under.
+        fs::set_permissions(self.path("hub.key"), Permissions::from_mode(0o600)).unwrap();
         Pin::of(&key.subject_public_key_info())
     }
 
@@ -121,6 +123,24 @@ fn what_cannot_be_used_is_refused_by_name_at_the_start() {
     assert!(files.refusal().contains("ended 2026-01-01"), "{}", files.refusal());
     files.put((2027, 2028));
     assert!(files.refusal().contains("good only from 2027-01-01"), "{}", files.refusal());
+}
+
+#[test]
+fn a_key_that_others_can_change_is_not_used() {
+    let files = Files::new();
+    let pin = files.put((2026, 2027));
+    let set = |mode| fs::set_permissions(files.path("hub.key"), Permissions::from_mode(mode)).unwrap();
+    for mode in [0o666, 0o602, 0o660] {
+        set(mode);
+        assert!(files.refusal().contains("hub.key: others can change it"), "{mode:o}: {}", files.refusal());
+    }
+    set(0o640);
+    let tls = files.open().unwrap();
+    // While the hub runs it stays what it was.
+    set(0o666);
+    assert!(!tls.look());
+    assert!(tls.verdict().unwrap().is_some());
+    assert_eq!(tls.identity().pin, pin);
 }
 
 #[test]

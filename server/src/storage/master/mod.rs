@@ -15,7 +15,10 @@ use seal::Passphrase;
 use std::{
     fs::{self, File},
     io::{self, Read, Write},
-    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    os::unix::{
+        ffi::OsStrExt,
+        fs::{MetadataExt, OpenOptionsExt, PermissionsExt},
+    },
     path::{Path, PathBuf},
 };
 use zeroize::Zeroizing;
@@ -179,7 +182,38 @@ pub(super) fn former(path: &Path) -> Option<PathBuf> {
 
 /// Takes away what a rotation left that was cut short. For whoever has the folder alone.
 pub(super) fn tidy(path: &Path) -> Result<(), StorageError> {
-    rotate::tidy(path)
+    rotate::tidy(path)?;
+    remove_drafts(path)
+}
+
+/// Takes away drafts of the key and of the former one, which whoever was killed while it wrote them left: one of `unseal`
+/// is the key itself, in the clear. Not while there is no key: then one may just be about to be made of its draft.
+fn remove_drafts(path: &Path) -> Result<(), StorageError> {
+    let inode = |path: &Path| path.metadata().ok().map(|found| (found.dev(), found.ino()));
+    let Some(in_force) = inode(path) else { return Ok(()) };
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let names = [path, &rotate::former_path(path)].map(|path| with_suffix(path, ".new."));
+    // A key outside the data folder may lie where nothing is listed; the key itself opens all the same.
+    let Ok(entries) = fs::read_dir(folder) else { return Ok(()) };
+    for entry in entries {
+        let draft = entry.map_err(StorageError::file("look into", folder))?.path();
+        if !names.iter().any(|name| is_draft(&draft, name)) {
+            continue;
+        }
+        match inode(&draft) == Some(in_force) {
+            // A second name of the key: its bytes must stay.
+            true => fs::remove_file(&draft).map_err(StorageError::file("remove", &draft))?,
+            false => rotate::destroy(&draft)?,
+        }
+    }
+    Ok(())
+}
+
+/// Whether this is `name` with the number of a process behind it.
+fn is_draft(path: &Path, name: &Path) -> bool {
+    let (Some(found), Some(name)) = (path.file_name(), name.file_name()) else { return false };
+    let number = found.as_bytes().strip_prefix(name.as_bytes());
+    number.is_some_and(|number| !number.is_empty() && number.iter().all(u8::is_ascii_digit))
 }
 
 /// Overwrites the former master key's file, and takes it away.

@@ -139,3 +139,33 @@ fn a_passphrase_has_a_length_and_is_its_owners_alone() {
     fs::set_permissions(&passphrase, Permissions::from_mode(0o644)).unwrap();
     assert!(read_passphrase(&passphrase).unwrap_err().to_string().contains("mode 0644"));
 }
+
+#[test]
+fn a_draft_that_a_killed_command_left_goes_and_the_key_stays() {
+    let (folder, key, _) = places();
+    let beside = |name: &str| folder.path().join(name);
+    let drafts = ["master.key.new.17", "master.key.former.new.18"];
+    for draft in drafts {
+        write_synced(&beside(draft), &[7; KEY_BYTES]).unwrap();
+    }
+    tidy(&key).unwrap();
+    assert!(
+        drafts.iter().all(|draft| beside(draft).exists()),
+        "of one of them a key may be about to be made"
+    );
+    file(&key).create_if_missing().unwrap();
+    let made = file(&key).read().unwrap();
+    // Killed right after it was made: the draft is another name of the key.
+    fs::hard_link(&key, beside("master.key.new.19")).unwrap();
+    let others = ["master.key.new", "master.key.new.x", "other.new.17"];
+    for other in others {
+        write_synced(&beside(other), b"").unwrap();
+    }
+    fs::hard_link(beside(drafts[0]), beside("seen")).unwrap();
+    tidy(&key).unwrap();
+    tidy(&key).unwrap();
+    assert!(!drafts.iter().chain(&["master.key.new.19"]).any(|draft| beside(draft).exists()));
+    assert_eq!(fs::read(beside("seen")).unwrap(), [0; KEY_BYTES], "overwritten first");
+    assert_eq!(file(&key).read().unwrap(), made);
+    assert!(others.iter().all(|other| beside(other).exists()), "what is not ours stays");
+}

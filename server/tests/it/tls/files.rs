@@ -5,7 +5,8 @@ use pingup_protocol::pin::Pin;
 use rcgen::{CertificateParams, KeyPair, PublicKeyData, date_time_ymd};
 use serde_json::json;
 use std::{
-    fs,
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -66,6 +67,8 @@ impl Files {
 fn replace(path: &Path, text: &str) {
     let draft = path.with_extension("draft");
     fs::write(&draft, text).unwrap();
+    // Whatever mask the tests run under.
+    fs::set_permissions(&draft, Permissions::from_mode(0o600)).unwrap();
     fs::rename(draft, path).unwrap();
 }
 
@@ -112,6 +115,17 @@ fn a_new_pair_is_taken_up_under_traffic_and_no_connection_is_dropped() {
     agent.post("/api/v1/metrics", &agent.sample(now(), 1.0)).expect(200);
     let log = hub.stop();
     assert!(log.contains("another key"), "{log}");
+}
+
+#[test]
+fn a_hub_without_files_to_read_again_survives_who_asks_for_it() {
+    for tls in [&[][..], &[("PINGUP_TLS_SELF_SIGNED", "true")]] {
+        let environment = [&[("PINGUP_LOG", "info")][..], tls].concat();
+        let mut hub = Hub::start_with(&environment);
+        signal(hub.pid(), "HUP");
+        // Which asserts that it ends by this word, and not by the one before.
+        assert!(hub.stop().contains("stopping"));
+    }
 }
 
 #[test]
