@@ -8,7 +8,6 @@ pub use action::{ARGV_MAX, Action, EXEC_TIMEOUT_SECONDS, check_timeout};
 pub use progress::{ProgressAnswer, ProgressBody};
 
 use crate::{
-    enrol::Credentials,
     ids::AgentId,
     limits::OUTPUT_BYTES_MAX,
     schema::{Checked, SchemaError},
@@ -131,9 +130,6 @@ pub struct PendingAnswer {
     pub cancel: Vec<String>,
     /// The version of the agent's configuration; 0 when there is none.
     pub config_version: u64,
-    /// The next generation of the agent's keys, over TLS and loopback only; absent where none waits for it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub credentials: Option<Credentials>,
 }
 
 /// How a command ended, by the agent's word.

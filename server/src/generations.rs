@@ -270,6 +270,11 @@ pub fn count_of_strangers(connection: &Connection, known: [MasterId; 2]) -> rusq
         .query_row(known.map(|master| master.0), |row| row.get(0))
 }
 
+/// Writes this master key down for keys of before, when there was only one and none was written; how many there were.
+pub fn adopt(connection: &Connection, master: MasterId) -> rusqlite::Result<usize> {
+    connection.prepare_cached("UPDATE agent_keys SET master = ?1 WHERE master IS NULL")?.execute([master.0])
+}
+
 /// Ends all keys that come from another master key than this one; how many there were.
 pub fn end_others(connection: &Connection, master: MasterId) -> rusqlite::Result<usize> {
     connection.prepare_cached("DELETE FROM agent_keys WHERE master IS NOT ?1")?.execute([master.0])

@@ -18,7 +18,6 @@ pub(super) async fn ask(session: &mut Session, after: u64) -> Result<PendingAnsw
     if answer.nonce != nonce || answer.agent_id != agent_id {
         return Err(Failure::Unverified("it answers another request".to_owned()));
     }
-    session.link().hear_of_keys(answer.credentials.as_ref());
     Ok(answer)
 }
 

@@ -57,7 +57,6 @@ pub(super) fn build(
     let teller = news::teller(events);
     let commands = Arc::new(Commands::new(
         sqlite.clone(),
-        keyring.clone(),
         clock.clone(),
         neighbours,
         teller,

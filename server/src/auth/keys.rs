@@ -44,7 +44,7 @@ impl AgentKeys {
     }
 
     /// Whether they are good; few have an end that the clock must be asked for.
-    pub(super) fn live(&self, clock: &Clock) -> bool {
+    pub(crate) fn live(&self, clock: &Clock) -> bool {
         self.ends_at.is_none_or(|ends_at| clock.now() < ends_at)
     }
 

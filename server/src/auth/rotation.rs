@@ -178,7 +178,8 @@ impl Keyring {
         Ok(Tended { ended, offered: offered.len(), is_former_idle })
     }
 
-    /// Refuses to go on where keys come from a master key that is not here.
+    /// Refuses to go on where keys come from a master key that is not here. Keys of before, when there was only one and
+    /// none was written, are the only one's from now on: another is noticed then.
     pub async fn check_masters(&self) -> Result<(), StorageError> {
         let (current, former) = self.master_ids();
         let known = [current, former.unwrap_or(current)];
@@ -186,6 +187,12 @@ impl Keyring {
             Ok::<_, StorageError>(generations::count_of_strangers(connection, known)?)
         };
         match self.0.sqlite.read(count).await? {
+            0 if former.is_none() => {
+                let adopt = move |connection: &Connection| {
+                    Ok::<_, StorageError>(generations::adopt(connection, current)?)
+                };
+                self.0.sqlite.write(adopt).await.map(drop)
+            }
             0 => Ok(()),
             keys => Err(StorageError::Folder(format!(
                 "{keys} keys of agents come from another master key than the one that is here; put the right file back \

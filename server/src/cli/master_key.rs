@@ -62,9 +62,7 @@ fn rotate(place: &PlaceArguments, clock: &Clock) -> Result<String, CliError> {
     let masters = folder.masters(&lock)?;
     let current = MasterId::of(&masters.current);
     if masters.former.is_some() {
-        let left = on_records(&folder, clock, move |connection| {
-            Ok(generations::count_of_others(connection, current)?)
-        })?;
+        let left = count_others(&folder, clock, current, true)?;
         if left > 0 {
             return Err(CliError::Failed(format!(
                 "the last rotation is not over: {left} keys of agents come from the former master key; wait until they \
@@ -73,13 +71,17 @@ fn rotate(place: &PlaceArguments, clock: &Clock) -> Result<String, CliError> {
         }
         retire_former(&folder, clock, current)?;
     }
+    count_others(&folder, clock, current, false)?;
     // Before the key, so that a rotation that dies in between leaves none of them good.
     let now = clock.now();
     let revoked = on_records(&folder, clock, move |connection| Ok(store::revoke_former(connection, now)?))?;
     change(&folder, clock, Act::MasterKeyRotated, move |folder| folder.rotate_master(&lock).map(drop))?;
     let mut told = "a new master key is in force, the former one lies beside it until no agent needs it.\n\
                     Agents go on as they are, and get keys of the new one with a heartbeat over TLS or loopback.\n\
-                    Operators' tokens stay good: no master key makes one without its row."
+                    Operators' tokens stay good: no master key makes one without its row.\n\
+                    If pingup.db may be stolen too, this does not heal: whoever signs as an agent is handed its new keys. \
+                    Then, before the hub is started: `pingup-server master-key retire --yes`, and `pingup-server \
+                    join-token create --rekey ID` for each agent."
         .to_owned();
     if revoked > 0 {
         told.push_str(&format!(
@@ -92,10 +94,15 @@ fn rotate(place: &PlaceArguments, clock: &Clock) -> Result<String, CliError> {
 
 fn retire(place: &PlaceArguments, yes: bool, clock: &Clock) -> Result<String, CliError> {
     let (folder, lock) = alone(place)?;
-    let current = MasterId::of(&folder.masters(&lock)?.current);
+    let masters = folder.masters(&lock)?;
+    let (current, has_former) = (MasterId::of(&masters.current), masters.former.is_some());
+    let left = count_others(&folder, clock, current, has_former)?;
+    if left == 0 && !has_former {
+        return Ok(
+            "nothing to do: there is no former master key, and no agent's keys come from one".to_owned()
+        );
+    }
     if !yes {
-        let count = move |connection: &Connection| Ok(generations::count_of_others(connection, current)?);
-        let left = on_records(&folder, clock, count)?;
         return Err(CliError::Failed(format!(
             "nothing was changed; the same with --yes ends {left} keys of agents, and agents without others need \
              `pingup-server join-token create --rekey ID` each"
@@ -106,6 +113,21 @@ fn retire(place: &PlaceArguments, yes: bool, clock: &Clock) -> Result<String, Cl
         "the former master key is overwritten and gone, and {left} keys of agents with it; agents without others come \
          back by `pingup-server join-token create --rekey ID`"
     ))
+}
+
+/// How many keys come from another master key than this one. Where there is no former one, keys that say none are its own.
+fn count_others(
+    folder: &DataFolder,
+    clock: &Clock,
+    current: MasterId,
+    has_former: bool,
+) -> Result<u64, CliError> {
+    on_records(folder, clock, move |connection| {
+        if !has_former {
+            generations::adopt(connection, current)?;
+        }
+        Ok(generations::count_of_others(connection, current)?)
+    })
 }
 
 /// Ends what comes from another master key than this one, and destroys the former; how many keys that ended.

@@ -31,16 +31,13 @@ use pingup_protocol::{
 };
 use serde_json::{Value, json};
 use std::{
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::SocketAddr,
     sync::{Arc, Mutex},
 };
 use tokio::sync::watch;
 
 const NOW: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
 const CONFIG_VERSION: u64 = 7;
-/// Whoever asks is on this machine.
-const HERE: Extension<Peer> =
-    Extension(Peer { address: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9), is_tls: false });
 
 /// The room, with agents `a`, `b` and `w-…` that live, `gone` that does not, and nobody else.
 struct House {
@@ -87,15 +84,8 @@ impl House {
         let told = Arc::new(Mutex::new(Vec::new()));
         let listener = Arc::clone(&told);
         let teller = Teller::new(move |changes| listener.lock().unwrap().extend(changes));
-        let room = Arc::new(Commands::new(
-            sqlite.clone(),
-            keyring.clone(),
-            clock.clone(),
-            neighbours,
-            teller,
-            WAITERS_MAX,
-            stopping,
-        ));
+        let room =
+            Arc::new(Commands::new(sqlite.clone(), clock.clone(), neighbours, teller, WAITERS_MAX, stopping));
         Self { _scratch: scratch, sqlite, clock, room, stop, keyring, told }
     }
 
@@ -128,7 +118,7 @@ impl House {
     async fn ask(&self, agent: &Agent, query: &str) -> Result<Value, Refusal> {
         let caller = AgentCaller::new(Arc::clone(&agent.keys));
         let params = Params::parse(&format!("nonce=n1&{query}"));
-        let response = handler::pending(State(Arc::clone(&self.room)), caller, HERE, params).await?;
+        let response = handler::pending(State(Arc::clone(&self.room)), caller, params).await?;
         let answer = read(settled(response).await).await.1;
         assert!(agent.verifies(&answer), "the answer is signed");
         assert_eq!((&answer["nonce"], &answer["configVersion"]), (&json!("n1"), &json!(CONFIG_VERSION)));
@@ -290,6 +280,38 @@ async fn the_stop_and_another_rooms_call_answer_a_held_open_request_empty() {
 }
 
 #[tokio::test]
+async fn a_question_that_was_held_over_its_generations_end_is_refused() {
+    let house = House::new();
+    let mut agent = house.agent("a").await;
+    let (agent_id, master) = (agent.keys.agent_id().clone(), house.keyring.tokens().master());
+    let id = agent_id.clone();
+    let rotated = move |connection: &rusqlite::Connection| {
+        generations::offer(connection, id.as_str(), ([2; 16], master), NOW)?;
+        Ok::<_, StorageError>(generations::note_use(connection, id.as_str(), 2, NOW)?)
+    };
+    assert!(house.sqlite.write(rotated).await.unwrap());
+    let token = AgentToken { agent_id, generation: 1, master };
+    let KeyStanding::Alive(ending) = house.keyring.find(&token).await.unwrap() else { panic!("for a day") };
+    agent.keys = ending;
+    house.clock.advance(generations::ENDING_SECONDS - 1);
+    assert_eq!(house.pull(&agent, "").await.unwrap(), json!([]));
+    let end = async {
+        while house.room.waiting() == 0 {
+            tokio::task::yield_now().await;
+        }
+        house.clock.advance(1);
+        house.stop.send_replace(true);
+    };
+    let asked = async {
+        let caller = AgentCaller::new(Arc::clone(&agent.keys));
+        let params = Params::parse("nonce=n1&wait=60");
+        settled(handler::pending(State(Arc::clone(&house.room)), caller, params).await.unwrap()).await
+    };
+    let (answer, ()) = tokio::join!(asked, end);
+    assert_eq!(answer.status(), StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
 async fn a_dropped_request_leaves_no_waiter_behind() {
     let house = House::new();
     let agent = house.agent("a").await;
@@ -359,8 +381,7 @@ async fn parameters_of_a_pull_are_checked() {
     }
     for query in ["", "nonce=%C3%A9"] {
         let caller = AgentCaller::new(Arc::clone(&agent.keys));
-        let refused =
-            handler::pending(State(Arc::clone(&house.room)), caller, HERE, Params::parse(query)).await;
+        let refused = handler::pending(State(Arc::clone(&house.room)), caller, Params::parse(query)).await;
         assert_eq!(refused.unwrap_err().kind(), ProblemType::SchemaInvalid);
     }
 }

@@ -91,7 +91,6 @@ pub(super) async fn pending(state: &Mutex<State>, fault: Fault, id: &str, query:
                     commands: commands.collect(),
                     config_version: 0,
                     cancel: Vec::new(),
-                    credentials: None,
                 }
             });
         }

@@ -2,18 +2,17 @@
 
 use super::{Commands, Neighbours};
 use crate::{
-    auth::{AgentCaller, AgentKeys},
+    auth::{AgentCaller, AgentKeys, keyring::revoked},
     commands::{
         Change, CommandsError,
         store::{self, Deliverable, Delivery, Due},
         waiters::{Waiter, Woken},
     },
-    generations::{self, KeyRow},
-    http::{Peer, held::held, problem::Refusal, query::Params, respond},
+    generations,
+    http::{held::held, problem::Refusal, query::Params, respond},
     standing::Standing,
 };
 use axum::{
-    Extension,
     extract::State,
     response::{IntoResponse, Response},
 };
@@ -70,7 +69,6 @@ struct Config {
 struct Looked {
     due: Due,
     config: Config,
-    offered: Option<Box<KeyRow>>,
 }
 
 /// What is said to an agent.
@@ -81,8 +79,6 @@ struct HandedOut {
     config_version: u64,
     /// Whether the agent has neither been told of that version nor said anything of it.
     is_config_new: bool,
-    /// The next generation of its keys. No news by itself: who does not take it would ask on and on.
-    offered: Option<Box<KeyRow>>,
 }
 
 impl HandedOut {
@@ -99,10 +95,11 @@ impl HandedOut {
 /// `GET /api/v1/commands/pending/:agentId`: what is due to the agent, each command and the answer signed, and which of
 /// those that it has it is to end. With `wait`, held open until there is something. Marked as delivered on disk before
 /// the answer leaves.
+///
+/// A bearer token alone opens it, so no keys are ever handed over here: that is the heartbeat's, which is signed.
 pub async fn pending(
     State(room): State<Arc<Commands>>,
     agent: AgentCaller,
-    Extension(peer): Extension<Peer>,
     params: Params,
 ) -> Result<Response, Refusal> {
     let nonce = params.required("nonce")?;
@@ -111,8 +108,7 @@ pub async fn pending(
     }
     let after = After::read(&params)?;
     let patience = Duration::from_secs(params.number("wait", 0..=WAIT_SECONDS_MAX, 0)?);
-    let keeps_secrets = peer.keeps_secrets();
-    let pull = Pull { agent, nonce: nonce.to_owned(), after, keeps_secrets };
+    let pull = Pull { agent, nonce: nonce.to_owned(), after };
     if patience.is_zero() {
         let out = room.hand_out(pull.agent.keys(), after).await?;
         return pull.answer(&room, out);
@@ -128,8 +124,6 @@ struct Pull {
     agent: AgentCaller,
     nonce: String,
     after: After,
-    /// Nobody on the way reads the answer.
-    keeps_secrets: bool,
 }
 
 impl Pull {
@@ -148,11 +142,12 @@ impl Pull {
             // In a box, each time: those who wait need not hold the room for it.
             let mut out = Box::pin(room.hand_out(self.agent.keys(), self.after)).await?;
             if !out.is_news(self.after) {
-                // By the end of the wait it may be in use: then it is nothing for these keys any more.
-                out.offered = None;
                 if waiter.wait(patience).await == Woken::Called {
                     drop(waiter);
                     out = Box::pin(room.hand_out(self.agent.keys(), self.after)).await?;
+                } else if !self.agent.keys().live(&room.clock) {
+                    // Whoever ends keys at once calls; a generation that was ending ends by time alone.
+                    return Err(revoked(self.agent.agent_id()));
                 }
             }
             self.answer(&room, out)
@@ -160,10 +155,7 @@ impl Pull {
     }
 
     fn answer(&self, room: &Commands, out: HandedOut) -> Result<Response, Refusal> {
-        let HandedOut { commands, cancel, config_version, offered, .. } = out;
-        let offered = offered.filter(|_| self.keeps_secrets);
-        let credentials =
-            offered.map(|row| room.keyring.credentials(self.agent.agent_id(), &row)).transpose()?;
+        let HandedOut { commands, cancel, config_version, .. } = out;
         room.waiters.tell(self.agent.agent_id(), config_version);
         let answer = PendingAnswer {
             agent_id: self.agent.agent_id().clone(),
@@ -172,7 +164,6 @@ impl Pull {
             commands,
             cancel,
             config_version,
-            credentials,
         };
         Ok(respond::signed(StatusCode::OK, self.agent.keys().sign(&answer)?))
     }
@@ -183,7 +174,7 @@ impl Commands {
     /// its configuration is in force.
     async fn hand_out(&self, keys: &AgentKeys, after: After) -> Result<HandedOut, Refusal> {
         let _turn = self.turns.acquire().await;
-        let Looked { due, config, offered } = self.look(keys, after).await?;
+        let Looked { due, config } = self.look(keys, after).await?;
         if due.forgone && matches!(after, After::Taken(_)) {
             self.conclude(keys.agent_id(), after.seq()).await?;
         }
@@ -205,7 +196,6 @@ impl Commands {
             cancel: due.cancel,
             config_version: config.version,
             is_config_new: config.version > known,
-            offered,
         })
     }
 
@@ -218,15 +208,15 @@ impl Commands {
                 if standing(connection, agent_id.as_str())? != Standing::Living {
                     return Err(CommandsError::Revoked(agent_id.to_string()));
                 }
-                let Some(outlook) = generations::look(connection, agent_id.as_str(), generation, now)? else {
+                if generations::look(connection, agent_id.as_str(), generation, now)?.is_none() {
                     return Err(CommandsError::Revoked(agent_id.to_string()));
-                };
+                }
                 let due = store::due(connection, &agent_id, after.seq(), now)?;
                 let config = Config {
                     version: config_version(connection, agent_id.as_str())?,
                     reported: config_reported(connection, agent_id.as_str())?,
                 };
-                Ok(Looked { due, config, offered: outlook.offered().map(Box::new) })
+                Ok(Looked { due, config })
             })
             .await
     }

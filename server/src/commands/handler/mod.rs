@@ -16,7 +16,7 @@ use super::{
     waiters::Waiters,
 };
 use crate::{
-    auth::{Keyring, OperatorBody},
+    auth::OperatorBody,
     clock::Clock,
     deed::{By, Record},
     http::{
@@ -67,7 +67,6 @@ pub struct Neighbours {
 /// The room of commands.
 pub struct Commands {
     sqlite: Sqlite,
-    keyring: Keyring,
     clock: Clock,
     neighbours: Neighbours,
     teller: Teller,
@@ -88,7 +87,6 @@ impl Commands {
     /// and none any more once `stopping` turns true.
     pub fn new(
         sqlite: Sqlite,
-        keyring: Keyring,
         clock: Clock,
         neighbours: Neighbours,
         teller: Teller,
@@ -97,7 +95,6 @@ impl Commands {
     ) -> Self {
         Self {
             sqlite,
-            keyring,
             clock,
             neighbours,
             teller,

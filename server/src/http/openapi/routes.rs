@@ -191,7 +191,7 @@ pub(super) fn doc(method: &Method, path: &str) -> Option<Doc> {
         ("GET", "/api/v1/agents/{id}") => doc!("One agent", None, [ok("The agent", of::<AgentView>)], ONE_AGENT),
         ("PATCH", "/api/v1/agents/{id}") => doc!("Changes name, metadata and labels", Some(of::<PatchBody>), [ok("As it is now", of::<AgentView>)], ONE_AGENT),
         ("DELETE", "/api/v1/agents/{id}") => doc!("Removes an agent for good: its key is dead at once, its history is kept", None, [ok("As it was left", of::<AgentView>)], ONE_AGENT),
-        ("POST", "/api/v1/agents/{id}/rotate") => doc!("Offers an agent the next generation of its keys, with its next heartbeat or question, over TLS or loopback; with `compromised` its keys are dead at once, and only a join token that re-keys it gives it others", Some(of::<RotateBody>), [ok("As it is now", of::<AgentView>)], ONE_AGENT),
+        ("POST", "/api/v1/agents/{id}/rotate") => doc!("Offers an agent the next generation of its keys, with its next heartbeat, over TLS or loopback; with `compromised` its keys are dead at once, and only a join token that re-keys it gives it others", Some(of::<RotateBody>), [ok("As it is now", of::<AgentView>)], ONE_AGENT),
         ("POST", "/api/v1/agents/{id}/heartbeat") => doc!("The agent is there, or says that it goes", Some(of::<HeartbeatBody>), [signed("Taken, or older than one that was", of::<HeartbeatAnswer>)], &[TimestampInFuture]),
         ("POST", "/api/v1/metrics") => doc!("One sample or a batch; answered once it is on disk", Some(one_or_batch), [ok("On disk", of::<PushAnswer>)], SEQUENCE),
         ("GET", "/api/v1/metrics/{agentId}") => doc!("Samples of a time, or buckets of them with `step`", None, [ok("A page", rows_or_buckets)], &[NotFound]),

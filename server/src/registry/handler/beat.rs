@@ -31,7 +31,7 @@ struct Heard {
 }
 
 /// `POST /api/v1/agents/:id/heartbeat`. One that is not newer than the last is answered the same and changes
-/// nothing.
+/// nothing, and is handed no keys: it may be another's replay.
 pub async fn heartbeat(
     State(room): State<Arc<Registry>>,
     Extension(peer): Extension<Peer>,
@@ -52,14 +52,16 @@ pub async fn heartbeat(
     let (keyring, keys) = (room.keyring.clone(), Arc::clone(message.keys()));
     let work = move |connection: &Connection| {
         let agent_id = beat.agent_id.as_str();
-        let next = match keyring.prospect(connection, &keys, replacement, now)? {
+        let beaten = store::beat(connection, &beat, now)?;
+        let is_fresh = beaten != Beaten::Older;
+        let next = match keyring.prospect(connection, &keys, replacement.filter(|_| is_fresh), now)? {
             Prospect::Ended => return Err(NotLiving::Removed(agent_id.to_owned()).into()),
-            Prospect::Nothing => None,
-            Prospect::Next(offer) => Some(offer),
+            Prospect::Next(offer) if is_fresh => Some(offer),
+            Prospect::Next(_) | Prospect::Nothing => None,
         };
         Ok::<_, RegistryError>(Heard {
             next,
-            beaten: store::beat(connection, &beat, now)?,
+            beaten,
             newest_word: store::newest_word(connection, agent_id)?,
             config_version: (neighbours.config_version)(connection, agent_id)?,
             pending_commands: (neighbours.count_pending)(connection, agent_id, now)?,

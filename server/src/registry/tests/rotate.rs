@@ -10,12 +10,17 @@ use crate::{
     registry::AgentStatus,
     storage::Masters,
 };
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicI32, Ordering},
+    time::Duration,
+};
 
 /// Someone elsewhere, over plain HTTP.
 const ELSEWHERE: Peer =
     Peer { address: SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7)), 9), is_tls: false };
 const DAY: i64 = 24 * 3_600;
+/// The number of the next beat; none is as old as one at the clock's time.
+static BEATS: AtomicI32 = AtomicI32::new(1);
 
 impl House {
     async fn rotate(&self, id: &str, body: Value) -> Result<Value, Refusal> {
@@ -47,7 +52,11 @@ impl House {
         if keys.are_unused() {
             self.keyring.note_use(&keys, Some(peer.address.ip())).await.unwrap();
         }
-        let beat = json!({"agentId": "a", "timestamp": self.clock.now(), "status": "online"});
+        // Each newer than the one before.
+        let at = Timestamp::from_micros(
+            self.clock.now().as_micros() + i64::from(BEATS.fetch_add(1, Ordering::Relaxed)),
+        );
+        let beat = json!({"agentId": "a", "timestamp": at, "status": "online"});
         self.beat_under(keys, peer, beat).await
     }
 
@@ -85,6 +94,22 @@ async fn the_next_keys_are_handed_over_again_and_again_until_they_are_used() {
     );
     let view = house.get("a").await.unwrap();
     assert_eq!((&view["key"]["generation"], &view["key"]["offered"]), (&json!(2), &Value::Null));
+}
+
+/// Whoever kept a heartbeat that was signed once has no key by it.
+#[tokio::test]
+async fn a_replayed_heartbeat_is_handed_nothing_and_makes_nothing() {
+    let house = restarted(with_agent().await, masters(1, None));
+    let keys = house.keys(1).await.unwrap();
+    let beat = json!({"agentId": "a", "timestamp": house.clock.now(), "status": "online"});
+    house.beat_under(Arc::clone(&keys), HERE, beat.clone()).await.unwrap();
+    house.rotate("a", json!({})).await.unwrap();
+    let replayed = house.beat_under(Arc::clone(&keys), HERE, beat).await.unwrap();
+    assert_eq!(replayed.get("credentials"), None);
+    let older = json!({"agentId": "a", "timestamp": NOW.plus_seconds(-60), "status": "online"});
+    let replayed = house.beat_under(keys, HERE, older).await.unwrap();
+    assert_eq!(replayed.get("credentials"), None);
+    assert_eq!(house.handed(1, HERE).await, Some(2), "who signs a new one has them");
 }
 
 #[tokio::test]
@@ -313,6 +338,22 @@ async fn a_token_of_the_former_master_key_is_good_for_no_keys_of_the_new_one() {
     let eve = Operator { name: "eve".to_owned(), role: Role::Admin };
     let operator = Fresh::write(&stolen, eve, 60, NOW).unwrap();
     assert!(house.keyring.operators().introduce(&operator.text, HERE.address.ip()).await.is_err());
+}
+
+/// As the records were before they said which master key: the first start says it.
+#[tokio::test]
+async fn keys_of_before_are_the_only_master_keys_from_the_first_start_on() {
+    let house = with_agent().await;
+    let forget = |connection: &rusqlite::Connection| {
+        Ok::<_, StorageError>(connection.execute("UPDATE agent_keys SET master = NULL", ())?)
+    };
+    assert_eq!(house.sqlite.write(forget).await.unwrap(), 1);
+    let house = restarted(house, masters(1, None));
+    house.keyring.check_masters().await.unwrap();
+    assert!(house.beat_as(1, HERE).await.is_ok());
+    let house = restarted(house, masters(3, None));
+    let refused = house.keyring.check_masters().await.unwrap_err().to_string();
+    assert!(refused.contains("another master key"), "{refused}");
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@
 //! new                     –                     old                  after `take_next`
 //! ```
 
-use super::{StorageError, sync_parent, with_suffix, write_synced};
+use super::{KEY_BYTES, StorageError, read_content, sync_parent, with_suffix, write_synced};
 use std::{
     fs::{self, File},
     io::{self, Seek, Write},
@@ -61,7 +61,15 @@ pub(super) fn tidy(key: &Path) -> Result<(), StorageError> {
         fs::remove_file(&former).map_err(StorageError::file("remove", &former))?;
         sync_parent(key)?;
     }
+    if former.exists() && is_wiped(&read_content(&former)?) {
+        destroy(&former)?;
+    }
     destroy(&next_path(key))
+}
+
+/// Whether this was a key's file, and is none any more: whoever destroyed it died before its name was gone.
+fn is_wiped(content: &[u8]) -> bool {
+    content.len() < KEY_BYTES || content.iter().all(|byte| *byte == 0)
 }
 
 /// Overwrites a file and takes its name away, if it is there.
@@ -124,6 +132,21 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn a_former_key_whose_destroyer_died_in_between_is_gone() {
+        for wiped in [&[][..], &[7; KEY_BYTES - 1], &[0; KEY_BYTES], &[0; 97]] {
+            let (_folder, key) = with_key();
+            write_synced(&former_path(&key), wiped).unwrap();
+            tidy(&key).unwrap();
+            assert!(!former_path(&key).exists(), "{} bytes", wiped.len());
+            assert_eq!(fs::read(&key).unwrap(), OLD);
+        }
+        let (_folder, key) = with_key();
+        write_synced(&former_path(&key), &NEW).unwrap();
+        tidy(&key).unwrap();
+        assert_eq!(fs::read(former_path(&key)).unwrap(), NEW, "one that is a key stays");
     }
 
     #[test]

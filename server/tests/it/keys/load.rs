@@ -62,8 +62,8 @@ fn no_gaps(viewer: &Wire) {
     assert!(figures.text().lines().any(|line| line == "pingup_ingest_gaps_total 0"), "{}", figures.text());
 }
 
-/// Waits until the agent uses the keys that it was offered. Where it waits at the hub and was not told, since that died
-/// meanwhile, it is called: not at every look, for a call that comes too late offers others.
+/// Waits until the agent uses the keys that it was offered. Where it was not told of the call, since the hub died meanwhile,
+/// it is called again: not at every look, for a call that comes too late offers others.
 fn in_use(operator: &Wire, id: &str) -> u64 {
     let mut looks = 0_u64;
     eventually("the new keys are in use", || {
@@ -79,8 +79,10 @@ fn in_use(operator: &Wire, id: &str) -> u64 {
     })
 }
 
+/// Offers it others, and a configuration too: it says that it has that by a heartbeat, which need not be waited for then.
 fn rotate_by(operator: &Wire, id: &str) {
     operator.post(&format!("/api/v1/agents/{id}/rotate"), &json!({})).expect(200);
+    operator.post(&format!("/api/v1/config/{id}"), &json!({"config": {}})).expect(200);
 }
 
 #[test]

@@ -140,3 +140,37 @@ fn a_backup_has_both_master_keys_while_a_rotation_is_under_way() {
     );
     assert_eq!(json!(generation(&next(&moved.at(&hub.wire)))), view["key"]["offered"]);
 }
+
+/// Records of before an update say of no key which master key it comes from.
+#[test]
+fn to_retire_what_is_not_there_ends_nothing_of_the_living() {
+    let mut hub = Hub::start();
+    let agent = hub.register("A");
+    hub.stop();
+    let forget = |hub: &Hub| {
+        let records = rusqlite::Connection::open(hub.folder().join("pingup.db")).unwrap();
+        assert_eq!(records.execute("UPDATE agent_keys SET master = NULL", ()).unwrap(), 1);
+    };
+    forget(&hub);
+    for arguments in [&["master-key", "retire"][..], &["master-key", "retire", "--yes"]] {
+        let told = hub.line(arguments);
+        assert!(told.contains("nothing to do"), "{told}");
+    }
+    hub.restart();
+    push(&agent.at(&hub.wire), BOOT, 1);
+    hub.stop();
+
+    // What was offered a former master key goes over from it as any other.
+    forget(&hub);
+    hub.line(&["master-key", "rotate"]);
+    // And whoever destroyed the former one may have died before its name was gone.
+    hub.restart();
+    push(&next(&agent.at(&hub.wire)), BOOT, 2);
+    hub.stop();
+    fs::write(hub.folder().join("master.key.former"), [0; 32]).unwrap();
+    let command = hub.serve_command();
+    let said = hub.try_start(command).unwrap_err();
+    assert!(said.contains("retire") && !hub.folder().join("master.key.former").exists(), "{said}");
+    hub.line(&["master-key", "retire", "--yes"]);
+    hub.restart();
+}
