@@ -191,7 +191,11 @@ impl Keyring {
                 let adopt = move |connection: &Connection| {
                     Ok::<_, StorageError>(generations::adopt(connection, current)?)
                 };
-                self.0.sqlite.write(adopt).await.map(drop)
+                // Where the disk is full the hub starts all the same; the next start tries again.
+                if let Err(error) = self.0.sqlite.write(adopt).await {
+                    tracing::warn!(%error, "keys of before are not noted to come from this master key");
+                }
+                Ok(())
             }
             0 => Ok(()),
             keys => Err(StorageError::Folder(format!(
