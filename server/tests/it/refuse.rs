@@ -11,7 +11,7 @@ mod scene;
 use crate::harness::{
     Hub,
     agent::{Agent, now},
-    eventually, refused,
+    eventually, join_secret, refused,
 };
 use serde_json::{Value, json};
 use std::thread;
@@ -157,7 +157,7 @@ fn no_refusal_and_no_log_line_tells_a_secret() {
     told += hub.wire.with_token(&token).get("/api/v1/agents").text();
     told += hub.operator("admin").get("/api/v1/agents/A").text();
     told += &hub.stop();
-    let secret = token.rsplit('_').next().unwrap().to_owned();
+    let secret = join_secret(&token).to_owned();
     let keys =
         agent.credentials["keys"].as_object().unwrap().values().map(|key| key.as_str().unwrap().to_owned());
     for secret in keys.chain([secret, agent.wire.token().to_owned()]) {

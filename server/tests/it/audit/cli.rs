@@ -1,6 +1,6 @@
 //! At the command line: verified and exported, beside a running hub and without one; and what is done there.
 
-use crate::harness::Hub;
+use crate::harness::{Hub, join_secret};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -146,7 +146,7 @@ fn what_is_done_at_the_command_line_has_its_rows() {
         (&json!("viewer"), &json!("viewer"))
     );
     let signature = token.rsplit('.').next().unwrap();
-    let secret = join.rsplit('_').next().unwrap();
+    let secret = join_secret(&join);
     assert!(!text.contains(signature) && !text.contains(secret), "no secret is told");
     assert_eq!(export(&hub.folder()).lines().count(), 2, "the hub that was restored from goes on without it");
 }

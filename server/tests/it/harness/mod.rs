@@ -26,6 +26,9 @@ use wire::{Answer, Wire};
 /// How long anything may take that a test waits for, on a machine that does other things too.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Characters that nothing told has by chance.
+const SECRET_CHARS_MIN: usize = 40;
+
 /// The hub program.
 pub fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pingup-server"));
@@ -33,6 +36,11 @@ pub fn program() -> Command {
         command.env_remove(name);
     }
     command
+}
+
+/// The secret of a join token, `pjt_<id>_<secret>`: what names it is none, and the secret may have `_` itself.
+pub fn join_secret(token: &str) -> &str {
+    token.splitn(3, '_').nth(2).unwrap()
 }
 
 /// A program of another crate of the workspace, built with the same profile.
@@ -233,8 +241,7 @@ impl Hub {
         let said = String::from_utf8(output.stdout).unwrap().trim().to_owned();
         match arguments {
             ["token", ..] => self.keep_secret(&said),
-            // What names a join token is no secret; the rest of it is.
-            ["join-token", ..] => self.keep_secret(said.rsplit('_').next().unwrap()),
+            ["join-token", ..] => self.keep_secret(join_secret(&said)),
             _ => {}
         }
         said
@@ -242,6 +249,7 @@ impl Hub {
 
     /// Notes a text that neither an answer nor the log may have.
     pub fn keep_secret(&self, secret: &str) {
+        assert!(secret.len() >= SECRET_CHARS_MIN, "so short a text is in every answer");
         self.secrets.lock().unwrap().push(secret.to_owned());
     }
 
@@ -332,4 +340,9 @@ pub fn refused(answer: &Answer, status: u16, name: &str) -> Value {
     }
     assert!(problem["retryable"].is_boolean(), "{problem}");
     problem
+}
+
+#[test]
+fn a_secret_is_kept_whole() {
+    assert_eq!(join_secret("pjt_a1_b_c_"), "b_c_");
 }
