@@ -1,5 +1,5 @@
-//! The composition root: the one room that knows every other. It opens the cellar, builds the rooms
-//! ([`rooms`]), starts what runs, and stops it in order.
+//! The composition root: the one room that knows every other. It opens the cellar
+//! ([`cellar`]), builds the rooms ([`rooms`]), starts what runs, and stops it in order.
 //!
 //! Start: folder and lock → master key → SQLite → DuckDB → the history, its journal read back → written series →
 //! writer and keeper
@@ -12,6 +12,7 @@
 
 mod agents;
 mod background;
+mod cellar;
 mod certificate;
 mod deeds;
 mod news;
@@ -19,13 +20,9 @@ mod rooms;
 mod sql_rows;
 mod written;
 
+use self::cellar::Cellar;
 use crate::{
-    audit,
-    auth::{
-        Keyring,
-        oidc::{Oidc, OidcStartError},
-        operators::store::note_uses,
-    },
+    auth::oidc::{Oidc, OidcStartError},
     brake::Lockout,
     clock::Clock,
     events::Events,
@@ -33,21 +30,15 @@ use crate::{
     http::{Porch, body::Budget, moderate::Moderator, places, router, serve::serve},
     ingest::{Queue, Writer, writer::WriterError},
     latest::Latest,
-    series::Register,
     settings::Settings,
-    storage::{
-        DataFolder, DiskSpace, Duck, DuckSettings, Faults, FaultsError, FolderLock, Sqlite, StorageError,
-        Watch,
-    },
-    sweep,
-    tls::{Tls, TlsError},
-    tsdb::{Appender, Opened, Places, Retention, Tsdb, TsdbError, keeper::Keeper},
+    storage::{FaultsError, StorageError},
+    tls::TlsError,
+    tsdb::{TsdbError, keeper::Keeper},
 };
 use std::{
     future::Future,
     io::{self, Write},
     net::SocketAddr,
-    path::PathBuf,
     sync::Arc,
 };
 use tokio::{
@@ -96,25 +87,6 @@ pub enum AppError {
     Broken(#[from] JoinError),
 }
 
-/// What lies on disk, and the keys to it.
-struct Cellar {
-    folder: DataFolder,
-    sqlite: Sqlite,
-    duck: Duck,
-    tsdb: Tsdb,
-    /// Series that others write.
-    register: Arc<Register>,
-    /// Where the history's files lie.
-    parts: PathBuf,
-    disk: DiskSpace,
-    keyring: Keyring,
-    /// Hears what the command line does to operators' tokens.
-    _tokens: Watch,
-    /// What TLS is spoken with, if it is.
-    tls: Option<Arc<Tls>>,
-    _lock: FolderLock,
-}
-
 /// What rooms share.
 struct Common {
     clock: Clock,
@@ -138,7 +110,7 @@ pub async fn run(
     let common = Common { clock, figures, latest: Arc::default(), events: Arc::new(events), stopping };
     let (settings, clock) = (Arc::new(settings), common.clock.clone());
     let opening = Arc::clone(&settings);
-    let (cellar, appender) = spawn_blocking(move || open(&opening, &clock)).await??;
+    let (cellar, appender) = spawn_blocking(move || cellar::open(&opening, &clock)).await??;
     cellar.keyring.check_masters().await?;
 
     let oidc = settings.oidc.clone().map(|trust| Oidc::new(trust, common.clock.clone())).transpose()?;
@@ -204,47 +176,7 @@ pub async fn run(
     rooms.audit.tell_head().await;
     // The rooms hold the databases open too; the lock must outlive the last who does.
     drop(rooms);
-    close(cellar, &common.latest).await
-}
-
-/// Opens everything that lies on disk. Blocks.
-fn open(settings: &Settings, clock: &Clock) -> Result<(Cellar, Appender), AppError> {
-    let folder = DataFolder::open_or_create(&settings.data_dir)?.with_master(settings.master.clone());
-    let lock = folder.lock()?;
-    let exposed = folder.exposed_mode()?;
-    if exposed != 0 {
-        let folder = folder.path().display();
-        tracing::warn!(%folder, "the data folder is open to others; run chmod 700 on it");
-    }
-    let tls = certificate::open(settings, &folder, clock)?;
-    let faults = Faults::from_env()?;
-    let masters = folder.masters_or_create(&lock)?;
-    let disk = DiskSpace::watch(folder.path(), settings.disk_reserve_bytes)?;
-    let sqlite = Sqlite::open(&folder.sqlite_path(), disk.clone(), clock.now())?;
-    let places = Places::below(folder.path());
-    places.create()?;
-    let duckdb = DuckSettings { memory: settings.duckdb_memory.clone(), ..DuckSettings::default() };
-    let duck = Duck::open(duckdb, &places.scratch, std::slice::from_ref(&places.parts))?;
-    let retention = Retention {
-        raw: settings.retention_raw,
-        minute: settings.retention_minute,
-        hour: settings.retention_hour,
-    };
-    let parts = places.parts.clone();
-    let opened =
-        Tsdb::open(places, sqlite.clone(), duck.clone(), clock.clone(), retention, disk.clone(), faults)?;
-    let Opened { tsdb, appender } = opened;
-    // Before the writer: it reads the marks, of which the former store has some.
-    if tsdb.take_over_former(&folder)?.is_some() {
-        tracing::info!("the history of the former analytics.duckdb was taken over");
-    }
-    let register = Arc::new(Register::open(sqlite.clone(), &tsdb, settings.series_max_per_sender)?);
-    let keyring = Keyring::new(masters, sqlite.clone(), clock.clone(), audit::store::record);
-    let _tokens = keyring.operators().listen(&folder.sqlite_path())?;
-    Ok((
-        Cellar { folder, sqlite, duck, tsdb, register, parts, disk, keyring, _tokens, tls, _lock: lock },
-        appender,
-    ))
+    cellar::close(cellar, &common.latest).await
 }
 
 /// The one line on standard output.
@@ -253,19 +185,4 @@ fn say_ready(listener: &TcpListener, is_tls: bool) -> io::Result<()> {
     let mut output = io::stdout().lock();
     writeln!(output, "listening on {scheme}://{}", listener.local_addr()?)?;
     output.flush()
-}
-
-async fn close(cellar: Cellar, latest: &Latest) -> Result<(), AppError> {
-    let newest = latest.take_dirty(usize::MAX);
-    if let Err(error) = sweep::latest::flush(&cellar.sqlite, newest, background::NOTE_NEWEST).await {
-        // The history has them; the next start looks there.
-        tracing::warn!(%error, "the newest samples could not be written down");
-    }
-    let uses = cellar.keyring.operators().take_uses();
-    if let Err(error) = sweep::tokens::flush(&cellar.sqlite, uses, note_uses).await {
-        tracing::warn!(%error, "who used tokens last could not be written down");
-    }
-    cellar.sqlite.close().await;
-    // Closing folds the log into the file: not on a thread that serves.
-    Ok(spawn_blocking(move || drop(cellar)).await?)
 }
