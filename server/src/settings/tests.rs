@@ -1,7 +1,7 @@
 //! Settings from every source, and what is refused.
 
 use super::*;
-use std::io::Write;
+use std::{io::Write, path::Path};
 
 fn file(text: &str) -> tempfile::NamedTempFile {
     let mut file = tempfile::NamedTempFile::new().unwrap();
