@@ -4,16 +4,18 @@
 //! printed once and cannot be had again. It alone stands on standard output, for whoever takes it from there; the whole
 //! command for the new machine is said beside it, on standard error.
 
+mod store;
+#[cfg(test)]
+mod tests;
+
 use super::{CliError, PlaceArguments, no_random_bytes, print, records, said_or, token::ttl, user};
 use crate::{
     address::Address,
-    audit::store::record,
     auth::operators::random_id,
     clock::Clock,
-    deed::{Act, By, Deed},
     reach::Reach,
     settings::{JoinTokenKeys, LISTEN},
-    storage::{DataFolder, StorageError},
+    storage::DataFolder,
 };
 use clap::Subcommand;
 use pingup_protocol::{
@@ -21,9 +23,7 @@ use pingup_protocol::{
     ids::AgentId,
     keys::{KEY_BYTES, Secret},
     order::OperatorKey,
-    time::Timestamp,
 };
-use rusqlite::{Connection, OptionalExtension, params};
 use std::{
     io::{self, Write},
     time::Duration,
@@ -64,7 +64,7 @@ pub(super) struct CreateArguments {
     /// the list operator_keys
     #[arg(long = "operator-key", value_name = "KEY", value_parser = str::parse::<OperatorKey>, conflicts_with = "token_only")]
     operator_keys: Vec<OperatorKey>,
-    /// Do not say the command for the new machine
+    /// Print the token alone, not the command for the new machine beside it
     #[arg(long)]
     token_only: bool,
     #[command(flatten)]
@@ -198,7 +198,7 @@ fn create(arguments: CreateArguments, clock: &Clock) -> Result<JoinToken, CliErr
     let folder = DataFolder::open_or_create(&file.data_dir())?.with_master(file.master());
     let token = JoinToken { token_id: random_id().map_err(no_random_bytes)?, secret: random_secret()? };
     let (kept, now, by) = (token.clone(), clock.now(), user::by());
-    records::change(&folder, clock, move |connection| insert(connection, &kept, &order, (&by, now)))?;
+    records::change(&folder, clock, move |connection| store::insert(connection, &kept, &order, (&by, now)))?;
     Ok(token)
 }
 
@@ -206,142 +206,4 @@ fn random_secret() -> Result<Secret, CliError> {
     let mut bytes = [0; KEY_BYTES];
     getrandom::fill(&mut bytes).map_err(no_random_bytes)?;
     Ok(Secret::new(bytes))
-}
-
-fn insert(
-    connection: &Connection,
-    token: &JoinToken,
-    order: &Order,
-    (by, now): (&By, Timestamp),
-) -> Result<(), CliError> {
-    for (agent_id, what) in [(&order.replace, "replace"), (&order.rekey, "give keys anew")] {
-        if let Some(agent_id) = agent_id
-            && !is_living(connection, agent_id)?
-        {
-            return Err(CliError::Failed(format!("there is no agent {agent_id} to {what}")));
-        }
-    }
-    let expires = now.plus_seconds(i64::try_from(order.ttl.as_secs()).unwrap_or(i64::MAX));
-    connection
-        .execute(
-            "INSERT INTO join_tokens (id, secret, uses_left, agent_id, replaces, rekeys, created_at, expires_at) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            params![
-                token.token_id,
-                token.secret.expose(),
-                order.uses,
-                order.agent_id.as_ref().map(AgentId::as_str),
-                order.replace.as_ref().map(AgentId::as_str),
-                order.rekey.as_ref().map(AgentId::as_str),
-                now.as_micros(),
-                expires.as_micros(),
-            ],
-        )
-        .map_err(StorageError::from)?;
-    let deed = Deed::new(Act::JoinTokenCreated, by, now)
-        .on(&token.token_id)
-        .with("uses", order.uses)
-        .with("expiresAt", expires.to_string())
-        .with("agentId", order.agent_id.as_ref().map(AgentId::as_str))
-        .with("replaces", order.replace.as_ref().map(AgentId::as_str))
-        .with("rekeys", order.rekey.as_ref().map(AgentId::as_str));
-    Ok(record(connection, &deed).map_err(StorageError::from)?)
-}
-
-fn is_living(connection: &Connection, agent_id: &AgentId) -> Result<bool, StorageError> {
-    let sql = "SELECT 1 FROM agents WHERE id = ? AND removed_at IS NULL";
-    Ok(connection.query_row(sql, [agent_id.as_str()], |_| Ok(())).optional()?.is_some())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::storage::scratch::Scratch;
-    use tokio::runtime::Builder;
-
-    fn arguments(scratch: &Scratch, replace: Option<&str>) -> CreateArguments {
-        CreateArguments {
-            uses: Some(1),
-            ttl: Some(Duration::from_secs(60)),
-            agent_id: AgentId::parse("A-1").ok(),
-            replace: replace.map(|id| AgentId::parse(id).unwrap()),
-            rekey: None,
-            public_url: None,
-            operator_keys: Vec::new(),
-            token_only: true,
-            place: PlaceArguments {
-                data_dir: Some(scratch.folder.path().to_owned()),
-                ..PlaceArguments::default()
-            },
-        }
-    }
-
-    #[test]
-    fn the_row_is_written_beside_an_open_hub() {
-        let scratch = Scratch::new();
-        let hub = scratch.sqlite();
-        let clock = Clock::fixed(Timestamp::from_micros(5_000_000));
-        let token = create(arguments(&scratch, None), &clock).unwrap();
-        let runtime = Builder::new_current_thread().enable_time().build().unwrap();
-        let found = runtime.block_on(hub.read(|connection| {
-            let sql = "SELECT id, secret, uses_left, agent_id, replaces, expires_at FROM join_tokens";
-            let row = connection.query_row(sql, [], |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
-            });
-            row.map_err(StorageError::from)
-        }));
-        let expected: (String, [u8; KEY_BYTES], i64, Option<String>, Option<String>, i64) =
-            (token.token_id.clone(), *token.secret.expose(), 1, Some("A-1".to_owned()), None, 65_000_000);
-        assert_eq!(found.unwrap(), expected);
-        assert_eq!(JoinToken::parse(&token.to_text()), Ok(token));
-    }
-
-    #[test]
-    fn operators_keys_are_those_of_the_flags_or_of_the_file() {
-        let scratch = Scratch::new();
-        let key = |text: &str| -> OperatorKey { text.parse().unwrap() };
-        let ada = key("pok_F0VTtFbd38aQjsqxwQH-arIeK6oGF3lbfUOmNIKZP9U");
-        let bob = key("pok_11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo");
-        let config = scratch.folder.path().join("hub.toml");
-        std::fs::write(&config, format!("[join_token]\noperator_keys = [\"{ada} ada\"]\n")).unwrap();
-        let mut asked = arguments(&scratch, None);
-        asked.place.config = Some(config);
-        assert_eq!(operator_keys(&asked).unwrap()[0].to_string(), format!("{ada} ada"));
-        asked.operator_keys = vec![bob.clone()];
-        assert_eq!(operator_keys(&asked).unwrap(), std::slice::from_ref(&bob));
-        asked.operator_keys = vec![bob.clone(), bob];
-        assert!(operator_keys(&asked).unwrap_err().to_string().contains("twice"));
-        for wrong in ["", "  ", "pok_x"] {
-            let keys =
-                JoinTokenKeys { operator_keys: Some(vec![wrong.to_owned()]), ..JoinTokenKeys::default() };
-            let refused = check_keys(&keys).unwrap_err().to_string();
-            assert!(refused.starts_with("[join_token] operator_keys: "), "{refused}");
-        }
-    }
-
-    #[test]
-    fn only_a_living_agent_can_be_replaced() {
-        let scratch = Scratch::new();
-        let refused = create(arguments(&scratch, Some("A-0")), &Clock::system());
-        assert_eq!(refused.unwrap_err().to_string(), "there is no agent A-0 to replace");
-    }
-
-    #[test]
-    fn keys_anew_are_for_a_living_agent_and_for_it_alone() {
-        let scratch = Scratch::new();
-        let rekey = |change: fn(&mut CreateArguments)| {
-            let mut asked = arguments(&scratch, None);
-            (asked.agent_id, asked.rekey) = (None, AgentId::parse("A-0").ok());
-            change(&mut asked);
-            create(asked, &Clock::system())
-        };
-        assert_eq!(rekey(|_| ()).unwrap_err().to_string(), "there is no agent A-0 to give keys anew");
-        for change in [
-            |asked: &mut CreateArguments| asked.uses = Some(2),
-            |asked: &mut CreateArguments| asked.agent_id = AgentId::parse("A-1").ok(),
-            |asked: &mut CreateArguments| asked.replace = AgentId::parse("A-1").ok(),
-        ] {
-            assert!(matches!(rekey(change), Err(CliError::Usage(_))));
-        }
-    }
 }

@@ -5,6 +5,7 @@
 //! contract: 0 done; 1 it could not be done; 64 it was asked for wrongly, which is said in one plain line
 //! before anything was opened. Files that any command makes are their owner's alone.
 
+mod arguments;
 mod audit;
 mod backup;
 mod check;
@@ -19,15 +20,18 @@ mod passphrase;
 mod progress;
 mod records;
 mod serve;
+#[cfg(test)]
+mod tests;
 mod token;
 mod user;
 
+use self::arguments::{PlaceArguments, SettingsArguments, said_or};
 use crate::{
     app::AppError,
     clock::Clock,
-    settings::{Layer, Settings, SettingsError},
+    settings::SettingsError,
     sql,
-    storage::{DataFolder, StorageError},
+    storage::StorageError,
     tsdb::{TsdbError, backup::BackupError, export::ExportError},
 };
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind};
@@ -35,9 +39,7 @@ use pingup_protocol::plain;
 use rustix::fs::Mode;
 use std::{
     ffi::OsString,
-    fmt::Display,
     io::{self, Write},
-    path::PathBuf,
     process::ExitCode,
 };
 
@@ -56,73 +58,39 @@ struct Arguments {
 enum Command {
     /// Run the hub
     Serve(SettingsArguments),
-    /// Operators' tokens
+    /// Operators' tokens: make one, list them, revoke them
     #[command(subcommand)]
     Token(token::TokenCommand),
-    /// Tokens that let machines enrol
+    /// Tokens that let machines enrol: make one
     #[command(subcommand)]
     JoinToken(join_token::JoinTokenCommand),
-    /// The key that every other key comes from
+    /// The key that every other key comes from: change it, seal its file. With no hub running
     #[command(subcommand)]
     MasterKey(master_key::MasterKeyCommand),
-    /// Keys that operators sign orders with, for their own machines
+    /// Keys that operators sign orders with: make one on your own machine, never on the hub's
     #[command(subcommand)]
     OperatorKey(operator_key::OperatorKeyCommand),
-    /// Sign an order, and send it to a hub or print it; for an operator's own machine
+    /// Sign an order, and send it to a hub or print it; on your own machine
     Order(order::OrderArguments),
-    /// Bring the databases to what this program needs; `serve` does it by itself
+    /// Bring the databases to what this program needs, with no hub running; `serve` does it by itself
     Migrate(SettingsArguments),
     /// Look at everything in the data folder and say what there is; nothing is changed unless it is told to
     Check(check::CheckArguments),
     /// Copy everything that a hub needs into a new folder, beside a running hub or without one
     Backup(backup::BackupArguments),
-    /// Make a data folder from a backup
+    /// Make a data folder from a backup: --data-dir names it, and it must be missing or empty
     Restore(backup::RestoreArguments),
     /// Write an agent's samples as CSV or Parquet, beside a running hub or without one
     Export(export::ExportArguments),
-    /// What was done to this hub, and whether the record of it is whole
+    /// What was done to this hub, and by whom: check that its record is whole, or write it out
     #[command(subcommand)]
     Audit(audit::AuditCommand),
-    /// What a Grafana needs to show this hub
+    /// What a Grafana needs to show this hub: data source, dashboards, alert rules
     #[command(subcommand)]
     Grafana(grafana::GrafanaCommand),
     /// Answer one question of a hub, on standard input and output
     #[command(name = sql::engine::SUBCOMMAND, hide = true)]
     SqlEngine,
-}
-
-/// Everything that can be set.
-#[derive(clap::Args)]
-struct SettingsArguments {
-    /// A TOML file with settings
-    #[arg(long, env = "PINGUP_CONFIG", value_name = "FILE")]
-    config: Option<PathBuf>,
-    #[command(flatten)]
-    layer: Layer,
-}
-
-/// Where the data is, for commands that need to know no more.
-#[derive(Default, clap::Args)]
-struct PlaceArguments {
-    /// A TOML file with settings, of which data_dir and those of the master key count here
-    #[arg(long, env = "PINGUP_CONFIG", value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// The data folder [default: ./data]
-    #[arg(long, env = "PINGUP_DATA_DIR", value_name = "DIR")]
-    data_dir: Option<PathBuf>,
-    #[command(flatten)]
-    master: MasterArguments,
-}
-
-/// Where the master key is, and what opens it.
-#[derive(Clone, Default, clap::Args)]
-struct MasterArguments {
-    /// The master key's file [default: master.key in the data folder]
-    #[arg(long, env = "PINGUP_MASTER_KEY_FILE", value_name = "FILE")]
-    master_key_file: Option<PathBuf>,
-    /// A file with the passphrase that the master key is sealed with
-    #[arg(long, env = "PINGUP_MASTER_PASSPHRASE_FILE", value_name = "FILE")]
-    master_passphrase_file: Option<PathBuf>,
 }
 
 /// Why a command did not do what it was to do; the text is one line for people.
@@ -236,124 +204,4 @@ fn print(text: &str) -> Result<(), CliError> {
 /// The system has none.
 fn no_random_bytes(error: getrandom::Error) -> CliError {
     CliError::Failed(format!("no random bytes: {error}"))
-}
-
-/// What a flag says, else what its key in the file's `section` says, read in the same way.
-fn said_or<T, E: Display>(
-    flag: Option<T>,
-    (section, key): (&str, &str),
-    value: Option<&str>,
-    read: impl FnOnce(&str) -> Result<T, E>,
-) -> Result<Option<T>, CliError> {
-    let from_file = |text| read(text).map_err(|error| CliError::Usage(format!("[{section}] {key}: {error}")));
-    flag.map_or_else(|| value.map(from_file).transpose(), |flag| Ok(Some(flag)))
-}
-
-impl SettingsArguments {
-    fn resolve(self) -> Result<Settings, CliError> {
-        // The whole file counts, also what only other commands would use.
-        let file = self.config.as_deref().map(Layer::from_file).transpose()?.unwrap_or_default();
-        token::check_keys(&file.token)?;
-        join_token::check_keys(&file.join_token)?;
-        Ok(Settings::resolve(self.layer, self.config.as_deref())?)
-    }
-}
-
-impl PlaceArguments {
-    /// What the file says, with what was named over it.
-    fn settings(&self) -> Result<Layer, CliError> {
-        let file = self.config.as_deref().map(Layer::from_file).transpose()?.unwrap_or_default();
-        let MasterArguments { master_key_file, master_passphrase_file } = self.master.clone();
-        let data_dir = self.data_dir.clone();
-        let said = Layer { data_dir, master_key_file, master_passphrase_file, ..Layer::default() };
-        Ok(said.over(file))
-    }
-
-    /// The data folder, which must be there.
-    fn folder(&self) -> Result<DataFolder, CliError> {
-        let said = self.settings()?;
-        Ok(DataFolder::open(&said.data_dir())?.with_master(said.master()))
-    }
-
-    fn data_dir(&self) -> Result<PathBuf, CliError> {
-        Ok(self.settings()?.data_dir())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn usage(arguments: &[&str]) -> String {
-        let words = ["pingup-server"].iter().chain(arguments).map(OsString::from);
-        match parse(words) {
-            Err(CliError::Usage(line)) => line,
-            _ => panic!("{arguments:?} should have been refused"),
-        }
-    }
-
-    #[test]
-    fn the_command_line_is_sound() {
-        Arguments::command().debug_assert();
-    }
-
-    #[test]
-    fn wrong_usage_is_one_line_that_names_it() {
-        for (arguments, named) in [
-            (&[][..], "subcommand"),
-            (&["token"], "subcommand"),
-            (&["serf"], "serf"),
-            (&["serve", "--prot"], "--prot"),
-            (&["serve", "--listen", "here"], "here"),
-            (&["serve", "--retention-raw", "long"], "a time such as"),
-            (&["token", "create", "--role", "god"], "god"),
-            (&["token", "revoke"], "ID"),
-            (&["token", "revoke", "t", "--name", "n"], "--name"),
-            (&["join-token", "create", "--uses", "0"], "--uses"),
-            (&["join-token", "create", "--agent-id", "a/b"], "a/b"),
-            (&["join-token", "create", "--rekey", "a/b"], "a/b"),
-            (&["master-key"], "subcommand"),
-            (&["serve", "--key-rotation", "often"], "or off"),
-            (&["operator-key", "create", "--name", "two words"], "name"),
-            (&["operator-key", "create", "--no-passphrase", "--passphrase-file", "-"], "--no-passphrase"),
-            (&["order", "ping"], "--key"),
-            (&["order", "ping", "--key", "k"], "--agent"),
-            (&["order", "ping", "--key", "k", "--agent", "a/b"], "a/b"),
-            (&["order", "exec", "--key", "k", "--agent", "a", "--params", "{}", "--", "true"], "--params"),
-            (&["check", "--yes"], "--drop-damaged"),
-            (&["backup"], "DIR"),
-            (&["restore"], "DIR"),
-            (&["export", "--format", "csv"], "--agent"),
-            (&["export", "--agent", "A", "--format", "xls"], "xls"),
-            (&["export", "--agent", "A", "--format", "csv", "--from", "then"], "then"),
-            (&["audit"], "subcommand"),
-            (&["audit", "verify", "--expect", "7"], "COUNT:HASH"),
-            (&["audit", "export", "--format", "xls"], "xls"),
-            (&["grafana"], "subcommand"),
-            (&["grafana", "export", "D"], "--url"),
-            (&["grafana", "export", "--url", "http://hub"], "DIR"),
-            (&["grafana", "export", "D", "--url", "http://hub", "--interval", "0s"], "whole seconds"),
-        ] {
-            let line = usage(arguments);
-            assert!(
-                line.contains(named) && !line.contains('\n') && !line.starts_with("error"),
-                "{arguments:?}: {line}"
-            );
-        }
-    }
-
-    #[test]
-    fn insecure_http_is_a_flag_that_may_also_be_denied() {
-        for (arguments, said) in [
-            (&["serve"][..], None),
-            (&["serve", "--insecure-http"], Some(true)),
-            (&["serve", "--insecure-http=no"], Some(false)),
-        ] {
-            let words = ["pingup-server"].iter().chain(arguments).map(OsString::from);
-            let Ok(Some(Arguments { command: Command::Serve(parsed) })) = parse(words) else {
-                panic!("{arguments:?}")
-            };
-            assert_eq!(parsed.layer.insecure_http, said);
-        }
-    }
 }
