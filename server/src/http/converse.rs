@@ -29,46 +29,43 @@
 //! silent for ever, but must take what is written; when the hub stops, one that does not is not waited for.
 
 mod counted;
+mod ending;
+mod served;
 mod signals;
 #[cfg(test)]
 mod tests;
 
 use self::{
     counted::{Counted, NoRoom, keep_head},
+    ending::{farewell, linger},
+    served::Served,
     signals::Signals,
 };
 use super::{
-    desk::{Answerer, Counter, Desk, Head, LAST},
+    desk::{Answerer, Counter, Head, LAST},
     held::Waiting,
     line::{HEADER_BUFFER_BYTES_MAX, Line},
 };
 use crate::figures::Figures;
 use axum::response::Response;
-use hyper::server::conn::http1::{self, Parts};
-use hyper_util::rt::TokioIo;
 use std::{
     future::{Future, poll_fn},
     io,
-    pin::{Pin, pin},
+    pin::pin,
     sync::Arc,
     task::Poll,
     time::Duration,
 };
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite},
+    io::{AsyncRead, AsyncWrite},
     sync::watch,
-    time::{Instant, sleep, timeout},
+    time::sleep,
 };
 
 /// How often a connection that is served is looked at. Shorter than any pause of an agent, longer than any of a
 /// connection in full use. After its last request a connection has its hyper for one look to two: of ten thousand agents
 /// that say something four times a minute, two hundred have.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
-
-/// How long a client may go on sending what was refused, how much of it, and what is read of that at once.
-const LINGER_MAX: Duration = Duration::from_secs(2);
-const LINGER_BYTES_MAX: usize = 32 * 1024 * 1024;
-const LINGER_AT_ONCE: usize = 4 * 1024;
 
 /// Answers one request after the other; when the hub stops (`stopping` is closed or changes), the one at hand is the
 /// last. An error: the client was too slow, or hung up in the middle.
@@ -142,100 +139,6 @@ enum Rest {
     Unfinished,
     /// To wait for the answer to the last one.
     Held(Waiting, Head),
-}
-
-/// A line that hyper serves.
-struct Served<S, A: Answerer> {
-    /// In a box: a connection that it does not serve need not hold the room.
-    hyper: Box<http1::Connection<TokioIo<Line<S>>, Desk<A>>>,
-    /// It was made to write an answer, and for nothing else.
-    is_to_write: bool,
-}
-
-impl<S: AsyncRead + AsyncWrite + Unpin, A: Answerer> Served<S, A> {
-    fn new(line: Line<S>, counter: &Arc<Counter<A>>, ready: Option<Response>) -> Self {
-        let is_to_write = ready.is_some();
-        let desk = Desk::new(Arc::clone(counter), ready);
-        let mut builder = http1::Builder::new();
-        // The conversation has deadlines of its own.
-        builder.header_read_timeout(None).max_buf_size(HEADER_BUFFER_BYTES_MAX);
-        let hyper = Box::new(builder.serve_connection(TokioIo::new(line), desk));
-        Self { hyper, is_to_write }
-    }
-
-    /// Until hyper has nothing at hand; then the line is back.
-    async fn serve(
-        mut self,
-        counter: &Counter<A>,
-        signals: &mut Signals<'_, impl Future>,
-    ) -> io::Result<(Line<S>, Rest)> {
-        signals.look_later();
-        let mut stops = false;
-        let mut requests = counter.turn.requests();
-        let rest = poll_fn(|context| {
-            loop {
-                if let Poll::Ready(ended) = Pin::new(&mut *self.hyper).poll(context) {
-                    return Poll::Ready(ended.map(|()| Rest::Over).map_err(io::Error::other));
-                }
-                if stops || !signals.poll_stop(context) {
-                    break;
-                }
-                // After a first look at what is there: before it, hyper would not look any more.
-                stops = true;
-                Pin::new(&mut *self.hyper).graceful_shutdown();
-            }
-            let turn = &counter.turn;
-            match stops {
-                // Its end is written, but not taken: it would hold up the stop for nothing.
-                true if turn.is_endless_and_stuck() => return Poll::Ready(Ok(Rest::Over)),
-                false if turn.is_held() => {
-                    if let Some((waiting, head)) = counter.take_waiting() {
-                        return Poll::Ready(Ok(Rest::Held(waiting, head)));
-                    }
-                }
-                false if self.is_to_write && turn.is_idle() => return Poll::Ready(Ok(Rest::Idle)),
-                _ => {}
-            }
-            while signals.poll_timer(context) {
-                if turn.due().is_some_and(|due| due <= Instant::now()) {
-                    return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
-                }
-                let is_busy = std::mem::replace(&mut requests, turn.requests()) != turn.requests();
-                if !stops && !is_busy && turn.is_idle() {
-                    return Poll::Ready(Ok(Rest::Unfinished));
-                }
-                signals.look_later();
-            }
-            Poll::Pending
-        })
-        .await?;
-        let Parts { io, read_buf, .. } = self.hyper.into_parts();
-        let mut line = io.into_inner();
-        line.put_back(&read_buf);
-        Ok((line, rest))
-    }
-}
-
-/// Reads what the client still sends of a request that was refused before its end, for a while, and drops it. A line that
-/// is closed with something unread is torn down, and the answer on it with it: the client would hear of a broken pipe and
-/// not what was wrong.
-async fn linger<S: AsyncRead + Unpin>(line: &mut Line<S>) {
-    let mut bytes = vec![0; LINGER_AT_ONCE];
-    let read = async {
-        let mut left = LINGER_BYTES_MAX;
-        while let Ok(read @ 1..) = line.read(&mut bytes).await
-            && read <= left
-        {
-            left -= read;
-        }
-    };
-    // Whoever has not done by then does not want to hear.
-    let _ = timeout(LINGER_MAX, read).await;
-}
-
-/// Says that this is the end, where the line has a word for it (TLS has), unless its client takes nothing.
-async fn farewell<S: AsyncWrite + Unpin>(line: &mut Line<S>) {
-    let _said = poll_fn(|context| Poll::Ready(Pin::new(&mut *line).poll_shutdown(context))).await;
 }
 
 /// Waits for the answer, for as long as the client does; none when it hung up. What it sends meanwhile is kept.

@@ -8,11 +8,12 @@ use crate::http::{desk::Answer, respond::event_stream};
 use axum::body::Body;
 use futures_util::stream::unfold;
 use hyper::{Request, body::Incoming};
-use std::convert::Infallible;
+use std::{convert::Infallible, pin::Pin};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
     sync::Notify,
     task::JoinHandle,
+    time::Instant,
 };
 
 /// Longer than any deadline: what lasts so long is not ended by one.
