@@ -1,5 +1,8 @@
 //! The whole: the real agent program at the real hub program.
 
+mod commands;
+mod configured;
+
 use crate::harness::{Hub, PATIENCE, eventually, sibling, signal, wire::Wire};
 use serde_json::{Value, json};
 use std::{
@@ -126,45 +129,6 @@ fn run(operator: &Wire, id: &str, action: &str, params: Value) -> (Value, Durati
 }
 
 #[test]
-fn a_configuration_applies_live_and_a_bad_one_is_refused_reported_and_survived() {
-    let hub = Hub::start();
-    let operator = hub.operator("operator");
-    let state = hub.beside().join("agent");
-    let agent = Program::start(&hub.wire, &state, Some(&hub.join_token()));
-    let id = online(&operator);
-    let set = |config: Value| {
-        let path = format!("/api/v1/config/{id}");
-        operator.post(&path, &json!({ "config": config })).expect(200)["version"].clone()
-    };
-    let shown = |what: &str, fits: &dyn Fn(&Value) -> bool| {
-        eventually(what, || {
-            only_agent(&operator).map(|agent| agent["config"].clone()).filter(|config| fits(config))
-        })
-    };
-    let version = set(json!({"allow": ["ping"]}));
-    let applied = shown("the first is applied", &|config| config["applied"] == version);
-    assert_eq!(applied, json!({"wanted": 1, "applied": 1, "refused": null}));
-    let (taken_away, _) = run(&operator, &id, "exec", json!({"argv": ["true"]}));
-    assert_eq!(taken_away["status"], "rejected", "in force without a restart");
-
-    // Each network may be scanned; together they are too much, which only the agent finds out.
-    let discovery = json!({"force": true, "cidrs": ["10.0.0.0/16", "10.1.0.0/16"]});
-    let version = set(json!({"allow": ["ping", "exec"], "discovery": discovery}));
-    let refused = shown("the second is refused", &|config| config["refused"]["version"] == version);
-    assert_eq!((&refused["wanted"], &refused["applied"]), (&json!(2), &json!(1)));
-    assert!(refused["refused"]["reason"].as_str().unwrap().contains("cidrs"), "{refused}");
-    let (still, _) = run(&operator, &id, "exec", json!({"argv": ["true"]}));
-    assert_eq!(still["status"], "rejected", "the one before is in force");
-    assert_eq!(run(&operator, &id, "ping", json!({})).0["status"], "succeeded", "and the agent works");
-
-    set(json!({"allow": ["ping", "exec"]}));
-    let mended = shown("the third is applied", &|config| config["applied"] == 3);
-    assert_eq!(mended, json!({"wanted": 3, "applied": 3, "refused": null}));
-    assert_eq!(run(&operator, &id, "exec", json!({"argv": ["true"]})).0["status"], "succeeded");
-    agent.terminate();
-}
-
-#[test]
 fn a_real_agent_lives_at_a_real_hub() {
     let mut hub = Hub::start();
     let state = tempfile::tempdir().unwrap();
@@ -249,67 +213,5 @@ fn a_real_agent_lives_at_a_real_hub() {
     assert_eq!(online(&operator), id);
     more_rows(&operator, &id, rows(&operator, &id).len());
     assert_eq!(figure(&operator, "pingup_ingest_gaps_total"), 0.0);
-    agent.terminate();
-}
-
-#[test]
-fn an_agent_killed_in_the_middle_of_a_command_never_runs_it_again() {
-    let hub = Hub::start();
-    let state = tempfile::tempdir().unwrap();
-    let trace = state.path().join("ran");
-    let agent = Program::start(&hub.wire, &state.path().join("agent"), Some(&hub.join_token()));
-    let operator = hub.operator("operator");
-    let id = online(&operator);
-    let script = format!("echo $$ >> '{}'; exec sleep 600", trace.display());
-    let order = json!({"agentId": id, "action": "exec", "params": {"argv": ["sh", "-c", script], "timeoutSeconds": 900}});
-    let queued = operator.post("/api/v1/commands", &order).expect(201);
-    let sleeper = eventually("the command runs", || {
-        std::fs::read_to_string(&trace).ok().filter(|text| text.ends_with('\n'))
-    });
-    drop(agent);
-
-    let agent = Program::start(&hub.wire, &state.path().join("agent"), None);
-    let path = format!("/api/v1/commands/{}", queued["commandId"].as_str().unwrap());
-    eventually("its end is reported", || {
-        (operator.get(&path).expect(200)["status"] == "unknown").then_some(())
-    });
-    assert_eq!(run(&operator, &id, "ping", json!({})).0["status"], "succeeded", "and the queue goes on");
-    assert_eq!(std::fs::read_to_string(&trace).unwrap(), sleeper, "it ran once");
-    signal(sleeper.trim().parse().unwrap(), "KILL");
-    agent.terminate();
-}
-
-#[test]
-fn a_command_that_runs_long_is_watched_and_ended_and_those_behind_it_are_not_held_up() {
-    let hub = Hub::start();
-    let state = tempfile::tempdir().unwrap();
-    let agent = Program::start(&hub.wire, &state.path().join("agent"), Some(&hub.join_token()));
-    let operator = hub.operator("operator");
-    let id = online(&operator);
-    let order = |argv: Value| {
-        let body = json!({"agentId": id, "action": "exec", "params": {"argv": argv}, "timeoutSeconds": 900});
-        let queued = operator.post("/api/v1/commands", &body).expect(201);
-        format!("/api/v1/commands/{}", queued["commandId"].as_str().unwrap())
-    };
-    let long = order(json!(["sh", "-c", "echo begun; sleep 600"]));
-    let behind = order(json!(["sh", "-c", "echo behind"]));
-    let seen = eventually("it is seen to run", || {
-        let command = operator.get(&long).expect(200);
-        (command["status"] == "running" && command["outputSoFar"] == "begun\n").then_some(command)
-    });
-    assert!(seen["startedAt"].is_string() && seen["result"].is_null(), "{seen}");
-    let asked = Instant::now();
-    operator.delete(&long).expect(202);
-    let ended = eventually("it is ended", || {
-        let command = operator.get(&long).expect(200);
-        (command["status"] == "cancelled").then_some(command)
-    });
-    assert!(asked.elapsed() < PATIENCE / 2, "woken, not timed out");
-    let output = ended["result"]["output"].as_str().unwrap();
-    assert!(output.contains("it was cancelled") && output.contains("begun"), "{ended}");
-    assert!(ended["cancelAskedAt"].is_string() && ended["outputSoFar"].is_null(), "{ended}");
-    eventually("the one behind it", || {
-        (operator.get(&behind).expect(200)["status"] == "succeeded").then_some(())
-    });
     agent.terminate();
 }
