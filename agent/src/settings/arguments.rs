@@ -39,8 +39,10 @@ pub(super) enum Subcommand {
         #[arg(long)]
         json: bool,
     },
-    /// Makes this machine an agent of its own where its state is a copy, e.g. of a cloned disk. Moves the state aside,
-    /// deletes nothing, and needs no hub; stop the agent first, and start it with a new join token after
+    /// Makes a cloned machine an agent of its own: moves the copied state aside, deletes nothing
+    #[command(
+        after_help = "Stop the agent first. Afterwards start it with a new join token; no hub is needed for this."
+    )]
     Reset(StateArguments),
 }
 
@@ -109,17 +111,17 @@ pub(super) struct InstallArguments {
         num_args = 0..=1, require_equals = true, default_missing_value = "true"
     )]
     pub(super) insecure_http: Option<String>,
-    /// Actions that may run
+    /// Actions that may run, of ping, collect_now, run_discovery, restart_service, exec
     #[arg(long, env = "PINGUP_ALLOW", value_name = "ACTION,…", value_delimiter = ',')]
     pub(super) allow: Option<Vec<String>>,
     /// An operator's public key, pok_… and perhaps a name: then restart_service and exec run only by an order that it signed.
     /// One flag for each; in the file, the list operator_keys
     #[arg(long = "operator-key", env = "PINGUP_OPERATOR_KEYS", value_name = "KEY", value_delimiter = ',')]
     pub(super) operator_keys: Option<Vec<String>>,
-    /// What else runs only by a signed order
+    /// What else runs only by a signed order; needs an operator key
     #[arg(long, env = "PINGUP_SIGNED_ACTIONS", value_name = "ACTION,…", value_delimiter = ',')]
     pub(super) signed_actions: Option<Vec<String>>,
-    /// Run the agent as root and without walls, for restart_service and exec
+    /// Run the agent as root, without the service manager's walls around it, for restart_service and exec
     #[arg(
         long, value_name = "BOOL",
         num_args = 0..=1, require_equals = true, default_missing_value = "true"
@@ -163,7 +165,8 @@ pub(super) struct RunArguments {
     /// What to enrol with, once: pjt_… (others can see a process's flags: better the variable or the file)
     #[arg(long, env = "PINGUP_JOIN_TOKEN", value_name = "TOKEN", hide_env_values = true)]
     pub(super) join_token: Option<String>,
-    /// Where to keep identity, spool and journal [default: /var/lib/pingup-agent for root]
+    /// Where to keep identity, spool and journal [default: /var/lib/pingup-agent for root, else
+    /// ~/.local/state/pingup-agent]
     #[arg(long, env = "PINGUP_STATE_DIR", value_name = "DIR")]
     pub(super) state_dir: Option<String>,
     /// Between two samples [default: 30s]
@@ -181,14 +184,14 @@ pub(super) struct RunArguments {
         num_args = 0..=1, require_equals = true, default_missing_value = "true"
     )]
     pub(super) insecure_http: Option<String>,
-    /// Actions that may run [default: ping,collect_now,run_discovery]
+    /// Actions that may run, of ping, collect_now, run_discovery, restart_service, exec [default: the first three]
     #[arg(long, env = "PINGUP_ALLOW", value_name = "ACTION,…", value_delimiter = ',')]
     pub(super) allow: Option<Vec<String>>,
     /// An operator's public key, pok_… and perhaps a name: then restart_service and exec run only by an order that it signed.
     /// One flag for each; in the file, the list operator_keys
     #[arg(long = "operator-key", env = "PINGUP_OPERATOR_KEYS", value_name = "KEY", value_delimiter = ',')]
     pub(super) operator_keys: Option<Vec<String>>,
-    /// What else runs only by a signed order
+    /// What else runs only by a signed order; needs an operator key
     #[arg(long, env = "PINGUP_SIGNED_ACTIONS", value_name = "ACTION,…", value_delimiter = ',')]
     pub(super) signed_actions: Option<Vec<String>>,
     /// Bytes that may wait on disk for the hub [default: 67108864]
@@ -197,7 +200,7 @@ pub(super) struct RunArguments {
     /// How long anything may wait for the hub [default: 30d]
     #[arg(long, env = "PINGUP_SPOOL_AGE_MAX", value_name = "DURATION")]
     pub(super) spool_age_max: Option<String>,
-    /// TCP ports that a scan tries
+    /// TCP ports that a scan tries, e.g. 22,80,443 [default: twenty that commonly answer]
     #[arg(long, env = "PINGUP_PORTS", value_delimiter = ',')]
     pub(super) ports: Option<Vec<String>>,
     /// Networks or interfaces that a scan looks at where the hub names none [default: the machine's own networks,

@@ -24,7 +24,7 @@ pub(super) enum MasterKeyCommand {
     Retire(RetireArguments),
     /// Seal its file with the passphrase in --master-passphrase-file
     Seal(PlaceArguments),
-    /// Take the seal away
+    /// Take the seal away: then whoever reads the file has the key
     Unseal(PlaceArguments),
 }
 

@@ -22,7 +22,7 @@ const TOKEN_VARIABLE: &str = "PINGUP_TOKEN";
 
 #[derive(clap::Args)]
 #[command(
-    after_help = "For example:\n  pingup-server order exec --agent web-1 --key ada.pingup-key --hub https://hub.example:8080 -- systemctl \
+    after_help = "For example:\n  pingup-server order exec --agent web-1 --key ada.pingup-key --hub https://hub.example:8443 -- systemctl \
                   reload nginx\n  pingup-server order restart_service --agents-file web.txt --key ada.pingup-key -- nginx > body.json"
 )]
 pub(super) struct OrderArguments {
@@ -47,7 +47,7 @@ pub(super) struct OrderArguments {
     /// A file with the key's passphrase in its first line, or - for standard input [default: it is asked for]
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
-    /// How long it may be begun: as long may a hub that was stolen keep it back
+    /// For how long it may be begun. A stolen hub can hold it back for as long, also if you cancel it: keep it short
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = span)]
     expires_in: Span,
     /// How long it may run [default: what the action says]

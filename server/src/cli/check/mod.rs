@@ -25,10 +25,10 @@ use std::{
 
 #[derive(clap::Args)]
 pub(super) struct CheckArguments {
-    /// Say what is lost without the files of the history that are damaged; for who has no backup, with no hub running
+    /// Say what would be lost without the damaged files of the history, where no backup has them; with no hub running
     #[arg(long)]
     drop_damaged: bool,
-    /// Move them away and go on without them
+    /// With --drop-damaged: move them into history/damaged, and go on without them
     #[arg(long, requires = "drop_damaged")]
     yes: bool,
     #[command(flatten)]

@@ -47,7 +47,8 @@ pub(super) enum TokenCommand {
 
 #[derive(clap::Args)]
 pub(super) struct CreateArguments {
-    /// What it allows: scrape and writer one thing each, viewer to see, operator and admin to change
+    /// What it allows. scrape: GET /metrics; writer: to write series; viewer: to read; operator: also to order and configure;
+    /// admin: also to remove, and tokens
     #[arg(long, env = "PINGUP_ROLE", value_parser = PossibleValuesParser::new(ROLES).try_map(|word| role(&word)))]
     role: Option<Role>,
     /// Whose it is, as it will stand beside what they change [default: the role]
