@@ -1,5 +1,7 @@
 //! The description of the API says what the API does.
 
+mod examples;
+
 use crate::harness::Hub;
 use pingup_server::deed::Act;
 use serde_json::{Value, json};
