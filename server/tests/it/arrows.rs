@@ -22,6 +22,37 @@ const ROOMS: [&str; 14] = [
     "tokens",
 ];
 
+/// The hub's house from its cellar up: what stands on one floor may use that floor and those below. Rooms are on a floor of their own,
+/// between the porch and what builds them.
+const BELOW_ROOMS: [&[&str]; 3] = [
+    &[
+        "address",
+        "allocator",
+        "brake",
+        "bucket",
+        "clock",
+        "csv",
+        "generations",
+        "latest",
+        "standing",
+        "storage",
+    ],
+    &["reach", "selector", "tls", "tsdb"],
+    &["auth", "deed", "figures", "http", "settings"],
+];
+const ABOVE_ROOMS: [&[&str]; 3] = [&["app"], &["cli"], &["lib", "main"]];
+/// Where the porch is told which rooms there are: the route table, and the words for it.
+const TABLE: [&str; 2] = ["http/router.rs", "http/openapi/routes.rs"];
+
+/// How high a part of the hub stands.
+fn floor(part: &str) -> usize {
+    let on = |floors: &[&[&str]]| floors.iter().position(|floor| floor.contains(&part));
+    let is_room = ROOMS.contains(&part) || part == "sweep";
+    let above = |at| BELOW_ROOMS.len() + 1 + at;
+    let found = on(&BELOW_ROOMS).or(is_room.then_some(BELOW_ROOMS.len())).or(on(&ABOVE_ROOMS).map(above));
+    found.unwrap_or_else(|| panic!("{part} is on no floor: say here what may use it"))
+}
+
 /// Every source but those that only tests are made of.
 fn sources(folder: &Path) -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
@@ -97,6 +128,18 @@ fn rooms_never_import_rooms() {
 }
 
 #[test]
+fn arrows_point_down() {
+    for (path, text) in sources(&hub()) {
+        let name = path.strip_prefix(hub()).unwrap().to_string_lossy().into_owned();
+        let part = name.split(['/', '.']).next().unwrap();
+        for import in imports(&text) {
+            let is_down = floor(&import) <= floor(part) || TABLE.contains(&name.as_str());
+            assert!(is_down, "{name} uses {import}, which stands above it");
+        }
+    }
+}
+
+#[test]
 fn the_cellar_knows_no_domain() {
     for (path, text) in sources(&hub().join("storage")) {
         for import in imports(&text) {
@@ -167,6 +210,30 @@ fn every_file_says_what_it_is() {
             assert!(text.starts_with("//!"), "{} does not open with //!", path.display());
             let lines = text.lines().count();
             assert!(lines <= 500, "{} has {lines} lines: a file is a step", path.display());
+        }
+    }
+}
+
+/// The names in code on the page's lines: `a/` and `a` both name a.
+fn named(page: &str) -> Vec<&str> {
+    page.split('`').skip(1).step_by(2).map(|name| name.trim_end_matches('/')).collect()
+}
+
+#[test]
+fn the_map_names_every_room() {
+    let root = hub().join("../..");
+    let page = fs::read_to_string(root.join("ARCHITECTURE.md")).unwrap();
+    let named = named(&page);
+    for program in ["server", "agent", "loadtest", "promql", "protocol"] {
+        for entry in fs::read_dir(root.join(program).join("src")).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+            let is_door = ["lib", "main"].contains(&name.as_str());
+            assert!(
+                is_door || named.contains(&name.as_str()),
+                "ARCHITECTURE.md does not name {}",
+                path.display()
+            );
         }
     }
 }
