@@ -7,7 +7,8 @@ use crate::harness::{
     wire::Wire,
 };
 use pingup_protocol::time::Timestamp;
-use serde_json::Value;
+use serde_json::{Map, Value};
+use std::collections::BTreeSet;
 
 /// When all of the examples take place.
 const THEN: &str = "2026-02-25T10:00:00Z";
@@ -104,8 +105,7 @@ fn shift(value: &mut Value, micros: i64) {
 fn alike(at: &str, example: &Value, told: &Value) {
     match (example, told) {
         (Value::Object(said), Value::Object(found)) => {
-            let names =
-                |members: &serde_json::Map<String, Value>| members.keys().cloned().collect::<Vec<_>>();
+            let names = |members: &Map<String, Value>| members.keys().cloned().collect::<BTreeSet<_>>();
             assert_eq!(names(said), names(found), "{at}: {told:#}");
             for (name, member) in said {
                 alike(&format!("{at}/{name}"), member, &found[name]);
