@@ -1,7 +1,7 @@
 //! Series that others write: from their room to the ingest's queue, and to who answers questions.
 
 use crate::{
-    ingest::{Ingest, IngestError, Work},
+    ingest::{Ingest, IngestError},
     prometheus::{Metadata, Written},
     series::{Commit, POINTS_PER_PUSH_MAX, PushError, Register, Told},
     storage::RECORD_BYTES_MAX,
@@ -20,13 +20,13 @@ pub(super) fn commit(ingest: &Arc<Ingest>) -> Commit {
     let ingest = Arc::clone(ingest);
     Arc::new(move |points| {
         let ingest = Arc::clone(&ingest);
-        Box::pin(async move { ingest.commit(Work::Points(points)).await.map(drop).map_err(refused) })
+        Box::pin(async move { ingest.commit_points(points).await.map(drop).map_err(refused) })
     })
 }
 
 fn refused(error: IngestError) -> PushError {
     match error {
-        IngestError::QueueFull | IngestError::TooManyLate => PushError::Busy,
+        IngestError::QueueFull | IngestError::TooManyLate | IngestError::TooManyDays => PushError::Busy,
         IngestError::Stopping => PushError::Stopping,
         IngestError::NotCommitted
         | IngestError::InFuture { .. }

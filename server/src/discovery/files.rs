@@ -196,10 +196,9 @@ fn add_hosts(strip: &mut Strip, rows: &[Row], hosts: &mut Hosts) -> Result<(), D
         strip.enter(group);
         let mut looked_at = Vec::with_capacity(run.len());
         if let Some(networks) = networks {
-            strip.words(networks, rows.clone(), |text, count| {
-                is_sound &= text.is_empty() || is_list(text);
-                let said = (!text.is_empty()).then(|| Box::<str>::from(text));
-                looked_at.extend(std::iter::repeat_n(said, count));
+            strip.texts_or_none(networks, rows.clone(), |text| {
+                is_sound &= text.is_none_or(is_list);
+                looked_at.push(text.map(Box::<str>::from));
             })?;
         }
         let (mut scans, mut looked_at) = (run.iter(), looked_at.into_iter());

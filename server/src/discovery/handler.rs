@@ -28,11 +28,11 @@ pub async fn get(
 ) -> Result<Response, Refusal> {
     let range = range(&params)?;
     let (agent, outbox) = (room.known(agent_id).await?, room.readers.outbox().clone());
-    let tell = move |Listing { items, next }, wanted: &_| {
+    let take = move |page: told::Page, next: Option<Place>, wanted: &_| {
         let next_cursor = next.map(|place| cursor::encode(&place));
-        respond::long(told::page(items, next_cursor)?, &outbox, wanted)
+        respond::long(page.end(next_cursor.as_deref())?, &outbox, wanted)
     };
-    room.tell(agent, range, tell).await
+    room.tell_page(agent, range, take).await
 }
 
 /// `GET /api/v1/discovery/:agentId/latest`: the newest scan.

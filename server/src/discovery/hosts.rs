@@ -40,6 +40,9 @@ impl Found {
 /// many bytes. What is beyond is on no page, and let go as soon as that is known.
 pub(super) struct Hosts {
     texts: BTreeMap<Place, Found>,
+    /// Scans whose hosts were taken out; they are newer than all that is added since.
+    taken: usize,
+    /// What all of them take, those that were taken out too.
     bytes: usize,
     bytes_max: usize,
     /// Hosts that were added, and what their texts took, also of those that were let go.
@@ -48,21 +51,24 @@ pub(super) struct Hosts {
 
 impl Hosts {
     pub(super) const fn taking(bytes_max: usize) -> Self {
-        Self { texts: BTreeMap::new(), bytes: 0, bytes_max, added: (0, 0) }
+        Self { texts: BTreeMap::new(), taken: 0, bytes: 0, bytes_max, added: (0, 0) }
     }
 
-    /// Of how many scans.
+    /// Of how many scans, those that were taken out too.
     pub(super) fn len(&self) -> usize {
-        self.texts.len()
+        self.taken + self.texts.len()
     }
 
+    /// Takes out those of a scan than which nothing newer is added any more.
     pub(super) fn remove(&mut self, place: &Place) -> Option<Found> {
-        self.texts.remove(place)
+        let found = self.texts.remove(place);
+        self.taken += usize::from(found.is_some());
+        found
     }
 
     /// Whether those of a scan at `place` can be on the page.
     pub(super) fn has_room_at(&self, place: Place) -> bool {
-        self.bytes < self.bytes_max || self.texts.first_key_value().is_none_or(|(oldest, _)| place > *oldest)
+        self.bytes < self.bytes_max || self.texts.first_key_value().is_some_and(|(oldest, _)| place > *oldest)
     }
 
     /// How many of `keys`, which come the newest first, are worth reading at once: as many as seem to fit, and some.
@@ -171,6 +177,19 @@ mod tests {
         assert_eq!((hosts.few(&[]), hosts.len()), (0, 1));
         let huge = vec![Key { host_count: u64::MAX, ..key(0) }; 100];
         assert_eq!(Hosts::taking(1).few(&huge), READ_AT_ONCE_MIN);
+    }
+
+    #[test]
+    fn what_was_taken_out_goes_on_counting() {
+        let found = || Found { hosts: "x".repeat(60).into(), networks: None };
+        let mut hosts = Hosts::taking(100);
+        hosts.add(Place(9, 0, 0), 1, found());
+        assert!(hosts.remove(&Place(9, 0, 0)).is_some());
+        assert!(hosts.len() == 1 && hosts.has_room_at(Place(8, 0, 0)));
+        hosts.add(Place(8, 0, 0), 1, found());
+        assert!(hosts.remove(&Place(8, 0, 0)).is_some());
+        assert!(!hosts.has_room_at(Place(7, 0, 0)), "full, though nothing is held");
+        assert!(hosts.remove(&Place(7, 0, 0)).is_none() && hosts.len() == 2);
     }
 
     #[test]

@@ -142,6 +142,26 @@ impl Discovery {
         self.tell(agent, range, |page, _| Ok(page)).await
     }
 
+    /// The same as JSON, written as it is read; `take` ends it in its turn, and is told where the next one begins.
+    async fn tell_page<T, E>(
+        &self,
+        agent: AgentId,
+        range: Range,
+        take: impl FnOnce(told::Page, Option<Place>, &Wanted) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<DiscoveryError> + From<StorageError> + Send + 'static,
+    {
+        let query = page::Query::new(self.tsdb.view(), agent, range);
+        let write = move |wanted: &Wanted| {
+            let mut page = told::Page::begin(range.limit);
+            let next = query.run_each(PAGE_BYTES_MAX, wanted, |scan| page.push(scan))?;
+            take(page, next, wanted)
+        };
+        self.readers.run(write).await
+    }
+
     /// The same, told by `tell` in its turn.
     pub async fn tell<T, E>(
         &self,

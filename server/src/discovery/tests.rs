@@ -19,6 +19,7 @@ use std::sync::{Arc, LazyLock};
 use tokio::runtime::Runtime;
 
 mod behind;
+mod pages;
 
 /// Answers come on a runtime; a bench's own work blocks, and so does not.
 fn wait<T>(answer: impl Future<Output = T>) -> T {

@@ -1,7 +1,7 @@
 //! Scans as JSON. Their hosts are JSON already, and are copied once: text that this program wrote is neither read nor
 //! written anew.
 
-use super::{DiscoveryError, FoundScan};
+use super::{DiscoveryError, FoundScan, PAGE_BYTES_MAX};
 use pingup_protocol::time::Timestamp;
 use serde::Serialize;
 
@@ -17,22 +17,41 @@ struct Head {
     host_count: u64,
 }
 
-/// A page, and the cursor of the next one.
-pub(super) fn page(items: Vec<FoundScan>, next_cursor: Option<String>) -> Result<Vec<u8>, DiscoveryError> {
-    let bytes: usize = items.iter().map(|scan| SCAN_BYTES + text_bytes(scan)).sum();
-    // Grown by doubling, what was written would be copied again and again.
-    let mut into = Vec::with_capacity(bytes + SCAN_BYTES);
-    into.extend_from_slice(br#"{"items":["#);
-    for (place, scan) in items.into_iter().enumerate() {
-        if place > 0 {
-            into.push(b',');
-        }
-        write(scan, &mut into)?;
+/// A page that is being written.
+pub(super) struct Page {
+    into: Vec<u8>,
+    scans: usize,
+    scans_max: usize,
+}
+
+impl Page {
+    /// Of so many scans at most.
+    pub(super) fn begin(scans_max: usize) -> Self {
+        Self { into: br#"{"items":["#.to_vec(), scans: 0, scans_max }
     }
-    into.extend_from_slice(br#"],"nextCursor":"#);
-    serde_json::to_writer(&mut into, &next_cursor)?;
-    into.push(b'}');
-    Ok(into)
+
+    /// Writes the next scan, and lets go of it.
+    pub(super) fn push(&mut self, scan: FoundScan) -> Result<(), DiscoveryError> {
+        match self.scans {
+            0 => {
+                // The others take about what the first one does. What is not written to takes no memory, and grown by
+                // doubling, what was written would be copied again and again.
+                let bytes = (SCAN_BYTES + text_bytes(&scan)).saturating_mul(self.scans_max);
+                self.into.reserve(bytes.min(PAGE_BYTES_MAX + PAGE_BYTES_MAX / 8));
+            }
+            _ => self.into.push(b','),
+        }
+        self.scans += 1;
+        write(scan, &mut self.into)
+    }
+
+    /// Ends it with the cursor of the next one.
+    pub(super) fn end(mut self, next_cursor: Option<&str>) -> Result<Vec<u8>, DiscoveryError> {
+        self.into.extend_from_slice(br#"],"nextCursor":"#);
+        serde_json::to_writer(&mut self.into, &next_cursor)?;
+        self.into.push(b'}');
+        Ok(self.into)
+    }
 }
 
 /// A scan.

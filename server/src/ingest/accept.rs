@@ -5,6 +5,7 @@
 //! a sample is rejected by itself, so that one wrong clock reading never holds up a spool.
 
 use super::{Fate, IngestError, Job, Load, Record};
+use crate::tsdb::retain::before;
 use pingup_protocol::{
     discovery::DiscoveryBody,
     limits::FUTURE_SECONDS_MAX,
@@ -20,14 +21,26 @@ pub struct Window {
     now: Timestamp,
     oldest: Timestamp,
     newest: Timestamp,
+    /// See [`Window::due`].
+    due: Option<Timestamp>,
 }
 
 impl Window {
     /// The window at `now`, for a hub that keeps samples for `retention`.
     pub fn new(now: Timestamp, retention: Duration) -> Self {
-        let seconds = i64::try_from(retention.as_secs()).unwrap_or(i64::MAX);
-        let oldest = now.plus_seconds(seconds.saturating_neg());
-        Self { now, oldest, newest: now.plus_seconds(FUTURE_SECONDS_MAX) }
+        let newest = now.plus_seconds(FUTURE_SECONDS_MAX);
+        Self { now, oldest: before(now, retention), newest, due: None }
+    }
+
+    /// The same by a clock that is not believed: nothing is too old.
+    pub fn doubted(now: Timestamp, retention: Duration) -> Self {
+        let oldest = Timestamp::from_micros(i64::MIN);
+        Self { oldest, due: Some(before(now, retention)), ..Self::new(now, retention) }
+    }
+
+    /// Where the clock is not believed: the moment before which nothing would be stored if it were.
+    pub const fn due(&self) -> Option<Timestamp> {
+        self.due
     }
 
     fn check_future(&self, timestamp: Timestamp) -> Result<(), IngestError> {

@@ -1,6 +1,9 @@
 //! `POST /api/v1/metrics` and `POST /api/v1/discovery`: a verified message in, its commit awaited, the answer out.
 
-use super::{Ingest, IngestError, Job, accept};
+use super::{
+    Ingest, IngestError, Job,
+    accept::{self, Window},
+};
 use crate::{
     auth::AgentMessage,
     http::{problem::Refusal, respond},
@@ -32,7 +35,7 @@ pub async fn post_metrics(
         }
         Ok(accept::metrics(body, &window)?)
     };
-    commit(&room, body_bytes, read).await
+    commit(&room, &window, body_bytes, read).await
 }
 
 /// `POST /api/v1/discovery`: one scan.
@@ -43,11 +46,12 @@ pub async fn post_discovery(
     let window = room.window();
     let body_bytes = message.body_bytes();
     let read = move || Ok(accept::discovery(message.read()?, &window)?);
-    commit(&room, body_bytes, read).await
+    commit(&room, &window, body_bytes, read).await
 }
 
 async fn commit(
     room: &Ingest,
+    window: &Window,
     body_bytes: usize,
     read: impl FnOnce() -> Result<Job, Refusal> + Send + 'static,
 ) -> Result<Response, Refusal> {
@@ -57,7 +61,7 @@ async fn commit(
             .await
             .map_err(|error| Refusal::internal("a body could not be read", &error))??,
     };
-    let stored = room.commit(job).await?;
+    let stored = room.commit(job, window).await?;
     Ok(respond::json(StatusCode::OK, &stored.answer(room.now())))
 }
 
@@ -74,6 +78,7 @@ impl From<IngestError> for Refusal {
             }
             IngestError::QueueFull
             | IngestError::TooManyLate
+            | IngestError::TooManyDays
             | IngestError::Stopping
             | IngestError::NotCommitted => Self::new(ProblemType::Overloaded, detail),
         }

@@ -22,6 +22,7 @@ pub mod handler;
 mod herald;
 mod job;
 pub mod marks;
+pub mod overdue;
 pub mod queue;
 pub mod store;
 #[cfg(test)]
@@ -34,13 +35,14 @@ pub use queue::Queue;
 pub use store::Store;
 pub use writer::Writer;
 
-use crate::tsdb::{Judged, Tsdb};
+use crate::tsdb::{Judged, Tsdb, rows::PointRow};
 use accept::Window;
+use overdue::Overdue;
 use pingup_protocol::{
     metrics::{PushAnswer, Rejected},
     time::Timestamp,
 };
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 /// What of a request was stored; all of it on disk.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -103,6 +105,11 @@ pub enum IngestError {
     /// Too many samples without numbers came late at once: each takes a look into files.
     #[error("too many late samples without boot and seq at once; send it again, or number them")]
     TooManyLate,
+    /// Too many days older than what is kept, while the clock is not believed: each takes a file.
+    #[error(
+        "too many days older than the hub keeps, while its clock is not believed; send it again within a day"
+    )]
+    TooManyDays,
     /// The hub is going down.
     #[error("the hub is stopping; send it again when it is back")]
     Stopping,
@@ -116,19 +123,20 @@ pub enum IngestError {
 pub struct Ingest {
     queue: Arc<Queue>,
     tsdb: Tsdb,
+    overdue: Overdue,
 }
 
 impl Ingest {
     /// The room before `queue`, whose writer writes to `tsdb`. Samples older than that keeps are not stored.
-    pub const fn new(queue: Arc<Queue>, tsdb: Tsdb) -> Self {
-        Self { queue, tsdb }
+    pub fn new(queue: Arc<Queue>, tsdb: Tsdb) -> Self {
+        Self { queue, tsdb, overdue: Overdue::default() }
     }
 
     /// What is neither too old nor too far ahead now. By a clock that is not believed nothing is too old: its agent
     /// would drop what is not.
     pub fn window(&self) -> Window {
-        let Judged { now, is_believed } = self.tsdb.judge_clock();
-        Window::new(now, if is_believed { self.tsdb.retention().raw } else { Duration::MAX })
+        let (Judged { now, is_believed }, kept) = (self.tsdb.judge_clock(), self.tsdb.retention().raw);
+        if is_believed { Window::new(now, kept) } else { Window::doubted(now, kept) }
     }
 
     /// The hub's clock.
@@ -136,8 +144,16 @@ impl Ingest {
         self.tsdb.now()
     }
 
-    /// Queues `work` and waits for its commit. `Ok` means that all it counts is on disk.
-    pub async fn commit(&self, work: impl Into<Work>) -> Result<Stored, IngestError> {
+    /// Queues points of series that others write, as [`Ingest::commit`] does.
+    pub async fn commit_points(&self, points: Vec<PointRow>) -> Result<Stored, IngestError> {
+        self.commit(Work::Points(points), &self.window()).await
+    }
+
+    /// Queues `work`, which was accepted by `window`, and waits for its commit. `Ok` means that all it counts is on
+    /// disk.
+    pub async fn commit(&self, work: impl Into<Work>, window: &Window) -> Result<Stored, IngestError> {
+        let work = work.into();
+        self.overdue.admit(&work, window)?;
         // A reply that was dropped is that of a writer that died with the work in hand.
         self.queue.push(work)?.await.unwrap_or(Err(IngestError::NotCommitted))
     }

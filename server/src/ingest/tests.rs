@@ -1,5 +1,8 @@
 //! The whole road by its handlers: verified messages in, answers out, rows on a real disk.
 
+mod doubted;
+mod largest;
+
 use super::*;
 use crate::{
     auth::{AgentKeys, AgentMessage, Keyring, Standing, token::AgentToken},
@@ -209,36 +212,6 @@ async fn what_cannot_be_taken_is_refused_by_name_and_not_stored() {
     // The clock caught up: the number was not consumed.
     hub.clock.advance(1);
     assert_eq!(hub.metrics(sample(301, &numbers(7, 2))).await.unwrap().accepted, 1);
-}
-
-/// Its agent would drop it, and be right to.
-#[tokio::test]
-async fn while_the_clock_is_not_believed_nothing_has_expired() {
-    const DAY: i64 = 86_400;
-    let hub = hub().await;
-    assert_eq!(hub.metrics(sample(-31 * DAY, &numbers(7, 1))).await.unwrap().expired, 1);
-    assert_eq!(hub.metrics(sample(0, &numbers(7, 2))).await.unwrap().accepted, 1);
-    hub.clock.set_on(40 * DAY);
-    let answer = hub.metrics(sample(1, &numbers(7, 3))).await.unwrap();
-    assert_eq!((answer.accepted, answer.expired), (1, 0), "what is new is told as 40 days old");
-    assert_eq!(hub.discovery(scan(1, "")).await.unwrap().accepted, 1);
-    hub.clock.set_on(-40 * DAY);
-    assert_eq!(hub.metrics(sample(2, &numbers(7, 4))).await.unwrap().accepted, 1);
-    let late = hub.metrics(sample(-31 * DAY, &numbers(7, 5))).await.unwrap();
-    assert_eq!((late.accepted, late.expired), (1, 0), "letting go waits, so this does");
-    hub.clock.advance(DAY);
-    assert_eq!(hub.metrics(sample(-31 * DAY, &numbers(7, 6))).await.unwrap().expired, 1);
-    assert_eq!((hub.samples().len(), hub.scans()), (4, 1));
-}
-
-#[tokio::test]
-async fn a_large_batch_is_read_off_the_serving_threads_and_stored_whole() {
-    let hub = hub().await;
-    let samples: Vec<_> = (1..=3_000).map(|seq| (seq, 0, r#"{"cpu":1,"load1":0.5}"#)).collect();
-    assert_eq!(hub.metrics(batch(1, &samples)).await.unwrap().accepted, 3_000);
-    let stored = hub.samples();
-    assert_eq!(stored.len(), 3_000);
-    assert!(stored.iter().all(|sample| sample.metrics.further == [("load1".to_owned(), 0.5)]));
 }
 
 #[tokio::test]

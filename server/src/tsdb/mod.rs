@@ -28,6 +28,7 @@ pub mod checksum;
 pub mod compact;
 mod condition;
 pub mod damaged;
+mod error;
 pub mod export;
 pub mod fleet;
 pub mod former;
@@ -58,6 +59,7 @@ mod write;
 pub use append::Appender;
 pub use belief::Judged;
 pub use condition::Keeping;
+pub use error::TsdbError;
 pub use open::{Opened, Places};
 pub use parts::{Part, PartRow, Tier};
 
@@ -66,22 +68,20 @@ use crate::{
     storage::{DiskSpace, Duck, Faults, Sqlite, StorageError},
 };
 use append::Writing;
-use arrow::error::ArrowError;
 use attempts::Attempts;
 use belief::Witness;
 use condition::Condition;
 use head::Segment;
 use lanes::{Layouts, Strip};
-use parquet::errors::ParquetError;
 use parts::Garbage;
 use pingup_protocol::time::Timestamp;
 use signal::Signal;
 use std::{
     fmt,
     fs::File,
-    io::{self, Write},
+    io::Write,
     ops::Range,
-    path::{Path, PathBuf},
+    path::Path,
     sync::{
         Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -91,52 +91,6 @@ use std::{
 
 /// Segments in memory at most: one that is written to, the others waiting to be sealed.
 pub const SEGMENTS_MAX: usize = 3;
-
-/// Why the history could not be written or put in order.
-#[derive(Debug, thiserror::Error)]
-pub enum TsdbError {
-    /// The cellar.
-    #[error(transparent)]
-    Storage(#[from] StorageError),
-    /// A record of the journal.
-    #[error("segment {segment} of the journal: {source}")]
-    Record {
-        /// Where it lies.
-        segment: u64,
-        /// What is wrong.
-        source: record::RecordError,
-    },
-    /// Rows that cannot be put into columns.
-    #[error("rows could not be put into columns: {0}")]
-    Arrow(#[from] ArrowError),
-    /// A part that cannot be written, or read.
-    #[error("a Parquet file: {0}")]
-    Parquet(ParquetError),
-    /// A part that is not what was written.
-    #[error("{}: {}; {}", .0.display(), checksum::CHANGED, checksum::REMEDY)]
-    Changed(PathBuf),
-    /// A part that is not there.
-    #[error("{}: {}; {}", .0.display(), checksum::MISSING, checksum::REMEDY)]
-    Missing(PathBuf),
-}
-
-impl From<ParquetError> for TsdbError {
-    fn from(error: ParquetError) -> Self {
-        match error {
-            ParquetError::External(source) => match source.downcast::<io::Error>() {
-                Ok(error) => Self::Storage(StorageError::file("write", "a part")(*error)),
-                Err(other) => Self::Parquet(ParquetError::External(other)),
-            },
-            other => Self::Parquet(other),
-        }
-    }
-}
-
-impl From<duckdb::Error> for TsdbError {
-    fn from(error: duckdb::Error) -> Self {
-        Self::Storage(error.into())
-    }
-}
 
 /// How long each tier is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

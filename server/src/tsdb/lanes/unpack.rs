@@ -4,13 +4,13 @@
 //! was a third of what a question about a month took. So it is told that nothing is packed, and what it gives is unpacked
 //! here.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use parquet::{
     basic::Compression,
     column::page::{Page, PageMetadata, PageReader},
     errors::{ParquetError, Result},
 };
-use std::cell::RefCell;
+use std::{cell::RefCell, io::Cursor};
 use zstd::{bulk::Decompressor, zstd_safe::get_frame_content_size};
 
 /// What a page takes at most, unpacked: far more than one that this program wrote.
@@ -91,15 +91,18 @@ fn unpack(bytes: &Bytes, plain: usize) -> Result<Bytes> {
     }
     let size = get_frame_content_size(packed).ok().flatten().filter(|size| *size <= PAGE_BYTES_MAX);
     let size = usize::try_from(size.ok_or_else(not_a_page)?).map_err(|_| not_a_page())?;
-    let mut whole = BytesMut::zeroed(plain + size);
-    whole[..plain].copy_from_slice(&bytes[..plain]);
+    // Room that is not filled with zeros before.
+    let mut whole = Vec::with_capacity(plain + size);
+    whole.extend_from_slice(&bytes[..plain]);
+    let mut whole = Cursor::new(whole);
+    whole.set_position(plain as u64);
     CONTEXT.with_borrow_mut(|context| {
         let context = match context {
             Some(context) => context,
             none => none.insert(Decompressor::new()?),
         };
-        match context.decompress_to_buffer(packed, &mut whole[plain..])? {
-            written if written == size => Ok(whole.freeze()),
+        match context.decompress_to_buffer(packed, &mut whole)? {
+            written if written == size => Ok(whole.into_inner().into()),
             _ => Err(not_a_page()),
         }
     })

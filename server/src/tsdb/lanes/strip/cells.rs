@@ -62,20 +62,36 @@ impl Strip {
         rows: Range<usize>,
         mut show: impl FnMut(&str),
     ) -> Result<(), TsdbError> {
+        let mut is_whole = true;
+        self.texts_or_none(leaf, rows, |text| match text {
+            Some(text) => show(text),
+            None => is_whole = false,
+        })?;
+        if is_whole { Ok(()) } else { Err(unlike("a text is missing")) }
+    }
+
+    /// The same of a column that may have nulls.
+    pub fn texts_or_none(
+        &mut self,
+        leaf: Leaf,
+        rows: Range<usize>,
+        mut show: impl FnMut(Option<&str>),
+    ) -> Result<(), TsdbError> {
         let open = |strip: &Self| Ok(Lane::Texts(strip.column(leaf)?));
         let place = self.lane(leaf, rows.start, open)?;
         let Lane::Texts(column) = &mut self.lanes[place].1 else { return Err(unlike("texts")) };
-        let mut texts = Vec::with_capacity(TEXTS_AT_ONCE);
+        let (mut texts, level_max) = (Vec::with_capacity(TEXTS_AT_ONCE), column.level_max());
         for first in rows.clone().step_by(TEXTS_AT_ONCE) {
             let few = first..rows.end.min(first + TEXTS_AT_ONCE);
             self.levels.clear();
             texts.clear();
             column.read(few.clone(), &mut self.levels, &mut texts)?;
-            if texts.len() != few.len() {
-                return Err(unlike("a text is missing"));
-            }
-            for text in &texts {
-                show(text.as_utf8()?);
+            let mut found = texts.iter();
+            for row in 0..few.len() {
+                // A column that cannot have nulls has no levels.
+                let is_there = self.levels.get(row).is_none_or(|level| *level == level_max);
+                let text = if is_there { Some(found.next().ok_or_else(|| unlike("texts"))?) } else { None };
+                show(text.map(|text| text.as_utf8()).transpose()?);
             }
         }
         Ok(())
