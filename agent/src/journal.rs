@@ -1,9 +1,14 @@
 //! The journal: which commands were taken down, which one runs, and the results that the hub has not taken yet.
 //!
 //! It promises that a command which was begun is never begun again, whatever happens in between: its number is
-//! on disk before it runs, and so is the signed order that it came by. One that was running when the agent died is reported `unknown`, and so is one whose result
-//! could not be kept. Results wait on disk, one file each, bounded in number.
+//! on disk before it runs, and so is the signed order that it came by. One that was running when the agent died is
+//! reported `unknown`, and so is one whose result could not be kept. Results wait on disk, bounded in number ([`results`]).
 
+mod results;
+
+pub use results::{Finished, Summary, examine};
+
+use self::results::{list, result_path};
 use crate::{
     orders::{Mark, Spent},
     state::{StateDir, StateError, read_json, sync_directory, write_json},
@@ -13,11 +18,7 @@ use pingup_protocol::{
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
-use std::{
-    collections::BTreeSet,
-    io,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeSet, io, path::PathBuf};
 
 /// Results that wait for the hub at most: the oldest goes when there are more.
 pub const RESULTS_MAX: usize = 256;
@@ -41,49 +42,6 @@ struct Running {
     command_id: String,
     command_seq: u64,
     started_at: Timestamp,
-}
-
-/// A result, as the hub is told it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Finished {
-    /// Which command.
-    pub command_id: String,
-    /// Its place in the agent's order.
-    pub command_seq: u64,
-    /// How it ended.
-    pub status: ResultStatus,
-    /// The exit code of the program it ran.
-    pub exit_code: Option<i64>,
-    /// What it printed, or why it was not run.
-    pub output: Option<String>,
-    /// When it began.
-    pub started_at: Timestamp,
-    /// When it ended.
-    pub finished_at: Timestamp,
-}
-
-/// What is in a journal, seen without opening it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Summary {
-    /// Results that wait for the hub.
-    pub waiting: usize,
-    /// Those of them that cannot be read.
-    pub damaged: usize,
-}
-
-/// Looks at the journal in the folder `state`, beside an agent that works with it or without one; changes nothing.
-pub fn examine(state: &Path) -> Result<Summary, StateError> {
-    read_json::<Ledger>(&state.join("journal.json"))?;
-    let directory = state.join("results");
-    let found = match list(&directory) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => BTreeSet::new(),
-        found => found.map_err(StateError::io(&directory))?,
-    };
-    // One that is gone by now was sent.
-    let damaged = found.iter().map(|&seq| read_json::<Finished>(&result_path(&directory, seq)));
-    let damaged = damaged.filter(|read| matches!(read, Err(StateError::Damaged { .. }))).count();
-    Ok(Summary { waiting: found.len(), damaged })
 }
 
 /// The journal.
@@ -237,22 +195,6 @@ impl Journal {
     fn result_path(&self, seq: u64) -> PathBuf {
         result_path(&self.directory, seq)
     }
-}
-
-fn result_path(directory: &Path, seq: u64) -> PathBuf {
-    directory.join(format!("{seq:020}.json"))
-}
-
-fn list(directory: &Path) -> io::Result<BTreeSet<u64>> {
-    let mut found = BTreeSet::new();
-    for entry in std::fs::read_dir(directory)? {
-        let path = entry?.path();
-        let stem = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse().ok());
-        if let (Some(seq), true) = (stem, path.extension().is_some_and(|extension| extension == "json")) {
-            found.insert(seq);
-        }
-    }
-    Ok(found)
 }
 
 #[cfg(test)]

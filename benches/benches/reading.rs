@@ -41,6 +41,7 @@ fn answer(bench: &mut Criterion) {
     let answer = PushAnswer {
         accepted: BATCH_SAMPLES,
         duplicates: 0,
+        duplicates_expired: 0,
         expired: 0,
         rejected: Vec::new(),
         high_water: Some(123_456),

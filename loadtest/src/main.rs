@@ -28,6 +28,7 @@ mod machine;
 mod measured;
 mod memory;
 mod open_files;
+mod processor;
 mod progress;
 mod report;
 mod request;

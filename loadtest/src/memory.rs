@@ -2,6 +2,7 @@
 //!
 //! Both come from `/proc/<pid>/status`. Where there is none, nothing is known and nothing is said.
 
+use crate::processor::worked;
 use serde::Serialize;
 use std::{
     fs,
@@ -64,6 +65,11 @@ impl Watch {
     /// What is resident now, bytes.
     pub(crate) fn now(&self) -> Option<u64> {
         status(self.pid?, "VmRSS:")
+    }
+
+    /// What it has taken of the processors so far.
+    pub(crate) fn worked(&self) -> Option<Duration> {
+        worked(self.pid?)
     }
 
     /// Ends it; to be called while the process still runs.

@@ -29,7 +29,7 @@ impl<'a> Unstored<'a> {
     /// What `answer` says of `records`, the first of which was sent as number `first`.
     pub(super) fn of(answer: &'a PushAnswer, records: &'a [Record], first: u64) -> Self {
         let mut unstored = Self::default();
-        let mut kept = Vec::new();
+        let (mut kept, mut known) = (Vec::new(), Vec::new());
         let duplicates = usize::try_from(answer.duplicates).unwrap_or(usize::MAX);
         let newest = answer.server_time.plus_seconds(FUTURE_SECONDS_MAX);
         let reasons: HashMap<u64, &Rejected> =
@@ -41,16 +41,23 @@ impl<'a> Unstored<'a> {
                 Some(rejected) => unstored.rejected.push(rejected),
                 // The hub dealt with these before, and its answer was lost. No hub has stored what it would not store now.
                 None if place < duplicates && record.timestamp > newest => unstored.ahead.push(record),
-                None if place < duplicates => {}
+                None if place < duplicates => known.push(record),
                 None => kept.push(record),
             }
         }
-        // The answer says how many are too old, not which: whatever the limit is, it is these.
-        kept.sort_by_key(|record| record.timestamp);
-        kept.truncate(usize::try_from(answer.expired).unwrap_or(usize::MAX));
-        kept.sort_by_key(|record| record.number);
-        Self { expired: kept, ..unstored }
+        // Those whose first answer was lost come first: their numbers do.
+        let mut expired = oldest(known, answer.duplicates_expired);
+        expired.extend(oldest(kept, answer.expired));
+        Self { expired, ..unstored }
     }
+}
+
+/// The answer says how many are too old, not which: whatever the limit is, it is these. In their order.
+fn oldest(mut records: Vec<&Record>, count: u64) -> Vec<&Record> {
+    records.sort_by_key(|record| record.timestamp);
+    records.truncate(usize::try_from(count).unwrap_or(usize::MAX));
+    records.sort_by_key(|record| record.number);
+    records
 }
 
 /// Which records carry the time of a clock that turned out to be too slow.

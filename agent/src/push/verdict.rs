@@ -118,7 +118,15 @@ mod tests {
 
     fn committed(high_water: Option<u64>) -> Answered {
         let rejected = Vec::new();
-        Ok(PushAnswer { accepted: 0, duplicates: 0, expired: 0, rejected, high_water, server_time: NOON })
+        Ok(PushAnswer {
+            accepted: 0,
+            duplicates: 0,
+            duplicates_expired: 0,
+            expired: 0,
+            rejected,
+            high_water,
+            server_time: NOON,
+        })
     }
 
     fn refused(kind: ProblemType) -> Answered {

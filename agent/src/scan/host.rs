@@ -8,7 +8,8 @@
 //!    whose hosts are quick does not hide one that is slow.
 //! 3. Who answered anything is tried once more where he was silent, with twice the patience, and twice what he took: an
 //!    answer may have been late, or lost. So is an echo from somebody who is there and answered nothing.
-//! 4. Who answered nothing but ARP is there too, if the kernel has heard of him just now, and no router answers for all.
+//! 4. Who answered nothing but ARP is there too, if the kernel has heard of him just now, and no router answers for all. He
+//!    is tried once more without hurry: he drops what he does not take, and may be slow where he does.
 
 use super::{
     kernel::{Hardware, Trust},
@@ -101,7 +102,10 @@ pub(super) async fn examine(search: Arc<Search>, target: Target) -> Option<Found
     if let Some(fastest) = seen.fastest {
         let silent = std::mem::take(&mut seen.silent);
         try_ports(&search, target, silent, |_| Wait::Again(fastest), &mut seen).await;
-    } else if !is_near || !is_surely_there(&search, target.address, asked).await {
+    } else if is_near && is_surely_there(&search, target.address, asked).await {
+        let silent = std::mem::take(&mut seen.silent);
+        try_ports(&search, target, silent, |_| Wait::Unhurried, &mut seen).await;
+    } else {
         return None;
     }
     seen.open.sort_unstable();

@@ -6,9 +6,11 @@
 mod amend;
 mod arguments;
 mod bounds;
+mod call;
 mod draft;
 mod file;
 mod hub_url;
+mod install_arguments;
 mod labels_file;
 mod scan;
 mod service;
@@ -16,23 +18,16 @@ mod trust;
 mod values;
 
 pub use amend::{Amendment, amended};
+pub use call::{Call, read};
 pub use draft::Draft;
 pub use hub_url::{HubUrl, HubUrlError};
 pub use labels_file::LabelsFile;
 pub use scan::ScanSettings;
 pub use trust::Trust;
 
-use crate::{
-    execute::AllowList,
-    exit::Exit,
-    install::{Order, Root},
-    orders::Signers,
-    scan::Plan,
-    spool::Bounds,
-};
-use arguments::{Arguments, RunArguments, Subcommand};
+use crate::{execute::AllowList, exit::Exit, orders::Signers, spool::Bounds};
+use arguments::RunArguments;
 use bounds::{allow, interval, join_token, signers, spool_bounds};
-use clap::{Parser, error::ErrorKind};
 use pingup_protocol::{enrol::JoinToken, labels::Labels};
 use std::{path::PathBuf, time::Duration};
 use tracing::level_filters::LevelFilter;
@@ -55,53 +50,6 @@ impl From<&SettingsError> for Exit {
     fn from(_: &SettingsError) -> Self {
         Self::Usage
     }
-}
-
-/// What the program was called to do.
-pub enum Call {
-    /// Print this (help, the version), and no more.
-    Print(String),
-    /// Be an agent.
-    Run(Box<Settings>),
-    /// Print one sample.
-    Sample,
-    /// Print one scan.
-    Scan {
-        /// Of what.
-        plan: Plan,
-        /// As JSON.
-        json: bool,
-    },
-    /// Become a service.
-    Install(Box<Order>),
-    /// Cease to be one.
-    Uninstall {
-        /// Below which folder.
-        root: Root,
-        /// Only say what would be done.
-        dry_run: bool,
-        /// The state as well.
-        purge: bool,
-    },
-    /// Say how the agent does whose state is there.
-    Status {
-        /// The state folder.
-        state_dir: PathBuf,
-        /// As JSON.
-        json: bool,
-    },
-    /// Make a state that is a copy one that can enrol.
-    Reset {
-        /// The state folder.
-        state_dir: PathBuf,
-    },
-    /// Examine what an agent needs.
-    Doctor {
-        /// The settings, as far as they hold.
-        draft: Box<Draft>,
-        /// As JSON.
-        json: bool,
-    },
 }
 
 /// Everything that `run` needs to know.
@@ -148,35 +96,6 @@ pub struct SshAccess {
     pub user: Option<String>,
 }
 
-/// Reads the program's arguments, its environment and the file that they name.
-pub fn read() -> Result<Call, SettingsError> {
-    match Arguments::try_parse() {
-        Ok(arguments) => call(arguments.subcommand),
-        Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
-            Ok(Call::Print(error.to_string()))
-        }
-        Err(error) => Err(SettingsError(one_line(&error))),
-    }
-}
-
-fn call(subcommand: Subcommand) -> Result<Call, SettingsError> {
-    match subcommand {
-        Subcommand::Run(flags) => run(*flags).map(|settings| Call::Run(Box::new(settings))),
-        Subcommand::Sample => Ok(Call::Sample),
-        Subcommand::Scan(flags) => {
-            let json = flags.json;
-            Ok(Call::Scan { plan: scan::plan(flags)?, json })
-        }
-        Subcommand::Install(flags) => service::install(*flags),
-        Subcommand::Uninstall { place, purge } => service::uninstall(place, purge),
-        Subcommand::Status(flags) => service::status(flags),
-        Subcommand::Reset(folder) => Ok(Call::Reset { state_dir: service::state_dir(folder)? }),
-        Subcommand::Doctor { settings, json } => {
-            Ok(Call::Doctor { draft: Box::new(Draft::of(*settings)), json })
-        }
-    }
-}
-
 fn run(flags: RunArguments) -> Result<Settings, SettingsError> {
     let Some(path) = flags.config.clone().filter(|path| !path.as_os_str().is_empty()) else {
         return check(flags);
@@ -184,19 +103,6 @@ fn run(flags: RunArguments) -> Result<Settings, SettingsError> {
     let labels_file = Some(LabelsFile::new(path.clone(), flags.labels.clone()));
     let settings = check(flags.or(file::read(&path)?))?;
     Ok(Settings { labels_file, ..settings })
-}
-
-/// clap's message without its usage block, on one line.
-fn one_line(error: &clap::Error) -> String {
-    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        return "say what to do: run, sample, scan, install, uninstall, status, doctor or reset (--help says more)"
-            .to_owned();
-    }
-    let text = error.to_string();
-    let message = text.split("\n\nUsage:").next().unwrap_or_default();
-    let message = message.split("\n\nFor more information").next().unwrap_or_default();
-    let words: Vec<&str> = message.split_whitespace().collect();
-    words.join(" ").trim_start_matches("error: ").to_owned()
 }
 
 fn check(texts: RunArguments) -> Result<Settings, SettingsError> {
@@ -250,7 +156,11 @@ fn default_state_dir() -> Result<PathBuf, SettingsError> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        arguments::{Arguments, Subcommand},
+        *,
+    };
+    use clap::Parser;
 
     /// What `run` says to these flags and this file.
     fn refusal(flags: &[&str], text: &str) -> String {

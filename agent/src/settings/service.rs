@@ -2,8 +2,10 @@
 
 use super::{
     Amendment, Call, SettingsError,
-    arguments::{InstallArguments, Place, StateArguments, StatusArguments},
-    default_state_dir, file, values,
+    arguments::{StateArguments, StatusArguments},
+    default_state_dir, file,
+    install_arguments::{InstallArguments, Place},
+    values,
 };
 use crate::{
     install::{CONFIG, Init, Order, Root, STATE},

@@ -12,6 +12,7 @@ mod connection;
 mod doubt;
 mod failure;
 mod hub;
+mod session;
 mod stream;
 mod tls;
 
@@ -19,6 +20,7 @@ pub use connection::{Connection, Method};
 pub(crate) use failure::for_log;
 pub use failure::{Failure, Refusal, Revoked};
 pub use hub::Hub;
+pub use session::Session;
 pub use tls::{AuthoritiesError, Shown, TlsError, check_authorities};
 
 use crate::{identity::Identity, keys::Keys};
@@ -29,7 +31,7 @@ use pingup_protocol::{
     enrol::Credentials,
     signing::{self, Key},
 };
-use serde::{Serialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 use std::{
     cell::Cell,
     rc::Rc,
@@ -118,7 +120,7 @@ impl Link {
     }
 
     fn over(self: &Rc<Self>, line: Line, purpose: &'static str) -> Session {
-        Session { asked_as: self.identity(), link: Rc::clone(self), line, purpose, refused: None }
+        Session::new(Rc::clone(self), line, purpose)
     }
 
     /// The agent is told to stop: whoever waits for the hub to come back tries now, and nobody waits any more.
@@ -156,121 +158,6 @@ pub fn verified<T: DeserializeOwned>(key: &Key, body: &[u8]) -> Result<T, Failur
         return Err(Failure::Unverified("its signature is not the hub's".to_owned()));
     }
     serde_json::from_slice(body).map_err(|error| Failure::Unverified(error.to_string()))
-}
-
-/// One of the connections to the hub, for one purpose.
-#[derive(Debug)]
-pub struct Session {
-    link: Rc<Link>,
-    line: Line,
-    purpose: &'static str,
-    /// By which keys the last question was asked: its answer is signed by the same.
-    asked_as: Rc<Identity>,
-    /// The last refusal that was logged, so that the same is not logged at every try.
-    refused: Option<String>,
-}
-
-impl Session {
-    /// The link that this is a connection of.
-    pub const fn link(&self) -> &Rc<Link> {
-        &self.link
-    }
-
-    /// By which keys the last question was asked.
-    pub fn asked_as(&self) -> Rc<Identity> {
-        Rc::clone(&self.asked_as)
-    }
-
-    /// Reads the signed answer to the last question: its MAC first.
-    pub fn verified<T: DeserializeOwned>(&self, body: &[u8]) -> Result<T, Failure> {
-        verified(&self.asked_as.down, body)
-    }
-
-    /// Signs `message` now and posts it to `route`; the body of a 2xx answer, not verified.
-    pub async fn post(&mut self, route: &str, message: &impl Serialize) -> Result<Bytes, Failure> {
-        let line = Rc::clone(&self.line);
-        let mut connection = line.lock().await;
-        self.reach(&mut connection).await?;
-        // Signed once it can go out: it may have waited for its turn.
-        self.asked_as = self.link.identity();
-        let body = signing::sign(&self.asked_as.up, message)?;
-        self.ask(&mut connection, Method::Post(body.into()), route, Duration::ZERO).await
-    }
-
-    /// Gets `route`; the body of a 2xx answer, not verified. `held` is how long the hub may hold it open.
-    pub async fn get(&mut self, route: &str, held: Duration) -> Result<Bytes, Failure> {
-        let line = Rc::clone(&self.line);
-        let mut connection = line.lock().await;
-        self.reach(&mut connection).await?;
-        self.asked_as = self.link.identity();
-        self.ask(&mut connection, Method::Get, route, held).await
-    }
-
-    /// Has the connection open, as soon as it is known that the hub is there, or it is our turn to look.
-    async fn reach(&self, connection: &mut Connection) -> Result<(), Failure> {
-        let absence = &self.link.absence;
-        let search = absence.turn().await;
-        connection.doubted(self.link.doubt.count());
-        let opened = connection.open().await;
-        match &opened {
-            Ok(()) => absence.found(),
-            Err(failure) => absence.lost(failure),
-        }
-        drop(search);
-        opened
-    }
-
-    async fn ask(
-        &mut self,
-        connection: &mut Connection,
-        method: Method,
-        route: &str,
-        held: Duration,
-    ) -> Result<Bytes, Failure> {
-        let (asked, doubts) = (Instant::now(), connection.doubts());
-        let bearer = Some(self.asked_as.credentials.token.as_str());
-        let exchange = connection.exchange(method, route, bearer, ANSWER_WITHIN + held);
-        let exchanged = tokio::select! {
-            biased;
-            exchanged = exchange => exchanged,
-            // Says nothing of the hub: it is asked again as soon as that makes sense.
-            () = self.link.doubt.since(doubts), if !held.is_zero() => return Err(self.link.doubtful()),
-        };
-        self.link.note(asked, doubts, &exchanged);
-        if exchanged.is_ok() && !held.is_zero() && connection.is_closing() {
-            // A hub that stops answers all who wait, and closes: it is gone for all of them at the same moment.
-            let closes = self.link.hub.unreachable("it closes its connections, as one that stops");
-            self.link.absence.lost(&closes);
-        }
-        let result = exchanged.map(|(body, round_trip)| {
-            if held.is_zero() {
-                self.link.latency.set(Some(round_trip));
-            }
-            body
-        });
-        if let Err(failure) = &result
-            && failure.is_of_keys()
-            && self.link.keys.refused(&self.asked_as)
-        {
-            return Err(self.link.with_other_keys());
-        }
-        self.note_refusal(&result);
-        result
-    }
-
-    fn note_refusal(&mut self, result: &Result<Bytes, Failure>) {
-        match result {
-            Err(Failure::Refused(refusal)) => {
-                let text = refusal.to_string();
-                if self.refused.as_ref() != Some(&text) {
-                    tracing::warn!(purpose = self.purpose, "{text}");
-                    self.refused = Some(text);
-                }
-            }
-            Ok(_) => self.refused = None,
-            Err(_) => {}
-        }
-    }
 }
 
 /// Sixteen random bytes as text: what a signed answer must carry back. The only thing that cannot be done

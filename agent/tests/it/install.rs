@@ -1,5 +1,7 @@
 //! Becoming a service, below a folder of the test's own: what is written, what stays, and what is refused.
 
+mod unwritten;
+
 use crate::harness::{Agent, Hub, program};
 use std::{
     collections::BTreeMap,
@@ -173,29 +175,6 @@ fn what_is_written_is_what_an_agent_runs_with() {
 }
 
 #[test]
-fn a_dry_run_says_everything_and_writes_nothing() {
-    let home = tempfile::tempdir().unwrap();
-    let root = home.path();
-    for init in ["systemd", "openrc", "launchd"] {
-        let all = ["install", "--dry-run", "--init", init, "--join-token", "-", HUB[0], HUB[1]];
-        let output = called(root, &all, &some_token());
-        let said = String::from_utf8(output.stdout).unwrap();
-        assert!(output.status.success() && said.contains("nothing was changed"), "{said}");
-        assert!(
-            said.contains("would make   /etc/pingup-agent/agent.toml") && said.contains("    hub = "),
-            "{said}"
-        );
-        assert!(said.contains("/join-token (0600)") && !said.contains("pjt_"), "{said}");
-        assert!(tree(root).is_empty(), "{init}");
-    }
-    install(root, &HUB);
-    let before = tree(root);
-    let said = done(root, &["uninstall", "--dry-run", "--purge"]);
-    assert!(said.contains("would remove /var/lib/pingup-agent"), "{said}");
-    assert!(tree(root) == before);
-}
-
-#[test]
 fn actions_as_root_stay_as_they_are_until_it_is_said() {
     let home = tempfile::tempdir().unwrap();
     let root = home.path();
@@ -206,48 +185,6 @@ fn actions_as_root_stay_as_they_are_until_it_is_said() {
     assert!(said.contains("removed ") && !root.join(ACTIONS).exists(), "{said}");
     let line = refused(root, &["install", "--init", "launchd", HUB[0], HUB[1], "--actions-as-root"], "");
     assert!(line.contains("not with launchd"), "{line}");
-}
-
-#[test]
-fn what_cannot_be_is_refused_before_anything_is_written() {
-    let home = tempfile::tempdir().unwrap();
-    let root = home.path();
-    let literal = some_token();
-    let large = "x".repeat(1 << 20);
-    for (arguments, stdin, about) in [
-        (&["--init", "runit"][..], "", "init"),
-        (&[], "", "no service manager"),
-        (&["--init", "systemd"], "", "hub: where is it?"),
-        (&["--init", "systemd", "--hub", "https://hub.example", "--hub-pin", "x"], "", "hub-pin"),
-        (
-            &["--init", "systemd", "--hub", "https://hub.example", "--hub-ca", "/nowhere/ca"],
-            "",
-            "/nowhere/ca",
-        ),
-        (&["--init", "systemd", "--hub", "http://192.0.2.1"], "", "--insecure-http"),
-        (&["--init", "systemd", HUB[0], HUB[1], "--interval", "soon"], "", "interval"),
-        (&["--init", "systemd", HUB[0], HUB[1], "--allow", "rm"], "", "rm"),
-        (&["--init", "systemd", HUB[0], HUB[1], "--insecure-http=perhaps"], "", "insecure-http"),
-        (&["--init", "systemd", HUB[0], HUB[1], "--actions-as-root=perhaps"], "", "actions-as-root"),
-        (&["--init", "systemd", HUB[0], HUB[1], "--join-token", &literal], "", "others can see"),
-        (&["--init", "systemd", HUB[0], HUB[1], "--join-token", "-"], "", "no join token"),
-        (&["--init", "systemd", HUB[0], HUB[1], "--join-token", "-"], "secret", "no join token"),
-        (&["--init", "systemd", HUB[0], HUB[1], "--join-token", "-"], &large, "no join token"),
-        (&["--init", "systemd", HUB[0], HUB[1], "--join-token", "/nowhere/at-all"], "", "/nowhere/at-all"),
-    ] {
-        let all: Vec<&str> = ["install"].iter().chain(arguments).copied().collect();
-        let line = refused(root, &all, stdin);
-        assert!(
-            line.contains(about) && !line.contains("secret") && !line.contains(&literal),
-            "{about}: {line}"
-        );
-    }
-    assert!(tree(root).is_empty());
-    assert!(refused(&root.join("nowhere"), &["install", HUB[0], HUB[1]], "").contains("no folder"));
-    std::fs::create_dir_all(root.join("etc/pingup-agent")).unwrap();
-    std::fs::write(root.join(CONFIG), "hubb = 1\n").unwrap();
-    assert!(refused(root, &["install", "--init", "systemd", HUB[0], HUB[1]], "").contains("hubb"));
-    assert!(!root.join(UNIT).exists());
 }
 
 #[test]

@@ -131,6 +131,11 @@ impl Stage {
         self.own.as_ref()?.running.as_ref().and_then(|(_, watch)| watch.now())
     }
 
+    /// What a hub of our own has taken of the processors so far.
+    pub(crate) fn worked(&self) -> Option<Duration> {
+        self.own.as_ref()?.running.as_ref().and_then(|(_, watch)| watch.worked())
+    }
+
     /// Stops a hub of our own, or kills it.
     pub(crate) async fn down(&mut self, how: End) -> Result<(), LoadError> {
         let Some(own) = &mut self.own else {

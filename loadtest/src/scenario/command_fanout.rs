@@ -119,13 +119,20 @@ impl Figures {
         let Self { seed, agents, lines, .. } = self;
         let mut text =
             format!("command-fanout: {agents} agents wait, {lines} connections each kept, seed {seed}\n");
-        text += "\n  from the order on, s    answered    all begun   all stored    succeeded\n";
+        text += "\n  from the order on, s    answered    all begun   all stored    succeeded   of processors: the hub's, the agents'\n";
         for (number, round) in (1..).zip(&self.rounds) {
-            let Round { answered_seconds, begun_seconds, stored_seconds, succeeded, .. } = round;
+            let Round {
+                answered_seconds, begun_seconds, stored_seconds, succeeded, processor_seconds, ..
+            } = round;
+            let told = |seconds: Option<f64>| {
+                seconds.map_or_else(|| "?".to_owned(), |seconds| format!("{seconds:.2}"))
+            };
+            let (hub, agents) = (told(processor_seconds.hub), told(processor_seconds.agents));
             // Writing to a String cannot fail.
             let _ = writeln!(
                 text,
-                "  round {number:<12} {answered_seconds:>12.3} {begun_seconds:>12.3} {stored_seconds:>12.3} {succeeded:>12}"
+                "  round {number:<12} {answered_seconds:>12.3} {begun_seconds:>12.3} {stored_seconds:>12.3} {succeeded:>12} \
+                 {hub:>26} {agents:>12}"
             );
         }
         if let Some(last) = self.rounds.last() {

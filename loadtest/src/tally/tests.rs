@@ -11,6 +11,7 @@ fn answer(accepted: u64, duplicates: u64, expired: u64, rejected: usize) -> Push
     PushAnswer {
         accepted,
         duplicates,
+        duplicates_expired: 0,
         expired,
         rejected: vec![bad; rejected],
         high_water: Some(9),

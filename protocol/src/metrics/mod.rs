@@ -186,6 +186,12 @@ fn check_status(at: &str, status: &str) -> Result<(), SchemaError> {
     }
 }
 
+/// For numbers that are left out where they say nothing.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
 /// The answer to metrics and discovery. It is given only once everything counted is on disk.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -195,6 +201,10 @@ pub struct PushAnswer {
     pub accepted: u64,
     /// Stored before.
     pub duplicates: u64,
+    /// Of the duplicates, those that are older than the hub keeps by now, the oldest: it has none of them, whatever it
+    /// answered at first. Left out where there are none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub duplicates_expired: u64,
     /// Older than the hub keeps; not stored, never to be sent again.
     pub expired: u64,
     /// Not stored, with the reason; never to be sent again.

@@ -3,6 +3,7 @@
 use super::{BATCH_AGENTS_MAX, BATCH_PARAMS_BYTES_MAX, IDEMPOTENCY_KEY_CHARS_MAX, OPEN_COMMANDS_MAX};
 use crate::{standing::NotLiving, storage::StorageError};
 use pingup_protocol::{command::CommandStatus, schema::SchemaError};
+use std::sync::Arc;
 
 /// Why a command was not queued, read, handed out, cancelled or closed.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +67,9 @@ pub enum CommandsError {
     /// The records could not be read or written.
     #[error(transparent)]
     Storage(#[from] StorageError),
+    /// The same, for all who shared the work.
+    #[error("{0}")]
+    Shared(Arc<StorageError>),
 }
 
 impl From<rusqlite::Error> for CommandsError {

@@ -103,8 +103,14 @@ impl From<SchemaError> for Refusal {
 
 impl From<StorageError> for Refusal {
     fn from(error: StorageError) -> Self {
+        Self::from(&error)
+    }
+}
+
+impl From<&StorageError> for Refusal {
+    fn from(error: &StorageError) -> Self {
         if !error.is_transient() {
-            return Self::internal("storage failed", &error);
+            return Self::internal("storage failed", error);
         }
         tracing::debug!(%error, "storage cannot take this now");
         Self::new(ProblemType::Overloaded, format!("{}; try again", error.outward()))

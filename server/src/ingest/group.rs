@@ -111,8 +111,10 @@ impl<'a> Decider<'a, '_> {
         let numbers = entries.iter().map(|(seq, fate)| (*seq, fate.timestamp()));
         let decision = self.marks.decide(agent_id, boot, numbers)?;
         self.gaps += decision.gaps;
+        let known = entries.iter().take(decision.duplicates);
         let mut stored = Stored {
             duplicates: decision.duplicates as u64,
+            duplicates_expired: known.filter(|(_, fate)| matches!(fate, Fate::Expired(_))).count() as u64,
             high_water: Some(decision.high_water),
             ..Stored::default()
         };

@@ -51,6 +51,8 @@ pub struct Stored {
     pub accepted: u64,
     /// Stored before.
     pub duplicates: u64,
+    /// Of these, older than the hub keeps by now.
+    pub duplicates_expired: u64,
     /// Older than the hub keeps.
     pub expired: u64,
     /// Not accepted, and why.
@@ -62,8 +64,8 @@ pub struct Stored {
 impl Stored {
     /// The answer, given at `server_time`.
     pub fn answer(self, server_time: Timestamp) -> PushAnswer {
-        let Self { accepted, duplicates, expired, rejected, high_water } = self;
-        PushAnswer { accepted, duplicates, expired, rejected, high_water, server_time }
+        let Self { accepted, duplicates, duplicates_expired, expired, rejected, high_water } = self;
+        PushAnswer { accepted, duplicates, duplicates_expired, expired, rejected, high_water, server_time }
     }
 }
 

@@ -144,6 +144,7 @@ async fn a_body_of_the_first_kind_is_stored_once() {
     let wanted = PushAnswer {
         accepted: 1,
         duplicates: 0,
+        duplicates_expired: 0,
         expired: 0,
         rejected: Vec::new(),
         high_water: None,
@@ -187,6 +188,11 @@ async fn one_bad_sample_never_holds_up_a_spool() {
     assert_eq!(rejected, [(2, "timestamp-in-future"), (4, "schema-invalid")]);
     let again = hub.metrics(body).await.unwrap();
     assert_eq!((again.duplicates, again.rejected.len(), again.high_water), (5, 0, Some(6)));
+    assert_eq!(
+        (again.duplicates_expired, again.expired),
+        (1, 0),
+        "whoever did not hear it the first time hears it now"
+    );
     assert_eq!(hub.samples().len(), 2);
 }
 

@@ -17,7 +17,7 @@ use std::{
 };
 
 /// Kills unless the environment says otherwise.
-const KILLS: u64 = 8;
+const KILLS: u64 = 10;
 /// Commands that are queued before each start.
 const A_ROUND: u64 = 3;
 /// One round of so many has commands that run for a while, and the agent lives long enough to say so.

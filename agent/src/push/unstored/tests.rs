@@ -14,7 +14,15 @@ const DAY: i64 = 86_400;
 fn answer(now: Timestamp, high_water: u64) -> PushAnswer {
     let rejected = Vec::new();
     let high_water = Some(high_water);
-    PushAnswer { accepted: 0, duplicates: 0, expired: 0, rejected, high_water, server_time: now }
+    PushAnswer {
+        accepted: 0,
+        duplicates: 0,
+        duplicates_expired: 0,
+        expired: 0,
+        rejected,
+        high_water,
+        server_time: now,
+    }
 }
 
 fn rejected(seq: u64, kind: ProblemType) -> Rejected {
@@ -66,6 +74,18 @@ fn what_was_stored_before_is_not_taken_for_old() {
     let mut answer = answer(NOON, 3);
     (answer.accepted, answer.duplicates, answer.expired) = (0, 2, 1);
     assert_eq!(numbers(&Unstored::of(&answer, &records, 1).expired), [13]);
+}
+
+/// The hub let them go, and its answer did not arrive; the next one calls them duplicates, and says how many it has none of.
+#[test]
+fn what_expired_in_an_answer_that_was_lost_is_known_by_the_next() {
+    let records = records(&[-900, -10, -800, -950, 0]);
+    let mut answer = answer(NOON, 5);
+    (answer.duplicates, answer.duplicates_expired) = (3, 2);
+    (answer.accepted, answer.expired) = (1, 1);
+    assert_eq!(numbers(&Unstored::of(&answer, &records, 1).expired), [11, 13, 14]);
+    answer.duplicates_expired = 0;
+    assert_eq!(numbers(&Unstored::of(&answer, &records, 1).expired), [14], "a hub that does not say");
 }
 
 /// A pusher, and what it sent: records of these moments, by the machine's clock, seconds from now.

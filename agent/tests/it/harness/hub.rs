@@ -1,10 +1,6 @@
 //! The hub's door: a thread with a listener that can go away and come back on the same port; bare, or with TLS.
 
-use super::{
-    routes,
-    state::{HubState, SharedState},
-    tls::Shows,
-};
+use super::{routes, shared::SharedState, state::HubState, tls::Shows};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use rustls::ServerConfig;

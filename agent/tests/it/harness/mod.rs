@@ -3,6 +3,7 @@
 mod agent;
 mod hub;
 mod routes;
+mod shared;
 mod state;
 mod tls;
 

@@ -1,20 +1,23 @@
 //! What the hub of the tests answers: the protocol's rules, as far as the stories need them.
 
-use super::state::{HubState, Reply, SharedState};
+mod pushed;
+
+use self::pushed::{discovery, metrics};
+use super::{
+    shared::SharedState,
+    state::{HubState, Reply},
+};
 use bytes::Bytes;
 use http::{Method, Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use pingup_protocol::{
     command::ProgressBody,
-    discovery::DiscoveryBody,
     enrol::EnrolBody,
     limits::INTEGER_MAX,
-    metrics::{BatchEntry, MetricsBody, PushAnswer, Rejected},
     problem::{MEDIA_TYPE, Problem, ProblemType},
     schema,
     signing::{self, Key},
-    time::Timestamp,
 };
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, convert::Infallible, time::Duration};
@@ -151,58 +154,6 @@ fn enrol(state: &mut HubState, body: &[u8]) -> Answer {
     signed(201, &state.token_key(), &answer)
 }
 
-fn metrics(state: &mut HubState, body: &[u8]) -> Answer {
-    let Ok(MetricsBody::Batch(batch)) = MetricsBody::read(body) else {
-        state.complaints.push(format!("no batch: {}", String::from_utf8_lossy(body)));
-        return refuse(Problem::new(ProblemType::SchemaInvalid, "x"));
-    };
-    state.batches.push(batch.entries.len());
-    let mut answer = empty_answer(state.now());
-    let mut mark = state.marks.get(&batch.boot).copied().unwrap_or_default();
-    for entry in batch.entries {
-        if entry.seq() <= mark {
-            answer.duplicates += 1;
-            continue;
-        }
-        mark = entry.seq();
-        match entry {
-            BatchEntry::Good(sample) if sample.timestamp > state.now().plus_seconds(300) => {
-                let problem = ProblemType::TimestampInFuture.name().to_owned();
-                answer.rejected.push(Rejected { seq: sample.seq, problem, detail: "x".into() });
-            }
-            BatchEntry::Good(sample)
-                if sample.timestamp < state.now().plus_seconds(state.keeps_seconds.saturating_neg()) =>
-            {
-                answer.expired += 1;
-            }
-            BatchEntry::Good(sample) => {
-                answer.accepted += 1;
-                state.samples.push((batch.boot, sample));
-            }
-            BatchEntry::Bad(rejected) => state.complaints.push(format!("{rejected:?}")),
-        }
-    }
-    state.marks.insert(batch.boot, mark);
-    answer.high_water = Some(mark);
-    respond(200, "application/json", serde_json::to_vec(&answer).unwrap())
-}
-
-fn discovery(state: &mut HubState, body: &[u8]) -> Answer {
-    let scan: DiscoveryBody = schema::read(body).unwrap();
-    let (boot, seq) = (scan.boot.unwrap(), scan.seq.unwrap());
-    let mut answer = empty_answer(state.now());
-    let mark = state.marks.entry(boot).or_default();
-    if seq > *mark {
-        *mark = seq;
-        answer.accepted = 1;
-        state.scans.push(scan);
-    } else {
-        answer.duplicates = 1;
-    }
-    answer.high_water = state.marks.get(&boot).copied();
-    respond(200, "application/json", serde_json::to_vec(&answer).unwrap())
-}
-
 /// Held open until there is a command that the agent has not had, or one to end for an agent that wants no more.
 async fn pending(state: &SharedState, query: &str) -> Answer {
     let after: u64 = parameter(query, "after").parse().unwrap();
@@ -233,10 +184,6 @@ async fn pending(state: &SharedState, query: &str) -> Answer {
         // A change, or the end of the wait: the next look tells.
         let _ = tokio::time::timeout_at(held, changes.changed()).await;
     }
-}
-
-fn empty_answer(server_time: Timestamp) -> PushAnswer {
-    PushAnswer { accepted: 0, duplicates: 0, expired: 0, rejected: Vec::new(), high_water: None, server_time }
 }
 
 fn parameter(query: &str, name: &str) -> String {

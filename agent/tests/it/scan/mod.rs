@@ -2,6 +2,7 @@
 
 pub(crate) mod bed;
 mod far;
+mod near;
 mod schedule;
 
 use bed::{Bed, Wanted, address};

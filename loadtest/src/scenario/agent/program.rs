@@ -1,6 +1,6 @@
 //! The real agent program, started for a run, and what the system says of it.
 
-use crate::{error::LoadError, hub::file, memory::Watch, settings::Hub};
+use crate::{error::LoadError, hub::file, memory::Watch, processor::worked, settings::Hub};
 use rustix::process::{Pid, Signal, kill_process};
 use serde::Deserialize;
 use std::{
@@ -16,8 +16,6 @@ use tokio::{
 
 /// How long an agent may take to stop: it gives itself three seconds.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
-/// Where the system tells of processes.
-const PROC: &str = "/proc";
 
 /// How an agent is started.
 pub(super) struct Seat {
@@ -91,12 +89,7 @@ impl Seat {
 impl Agent {
     /// Processor time of all its threads so far, by the system's own accounts of each; none where there are none.
     pub(super) fn worked(&self) -> Option<Duration> {
-        let tasks = fs::read_dir(format!("{PROC}/{}/task", self.child.id()?)).ok()?;
-        let nanos = tasks.flatten().filter_map(|task| {
-            let text = fs::read_to_string(task.path().join("schedstat")).ok()?;
-            text.split(' ').next()?.parse::<u64>().ok()
-        });
-        Some(Duration::from_nanos(nanos.sum()))
+        worked(self.child.id()?)
     }
 
     /// Asks it to stop, and waits until it has.

@@ -30,6 +30,7 @@ pub(super) fn metrics(
     let mut counts = PushAnswer {
         accepted: 0,
         duplicates: 0,
+        duplicates_expired: 0,
         expired: 0,
         rejected: Vec::new(),
         high_water: None,

@@ -1,16 +1,10 @@
 //! How agents get their commands: signed, over a request that is held open until there is something.
 
-use super::{Commands, Neighbours};
+use super::{Commands, hand_out::HandedOut};
 use crate::{
-    auth::{AgentCaller, AgentKeys, keyring::revoked},
-    commands::{
-        Change, CommandsError,
-        store::{self, Deliverable, Delivery, Due},
-        waiters::{Waiter, Woken},
-    },
-    generations,
+    auth::{AgentCaller, keyring::revoked},
+    commands::waiters::{Waiter, Woken},
     http::{held::held, problem::Refusal, query::Params, respond},
-    standing::Standing,
 };
 use axum::{
     extract::State,
@@ -19,17 +13,15 @@ use axum::{
 use futures_util::FutureExt;
 use http::StatusCode;
 use pingup_protocol::{
-    command::{CommandStatus, PendingAnswer},
-    ids::{AgentId, is_nonce},
+    command::PendingAnswer,
+    ids::is_nonce,
     limits::{INTEGER_MAX, WAIT_SECONDS_MAX},
 };
-use rusqlite::Connection;
-use serde_json::Value;
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 /// How far an agent is, by what it asks with.
 #[derive(Clone, Copy, Debug)]
-enum After {
+pub(super) enum After {
     /// It does not say; it may have begun anything.
     Unsaid,
     /// It has taken down the commands up to this one, and holds none beyond.
@@ -48,47 +40,13 @@ impl After {
         })
     }
 
-    const fn seq(self) -> u64 {
+    /// The last command that it may have begun.
+    pub(super) const fn seq(self) -> u64 {
         match self {
             Self::Unsaid => 0,
             Self::Taken(seq) => seq,
             Self::Busy => INTEGER_MAX,
         }
-    }
-}
-
-/// Versions of an agent's configuration.
-struct Config {
-    /// The one in force.
-    version: u64,
-    /// The newest that the agent said it has, or will not have.
-    reported: u64,
-}
-
-/// What the records have for an agent.
-struct Looked {
-    due: Due,
-    config: Config,
-}
-
-/// What is said to an agent.
-#[derive(Debug, Default)]
-struct HandedOut {
-    commands: Vec<Value>,
-    cancel: Vec<String>,
-    config_version: u64,
-    /// Whether the agent has neither been told of that version nor said anything of it.
-    is_config_new: bool,
-}
-
-impl HandedOut {
-    /// Whether it is worth an answer at once. An agent that asks for commands runs none, and so has none to end.
-    fn is_news(&self, after: After) -> bool {
-        let is_order = match after {
-            After::Busy => !self.cancel.is_empty(),
-            After::Unsaid | After::Taken(_) => !self.commands.is_empty(),
-        };
-        is_order || self.is_config_new
     }
 }
 
@@ -166,93 +124,5 @@ impl Pull {
             config_version,
         };
         Ok(respond::signed(StatusCode::OK, self.agent.keys().sign(&answer)?))
-    }
-}
-
-impl Commands {
-    /// Hands out what is due to the agent: signed, and marked as delivered on disk. Also says which version of
-    /// its configuration is in force.
-    async fn hand_out(&self, keys: &AgentKeys, after: After) -> Result<HandedOut, Refusal> {
-        let _turn = self.turns.acquire().await;
-        let Looked { due, config } = self.look(keys, after).await?;
-        if due.forgone && matches!(after, After::Taken(_)) {
-            self.conclude(keys.agent_id(), after.seq()).await?;
-        }
-        let mut signed = Vec::with_capacity(due.commands.len());
-        let mut unmarked = Vec::new();
-        for Deliverable { command, handed_out_with } in due.commands {
-            let value = keys.sign_command(&command)?;
-            let signature = value["signature"].as_str().unwrap_or_default().to_owned();
-            if handed_out_with.as_ref() != Some(&signature) {
-                unmarked.push(Delivery { command_id: command.command_id.clone(), signature });
-            }
-            signed.push((command.command_id, value));
-        }
-        let withheld = self.mark(keys.agent_id(), unmarked).await?;
-        let commands = signed.into_iter().filter(|(id, _)| !withheld.contains(id)).map(|(_, value)| value);
-        let known = config.reported.max(self.waiters.told(keys.agent_id()));
-        Ok(HandedOut {
-            commands: commands.collect(),
-            cancel: due.cancel,
-            config_version: config.version,
-            is_config_new: config.version > known,
-        })
-    }
-
-    async fn look(&self, keys: &AgentKeys, after: After) -> Result<Looked, CommandsError> {
-        let (agent_id, generation, now) = (keys.agent_id().clone(), keys.generation(), self.clock.now());
-        let Neighbours { standing, config_version, config_reported, .. } = self.neighbours;
-        self.sqlite
-            .read(move |connection| {
-                // The key that this is signed with may have died while the request waited.
-                if standing(connection, agent_id.as_str())? != Standing::Living {
-                    return Err(CommandsError::Revoked(agent_id.to_string()));
-                }
-                if generations::look(connection, agent_id.as_str(), generation, now)?.is_none() {
-                    return Err(CommandsError::Revoked(agent_id.to_string()));
-                }
-                let due = store::due(connection, &agent_id, after.seq(), now)?;
-                let config = Config {
-                    version: config_version(connection, agent_id.as_str())?,
-                    reported: config_reported(connection, agent_id.as_str())?,
-                };
-                Ok(Looked { due, config })
-            })
-            .await
-    }
-
-    /// Ends what the agent was handed, has not begun by its own word, and must not begin any more.
-    async fn conclude(&self, agent_id: &AgentId, after: u64) -> Result<(), CommandsError> {
-        let (agent_id, now) = (agent_id.clone(), self.clock.now());
-        self.change(move |connection| Ok(((), store::conclude(connection, &agent_id, after, now)?))).await
-    }
-
-    /// Marks deliveries on disk, and returns those that may not be handed out after all.
-    async fn mark(
-        &self,
-        agent_id: &AgentId,
-        deliveries: Vec<Delivery>,
-    ) -> Result<HashSet<String>, CommandsError> {
-        let mut unmarked: HashSet<_> =
-            deliveries.iter().map(|delivery| delivery.command_id.clone()).collect();
-        if deliveries.is_empty() {
-            return Ok(unmarked);
-        }
-        let (agent_id, now) = (agent_id.clone(), self.clock.now());
-        let work = move |connection: &Connection| {
-            let marked = store::mark_delivered(connection, &deliveries, now)?;
-            let new = marked.iter().filter(|(_, new)| *new).map(|(command_id, _)| Change {
-                command_id: command_id.clone(),
-                agent_id: agent_id.clone(),
-                status: CommandStatus::Delivered,
-                at: now,
-            });
-            let new = new.collect();
-            Ok((marked, new))
-        };
-        for (id, _) in self.change(work).await? {
-            unmarked.remove(&id);
-        }
-        Ok(unmarked)
     }
 }

@@ -3,20 +3,24 @@
 
 mod agents;
 mod batches;
+mod create;
+mod hand_out;
+mod refuse;
 mod reports;
+mod together;
 
 pub use agents::pending;
 pub use batches::{cancel_batch, get_batch};
+pub use create::create;
 pub use reports::{progress, result};
 
+use self::hand_out::HandOuts;
 use super::{
-    Change, CommandBody, CommandsError, Order, Teller, Wanted, deeds,
+    Change, CommandsError, Teller, deeds,
     store::{self, Filter, Place},
-    verify_order,
     waiters::Waiters,
 };
 use crate::{
-    auth::OperatorBody,
     clock::Clock,
     deed::{By, Record},
     http::{
@@ -27,24 +31,17 @@ use crate::{
     },
     selector::Selector,
     standing::Standing,
-    storage::Sqlite,
+    storage::{Sqlite, StorageError},
 };
 use axum::{
     extract::{Path, State},
     response::Response,
 };
 use http::StatusCode;
-use pingup_protocol::{command::CommandStatus, ids::AgentId, problem::ProblemType, schema::SchemaError};
+use pingup_protocol::{command::CommandStatus, ids::AgentId};
 use rusqlite::Connection;
 use std::{cell::Cell, fmt, sync::Arc};
 use tokio::sync::{Semaphore, watch};
-
-/// When to come back after an agent's open commands reached their bound: some time must pass for it to work.
-const TOO_MANY_OPEN_RETRY_SECONDS: u64 = 30;
-
-/// Agents that commands are handed out to at once; the others wait for their turn. A batch wakes thousands, and the
-/// records refuse work when a thousand writes wait.
-const HAND_OUTS_MAX: usize = 256;
 
 /// Signed batches whose signatures are verified at once: each takes a processor for up to a second or two.
 const PROOFS_MAX: usize = 1;
@@ -71,7 +68,7 @@ pub struct Commands {
     neighbours: Neighbours,
     teller: Teller,
     waiters: Arc<Waiters>,
-    turns: Semaphore,
+    hand_outs: HandOuts,
     /// Whose turn it is to have the signatures of a batch verified.
     proofs: Semaphore,
 }
@@ -94,12 +91,12 @@ impl Commands {
         stopping: watch::Receiver<bool>,
     ) -> Self {
         Self {
+            hand_outs: HandOuts::new(&sqlite, &clock, neighbours, &teller),
             sqlite,
             clock,
             neighbours,
             teller,
             waiters: Waiters::new(waiters_max, stopping),
-            turns: Semaphore::new(HAND_OUTS_MAX),
             proofs: Semaphore::new(PROOFS_MAX),
         }
     }
@@ -124,62 +121,24 @@ impl Commands {
         &self,
         work: impl FnOnce(&Connection) -> Result<(T, Vec<Change>), CommandsError> + Send + 'static,
     ) -> Result<T, CommandsError> {
-        let teller = self.teller.clone();
-        let work =
-            |connection: &Connection| work(connection).map(|(done, changes)| (done, Cell::new(changes)));
-        let (done, _) = self.sqlite.write_then(work, move |(_, changes)| teller.tell(changes.take())).await?;
-        Ok(done)
-    }
-
-    /// The body, if what is signed in it is what it asks. Many signatures are verified off the threads that serve.
-    async fn verified(&self, body: CommandBody) -> Result<CommandBody, Refusal> {
-        let now = self.clock.now();
-        if body.order.is_none() || body.agent_id.is_some() {
-            verify_order(&body, now)?;
-            return Ok(body);
-        }
-        let _turn = self.proofs.acquire().await;
-        let work = move || verify_order(&body, now).map(|()| body);
-        let verified = tokio::task::spawn_blocking(work).await;
-        Ok(verified.map_err(|error| Refusal::internal("signatures could not be verified", &error))??)
-    }
-
-    /// Queues one command. 201: on disk, and the agent is being woken; 200: this key queued it before.
-    async fn create_one(&self, order: Order, by: By) -> Result<Response, Refusal> {
-        let (now, Neighbours { standing, record, .. }) = (self.clock.now(), self.neighbours);
-        let (agent_id, operator) = (order.agent_id.clone(), by.name().to_owned());
-        let (view, new) = self
-            .change(move |connection| {
-                standing(connection, order.agent_id.as_str())?.living(order.agent_id.as_str())?;
-                let (view, new) = store::queue(connection, &order, now)?;
-                if !new {
-                    return Ok(((view, new), Vec::new()));
-                }
-                record(connection, &deeds::queued(&view, &order, &by))?;
-                let changes = vec![Change::of(&view, now)];
-                Ok(((view, new), changes))
-            })
-            .await?;
-        if new {
-            self.wake(agent_id.as_str());
-            let (command, action, signed_by) = (&view.command_id, &view.action, view.signed_by.as_deref());
-            tracing::info!(agent = %agent_id, command, action, ?operator, signed_by, "command queued");
-        }
-        Ok(respond::json(if new { StatusCode::CREATED } else { StatusCode::OK }, &view))
+        change(&self.sqlite, &self.teller, work).await
     }
 }
 
-/// `POST /api/v1/commands`: a command for one agent, or a batch for many.
-pub async fn create(
-    State(room): State<Arc<Commands>>,
-    by: By,
-    body: OperatorBody,
-) -> Result<Response, Refusal> {
-    let body = room.verified(body.read()?).await?;
-    match Wanted::new(body)? {
-        Wanted::One(order) => room.create_one(order, by).await,
-        Wanted::Many(order) => room.create_batch(order, by).await,
-    }
+/// Writes, and has `teller` tell what changed by it once that is on disk.
+async fn change<T, E>(
+    sqlite: &Sqlite,
+    teller: &Teller,
+    work: impl FnOnce(&Connection) -> Result<(T, Vec<Change>), E> + Send + 'static,
+) -> Result<T, E>
+where
+    T: Send + 'static,
+    E: From<StorageError> + Send + 'static,
+{
+    let teller = teller.clone();
+    let work = |connection: &Connection| work(connection).map(|(done, changes)| (done, Cell::new(changes)));
+    let (done, _) = sqlite.write_then(work, move |(_, changes)| teller.tell(changes.take())).await?;
+    Ok(done)
 }
 
 /// `GET /api/v1/commands`: the newest first.
@@ -251,32 +210,4 @@ pub async fn cancel(
     room.wake(view.agent_id.as_str());
     tracing::info!(agent = %view.agent_id, command, ?operator, "command is to be ended");
     Ok(respond::json(StatusCode::ACCEPTED, &view))
-}
-
-impl From<CommandsError> for Refusal {
-    fn from(error: CommandsError) -> Self {
-        let detail = error.to_string();
-        match error {
-            CommandsError::NotLiving(error) => Self::new(error.problem(), detail),
-            CommandsError::Unknown(_) | CommandsError::UnknownBatch(_) => {
-                Self::new(ProblemType::NotFound, detail)
-            }
-            CommandsError::NobodyFits | CommandsError::TooManyFit => {
-                SchemaError::at("/selector", detail).into()
-            }
-            CommandsError::Order(error) => error.into(),
-            CommandsError::BatchTooLarge => SchemaError::at("/params", detail).into(),
-            CommandsError::TooManyOpen(_) | CommandsError::NobodyHasRoom => {
-                Self::new(ProblemType::Overloaded, detail).retry_after(TOO_MANY_OPEN_RETRY_SECONDS)
-            }
-            CommandsError::TooManyWaiters(_) => Self::new(ProblemType::Overloaded, detail),
-            CommandsError::KeyReused => SchemaError::at("/idempotencyKey", detail).into(),
-            CommandsError::Revoked(_) => Self::new(ProblemType::AgentRevoked, detail),
-            CommandsError::NotIssued => Self::new(ProblemType::AgentMismatch, detail),
-            CommandsError::Ended(_) | CommandsError::ResultConflict(_) => {
-                Self::new(ProblemType::ResultConflict, detail)
-            }
-            CommandsError::Storage(error) => error.into(),
-        }
-    }
 }

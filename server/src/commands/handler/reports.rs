@@ -6,7 +6,7 @@ use crate::{
     commands::{
         Change, ResultAnswer,
         deeds::{self, Ended},
-        store::{self, Piece},
+        store::{self, Kept, Piece},
     },
     deed::{By, Who},
     http::{Peer, problem::Refusal, respond},
@@ -63,13 +63,14 @@ pub async fn result(
     let (record, by) = (room.neighbours.record, By::over(Who::Agent(agent_id.clone()), peer.address.ip()));
     let (ended, outcome) = (Ended::from(&body), body.into());
     let work = move |connection: &Connection| {
-        let (status, new) = store::keep_result(connection, &agent_id, (&command_id, seq), &outcome, now)?;
+        let kept = store::keep_result(connection, &agent_id, (&command_id, seq), &outcome, now)?;
+        let Kept { status, is_new, is_of_batch } = kept;
         // How a batch ended is told once, of all its commands.
-        if new && !store::is_of_batch(connection, &command_id)? {
+        if is_new && !is_of_batch {
             record(connection, &deeds::ended(&agent_id, &command_id, &ended, &by, now))?;
         }
         let answer = ResultAnswer { command_id: command_id.clone(), status, server_time: now };
-        Ok((answer, changes(new, Change { command_id, agent_id, status, at: now })))
+        Ok((answer, changes(is_new, Change { command_id, agent_id, status, at: now })))
     };
     let answer = room.change(work).await?;
     Ok(respond::json(StatusCode::OK, &answer))

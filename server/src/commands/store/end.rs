@@ -8,13 +8,6 @@ use rusqlite::Connection;
 /// Batches that one look finds; what is over waits for the next.
 const OVER_MAX: usize = 64;
 
-/// Whether the command is one of a batch.
-pub fn is_of_batch(connection: &Connection, command_id: &str) -> rusqlite::Result<bool> {
-    connection
-        .prepare_cached("SELECT batch_id IS NOT NULL FROM commands WHERE id = ?1")?
-        .query_row([command_id], |row| row.get(0))
-}
-
 /// Batches whose commands are all over, and of which that was not written down yet.
 pub fn over(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     // The unary plus keeps SQLite to the batch's own index.
@@ -65,6 +58,5 @@ mod tests {
         assert_eq!((counts.succeeded, counts.failed), (1, 1));
         found.iter().for_each(|id| drop(end_batch(&records, id, NOW).unwrap()));
         assert_eq!(over(&records).unwrap().len(), 1, "the one that was one too many");
-        assert!(is_of_batch(&records, "x0").unwrap());
     }
 }

@@ -19,10 +19,10 @@ mod tests;
 
 pub use batch::{batch_made_before, find_batch, left_out, missing, queue_batch};
 pub use cancel::{Taken, cancel, cancel_batch, cancel_open};
-pub use close::keep_result;
+pub use close::{Kept, keep_result};
 pub use deliver::{Deliverable, Delivery, Due, conclude, count_pending, due, mark_delivered};
 pub use each::{CommandFacts, each};
-pub use end::{end_batch, is_of_batch, over};
+pub use end::{end_batch, over};
 pub use forget::{Forgotten, forget};
 pub use lapse::lapse;
 pub use progress::{Piece, Placed, keep_progress};

@@ -176,7 +176,7 @@ fn an_agent_that_goes_takes_what_is_open_with_it() {
     };
     let delivery = |id: &String| Delivery { command_id: id.clone(), signature: "s".to_owned() };
     mark_delivered(&records, &[delivery(&ids[1]), delivery(&ids[3])], NOW).unwrap();
-    keep_result(&records, &agent("a"), (&ids[3], 4), &outcome, NOW).unwrap();
+    assert!(!keep_result(&records, &agent("a"), (&ids[3], 4), &outcome, NOW).unwrap().is_of_batch);
     let now = NOW.plus_seconds(1);
     let ended = cancel_open(&records, &agent("a"), now).unwrap();
     assert_eq!(ended.len(), 3);

@@ -91,3 +91,21 @@ async fn writes_work_again_as_soon_as_there_is_room_again() {
     assert_eq!(sqlite.write(fill).await.unwrap(), 4);
     sqlite.probe().await.unwrap();
 }
+
+/// SQLite would else do it at each use of one that goes by an index's order and has parameters.
+#[tokio::test]
+async fn what_is_prepared_is_not_prepared_again() {
+    use rusqlite::StatementStatus::{RePrepare, Run};
+    let scratch = Scratch::new();
+    let sqlite = scratch.sqlite();
+    let use_often = |connection: &Connection| {
+        let sql = "SELECT coalesce(max(version), 0) FROM configs WHERE agent_id = ?1";
+        for _ in 0..3 {
+            connection.prepare_cached(sql)?.query_row(["a"], |row| row.get::<_, u64>(0))?;
+        }
+        let used = connection.prepare_cached(sql)?;
+        Ok::<_, StorageError>((used.get_status(Run), used.get_status(RePrepare)))
+    };
+    assert_eq!(sqlite.read(use_often).await.unwrap(), (3, 0));
+    assert_eq!(sqlite.write(use_often).await.unwrap(), (3, 0));
+}

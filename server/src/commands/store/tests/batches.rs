@@ -54,7 +54,7 @@ fn who_is_missing_is_listed_by_pages_until_it_reports() {
         started_at: NOW,
         finished_at: NOW,
     };
-    keep_result(&records, &agents[0], (&commands[0], 1), &outcome, NOW).unwrap();
+    assert!(keep_result(&records, &agents[0], (&commands[0], 1), &outcome, NOW).unwrap().is_of_batch);
     cancel(&records, &commands[2], NOW).unwrap();
 
     let batch = find_batch(&records, &id, NOW).unwrap();

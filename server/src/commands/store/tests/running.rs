@@ -29,7 +29,7 @@ fn report(records: &Connection, status: ResultStatus) -> Result<(CommandStatus, 
         started_at: NOW.plus_seconds(-5),
         finished_at: NOW,
     };
-    keep_result(records, &agent("a"), (A, 1), &outcome, NOW)
+    keep_result(records, &agent("a"), (A, 1), &outcome, NOW).map(|kept| (kept.status, kept.is_new))
 }
 
 fn seen(records: &Connection) -> CommandView {
