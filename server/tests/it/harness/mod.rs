@@ -4,6 +4,7 @@
 //! says where.
 
 pub mod agent;
+pub mod clients;
 pub mod sealed;
 pub mod stream;
 pub mod wire;
