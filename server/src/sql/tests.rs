@@ -52,7 +52,8 @@ fn told_beside(
     files: &Given,
 ) -> (Word, Vec<u8>) {
     // Commands are read beside whoever takes them.
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build().unwrap();
     let (view, sqlite) = (bench.tsdb.view(), bench.sqlite.clone());
     let snapshot = Snapshot { view, sqlite, neighbours, now: NOW, runtime: runtime.handle().clone() };
     let given = if files.metrics.is_empty() { snapshot.files(views) } else { files.clone() };
