@@ -130,7 +130,12 @@ impl Grammar {
         if random.percent(60) {
             let replacement = random.pick(&["$1-x", "${2}$1", "", "$3", "x"]);
             let pattern = random.pick(&["(.).*", "(.)(.*)", ".*-(.*)", "nosuch", ""]);
-            let target = if random.percent(80) { "n" } else { key };
+            let target: &str = match random.below(10) {
+                0 | 1 => key,
+                // A label that is there already, and perhaps all that tells two series apart.
+                2 => &self.labels[random.below(self.labels.len())].0,
+                _ => "n",
+            };
             return vector
                 .text("label_replace(")
                 .part(inner)

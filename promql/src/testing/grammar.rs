@@ -125,7 +125,7 @@ impl Grammar {
 
     pub(super) fn scalar(&self, random: &mut Random, depth: usize) -> Expression {
         let scalar = Expression::new(Kind::Scalar);
-        match random.below(6) {
+        match random.below(7) {
             // Of the whole number, most digits are gone when two of its roots or powers are subtracted.
             0 => scalar.text("(time() % 1000)"),
             1 if depth > 0 => scalar.text("scalar(").part(self.vector(random, depth - 1)).text(")"),
@@ -140,6 +140,7 @@ impl Grammar {
                 let (left, right) = (self.scalar(random, 0), self.scalar(random, 0));
                 scalar.text("(").part(left).text(format!(" {operator} bool ")).part(right).text(")")
             }
+            4 if depth > 0 => scalar.text("(-").part(self.scalar(random, depth - 1)).text(")"),
             _ => scalar.word(random.pick(&NUMBERS), &NUMBERS),
         }
     }

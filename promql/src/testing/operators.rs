@@ -11,15 +11,14 @@ impl Grammar {
     pub(super) fn top(&self, random: &mut Random, depth: usize) -> Expression {
         let head = random.pick(&["topk", "bottomk"]);
         let vector = Expression::new(Kind::Vector).text(head).loose(self.by(random)).text("(");
-        let count = (1 + random.below(4)).to_string();
-        let vector = vector.word(&count, &["1", "2", "3", "4"]).text(", ");
+        let vector = vector.word(random.pick(&COUNTS), &COUNTS).text(", ");
         vector.part(self.vector(random, depth)).text(")")
     }
 
     pub(super) fn aggregation(&self, random: &mut Random, depth: usize) -> Expression {
         let by = self.by(random);
         let vector = Expression::new(Kind::Vector);
-        match random.below(10) {
+        match random.below(11) {
             // Of infinities, versions of Prometheus make different spreads.
             0 => {
                 let head = random.pick(&["stddev", "stdvar"]);
@@ -29,6 +28,12 @@ impl Grammar {
                 // What `@` holds is not held in Prometheus 2 where it is an aggregation's parameter.
                 let vector = vector.text("quantile").loose(by).text("(").part(self.quantile(random, 0));
                 vector.text(", ").part(self.vector(random, depth)).text(")")
+            }
+            // How often each value is there.
+            3 => {
+                let head = random.pick(&["sum by (v) (", "max(", "count("]);
+                let vector = vector.text(head).text("count_values").loose(by).text("(\"v\", ");
+                vector.part(self.exact(random)).text("))")
             }
             // Whoever it is that has them, the largest are as large.
             2 => {
@@ -64,7 +69,7 @@ impl Grammar {
             let vector = vector.clone().part(left).text(format!(" {operator}")).loose(modifier);
             vector.text(format!("{matching} ")).part(right).text(")")
         };
-        match random.below(8) {
+        match random.below(10) {
             // One on the right for each key, and many on the left; then the other way about.
             0 => between(left, format!(" on({key}) group_left()"), aggregated("max", key, right)),
             1 => between(aggregated("min", key, left), format!(" on({key}) group_right()"), right),
@@ -74,6 +79,9 @@ impl Grammar {
                 " ignoring(nosuch)".to_owned(),
                 aggregated("avg", key, right),
             ),
+            // One for all of the other side: what is asked of a fleet as a whole.
+            8 => between(left, " on() group_left()".to_owned(), whole("max", right)),
+            9 => between(whole("min", left), " on() group_right()".to_owned(), right),
             // Prometheus 2 keeps the metric's name here, unless something else is computed with it.
             4 => {
                 let (left, right) = (self.exact(random), self.vector(random, depth));
@@ -97,9 +105,11 @@ impl Grammar {
     }
 
     pub(super) fn set(&self, random: &mut Random, depth: usize) -> Expression {
-        let matching = match random.below(3) {
+        let matching = match random.below(5) {
             0 => format!(" on({})", self.key),
             1 => format!(" ignoring({})", self.key),
+            2 => " on()".to_owned(),
+            3 => " ignoring(nosuch)".to_owned(),
             _ => String::new(),
         };
         let operator = format!(" {}", random.pick(&["and", "or", "unless"]));
@@ -127,6 +137,10 @@ impl Grammar {
 /// Whether an operator's result jumps where its operands hardly move.
 fn jumps(operator: &str) -> bool {
     operator == "%" || COMPARISONS.contains(&operator)
+}
+
+fn whole(operator: &str, of: Expression) -> Expression {
+    Expression::new(Kind::Vector).text(format!("{operator}(")).part(of).text(")")
 }
 
 fn aggregated(operator: &str, key: &str, of: Expression) -> Expression {

@@ -60,11 +60,15 @@ impl Grammar {
         let (label, values) = &self.labels[random.below(self.labels.len())];
         let first = &values[random.below(values.len())];
         let second = &values[random.below(values.len())];
-        let matchers = match random.below(5) {
+        let matchers = match random.below(8) {
             0 => format!("{{{label}=\"{first}\"}}"),
             1 => format!("{{{label}!=\"{first}\"}}"),
             2 => format!("{{{label}=~\"{first}|{second}\"}}"),
             3 => format!("{{{label}=~\"(?i:.*{second}.?)\",{label}!=\"{first}\"}}"),
+            // Who has the label, and who does not have one that nobody has.
+            4 => format!("{{{label}!=\"\"}}"),
+            5 => format!("{{{label}=~\".+\",nosuch=\"\"}}"),
+            6 => format!("{{{label}!~\"|{first}\",nosuch=~\"|x\"}}"),
             _ => format!("{{{label}!~\".*{first}\"}}"),
         };
         (metric, matchers)
@@ -105,11 +109,14 @@ impl Grammar {
     pub(super) fn by(&self, random: &mut Random) -> String {
         let label = &self.labels[random.below(self.labels.len())].0;
         let other = &self.labels[random.below(self.labels.len())].0;
-        match random.below(8) {
+        match random.below(12) {
             0 | 1 => format!(" by ({label}) "),
             2 | 3 => format!(" without ({label}) "),
             4 if other != label => format!(" by ({label}, {other}) "),
             5 if other != label => format!(" without ({label}, {other}) "),
+            6 => format!(" by (nosuch, {label}) "),
+            7 => " by () ".to_owned(),
+            8 => " without (le, nosuch) ".to_owned(),
             _ => String::new(),
         }
     }

@@ -22,10 +22,13 @@ pub(super) const OVER_TIME: [&str; 10] = [
 pub(super) const CHANGES: [&str; 9] =
     ["rate", "increase", "irate", "delta", "idelta", "deriv", "changes", "resets", "rate"];
 pub(super) const AGGREGATIONS: [&str; 6] = ["sum", "avg", "min", "max", "count", "group"];
-pub(super) const RANGES: [&str; 6] = ["30s", "37s", "1m", "2m", "5m", "10m"];
+pub(super) const RANGES: [&str; 8] = ["30s", "37s", "1m", "2m", "5m", "10m", "1m1500ms", "1h1m"];
 pub(super) const STEPS: [&str; 5] = ["", "1m", "40s", "15s", "7s"];
-pub(super) const OFFSETS: [&str; 5] = ["17s", "1m", "-30s", "5m", "1h"];
-pub(super) const NUMBERS: [&str; 10] = ["0", "1", "2", "0.5", "-3", "10", "1e3", "0x1f", "pi()", "Inf"];
+pub(super) const OFFSETS: [&str; 7] = ["17s", "1m", "-30s", "5m", "1h", "1h1m30s", "-1h"];
+pub(super) const NUMBERS: [&str; 13] =
+    ["0", "1", "2", "0.5", "-3", "10", "1e3", ".5e-2", "0x1f", "pi()", "Inf", "-Inf", "NaN"];
+/// How many `topk` and `bottomk` are to keep.
+pub(super) const COUNTS: [&str; 7] = ["1", "2", "3", "4", "0", "-1", "100"];
 pub(super) const QUANTILES: [&str; 8] = ["0", "0.5", "1", "0.3", "0.99", "-1", "2", "NaN"];
 pub(super) const ARITHMETIC: [&str; 6] = ["+", "-", "*", "/", "%", "^"];
 pub(super) const COMPARISONS: [&str; 6] = ["==", "!=", "<", "<=", ">", ">="];

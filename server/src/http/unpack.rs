@@ -70,6 +70,16 @@ impl Allowance {
         }
         Ok(())
     }
+
+    /// What was counted so far, bytes.
+    pub const fn used(&self) -> usize {
+        self.used
+    }
+
+    /// Has only so much been counted: the rest is gone. Of what all share it stays taken, for what comes next.
+    pub fn go_back_to(&mut self, used: usize) {
+        self.used = self.used.min(used);
+    }
 }
 
 /// A block of snappy, unopened. It says how long it is.
@@ -173,6 +183,9 @@ mod tests {
         let mut second = Allowance::of(&budget, usize::MAX);
         assert_eq!(second.take(PIECE_BYTES), Ok(()));
         assert_eq!(second.take(1), Err(RoomError::Taken));
+        first.go_back_to(PIECE_BYTES);
+        assert_eq!((first.used(), first.take(PIECE_BYTES)), (PIECE_BYTES, Ok(())), "of what it has already");
+        assert_eq!(first.take(1), Err(RoomError::TooMuch(2 * PIECE_BYTES)));
         drop(first);
         let mut third = Allowance::of(&budget, usize::MAX);
         assert_eq!(third.take(2 * PIECE_BYTES), Ok(()));

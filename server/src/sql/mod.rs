@@ -24,6 +24,7 @@
 pub mod engine;
 pub mod handler;
 mod letters;
+mod neighbours;
 mod process;
 mod rows;
 #[cfg(test)]
@@ -31,7 +32,7 @@ mod tests;
 mod views;
 
 pub use letters::Form;
-pub use rows::{AgentNow, CommandNow, Neighbours, TakeCommand, TellAgents};
+pub use neighbours::{AgentNow, CommandNow, Neighbours, TakeCommand, TellAgents};
 
 use crate::{
     clock::Clock,

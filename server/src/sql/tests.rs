@@ -4,7 +4,8 @@ use super::{
     Form,
     engine::run,
     letters::{Ask, Given, Word, hear, say},
-    rows::{Neighbours, Snapshot},
+    neighbours::Neighbours,
+    rows::Snapshot,
     views::View,
 };
 use crate::tsdb::{
@@ -15,6 +16,7 @@ use serde_json::{Value, json};
 use std::{io::BufReader, sync::Arc, time::Duration};
 
 mod cells;
+mod examples;
 mod forms;
 
 fn question(bench: &Bench, query: &str, form: Form) -> Ask {
@@ -31,18 +33,32 @@ fn question(bench: &Bench, query: &str, form: Form) -> Ask {
     }
 }
 
+/// Neighbours of whom there is nothing to tell.
+fn nobody() -> Neighbours {
+    Neighbours { agents: Arc::new(|_| Ok(Vec::new())), commands: |_, _, _| Ok(()) }
+}
+
 /// What an engine says to `ask`, of which `views` are known to be named: its word, and its body.
 fn told(bench: &Bench, ask: &Ask, views: &[View]) -> (Word, Vec<u8>) {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let snapshot = Snapshot {
-        view: bench.tsdb.view(),
-        sqlite: bench.sqlite.clone(),
-        neighbours: Neighbours { agents: Arc::new(|_| Ok(Vec::new())), commands: |_, _, _| Ok(()) },
-        now: NOW,
-        runtime: runtime.handle().clone(),
-    };
+    told_beside(bench, ask, views, nobody(), &Given::default())
+}
+
+/// The same beside these neighbours, and over these files in place of the history's where there are some.
+fn told_beside(
+    bench: &Bench,
+    ask: &Ask,
+    views: &[View],
+    neighbours: Neighbours,
+    files: &Given,
+) -> (Word, Vec<u8>) {
+    // Commands are read beside whoever takes them.
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build().unwrap();
+    let (view, sqlite) = (bench.tsdb.view(), bench.sqlite.clone());
+    let snapshot = Snapshot { view, sqlite, neighbours, now: NOW, runtime: runtime.handle().clone() };
+    let given = if files.metrics.is_empty() { snapshot.files(views) } else { files.clone() };
     let mut said = Vec::new();
-    say(&mut said, &snapshot.files(views)).unwrap();
+    say(&mut said, &given).unwrap();
     snapshot.send(views, &mut said).unwrap();
     let mut output = Vec::new();
     run(ask, &mut BufReader::new(&said[..]), &mut output).unwrap();

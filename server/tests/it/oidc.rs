@@ -1,6 +1,6 @@
 //! Operators with tokens of a provider, at the hub's doors: one made for the tests, and one that others run too.
 
-use crate::harness::{Hub, eventually, refused, wire::Wire};
+use crate::harness::{Hub, clients::is_there, eventually, refused, wire::Wire};
 use provider::{DISCOVERY, KEYS, Provider, SigningKey};
 use serde_json::{Value, json};
 use std::{
@@ -153,9 +153,7 @@ struct Real {
 
 impl Real {
     fn start() -> Option<Self> {
-        let package = "require('oidc-provider')";
-        if !Command::new("node").args(["-e", package]).output().is_ok_and(|output| output.status.success()) {
-            eprintln!("oidc-provider is not installed: not asked");
+        if !is_there("oidc-provider", Command::new("node").args(["-e", "require('oidc-provider')"])) {
             return None;
         }
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/oidc/provider.cjs");

@@ -4,7 +4,7 @@ use crate::prometheus::{
     agents::Person,
     names::{Metric, Metrics},
 };
-use pingup_promql::{METRIC_NAME, Matcher, Reading, Selection, Test, accepts_all};
+use pingup_promql::{METRIC_NAME, Matcher, Moments, Reading, Selection, Test, accepts_all};
 use std::ops::Range;
 
 /// The label that tells an agent by itself.
@@ -71,6 +71,18 @@ impl<'a> Chosen<'a> {
     pub(super) fn range(&self) -> Range<i64> {
         let micros = |ms: i64| ms.saturating_mul(1_000);
         micros(self.selection.first_ms)..micros(self.selection.last_ms.saturating_add(1))
+    }
+
+    /// Whether its windows miss most of what is left where there is one moment for each so many milliseconds: they are
+    /// shorter than that, and do not lie so far apart.
+    pub(super) const fn falls_between(&self, width_ms: i64) -> bool {
+        let window_ms = match self.selection.reading {
+            Reading::Newest { lookback_ms } => lookback_ms,
+            Reading::Window { range_ms, .. } => range_ms,
+            Reading::Samples => return false,
+        };
+        let Moments { step_ms, count, .. } = self.selection.moments;
+        window_ms < width_ms && count > 1 && step_ms % width_ms != 0
     }
 
     /// What stands in for its samples.

@@ -40,6 +40,8 @@ pub struct Source {
     now_ms: i64,
     /// Whether rollups stood in for samples that were let go.
     stood_in: Cell<bool>,
+    /// Whether windows were asked for there that most of them fall between.
+    fell_between: Cell<bool>,
 }
 
 impl Source {
@@ -52,13 +54,15 @@ impl Source {
         wanted: Wanted,
         now_ms: i64,
     ) -> Self {
-        Self { view, people, index, written, wanted, now_ms, stood_in: Cell::new(false) }
+        let (stood_in, fell_between) = (Cell::new(false), Cell::new(false));
+        Self { view, people, index, written, wanted, now_ms, stood_in, fell_between }
     }
 
     /// What to tell with the answer of the queries that were asked so far, for people: whether rollups stood in for
-    /// samples that were let go.
+    /// samples that were let go, and whether windows were too short to find them.
     pub fn infos(&self) -> Vec<String> {
-        self.stood_in.get().then(|| standin::TOLD.to_owned()).into_iter().collect()
+        let told = [(&self.stood_in, standin::TOLD), (&self.fell_between, standin::TOO_SHORT)];
+        told.iter().filter(|(is_told, _)| is_told.get()).map(|(_, words)| (*words).to_owned()).collect()
     }
 }
 

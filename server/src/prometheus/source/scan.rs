@@ -32,6 +32,8 @@ pub(super) struct Scan<'a> {
     of_chosen: Vec<Vec<usize>>,
     readers: Vec<Reader>,
     stand_ins: Vec<StandIns>,
+    /// Whether windows that are asked for fall between stand-ins.
+    falls_between: bool,
 }
 
 impl<'a> Scan<'a> {
@@ -63,6 +65,7 @@ impl<'a> Scan<'a> {
             of_chosen,
             readers: Vec::new(),
             stand_ins: Vec::new(),
+            falls_between: false,
         })
     }
 
@@ -175,6 +178,9 @@ impl<'a> Scan<'a> {
                     if range.start < range.end {
                         let strip = view.strip(part)?;
                         self.stand_ins.extend(StandIns::new(strip, range, width, &self.columns));
+                        let asked = self.chosen.iter().zip(&self.of_chosen);
+                        let mut asked = asked.filter(|(_, columns)| !columns.is_empty());
+                        self.falls_between |= asked.any(|(chosen, _)| chosen.falls_between(width / 1_000));
                     }
                 }
                 _ => {}
@@ -210,6 +216,7 @@ impl<'a> Scan<'a> {
         }
         if stood.iter().any(Option::is_some) {
             self.source.stood_in.set(true);
+            self.source.fell_between.set(self.falls_between || self.source.fell_between.get());
         }
         Ok(())
     }

@@ -28,6 +28,11 @@ pub(super) const TOLD: &str = "pingup info: some samples of this time were let g
                                (each as its extreme or sum for a function of that name, as its mean once for each sample \
                                in averages and counts, else as its last sample)";
 
+/// What is told where windows lie closer than stand-ins, and are shorter.
+pub(super) const TOO_SHORT: &str = "pingup info: of each minute or hour that stands in there is one moment, which shorter windows miss \
+                                    at most of their steps; ask of whole hours there, such as \
+                                    max_over_time(avg_over_time(...[1h])[60d:1h])";
+
 /// From the first stand-in of a column to the last, microseconds.
 pub(super) type Stood = Option<RangeInclusive<i64>>;
 

@@ -1,6 +1,9 @@
 //! What a request brings, gathered while it is read: pushes that each fit the writer's queue, and what was left out.
 
-use super::outcome::{Ends, Refused, Unfit};
+use super::{
+    outcome::{Ends, Refused, Unfit},
+    outlet::Outlet,
+};
 use crate::{
     http::unpack::{Allowance, RoomError},
     series::{
@@ -12,6 +15,8 @@ use crate::{
 
 /// What a push takes in memory, about: far less than the smallest queue, so that it fits once others are gone.
 const PUSH_BYTES_MAX: usize = 1024 * 1024;
+/// What is kept of a request before it is handed over: a few pushes, and a small part of what it may hold.
+const KEPT_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// What a label takes beside its text.
 const LABEL_BYTES: usize = 2 * size_of::<Box<str>>();
 
@@ -25,6 +30,10 @@ pub(super) struct Brought {
     pub(super) refused: Refused,
     pub(super) ends: Ends,
     pub(super) allowance: Allowance,
+    /// Where it can hand over what it has while it is read; nowhere where that would hold up a thread that serves.
+    pub(super) outlet: Option<Outlet>,
+    /// What was counted before anything was kept: the request itself.
+    itself: usize,
 }
 
 impl Brought {
@@ -38,7 +47,26 @@ impl Brought {
             refused: Refused::default(),
             ends: Ends::default(),
             allowance,
+            outlet: None,
+            itself: 0,
         }
+    }
+
+    /// Says that the request is there, of which things are kept from now on.
+    pub(super) fn begin(&mut self) {
+        self.itself = self.allowance.used();
+    }
+
+    /// Hands over what is kept where that is much, and has its memory anew. To be called where all that was counted is
+    /// kept or gone. Blocks.
+    pub(super) fn make_room(&mut self) -> Result<(), RoomError> {
+        let kept = self.allowance.used().saturating_sub(self.itself);
+        if let Some(outlet) = self.outlet.as_mut().filter(|_| kept > KEPT_BYTES_MAX) {
+            outlet.hand_over(std::mem::take(&mut self.pushes))?;
+            (self.bytes, self.points) = (0, 0);
+            self.allowance.go_back_to(self.itself);
+        }
+        Ok(())
     }
 
     /// Counts a text that is about to be kept.

@@ -1,19 +1,20 @@
 //! The doors for other people's senders: remote write ([`write`]) and OTLP ([`otlp`]).
 //!
 //! A body is unpacked and read within its [`Allowance`], away from the threads that serve where it is long, into what the
-//! room stores ([`Brought`]). What of it cannot be stored is left out and told, after the rest is committed: the hub never
+//! room stores ([`Brought`]). What tells far more than it is long is handed over while it is read ([`outlet`]). What of it cannot be stored is left out and told, after the rest is committed: the hub never
 //! refuses good samples for the sake of bad ones. What may succeed later is 503; what never will is 400, for senders let
 //! that go and would repeat anything else for ever.
 
 mod brought;
 mod otlp;
 mod outcome;
+mod outlet;
 mod write;
 
 pub use otlp::otlp;
 pub use write::write;
 
-use super::{Series, Taken};
+use super::{Push, Series, Taken};
 use crate::http::{
     body::{Budget, SENDERS_BODIES_BYTES_MAX},
     problem::Refusal,
@@ -21,7 +22,9 @@ use crate::http::{
 };
 use brought::Brought;
 use outcome::{Outcome, Unfit};
+use outlet::{Handed, Outlet};
 use std::sync::Arc;
+use tokio::sync::Semaphore;
 
 /// A body of OTLP, as it comes.
 pub const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -44,12 +47,14 @@ const _: () =
 pub struct Doors {
     series: Arc<Series>,
     memory: Budget,
+    /// Of those who hand over while they are read.
+    turns: Arc<Semaphore>,
 }
 
 impl Doors {
     /// Doors to the room, whose requests share this memory with each other's bodies.
-    pub const fn new(series: Arc<Series>, memory: Budget) -> Self {
-        Self { series, memory }
+    pub fn new(series: Arc<Series>, memory: Budget) -> Self {
+        Self { series, memory, turns: Arc::new(Semaphore::new(outlet::AT_ONCE)) }
     }
 
     /// Reads a request of some `bytes`, unpacked, and stores what it brings: answers once that is committed, with what
@@ -61,25 +66,37 @@ impl Doors {
         read: impl FnOnce(&mut Brought) -> Result<T, Unfit> + Send + 'static,
     ) -> Result<(T, Outcome), Unfit> {
         let mut brought = Brought::by(sender, Allowance::of(&self.memory, REQUEST_BYTES_MAX));
-        let reading = move || read(&mut brought).map(|read| (read, brought));
+        let mut outcome = Outcome::default();
         let (read, brought) = match bytes {
-            ..=INLINE_BYTES_MAX => reading()?,
-            _ => tokio::task::spawn_blocking(reading)
-                .await
-                .map_err(|error| Refusal::internal("a body could not be read", &error))??,
+            ..=INLINE_BYTES_MAX => (read(&mut brought)?, brought),
+            _ => {
+                let (outlet, mut handed) = Outlet::new(&self.turns);
+                brought.outlet = Some(outlet);
+                let reading = tokio::task::spawn_blocking(move || {
+                    let read = read(&mut brought);
+                    brought.outlet = None;
+                    read.map(|read| (read, brought))
+                });
+                while let Some(Handed { pushes, committed }) = handed.recv().await {
+                    self.store(pushes, &mut outcome).await?;
+                    // Whoever reads waits for it.
+                    let _ = committed.send(());
+                }
+                reading.await.map_err(|error| Refusal::internal("a body could not be read", &error))??
+            }
         };
-        Ok((read, self.store(brought).await?))
+        let Brought { pushes, refused, ends, allowance, .. } = brought;
+        self.store(pushes, &mut outcome).await?;
+        // The memory that a request takes is given back when all of it is committed.
+        drop(allowance);
+        Ok((read, outcome.of(refused, ends)))
     }
 
-    /// The memory that a request takes is given back when all of it is committed.
-    async fn store(&self, brought: Brought) -> Result<Outcome, Unfit> {
-        let Brought { pushes, refused, ends, allowance, .. } = brought;
-        let mut outcome = Outcome::new(refused, ends);
+    async fn store(&self, pushes: Vec<Push>, outcome: &mut Outcome) -> Result<(), Unfit> {
         for push in pushes {
             let samples = push.series.iter().map(|series| series.points.len()).sum();
             outcome.count(samples, self.series.push(push).await)?;
         }
-        drop(allowance);
-        Ok(outcome)
+        Ok(())
     }
 }

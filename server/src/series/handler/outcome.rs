@@ -74,6 +74,15 @@ impl Refused {
         }
     }
 
+    /// With those of another behind its own.
+    fn and(mut self, other: Self) -> Self {
+        let room = REASONS_MAX.saturating_sub(self.reasons.len());
+        self.count += other.count;
+        self.more += other.more + other.reasons.len().saturating_sub(room);
+        self.reasons.extend(other.reasons.into_iter().take(room));
+        self
+    }
+
     /// All reasons in one line; nothing where there are none.
     pub(super) fn why(&self) -> String {
         let mut line = self.reasons.join("; ");
@@ -112,7 +121,7 @@ impl Ends {
 }
 
 /// What became of a request that could be read.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Outcome {
     pub(super) refused: Refused,
     /// Samples that are on disk.
@@ -123,8 +132,9 @@ pub(super) struct Outcome {
 }
 
 impl Outcome {
-    pub(super) const fn new(refused: Refused, ends: Ends) -> Self {
-        Self { refused, stored: 0, ends, too_old: 0, ahead: 0 }
+    /// With what was left out while the request was read, and the ends of what was kept.
+    pub(super) fn of(self, refused: Refused, ends: Ends) -> Self {
+        Self { refused: refused.and(self.refused), ends, ..self }
     }
 
     /// Counts what became of a push of `samples`.

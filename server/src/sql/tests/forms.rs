@@ -1,4 +1,4 @@
-//! Answers in every form: what they say, where they end, and when they are too long.
+//! Answers in every form: what each says of every type, and where it ends.
 
 use super::*;
 use arrow::{array::AsArray, datatypes::Int64Type, ipc::reader::StreamReader};

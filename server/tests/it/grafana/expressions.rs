@@ -46,9 +46,17 @@ fn expressions_and_variables_name_only_series_that_there_are() {
     }
 }
 
+/// What an expression asks of series: what stands in where there are none would be an answer of nothing.
+fn asked(expression: &str) -> String {
+    let filled = filled(expression);
+    let asked = filled.strip_suffix(" or vector(0)").unwrap_or(&filled);
+    assert!(!asked.contains("vector("), "{expression} has an answer without any series");
+    asked.to_owned()
+}
+
 /// Whether a query has an answer of a source at a moment, or over the hour before it.
 pub fn has_data(source: &MemorySource, now_ms: i64, expression: &str, is_instant: bool) -> bool {
-    let query = Query::parse(&filled(expression)).unwrap();
+    let query = Query::parse(&asked(expression)).unwrap();
     let options = Options::default();
     let answer = if is_instant {
         query.instant(source, now_ms, &options)
@@ -87,7 +95,8 @@ fn send(hub: &Hub) {
         let samples: Vec<_> = (1..)
             .zip(fleet::samples(name))
             .map(|(seq, Sample { ago, metrics })| {
-                json!({"seq": seq, "timestamp": now.plus_seconds(-ago), "status": "online", "metrics": metrics})
+                let (at, status) = (now.plus_seconds(-ago), fleet::status(name));
+                json!({"seq": seq, "timestamp": at, "status": status, "metrics": metrics})
             })
             .collect();
         agent.post("/api/v1/metrics", &json!({"agentId": id, "boot": 1, "samples": samples})).expect(200);
@@ -126,7 +135,7 @@ pub fn all_have_data(viewer: &Wire) {
     let (start, end) = ((seconds - SHOWN_SECONDS).to_string(), seconds.to_string());
     for board in all().iter().filter(|board| board["uid"] != "pingup-hub") {
         for (expression, is_instant) in expressions(board) {
-            let query = filled(expression);
+            let query = asked(expression);
             let data = match is_instant {
                 true => ask(viewer, "query", &[("query", &query), ("time", &end)]),
                 false => {

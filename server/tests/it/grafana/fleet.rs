@@ -35,6 +35,11 @@ pub fn samples(name: &str) -> Vec<Sample> {
     times.map(|ago| Sample { ago, metrics: measured(name, ago) }).collect()
 }
 
+/// How the agent of this name says that it does.
+pub fn status(name: &str) -> &'static str {
+    if name == "late" { "error" } else { "online" }
+}
+
 fn measured(name: &str, ago: i64) -> Map<String, Value> {
     // Something that goes up and down, between 0 and 10.
     let wave = ((ago / EVERY_SECONDS) % 21 - 10).abs() as f64;
@@ -73,7 +78,8 @@ pub fn in_memory(now_ms: i64) -> MemorySource {
                 };
                 source.put(&series(&metric), at(ago), value);
             }
-            source.put(&series("pingup_agent_up"), at(ago), 1.0);
+            let up = if status(name) == "error" { 0.0 } else { 1.0 };
+            source.put(&series("pingup_agent_up"), at(ago), up);
         }
         let facts = [
             ("hostname", name),

@@ -7,6 +7,7 @@ pub mod agent;
 mod guests;
 mod hub;
 mod programs;
+pub mod clients;
 pub mod sealed;
 pub mod stream;
 pub mod wire;

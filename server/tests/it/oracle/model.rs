@@ -20,7 +20,8 @@ pub struct Model {
 }
 
 impl Model {
-    /// Reads every series from the hub; where agents sign off they end, as the hub's do.
+    /// Reads every agent's series from the hub; where agents sign off they end, as the hub's do. What others wrote is
+    /// known.
     pub fn of(scene: &Scene, viewer: &Wire) -> Self {
         let all = Asked::At(scene.at(SPAN)).path(&encode("{job=\"pingup\"}[3h]"));
         let told = Answer::of_wire(&viewer.get(&format!("/prometheus/api/v1/{all}"))).points();
@@ -31,6 +32,9 @@ impl Model {
             for (_, end) in scene.farewells().filter(|(id, _)| measured && *id == labels.get("agent_id")) {
                 series.put(labels, end, STALE);
             }
+        }
+        for (labels, timestamps, values) in scene.written.iter() {
+            timestamps.iter().zip(values).for_each(|(at, value)| series.put(labels, *at, *value));
         }
         Self::over(series)
     }

@@ -15,6 +15,8 @@ use pingup_promql::{
 const QUERIES: u64 = 300;
 /// The seed of a common run.
 const SEED: u64 = 20_261_121;
+/// Of a hundred queries, so many are about what others wrote.
+const OF_WRITTEN_PERCENT: usize = 30;
 /// After so many queries it is told how far it is.
 const TOLD_EVERY: u64 = 500;
 /// So many differences are enough.
@@ -29,7 +31,17 @@ fn setting(name: &str, otherwise: u64) -> u64 {
         .map_or(otherwise, |text| text.parse().unwrap_or_else(|error| panic!("{name}={text}: {error}")))
 }
 
-/// The words that fit a scene.
+/// The words that fit what others wrote.
+fn of_written(judge: &Judge) -> Grammar {
+    Grammar { bounds: true, held: held(judge), edges: false, ..Grammar::of_random_series() }
+}
+
+/// The first moment that `@` names.
+fn held(judge: &Judge) -> (i64, String) {
+    (judge.scene.begin + 600, ".25".to_owned())
+}
+
+/// The words that fit what agents measured.
 fn grammar(judge: &Judge) -> Grammar {
     let owned = |values: &[&str]| values.iter().map(|value| (*value).to_owned()).collect::<Vec<_>>();
     let mut ids: Vec<String> = AGENTS.iter().map(|(id, _)| (*id).to_owned()).collect();
@@ -42,6 +54,8 @@ fn grammar(judge: &Judge) -> Grammar {
             "pingup_agent_up",
             "pingup_discovery_hosts",
             "{__name__=~\"pingup_(cpu_percent|swap)\"}",
+            // Both that agents measured and that others wrote.
+            "{__name__=~\"g|pingup_swap\"}",
         ]),
         counters: owned(&["pingup_count_total", "pingup_bytes_total"]),
         fractions: owned(&[
@@ -61,7 +75,7 @@ fn grammar(judge: &Judge) -> Grammar {
         info: Some(Info { metric: "pingup_agent_info".to_owned(), labels: owned(&["hostname", "os"]) }),
         depth: 3,
         bounds: true,
-        held: (judge.scene.begin + 600, ".25".to_owned()),
+        held: held(judge),
         edges: false,
     }
 }
@@ -88,7 +102,8 @@ pub fn ask(judge: &Judge) {
         // Each by a seed of its own: it does not depend on those before it.
         let mut random = Random::new(seed.wrapping_mul(1_000_003).wrapping_add(number));
         let depth = 1 + random.below(4);
-        let query = Grammar { depth, ..grammar(judge) }.any(&mut random);
+        let words = if random.percent(OF_WRITTEN_PERCENT) { of_written(judge) } else { grammar(judge) };
+        let query = Grammar { depth, ..words }.any(&mut random);
         let case = Case { query, asked: asked(judge, &mut random) };
         let verdict = |case: &Case| judge.judge(&case.query.to_string(), case.asked);
         let mut found = verdict(&case);

@@ -1,16 +1,23 @@
 //! A hub with an hour of a fleet: agents that are silent, sign off, begin late, start anew and measure seldom; counters
-//! that fall back, values that have no end in base two, and every metric that a dashboard names.
+//! that fall back, values that have no end in base two, and every metric that a dashboard names. Beside them stand series
+//! that others write, with what agents cannot measure: numbers that are none, markers, and a histogram's own buckets.
 //!
 //! Samples lie three milliseconds behind the second and queries ask a quarter of a second behind it, so no window begins
 //! where a sample lies. The hour begins at a multiple of all steps of random queries, and of what they divide moments by: the
 //! same seed asks the same on any day.
 
 use super::boards;
-use crate::harness::{
-    Hub,
-    agent::{Agent, now},
+use crate::{
+    harness::{
+        Hub,
+        agent::{Agent, now},
+    },
+    series::{series, written},
 };
-use pingup_promql::testing::Random;
+use pingup_promql::{
+    Labels, MemorySource,
+    testing::{Random, counters_and_gauges},
+};
 use pingup_protocol::time::Timestamp;
 use serde_json::{Map, Value, json};
 
@@ -24,6 +31,10 @@ const ALIGNED: i64 = 21_000;
 pub const SPAN: i64 = 3_900;
 /// When the buckets of all histograms are empty again.
 const EMPTIED: i64 = 130;
+/// What a series that is written holds, over and over: the edges of what a number may be.
+const ODD: [f64; 8] = [1.0, f64::INFINITY, f64::NAN, -0.0, 5e-324, f64::NEG_INFINITY, 1e300, -2.5];
+/// The seed of all other series that are written.
+const WRITTEN_SEED: u64 = 5;
 
 /// Ids and names. Behind the hyphen stands the bound of the agent's bucket.
 pub const AGENTS: [(&str, &str); 8] = [
@@ -48,13 +59,15 @@ pub struct Scene {
     pub hub: Hub,
     /// Seconds since 1970.
     pub begin: i64,
+    /// The series that others wrote.
+    pub written: MemorySource,
 }
 
 impl Scene {
     /// Starts a hub and sends it everything.
     pub fn set() -> Self {
         let begin = (now().as_micros() / 1_000_000 - SPAN - 300) / ALIGNED * ALIGNED;
-        let mut scene = Self { hub: Hub::start(), begin };
+        let mut scene = Self { hub: Hub::start(), begin, written: MemorySource::default() };
         for (place, (id, name)) in AGENTS.into_iter().enumerate() {
             let agent = scene.hub.register(id);
             scene
@@ -66,6 +79,7 @@ impl Scene {
             scene.send_samples(&agent, place);
             scene.send_scans(&agent, place);
         }
+        scene.written = scene.sent_by_others();
         scene.grow_old();
         scene
     }
@@ -126,6 +140,33 @@ impl Scene {
                 json!({"agentId": agent.id, "timestamp": self.moment(scan * 290), "discovery": discovery});
             agent.post("/api/v1/discovery", &body).expect(200);
         }
+    }
+
+    /// Has a sender write series, and tells which.
+    fn sent_by_others(&self) -> MemorySource {
+        let random = counters_and_gauges(&mut Random::new(WRITTEN_SEED), SAMPLES * EVERY * 1_000);
+        let mut source = MemorySource::default();
+        for (labels, timestamps, values) in random.iter() {
+            for (at, value) in timestamps.iter().zip(values) {
+                // Of lines through infinities versions differ; there are some in the list.
+                let value = if value.is_infinite() { f64::NAN } else { *value };
+                source.put(labels, self.on_edge(0) + at, value);
+            }
+        }
+        let odd = Labels::new([("__name__", "odd"), ("job", "api"), ("zone", "ä \"\\")]);
+        for (sample, value) in (0..SAMPLES).zip(ODD.into_iter().cycle()) {
+            source.put(&odd, self.on_edge(sample * EVERY), value);
+        }
+        let all: Vec<_> = source
+            .iter()
+            .map(|(labels, timestamps, values)| {
+                let labels: Vec<_> = labels.iter().collect();
+                let samples = values.iter().copied().zip(timestamps.iter().copied());
+                series(&labels, &samples.collect::<Vec<_>>())
+            })
+            .collect();
+        written(&self.hub.operator("writer"), &all);
+        source
     }
 
     /// Has the agents been registered since before the hour, and signed off in it.

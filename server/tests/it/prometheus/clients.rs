@@ -1,7 +1,7 @@
 //! Other people's programs that ask the hub, where they are installed: CI has them.
 
 use super::Scene;
-use crate::harness::{eventually, wire::Wire};
+use crate::harness::{clients::is_there, eventually, wire::Wire};
 use serde_json::{Value, json};
 use std::{
     fs,
@@ -12,11 +12,7 @@ use std::{
 
 /// A program that may be missing: its tests are then not run, and say so.
 pub fn installed(program: &str) -> bool {
-    let found = Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success());
-    if !found {
-        eprintln!("{program} is not installed: not asked");
-    }
-    found
+    is_there(program, Command::new(program).arg("--version"))
 }
 
 /// Runs `promtool` with arguments, and gives what it printed.
@@ -149,9 +145,8 @@ fn vmalert_finds_the_agent_that_is_busy() {
 /// `NODE_PATH`).
 #[test]
 fn the_editors_client_finds_what_it_completes_with() {
-    let package = "require('@prometheus-io/codemirror-promql')";
-    if !Command::new("node").args(["-e", package]).output().is_ok_and(|output| output.status.success()) {
-        eprintln!("@prometheus-io/codemirror-promql is not installed: not asked");
+    let package = "@prometheus-io/codemirror-promql";
+    if !is_there(package, Command::new("node").args(["-e", &format!("require('{package}')")])) {
         return;
     }
     let scene = Scene::set();
@@ -182,9 +177,8 @@ fn the_editors_client_finds_what_it_completes_with() {
 /// Scripts that ask with PyPI's `prometheus-api-client`, found by `PYTHONPATH`.
 #[test]
 fn scripts_read_what_they_ask_for() {
-    let package = "import prometheus_api_client";
-    if !Command::new("python3").args(["-c", package]).output().is_ok_and(|output| output.status.success()) {
-        eprintln!("prometheus-api-client is not installed: not asked");
+    let import = "import prometheus_api_client";
+    if !is_there("prometheus-api-client", Command::new("python3").args(["-c", import])) {
         return;
     }
     let scene = Scene::set();

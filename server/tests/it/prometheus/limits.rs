@@ -2,7 +2,7 @@
 
 use super::{FORM, Scene, data, encode, failed};
 use crate::harness::{Hub, eventually};
-use pingup_protocol::limits::BODY_BYTES_MAX;
+use pingup_protocol::limits::{BODY_BYTES_MAX, HEADER_BYTES_MAX};
 use pingup_server::prometheus::handler::SELECTORS_MAX;
 use serde_json::json;
 
@@ -30,6 +30,24 @@ fn every_limit_is_told_by_its_name() {
     let none = encode("sum(pingup_cpu_percent)");
     let said = failed(&scene.get(&format!("query?query={none}&timeout=0")), 503, "timeout");
     assert_eq!(said, "query timed out in expression evaluation");
+}
+
+/// What is asked by GET has the room of a head; a form has more, and Grafana sends one.
+#[test]
+fn many_selectors_fit_a_head_up_to_its_bound_and_a_form_beyond() {
+    let scene = Scene::set();
+    // One with what two selectors of the dashboards are long, and the next one.
+    let selectors = |count: usize, bytes: usize| {
+        let one = format!("match[]={}", encode(&format!("{{agent_id=\"{}\"}}", "x".repeat(bytes))));
+        vec![one; count].join("&")
+    };
+    let (fits, beyond) = (selectors(60, 200), selectors(60, 300));
+    assert!(fits.len() < HEADER_BYTES_MAX - 512 && beyond.len() > HEADER_BYTES_MAX, "{}", fits.len());
+    for path in ["labels", "series"] {
+        assert_eq!(data(&scene.get(&format!("{path}?{fits}"))), json!([]));
+        failed(&scene.get(&format!("{path}?{beyond}")), 431, "bad_data");
+        assert_eq!(data(&scene.post(path, &beyond)), json!([]));
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::{now_ms, samples};
 use crate::{
-    harness::{Hub, eventually, wire::Wire},
+    harness::{Hub, clients::is_there, eventually, wire::Wire},
     prometheus::{
         clients::{Running, free_address, installed},
         encode,
@@ -127,9 +127,8 @@ fn vmagent_writes_what_it_scrapes() {
 /// A program with OpenTelemetry's own SDK, found by `PYTHONPATH`.
 #[test]
 fn an_sdk_sends_and_its_points_are_read_back() {
-    let package = "import opentelemetry.exporter.otlp.proto.http";
-    if !Command::new("python3").args(["-c", package]).output().is_ok_and(|output| output.status.success()) {
-        eprintln!("opentelemetry-exporter-otlp-proto-http is not installed: not asked");
+    let import = "import opentelemetry.exporter.otlp.proto.http";
+    if !is_there("opentelemetry-exporter-otlp-proto-http", Command::new("python3").args(["-c", import])) {
         return;
     }
     let hub = Hub::start();

@@ -46,6 +46,42 @@ fn points_are_read_under_prometheuss_names() {
     assert_eq!(answer["data"]["result"][0]["value"][1], "0.5");
 }
 
+/// Histograms with many attributes tell, in a message of a few megabytes, of more labels than a request may hold at once:
+/// their series are committed while it is read.
+#[test]
+fn a_request_of_many_histograms_is_committed_while_it_is_read() {
+    const POINTS: usize = 420;
+    /// What all labels of a request's series may take in memory.
+    const REQUEST_BYTES_MAX: usize = 32 * 1024 * 1024;
+    let hub = Hub::start();
+    let (sender, now) = (hub.operator("writer"), now_ms());
+    let point = |number: usize| {
+        let attribute = |place: usize| {
+            let value = format!("{place}-{number}-{}", "v".repeat(950));
+            json!({"key": format!("a{place}"), "value": {"stringValue": value}})
+        };
+        json!({"timeUnixNano": (now * 1_000_000).to_string(), "count": 66, "sum": number,
+            "bucketCounts": (1..=11).collect::<Vec<_>>(), "explicitBounds": (1..=10).collect::<Vec<_>>(),
+            "attributes": (0..7).map(attribute).collect::<Vec<_>>()})
+    };
+    let points: Vec<_> = (0..POINTS).map(point).collect();
+    let wait = json!([{"name": "wait", "histogram": {"aggregationTemporality": 2, "dataPoints": points}}]);
+    let series = 13 * POINTS;
+    assert!(series * 7 * 950 > REQUEST_BYTES_MAX, "it would fit");
+    assert_eq!(otlp(&sender, &of_shop(&wait)).expect(200), json!({}));
+    let viewer = hub.operator("viewer");
+    for (query, value) in [
+        ("count({__name__=~\"wait_.*\"})", series),
+        ("sum(wait_bucket{le=\"3\"})", 6 * POINTS),
+        ("sum(wait_sum)", POINTS * (POINTS - 1) / 2),
+    ] {
+        let query = super::super::prometheus::encode(query);
+        let path = format!("/prometheus/api/v1/query?time={}&query={query}", now as f64 / 1_000.0);
+        let answer = viewer.get(&path).expect(200);
+        assert_eq!(answer["data"]["result"][0]["value"][1], value.to_string(), "{query}: {answer}");
+    }
+}
+
 #[test]
 fn protobuf_packed_by_gzip_is_the_same() {
     let hub = Hub::start();

@@ -68,6 +68,28 @@ fn where_minutes_went_too_the_hours_stand_in() {
     assert_eq!(ids, ["a", "b"]);
 }
 
+/// What is left of an hour has one moment: windows that are shorter, and steps that lie closer, find it once.
+#[test]
+fn windows_shorter_than_what_stands_in_are_told() {
+    let of =
+        |over: &str| format!("count_over_time(avg_over_time(pingup_cpu_percent{{agent_id=\"a\"}}[{over}])");
+    for (minute, back, over, found, told) in [
+        (90, 0, "5m])[2h:5m]", 6.0, 0),
+        (90, 10 * DAY, "5m])[2h:5m]", 6.0, 1),
+        (90, 10 * DAY, "30s])[2h:30s]", 31.0, 2),
+        (5, 10 * DAY, "5m])[2h:5m]", 1.0, 2),
+        (5, 10 * DAY, "1h])[2h:1h]", 1.0, 1),
+        (5, 10 * DAY, "2h])[2h:5m]", 3.0, 1),
+    ] {
+        let house = house(Retention { raw: days(5), minute: days(minute), hour: days(730) });
+        let source = house.source();
+        let (window, rest) = over.split_once("])").unwrap();
+        let query = format!("{}{rest})", of(window));
+        assert_eq!(value(&source, &query, back), found, "{over}");
+        assert_eq!(source.infos().len(), told, "{over}: {:?}", source.infos());
+    }
+}
+
 /// An agent that was busy and then was not, and measured more often at some times than at others; `b` came lately.
 fn busy_then_idle(retention: Retention) -> House {
     let mut house = House::new(Bench::with(retention), vec![agent("a", None), agent("b", None)]);

@@ -28,6 +28,7 @@ const NANOS_PER_MS: u64 = 1_000_000;
 /// Translates a request, and counts the points that are kept.
 pub(super) fn translate(request: Request<'_>, brought: &mut Brought) -> Result<usize, Unfit> {
     let mut kept = 0;
+    brought.begin();
     for resource in &request.resource_metrics {
         let mut target = Target::of(resource, brought);
         for metric in resource.scope_metrics.iter().flat_map(|scope| &scope.metrics) {
@@ -133,7 +134,10 @@ impl<'b> Target<'b> {
         };
         for point in points {
             match self.point(&name, point) {
-                Ok(()) => self.kept += 1,
+                Ok(()) => {
+                    self.kept += 1;
+                    self.brought.make_room()?;
+                }
                 Err(Why::Unfit(unfit)) => return Err(unfit),
                 Err(why) => self.brought.refused.add(1, || format!("{}: {}", told(&name), why.text())),
             }
