@@ -4,12 +4,7 @@ mod stage;
 
 use super::by_token;
 use crate::{
-    harness::{
-        Hub,
-        agent::{Agent, now},
-        signal,
-        wire::Wire,
-    },
+    harness::{Hub, agent::now, signal, wire::Wire},
     operators::forged,
     tls::files::Files,
 };

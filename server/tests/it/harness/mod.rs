@@ -4,10 +4,12 @@
 //! says where.
 
 pub mod agent;
+mod log;
 pub mod sealed;
 pub mod stream;
 pub mod wire;
 
+use log::Log;
 use sealed::Sealed;
 use serde_json::Value;
 use std::{
@@ -89,7 +91,7 @@ pub struct Hub {
 struct Running {
     child: Child,
     stdout: BufReader<ChildStdout>,
-    stderr: thread::JoinHandle<String>,
+    stderr: Log,
 }
 
 impl Hub {
@@ -166,19 +168,14 @@ impl Hub {
         assert!(self.running.is_none(), "one hub at a time");
         let mut child =
             command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut stderr = child.stderr.take().unwrap();
-        let stderr = thread::spawn(move || {
-            let mut text = String::new();
-            let _ = stderr.read_to_string(&mut text);
-            text
-        });
+        let stderr = Log::of(child.stderr.take().unwrap());
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         stdout.read_line(&mut line).unwrap();
         let told = line.trim().strip_prefix("listening on ").and_then(|url| url.split_once("://"));
         let Some((scheme, address)) = told else {
             let status = child.wait().unwrap();
-            return Err(format!("({status}): {line:?}\n{}", stderr.join().unwrap()));
+            return Err(format!("({status}): {line:?}\n{}", stderr.whole()));
         };
         let address = address.parse().unwrap();
         self.wire = match scheme {
@@ -209,6 +206,11 @@ impl Hub {
         self.running.as_ref().unwrap().child.id()
     }
 
+    /// What the hub has logged so far.
+    pub fn log(&self) -> String {
+        self.running.as_ref().unwrap().stderr.so_far()
+    }
+
     /// Ends the hub as a power cut would.
     pub fn kill(&mut self) {
         let mut running = self.running.take().unwrap();
@@ -221,7 +223,7 @@ impl Hub {
         let mut running = self.running.take().unwrap();
         signal(running.child.id(), "TERM");
         let status = running.child.wait().unwrap();
-        let log = running.stderr.join().unwrap();
+        let log = running.stderr.whole();
         assert!(status.success(), "the hub stopped with {status}: {log}");
         let mut rest = String::new();
         running.stdout.read_to_string(&mut rest).unwrap();
@@ -298,7 +300,7 @@ impl Drop for Hub {
             if let Some(mut running) = self.running.take() {
                 let _ = running.child.kill();
                 let _ = running.child.wait();
-                eprintln!("the hub logged:\n{}", running.stderr.join().unwrap_or_default());
+                eprintln!("the hub logged:\n{}", running.stderr.whole());
             }
         } else if self.running.is_some() {
             self.stop();
@@ -313,13 +315,18 @@ pub fn signal(pid: u32, name: &str) {
 }
 
 /// Asks again and again, for what another program brings about in its own time.
-pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub fn eventually<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    eventually_within(PATIENCE, what, look)
+}
+
+/// The same for what is known to take longer.
+pub fn eventually_within<T>(patience: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let begun = Instant::now();
     loop {
         if let Some(found) = look() {
             return found;
         }
-        assert!(begun.elapsed() < PATIENCE, "gave up waiting until {what}");
+        assert!(begun.elapsed() < patience, "gave up waiting until {what}");
         thread::park_timeout(Duration::from_millis(20));
     }
 }

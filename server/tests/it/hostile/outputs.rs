@@ -6,7 +6,7 @@ mod scene;
 use crate::harness::{Hub, agent::Agent, stream::Stream, wire::Answer};
 use pingup_protocol::plain::acts;
 use scene::{HOSTILE, scene};
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// Neither the answer's head nor its body has a letter that acts; JSON opens no markup either.
 #[track_caller]
