@@ -6,10 +6,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "what fails here is found, and should stop")]
 
+pub mod answers;
+pub mod audit;
 pub mod bodies;
 pub mod door;
 pub mod folders;
 pub mod hub;
+pub mod oidc;
+pub mod orders;
 pub mod records;
 pub mod scanner;
 pub mod verifier;
@@ -33,6 +37,10 @@ pub const TARGETS: &[Target] = &[
     Target { name: "journal",  run: folders::journal },
     Target { name: "spool",    run: folders::spool },
     Target { name: "commands", run: folders::commands },
+    Target { name: "orders",   run: orders::run },
+    Target { name: "answers",  run: answers::run },
+    Target { name: "audit",    run: audit::run },
+    Target { name: "oidc",     run: oidc::run },
     Target { name: "promql",   run: door::promql },
     Target { name: "senders",  run: door::senders },
     Target { name: "api",      run: door::api },

@@ -19,26 +19,26 @@ use serde_json::Value;
 const COMMAND_ID_CHARS_MAX: usize = 64;
 
 /// What a command is judged by.
-pub(super) struct Gate<'a> {
+pub struct Gate<'a> {
     /// Who we are.
-    pub(super) agent_id: &'a AgentId,
+    pub agent_id: &'a AgentId,
     /// The key that the hub signs with.
-    pub(super) key: &'a Key,
+    pub key: &'a Key,
     /// The last command that was taken down.
-    pub(super) last_seq: u64,
+    pub last_seq: u64,
     /// The actions that may run.
-    pub(super) allow: &'a AllowList,
+    pub allow: &'a AllowList,
     /// Whose orders count, and for what.
-    pub(super) signers: &'a Signers,
+    pub signers: &'a Signers,
     /// Those that were used.
-    pub(super) spent: &'a Spent,
+    pub spent: &'a Spent,
     /// The time, by the hub's clock and by others.
-    pub(super) times: Times,
+    pub times: Times,
 }
 
 /// What to do with a command.
 #[derive(Debug, PartialEq)]
-pub(super) enum Admission {
+pub enum Admission {
     /// Run it, once.
     Run(Admitted, Action),
     /// Do not, and say why.
@@ -51,16 +51,16 @@ pub(super) enum Admission {
 
 /// A command that is the hub's, for us, and new.
 #[derive(Debug, PartialEq)]
-pub(super) struct Admitted {
+pub struct Admitted {
     /// The command.
-    pub(super) command: Command,
+    pub command: Command,
     /// The order that it came by, where it needed one: used from now on, run or rejected.
-    pub(super) mark: Option<Mark>,
+    pub mark: Option<Mark>,
 }
 
 impl Gate<'_> {
     /// Judges `offered`, a command as it stood in the hub's answer.
-    pub(super) fn admit(&self, offered: &Value) -> Admission {
+    pub fn admit(&self, offered: &Value) -> Admission {
         let command = match self.authentic(offered) {
             Ok(command) => command,
             Err(reason) => return Admission::Ignore(reason),

@@ -5,7 +5,7 @@
 //! An answer names the configuration that was in force when it was made: until that is in force here, no command of
 //! it is run or taken down. What an operator must have signed is judged by the machine's own settings ([`crate::orders`]). Once this state turns out to be a copy of another machine's, none is pulled any more.
 
-mod admit;
+pub mod admit;
 mod ask;
 mod attend;
 mod hand;

@@ -15,6 +15,7 @@
 //! there is a digest alone. Whoever can write the file can make the whole chain anew; against that helps a head that is
 //! kept elsewhere.
 
+pub mod guards;
 pub mod handler;
 pub mod refused;
 pub mod store;

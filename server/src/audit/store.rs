@@ -59,7 +59,11 @@ fn insert(connection: &Connection, entry: &Entry) -> rusqlite::Result<()> {
         entry.times,
         &entry.hash[..],
     ];
-    connection.prepare_cached(&sql)?.execute(row).map(drop)
+    match connection.prepare_cached(&sql)?.execute(row)? {
+        1 => Ok(()),
+        // A trigger that somebody added swallowed it: then what it tells of is not done either.
+        rows => Err(rusqlite::Error::StatementChangedRows(rows)),
+    }
 }
 
 /// A name of any length, of which so much is kept.
@@ -84,28 +88,6 @@ pub fn genesis(connection: &Connection) -> rusqlite::Result<Hash> {
 /// Whether these records have an audit at all: those of a former version have none.
 pub fn is_kept(connection: &Connection) -> rusqlite::Result<bool> {
     connection.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'audit'")?.exists([])
-}
-
-/// The triggers that keep rows as they are.
-const GUARDS: [&str; 5] = [
-    "audit_goes_on",
-    "audit_is_not_changed",
-    "audit_is_not_deleted",
-    "audit_genesis_is_not_changed",
-    "audit_genesis_is_not_deleted",
-];
-
-/// Which of the triggers are not there that keep rows as they are.
-pub fn missing_guards(connection: &Connection) -> rusqlite::Result<Vec<&'static str>> {
-    let mut statement =
-        connection.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'trigger' AND name = ?")?;
-    let mut missing = Vec::new();
-    for guard in GUARDS {
-        if !statement.exists([guard])? {
-            missing.push(guard);
-        }
-    }
-    Ok(missing)
 }
 
 /// The place of a row that stands before the first of the chain, if there is one: none was ever written there.

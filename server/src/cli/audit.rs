@@ -6,7 +6,7 @@
 use super::{CliError, PlaceArguments, export::Moment, print, progress};
 use crate::{
     audit::{
-        Entry, HASH_BYTES, Hash, Head, store,
+        Entry, HASH_BYTES, Hash, Head, guards, store,
         walk::{MOVED_ROWS_MAX, Walk},
     },
     clock::Clock,
@@ -116,11 +116,12 @@ fn verify(records: &Connection, expected: Option<Head>) -> Result<(), CliError> 
     let bar = progress::of_rows("verify", store::head(records).map_err(StorageError::from)?.count);
     let walked = walk(records, expected, &mut |rows| bar.set_position(rows));
     bar.finish_and_clear();
-    let missing = store::missing_guards(records).map_err(StorageError::from)?;
-    if let (Ok(Head { count, .. }), false) = (&walked, missing.is_empty()) {
-        let missing = missing.join(", ");
+    let touched = guards::touched(records).map_err(StorageError::from)?;
+    if let (Ok(Head { count, .. }), false) = (&walked, touched.is_empty()) {
+        let touched: Vec<_> = touched.iter().map(ToString::to_string).collect();
         return Err(CliError::Failed(format!(
-            "{count} rows are as they were written, but what keeps them so was taken away: trigger {missing}"
+            "{count} rows are as they were written, but what keeps them so is not: {}",
+            touched.join(", ")
         )));
     }
     let (Head { count, hash }, genesis) = (walked?, store::genesis(records).map_err(StorageError::from)?);

@@ -7,6 +7,7 @@
 
 use super::{
     gate::{Gate, Known, invalid},
+    pieces::Pieces,
     places::{Proof, Seat},
     problem::Refusal,
     respond::Endless,
@@ -30,7 +31,7 @@ use std::{
     io,
     net::IpAddr,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 /// How much of an answer is handed over at once: what is handed over is sent, even if its reader's token is revoked.
@@ -155,14 +156,12 @@ pub(super) async fn while_it_lasts(
     if is_short || response.extensions().get::<Endless>().is_some() {
         return Ok(response);
     }
-    Ok(response.map(|body| Body::new(Revocable { body, rest: Bytes::new(), stay })))
+    Ok(response.map(|body| Body::new(Revocable { body: Pieces::of(body), stay })))
 }
 
 /// A body that breaks off when the token that it was asked for with is revoked.
 struct Revocable {
-    body: Body,
-    /// What was made and not handed over yet.
-    rest: Bytes,
+    body: Pieces<Body>,
     stay: Stay,
 }
 
@@ -178,29 +177,15 @@ impl HttpBody for Revocable {
             let cut = io::Error::new(io::ErrorKind::ConnectionAborted, "the token was revoked");
             return Poll::Ready(Some(Err(axum::Error::new(cut))));
         }
-        if self.rest.is_empty() {
-            match ready!(Pin::new(&mut self.body).poll_frame(context)).transpose()?.map(Frame::into_data) {
-                Some(Ok(data)) => self.rest = data,
-                Some(Err(other)) => return Poll::Ready(Some(Ok(other))),
-                None => return Poll::Ready(None),
-            }
-        }
-        let length = self.rest.len().min(PIECE_BYTES_MAX);
-        Poll::Ready(Some(Ok(Frame::data(self.rest.split_to(length)))))
+        self.body.poll_piece(context, PIECE_BYTES_MAX)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.rest.is_empty() && self.body.is_end_stream()
+        self.body.is_end()
     }
 
     fn size_hint(&self) -> SizeHint {
-        let (hint, rest) = (self.body.size_hint(), self.rest.len() as u64);
-        let mut both = SizeHint::new();
-        both.set_lower(hint.lower().saturating_add(rest));
-        if let Some(upper) = hint.upper().and_then(|upper| upper.checked_add(rest)) {
-            both.set_upper(upper);
-        }
-        both
+        self.body.size()
     }
 }
 

@@ -22,6 +22,7 @@ pub mod moderate;
 mod multiplex;
 pub mod openapi;
 pub mod pack;
+mod pieces;
 pub mod places;
 pub mod problem;
 pub mod protobuf;

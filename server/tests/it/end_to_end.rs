@@ -44,7 +44,12 @@ impl Program {
         if let Some(token) = join_token {
             command.args(["--join-token", token]);
         }
-        Self(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap())
+        Self::spawn(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()))
+    }
+
+    /// Starts one by `command`, whose standard error is piped.
+    pub fn spawn(command: &mut Command) -> Self {
+        Self(command.spawn().unwrap())
     }
 
     /// Tells it to stop, and waits until it has; what it logged.

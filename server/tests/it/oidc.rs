@@ -1,5 +1,7 @@
 //! Operators with tokens of a provider, at the hub's doors: one made for the tests, and one that others run too.
 
+mod trust;
+
 use crate::harness::{Hub, clients::is_there, eventually, refused, wire::Wire};
 use provider::{DISCOVERY, KEYS, Provider, SigningKey};
 use serde_json::{Value, json};
@@ -11,9 +13,11 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-#[allow(dead_code, reason = "the tests of the parts use more of it")]
+#[allow(dead_code, unused_imports, reason = "the tests of the parts use more of it")]
 #[path = "../../src/auth/oidc/tests/provider.rs"]
 mod provider;
+
+const LOG: (&str, &str) = ("PINGUP_LOG", "debug,hyper=warn");
 
 /// A hub that trusts `issuer`, and is told `more` of it.
 fn hub(issuer: &str, more: &str) -> Hub {
@@ -22,14 +26,19 @@ fn hub(issuer: &str, more: &str) -> Hub {
 
 /// The same, which takes so many bad tokens a minute.
 fn hub_with(issuer: &str, more: &str, bad_tokens: &str) -> Hub {
-    let mut hub =
-        Hub::prepare(&[("PINGUP_LOG", "debug,hyper=warn"), ("PINGUP_BAD_TOKENS_PER_MINUTE", bad_tokens)]);
+    let mut hub = Hub::prepare(&[LOG, ("PINGUP_BAD_TOKENS_PER_MINUTE", bad_tokens)]);
+    let command = serve_command(&hub, issuer, more);
+    hub.restart_as(command);
+    hub
+}
+
+/// What starts it.
+fn serve_command(hub: &Hub, issuer: &str, more: &str) -> Command {
     let file = hub.beside().join("hub.toml");
     fs::write(&file, format!("[oidc]\nissuer = '{issuer}'\naudience = 'pingup'\n{more}\n")).unwrap();
     let mut command = hub.serve_command();
     command.arg("--config").arg(file);
-    hub.restart_as(command);
-    hub
+    command
 }
 
 fn seconds_now() -> u64 {

@@ -1,6 +1,6 @@
 //! What a verified token says, judged: from whom, for whom, from when to when; who its bearer is, and what they may do.
 
-use super::{OidcError, Trust};
+use super::{OidcError, Trust, jwk::KeySet, letter::Letter};
 use crate::auth::{Operator, Role, token::Expiry};
 use pingup_protocol::time::Timestamp;
 use serde_json::{Map, Value};
@@ -43,6 +43,20 @@ impl fmt::Display for ClaimPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// Judges a token by keys as a provider publishes them, from its first letter to what its bearer may do; asks nobody. That
+/// its time is over is for the asker to check, as everywhere.
+pub fn judge_by(
+    trust: &Trust,
+    published: &[u8],
+    token: &str,
+    now: Timestamp,
+) -> Result<(Operator, Expiry), OidcError> {
+    let keys = KeySet::read(published).map_err(|_| OidcError::Unavailable)?;
+    let letter = Letter::read(token)?;
+    letter.verify(&keys)?;
+    judge(trust, &letter.claims, now)
 }
 
 /// Judges the claims of a token that verified. Its end has the leeway in it; whether that has come is for the asker to check.

@@ -21,7 +21,7 @@ mod letter;
 
 pub use self::{
     authorities::{Authorities, AuthoritiesError},
-    claims::{ClaimPath, NAME_MARK},
+    claims::{ClaimPath, NAME_MARK, judge_by},
     endpoint::{Endpoint, EndpointError},
     hold::Hold,
 };

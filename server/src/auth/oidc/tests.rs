@@ -7,6 +7,7 @@ use provider::{Answer, DISCOVERY, KEYS, Provider, SigningKey};
 use serde_json::{Value, json};
 
 mod fetching;
+mod hostile;
 mod provider;
 mod published;
 mod refused;

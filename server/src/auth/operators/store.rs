@@ -1,10 +1,12 @@
 //! Operators' tokens in SQLite. Every function runs inside the transaction of whoever calls it: the hub, or a command
 //! beside it.
 
+pub use super::row::{Maker, Row};
+
 use super::{TOKENS_MAX, badge::Use};
 use crate::{
-    auth::{digest::TokenDigest, role::Role, token::OperatorToken},
-    deed::{Act, By, Deed, Record},
+    auth::{digest::TokenDigest, role::Role},
+    deed::{Act, By, Record},
     storage::{Found, StorageError, take_page},
 };
 use pingup_protocol::time::Timestamp;
@@ -16,44 +18,6 @@ const COLUMNS: &str = "id, digest, name, role, created_at, expires_at, made_by, 
 const FORGET_AT_ONCE: usize = 512;
 /// How long tokens that were made before tokens had rows are taken as they are: as long as most of them were good for.
 const FORMER_SECONDS: i64 = 30 * 24 * 3_600;
-
-/// A token as it is kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Row {
-    /// What it is called by.
-    pub id: String,
-    /// By which its text is known.
-    pub digest: TokenDigest,
-    /// Whose it is.
-    pub name: String,
-    /// What it allows.
-    pub role: Role,
-    /// When it was made.
-    pub created_at: Timestamp,
-    /// When it ends.
-    pub expires_at: Timestamp,
-    /// Who made it; nobody: the command line.
-    pub made_by: Option<Maker>,
-    /// It was made before tokens had rows.
-    pub is_former: bool,
-    /// When it was revoked.
-    pub revoked_at: Option<Timestamp>,
-    /// Who revoked it; nobody: the command line.
-    pub revoked_by: Option<String>,
-    /// When it opened a door last, as far as it was written down.
-    pub used_at: Option<Timestamp>,
-    /// From where.
-    pub used_from: Option<String>,
-}
-
-/// An operator who made a token.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Maker {
-    /// Their name.
-    pub name: String,
-    /// The token they came with, if it has a row.
-    pub token_id: Option<String>,
-}
 
 /// Why a token could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -71,37 +35,6 @@ pub enum CreateError {
 impl From<rusqlite::Error> for CreateError {
     fn from(error: rusqlite::Error) -> Self {
         Self::Storage(error.into())
-    }
-}
-
-impl Row {
-    /// The row of a token that is made now.
-    pub fn new(token: &OperatorToken, digest: TokenDigest, made_by: Option<Maker>) -> Self {
-        Self {
-            id: token.id.clone(),
-            digest,
-            name: token.operator.name.clone(),
-            role: token.operator.role,
-            created_at: token.made_at,
-            expires_at: token.expires_at,
-            made_by,
-            is_former: false,
-            revoked_at: None,
-            revoked_by: None,
-            used_at: None,
-            used_from: None,
-        }
-    }
-
-    /// What was done with it, for the audit.
-    pub fn deed<'a>(&self, act: Act, by: &'a By, at: Timestamp) -> Deed<'a> {
-        let deed = Deed::new(act, by, at).on(&self.id).with("name", &*self.name);
-        deed.with("role", self.role.as_str()).with("expiresAt", self.expires_at.to_string())
-    }
-
-    /// Whether it opens doors.
-    pub fn is_good(&self, now: Timestamp) -> bool {
-        self.revoked_at.is_none() && now < self.expires_at
     }
 }
 

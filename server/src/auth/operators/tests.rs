@@ -229,5 +229,5 @@ async fn there_are_so_many_and_no_more_but_useless_ones_make_room() {
 #[test]
 fn made_ids_differ_and_fit_everywhere() {
     let (one, other) = (random_id().unwrap(), random_id().unwrap());
-    assert!(is_token_id(&one) && one.len() == ID_CHARS && one != other, "{one} {other}");
+    assert!(is_token_id(&one) && one.len() == fresh::ID_CHARS && one != other, "{one} {other}");
 }

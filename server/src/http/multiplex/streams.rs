@@ -4,7 +4,7 @@
 //! An answer is given out in small pieces ([`PIECE_BYTES`]), so that taking is seen. While a piece waits for its client
 //! to have room it is the client's turn; while the next one is made it is ours, and nothing is due.
 
-use crate::http::{respond::Endless, turn};
+use crate::http::{pieces::Pieces, respond::Endless, turn};
 use axum::{body::Body as Whole, response::Response};
 use bytes::Bytes;
 use hyper::{
@@ -107,7 +107,7 @@ impl Stream {
     /// Its answer, which takes `place` until it is out.
     pub(super) fn pace<P>(mut self, response: Response, place: Option<P>) -> hyper::Response<Paced<P>> {
         self.is_endless = response.extensions().get::<Endless>().is_some();
-        let mut paced = response.map(|body| Paced { body, rest: Bytes::new(), stream: self, _place: place });
+        let mut paced = response.map(|body| Paced { body: Pieces::of(body), stream: self, _place: place });
         // Says something of a connection, which goes on (RFC 9113 §8.2.2).
         paced.headers_mut().remove(header::CONNECTION);
         paced
@@ -135,9 +135,7 @@ impl Drop for Stream {
 
 /// An answer's body, in small pieces.
 pub(super) struct Paced<P> {
-    body: Whole,
-    /// What is left of the part at hand.
-    rest: Bytes,
+    body: Pieces<Whole>,
     stream: Stream,
     _place: Option<P>,
 }
@@ -151,34 +149,19 @@ impl<P: Unpin> Body for Paced<P> {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         self.stream.taken();
-        if self.rest.is_empty() {
-            let frame = match ready!(Pin::new(&mut self.body).poll_frame(context)) {
-                Some(Ok(frame)) => frame,
-                ended => return Poll::Ready(ended),
-            };
-            match frame.into_data() {
-                Ok(data) => self.rest = data,
-                Err(frame) => return Poll::Ready(Some(Ok(frame))),
-            }
+        let piece = ready!(self.body.poll_piece(context, PIECE_BYTES));
+        if matches!(&piece, Some(Ok(frame)) if frame.is_data()) {
+            self.stream.given();
         }
-        let length = self.rest.len().min(PIECE_BYTES);
-        let piece = self.rest.split_to(length);
-        self.stream.given();
-        Poll::Ready(Some(Ok(Frame::data(piece))))
+        Poll::Ready(piece)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.rest.is_empty() && self.body.is_end_stream()
+        self.body.is_end()
     }
 
     fn size_hint(&self) -> SizeHint {
-        let (hint, rest) = (self.body.size_hint(), self.rest.len() as u64);
-        let mut all = SizeHint::new();
-        all.set_lower(hint.lower().saturating_add(rest));
-        if let Some(upper) = hint.upper() {
-            all.set_upper(upper.saturating_add(rest));
-        }
-        all
+        self.body.size()
     }
 }
 

@@ -1,20 +1,17 @@
 //! Every act has a story that brings it about in a real hub. An act that is new does not compile here until it has one.
 
+mod stage;
+
 use super::by_token;
 use crate::{
-    harness::{
-        Hub,
-        agent::{Agent, enrolment, now},
-        eventually, signal,
-        wire::Wire,
-    },
+    harness::{Hub, agent::now, signal, wire::Wire},
     operators::forged,
     tls::files::Files,
 };
-use pingup_protocol::enrol::JoinToken;
 use pingup_server::deed::Act;
 use rusqlite::Connection;
 use serde_json::{Value, json};
+use stage::{Stage, doer};
 use std::{
     fs::{self, Permissions},
     os::unix::fs::PermissionsExt,
@@ -45,103 +42,6 @@ const fn story_of(act: Act) -> Story {
         CertificateReplaced => Story::Certificate,
         RecordsRestored | HistoryDropped => Story::Files,
     }
-}
-
-/// A hub, and every secret that it handed out.
-struct Stage {
-    hub: Hub,
-    secrets: Vec<String>,
-}
-
-impl Stage {
-    fn set(hub: Hub) -> Self {
-        Self { hub, secrets: Vec::new() }
-    }
-
-    fn operator(&mut self, role: &str) -> Wire {
-        let token = self.hub.token(role);
-        self.secrets.push(token.clone());
-        self.hub.wire.with_token(&token)
-    }
-
-    fn met(&mut self, credentials: &Value) -> Agent {
-        let keys = ["up", "down"].map(|key| credentials["keys"][key].as_str().unwrap().to_owned());
-        self.secrets.extend(keys);
-        self.secrets.push(credentials["token"].as_str().unwrap().to_owned());
-        Agent::new(self.hub.wire.clone(), credentials)
-    }
-
-    fn register(&mut self, id: &str) -> Agent {
-        let made = self.operator("operator").post("/api/v1/agents", &json!({ "id": id })).expect(201);
-        self.met(&made["credentials"])
-    }
-
-    /// Beats, and becomes who the answer hands over.
-    fn next(&mut self, agent: &Agent) -> Agent {
-        let beat = agent.heartbeat("online").expect(200);
-        self.met(&beat["credentials"])
-    }
-
-    fn enrol(&mut self, token: &str) -> Agent {
-        let id = JoinToken::parse(token).unwrap().token_id;
-        let (_, secret) = token.split_once(&id).unwrap();
-        self.secrets.push(secret.trim_start_matches('_').to_owned());
-        let made = self.hub.wire.post_bytes("/api/v1/agents", &enrolment(token, |_| ()).0).expect(201);
-        self.met(&made["credentials"])
-    }
-
-    /// Changes the records while no hub runs on them.
-    fn meanwhile(&mut self, sql: &str) {
-        self.hub.stop();
-        Connection::open(self.hub.folder().join("pingup.db")).unwrap().execute_batch(sql).unwrap();
-        self.hub.restart();
-    }
-
-    fn export(&self) -> String {
-        self.hub.line(&["audit", "export", "--format", "ndjson"])
-    }
-
-    /// The rows of an act, from the first on.
-    fn rows(&self, act: Act) -> Vec<Value> {
-        let text = self.export();
-        let rows = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        rows.filter(|row| row["act"] == act.as_str()).collect()
-    }
-
-    /// The last row of an act, once there are so many.
-    fn awaited(&self, act: Act, count: usize) -> Value {
-        eventually(act.as_str(), || {
-            let mut rows = self.rows(act);
-            (rows.len() >= count).then(|| rows.pop()).flatten()
-        })
-    }
-
-    /// Every act of the story has rows, which command line and API show alike; the chain is whole, and tells no secret.
-    fn end(mut self, story: Story) {
-        let mut acts = Act::ALL.iter().filter(|act| story_of(**act) == story).peekable();
-        assert!(acts.peek().is_some(), "{story:?} tells of nothing");
-        let admin = self.operator("admin");
-        for act in acts {
-            let path = format!("/api/v1/audit?limit=1000&act={}", act.as_str());
-            let mut told = admin.get(&path).expect(200)["items"].as_array().unwrap().clone();
-            told.reverse();
-            assert!(!told.is_empty(), "{} was not written down", act.as_str());
-            assert_eq!(told, self.rows(*act));
-        }
-        self.hub.stop();
-        assert!(self.hub.line(&["audit", "verify"]).starts_with("ok: "));
-        let text = self.export();
-        for secret in self.secrets {
-            assert!(!text.contains(&secret), "{secret} stands in the audit");
-            let proof = secret.rsplit('.').next().unwrap();
-            assert!(!text.contains(proof), "{proof} stands in the audit");
-        }
-    }
-}
-
-/// Who did it, and from where.
-fn doer(row: &Value) -> [&str; 3] {
-    ["by", "who", "from"].map(|member| row[member].as_str().unwrap_or_default())
 }
 
 #[test]

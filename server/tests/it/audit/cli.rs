@@ -85,6 +85,39 @@ fn rows_that_were_put_before_the_first_are_named_and_not_shown() {
     assert!(said.contains("audit_is_not_deleted"), "{said}");
 }
 
+/// Somebody who can write the file has some rows swallowed that are still to come: those that are there stay a whole chain.
+#[test]
+fn a_trigger_that_was_changed_or_added_is_named_and_nothing_is_done_unseen() {
+    let mut hub = Hub::start();
+    hub.register("A");
+    hub.stop();
+    let changes = |sql: &str| {
+        let records = Connection::open(hub.folder().join("pingup.db")).unwrap();
+        records.execute_batch(sql).unwrap();
+    };
+    let made =
+        "BEFORE DELETE ON audit BEGIN\n    SELECT RAISE(ABORT, 'nothing is deleted from the audit');\nEND";
+    let kept = |what: &str| {
+        changes(&format!("DROP TRIGGER audit_is_not_deleted; CREATE TRIGGER audit_is_not_deleted {what};"));
+    };
+    kept("BEFORE DELETE ON audit BEGIN SELECT 1; END");
+    let said = broken(&hub, &[]);
+    assert!(said.contains("trigger audit_is_not_deleted was changed") && said.lines().count() == 1, "{said}");
+    kept(made);
+    head(&hub);
+    changes(
+        "CREATE TRIGGER quiet BEFORE INSERT ON audit WHEN new.act = 'agent.registered' BEGIN SELECT RAISE(IGNORE); END",
+    );
+    let said = broken(&hub, &[]);
+    assert!(said.contains("trigger \"quiet\" was added"), "{said}");
+
+    hub.restart();
+    let operator = hub.operator("operator");
+    assert_eq!(operator.post("/api/v1/agents", &json!({"id": "B"})).status, 500);
+    let agents = operator.get("/api/v1/agents").expect(200);
+    assert_eq!(agents["items"].as_array().unwrap().len(), 1, "no deed without its row: {agents}");
+}
+
 #[test]
 fn an_export_is_verified_by_whoever_has_nothing_else() {
     let mut hub = Hub::start();

@@ -1,6 +1,6 @@
 //! A hub in a folder of its own: started, stopped, killed.
 
-use super::{program, sealed::Sealed, signal, wire::Wire};
+use super::{log::Log, program, sealed::Sealed, signal, wire::Wire};
 use std::{
     fs,
     io::{BufRead, BufReader, Read},
@@ -26,7 +26,7 @@ pub struct Hub {
 struct Running {
     child: Child,
     stdout: BufReader<ChildStdout>,
-    stderr: thread::JoinHandle<String>,
+    stderr: Log,
 }
 
 impl Hub {
@@ -103,19 +103,14 @@ impl Hub {
         assert!(self.running.is_none(), "one hub at a time");
         let mut child =
             command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut stderr = child.stderr.take().unwrap();
-        let stderr = thread::spawn(move || {
-            let mut text = String::new();
-            let _ = stderr.read_to_string(&mut text);
-            text
-        });
+        let stderr = Log::of(child.stderr.take().unwrap());
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         stdout.read_line(&mut line).unwrap();
         let told = line.trim().strip_prefix("listening on ").and_then(|url| url.split_once("://"));
         let Some((scheme, address)) = told else {
             let status = child.wait().unwrap();
-            return Err(format!("({status}): {line:?}\n{}", stderr.join().unwrap()));
+            return Err(format!("({status}): {line:?}\n{}", stderr.whole()));
         };
         let address = address.parse().unwrap();
         self.wire = match scheme {
@@ -146,6 +141,11 @@ impl Hub {
         self.running.as_ref().unwrap().child.id()
     }
 
+    /// What the hub has logged so far.
+    pub fn log(&self) -> String {
+        self.running.as_ref().unwrap().stderr.so_far()
+    }
+
     /// Ends the hub as a power cut would.
     pub fn kill(&mut self) {
         let mut running = self.running.take().unwrap();
@@ -158,7 +158,7 @@ impl Hub {
         let mut running = self.running.take().unwrap();
         signal(running.child.id(), "TERM");
         let status = running.child.wait().unwrap();
-        let log = running.stderr.join().unwrap();
+        let log = running.stderr.whole();
         assert!(status.success(), "the hub stopped with {status}: {log}");
         let mut rest = String::new();
         running.stdout.read_to_string(&mut rest).unwrap();
@@ -176,7 +176,7 @@ impl Drop for Hub {
             if let Some(mut running) = self.running.take() {
                 let _ = running.child.kill();
                 let _ = running.child.wait();
-                eprintln!("the hub logged:\n{}", running.stderr.join().unwrap_or_default());
+                eprintln!("the hub logged:\n{}", running.stderr.whole());
             }
         } else if self.running.is_some() {
             self.stop();

@@ -4,10 +4,11 @@
 //! says where.
 
 pub mod agent;
+pub mod clients;
 mod guests;
 mod hub;
+mod log;
 mod programs;
-pub mod clients;
 pub mod sealed;
 pub mod stream;
 pub mod wire;
@@ -36,13 +37,18 @@ pub fn signal(pid: u32, name: &str) {
 }
 
 /// Asks again and again, for what another program brings about in its own time.
-pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub fn eventually<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    eventually_within(PATIENCE, what, look)
+}
+
+/// The same for what is known to take longer.
+pub fn eventually_within<T>(patience: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let begun = Instant::now();
     loop {
         if let Some(found) = look() {
             return found;
         }
-        assert!(begun.elapsed() < PATIENCE, "gave up waiting until {what}");
+        assert!(begun.elapsed() < patience, "gave up waiting until {what}");
         thread::park_timeout(Duration::from_millis(20));
     }
 }

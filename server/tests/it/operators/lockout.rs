@@ -1,5 +1,7 @@
 //! Who sends bad tokens to operators' doors is not listened to for a while; those beside are.
 
+mod hosts;
+
 use super::ASKED;
 use crate::harness::{Hub, agent::now, eventually, refused};
 

@@ -123,9 +123,36 @@ fn a_hub_without_files_to_read_again_survives_who_asks_for_it() {
         let environment = [&[("PINGUP_LOG", "info")][..], tls].concat();
         let mut hub = Hub::start_with(&environment);
         signal(hub.pid(), "HUP");
+        eventually("it says that there are none", || {
+            hub.log().contains("SIGHUP: there are no files of a certificate to read again").then_some(())
+        });
+        hub.wire.get("/health").expect(200);
         // Which asserts that it ends by this word, and not by the one before.
         assert!(hub.stop().contains("stopping"));
     }
+}
+
+/// Whoever renews certificates reads in the log what became of it, also where nothing has changed.
+#[test]
+fn who_asks_for_the_files_to_be_read_again_is_told_what_became_of_it() {
+    let files = Files::new();
+    let mut hub = files.start();
+    let before = hub.wire.sealed.as_ref().unwrap().shown();
+    let asked = |what: &str, is_told: &dyn Fn(&str) -> bool| {
+        signal(hub.pid(), "HUP");
+        eventually(what, || hub.log().lines().any(is_told).then_some(()));
+    };
+    let taken_up = |line: &str, pin: Pin| line.contains("was taken up") && line.contains(&pin.to_string());
+    // Nothing has changed: no look of the hub's own would tell.
+    asked("it says that they are as they were", &|line| taken_up(line, before));
+    assert!(!hub.log().contains("another key"), "{}", hub.log());
+    let pin = files.put();
+    asked("it says that they are others", &|line| taken_up(line, pin));
+    replace(&files.path("hub.pem"), "half of a certificate");
+    asked("it says that they cannot be used", &|line| line.contains("the certificate stays what it was"));
+    let log = hub.stop();
+    let told = log.lines().position(|line| line.contains("another key") && line.contains(&pin.to_string()));
+    assert!(told.is_some(), "{log}");
 }
 
 #[test]

@@ -1,15 +1,11 @@
-//! When the provider is asked, how often, and what becomes of tokens where it is slow, away or hostile.
+//! When the provider is asked, how often, and what becomes of tokens where it is slow or away.
 
 use super::{
-    fetch::ANSWER_BYTES_MAX,
     held::{KEPT_SECONDS, KNOWN_MAX, RETRY_PAUSE_SECONDS, UNKNOWN_PAUSE_SECONDS},
     *,
 };
 use crate::auth::token::{Expiry, TokenError};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use rustls::{ServerConfig, crypto::aws_lc_rs::default_provider, pki_types::PrivateKeyDer};
 use std::{
-    fs,
     pin::pin,
     task::{Context, Poll, Waker},
 };
@@ -17,7 +13,7 @@ use std::{
 const FAR: i64 = 10 * 24 * 3_600;
 
 /// A token that stays good through a test in which days go by.
-fn lasting(scene: &Scene, key: &SigningKey, jti: usize) -> String {
+pub(super) fn lasting(scene: &Scene, key: &SigningKey, jti: usize) -> String {
     key.token(&scene.claims_with(&json!({"exp": NOW_SECONDS + FAR, "jti": jti.to_string()})))
 }
 
@@ -205,101 +201,6 @@ async fn a_fetch_goes_on_when_its_asker_hangs_up() {
     landed.wait_for(|landed| *landed == 1).await.unwrap();
     assert_eq!(scene.check(&token).await, Ok(viewer()));
     assert_eq!(scene.provider.asked(KEYS), 1);
-}
-
-#[tokio::test]
-async fn what_a_hostile_provider_says_leads_nowhere() {
-    let key = SigningKey::ed("o");
-    let set = json!({"keys": [key.jwk()]}).to_string();
-    let huge = format!("{}{set}", " ".repeat(ANSWER_BYTES_MAX));
-    let cut = [b"HTTP/1.1 200 OK\r\ncontent-length: 9999\r\n\r\n", set.as_bytes()].concat();
-    let many = json!({"keys": vec![key.jwk(); jwk::KEYS_MAX + 1]});
-    for (path, answer) in [
-        (KEYS, Answer::status("200 OK", "", huge.as_bytes())),
-        (KEYS, Answer::Bytes([&b"HTTP/1.1 200 OK\r\n\r\n"[..], huge.as_bytes()].concat())),
-        (KEYS, Answer::Bytes(cut)),
-        (KEYS, Answer::Bytes(vec![b'a'; 1 << 20])),
-        (KEYS, Answer::status("200 OK", "", b"<html>")),
-        (KEYS, Answer::json("", &many)),
-        (KEYS, Answer::status("500 Internal Server Error", "", set.as_bytes())),
-        (KEYS, Answer::status("302 Found", "location: /other\r\n", set.as_bytes())),
-        (DISCOVERY, Answer::status("301 Moved Permanently", "location: /other\r\n", b"")),
-        (DISCOVERY, Answer::status("200 OK", "", b"{}")),
-        (DISCOVERY, Answer::HangUp),
-    ] {
-        let scene = Scene::with(&[&key]);
-        scene.provider.answer("/other", Answer::status("200 OK", "", set.as_bytes()));
-        scene.provider.answer(path, answer);
-        let told = scene.check(&lasting(&scene, &key, 0)).await;
-        assert_eq!((told, scene.provider.asked("/other")), (Err(OidcError::Unavailable), 0), "{path}");
-    }
-}
-
-#[tokio::test]
-async fn a_provider_is_who_it_says_and_its_keys_are_where_it_may_say() {
-    let key = SigningKey::ed("o");
-    let scene = Scene::with(&[&key]);
-    let (issuer, address) = (scene.provider.issuer.clone(), scene.provider.address);
-    let keys = format!("{issuer}{KEYS}");
-    for (said, at) in [
-        (format!("{issuer}/"), keys.clone()),
-        (issuer.replace("127.0.0.1", "localhost"), keys.clone()),
-        (issuer.clone(), format!("https://{address}{KEYS}")),
-        (issuer.clone(), "http://sso.example/keys".to_owned()),
-        (issuer.clone(), KEYS.to_owned()),
-        (issuer.clone(), "file:///etc/passwd".to_owned()),
-        (issuer.clone(), format!("http://u@{address}{KEYS}")),
-    ] {
-        scene.provider.introduce(&said, &at);
-        let told = scene.check(&lasting(&scene, &key, 0)).await;
-        assert_eq!(told, Err(OidcError::Unavailable), "{said} {at}");
-        scene.clock.advance(RETRY_PAUSE_SECONDS);
-    }
-    assert_eq!(scene.provider.asked(KEYS), 0);
-    scene.provider.introduce(&issuer, &keys);
-    assert_eq!(scene.check(&lasting(&scene, &key, 0)).await, Ok(viewer()));
-}
-
-/// An authority, and a provider's certificate by it.
-fn certified() -> (String, ServerConfig) {
-    let mut params = CertificateParams::default();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-    let pair = KeyPair::generate().unwrap();
-    let params = CertificateParams::new(["localhost".to_owned()]).unwrap();
-    let certificate = params.signed_by(&pair, &authority).unwrap();
-    let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(
-            vec![certificate.der().clone()],
-            PrivateKeyDer::try_from(pair.serialize_der()).unwrap(),
-        )
-        .unwrap();
-    (authority.pem(), config)
-}
-
-#[tokio::test]
-async fn over_tls_a_provider_needs_an_authority_that_is_trusted() {
-    let key = SigningKey::ec("e");
-    let (pem, config) = certified();
-    let folder = tempfile::tempdir().unwrap();
-    let trusting = |pem: &str| {
-        let file = folder.path().join("ca.pem");
-        fs::write(&file, pem).unwrap();
-        Some(Authorities::read(&file).unwrap())
-    };
-    for (authorities, told) in [
-        (trusting(&pem), Ok(viewer())),
-        (trusting(&certified().0), Err(OidcError::Unavailable)),
-        (None, Err(OidcError::Unavailable)),
-    ] {
-        let provider = Provider::start_tls(config.clone());
-        provider.publish(&[&key]);
-        let scene = Scene::of(provider, |trust| trust.authorities = authorities);
-        assert_eq!(scene.check(&lasting(&scene, &key, 0)).await, told);
-    }
 }
 
 #[test]

@@ -1,15 +1,17 @@
 //! A provider for tests: real keys made at run time, a real listener, and answers that can be changed while it runs. It keeps
 //! a list of what it was asked.
 
-use aws_lc_rs::{
-    rand::SystemRandom,
-    rsa::KeySize,
-    signature::{
-        ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256, RsaKeyPair,
-    },
+// By its path: this file is read by two programs, from two places.
+#[path = "signing.rs"]
+mod signing;
+
+pub(crate) use signing::{SigningKey, compact};
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::{
+    ServerConfig, ServerConnection, StreamOwned, crypto::aws_lc_rs::default_provider,
+    pki_types::PrivateKeyDer,
 };
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::{Value, json};
 use std::{
     collections::HashMap,
@@ -26,102 +28,6 @@ use std::{
 pub(crate) const DISCOVERY: &str = "/.well-known/openid-configuration";
 /// Where this one says that its keys are.
 pub(crate) const KEYS: &str = "/keys";
-
-/// A key that a provider signs with.
-pub(crate) struct SigningKey {
-    pub(crate) kid: String,
-    pair: Pair,
-}
-
-enum Pair {
-    Rsa(Box<RsaKeyPair>),
-    Ec(Box<EcdsaKeyPair>),
-    Ed(Box<Ed25519KeyPair>),
-}
-
-impl SigningKey {
-    pub(crate) fn rsa(kid: &str) -> Self {
-        Self {
-            kid: kid.to_owned(),
-            pair: Pair::Rsa(Box::new(RsaKeyPair::generate(KeySize::Rsa2048).unwrap())),
-        }
-    }
-
-    pub(crate) fn ec(kid: &str) -> Self {
-        let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
-        Self { kid: kid.to_owned(), pair: Pair::Ec(Box::new(pair)) }
-    }
-
-    pub(crate) fn ed(kid: &str) -> Self {
-        Self { kid: kid.to_owned(), pair: Pair::Ed(Box::new(Ed25519KeyPair::generate().unwrap())) }
-    }
-
-    pub(crate) fn algorithm(&self) -> &'static str {
-        match self.pair {
-            Pair::Rsa(_) => "RS256",
-            Pair::Ec(_) => "ES256",
-            Pair::Ed(_) => "EdDSA",
-        }
-    }
-
-    /// The public half in the bytes that its system has: what an attacker might take for a secret.
-    pub(crate) fn public(&self) -> Vec<u8> {
-        match &self.pair {
-            Pair::Rsa(pair) => pair.public_key().as_ref().to_vec(),
-            Pair::Ec(pair) => pair.public_key().as_ref().to_vec(),
-            Pair::Ed(pair) => pair.public_key().as_ref().to_vec(),
-        }
-    }
-
-    /// The public half as it is published.
-    pub(crate) fn jwk(&self) -> Value {
-        let text = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
-        let public = self.public();
-        let mut jwk = match &self.pair {
-            // A sequence of two integers: 2048 bits and 65537, each behind its head.
-            Pair::Rsa(_) => json!({"kty": "RSA", "n": text(&public[9..265]), "e": "AQAB"}),
-            Pair::Ec(_) => {
-                json!({"kty": "EC", "crv": "P-256", "x": text(&public[1..33]), "y": text(&public[33..])})
-            }
-            Pair::Ed(_) => json!({"kty": "OKP", "crv": "Ed25519", "x": text(&public)}),
-        };
-        for (name, value) in [("kid", self.kid.as_str()), ("use", "sig"), ("alg", self.algorithm())] {
-            jwk[name] = value.into();
-        }
-        jwk
-    }
-
-    /// Signs bytes as its algorithm does.
-    pub(crate) fn sign(&self, bytes: &[u8]) -> Vec<u8> {
-        let random = SystemRandom::new();
-        match &self.pair {
-            Pair::Rsa(pair) => {
-                let mut signature = vec![0; pair.public_modulus_len()];
-                pair.sign(&RSA_PKCS1_SHA256, &random, bytes, &mut signature).unwrap();
-                signature
-            }
-            Pair::Ec(pair) => pair.sign(&random, bytes).unwrap().as_ref().to_vec(),
-            Pair::Ed(pair) => pair.sign(bytes).as_ref().to_vec(),
-        }
-    }
-
-    /// The header of its tokens.
-    pub(crate) fn header(&self) -> Value {
-        json!({"alg": self.algorithm(), "kid": self.kid, "typ": "JWT"})
-    }
-
-    /// A token that says `claims`.
-    pub(crate) fn token(&self, claims: &Value) -> String {
-        compact(&self.header(), claims, |bytes| self.sign(bytes))
-    }
-}
-
-/// A JWT, signed by whatever `sign` does.
-pub(crate) fn compact(header: &Value, claims: &Value, sign: impl FnOnce(&[u8]) -> Vec<u8>) -> String {
-    let signed = [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string())).join(".");
-    let signature = sign(signed.as_bytes());
-    format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
-}
 
 /// How a path is answered.
 #[derive(Clone)]
@@ -145,6 +51,26 @@ impl Answer {
         let head = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n{headers}\r\n", body.len());
         Self::Bytes([head.as_bytes(), body].concat())
     }
+}
+
+/// An authority in PEM, and a provider's certificate by it.
+pub(crate) fn certified() -> (String, ServerConfig) {
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+    let pair = KeyPair::generate().unwrap();
+    let params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+    let certificate = params.signed_by(&pair, &authority).unwrap();
+    let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![certificate.der().clone()],
+            PrivateKeyDer::try_from(pair.serialize_der()).unwrap(),
+        )
+        .unwrap();
+    (authority.pem(), config)
 }
 
 /// A provider that runs.
