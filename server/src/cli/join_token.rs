@@ -11,6 +11,7 @@ use crate::{
     auth::operators::random_id,
     clock::Clock,
     deed::{Act, By, Deed},
+    joining::KeptSecret,
     reach::Reach,
     settings::{JoinTokenKeys, LISTEN},
     storage::{DataFolder, StorageError},
@@ -197,8 +198,12 @@ fn create(arguments: CreateArguments, clock: &Clock) -> Result<JoinToken, CliErr
     let order = Order::new(arguments, &file.join_token)?;
     let folder = DataFolder::open_or_create(&file.data_dir())?.with_master(file.master());
     let token = JoinToken { token_id: random_id().map_err(no_random_bytes)?, secret: random_secret()? };
-    let (kept, now, by) = (token.clone(), clock.now(), user::by());
-    records::change(&folder, clock, move |connection| insert(connection, &kept, &order, (&by, now)))?;
+    let secret = KeptSecret::seal(&folder.master_or_create()?, &token.token_id, &token.secret)
+        .map_err(|error| CliError::Failed(format!("the token cannot be sealed: {error}")))?;
+    let (id, now, by) = (token.token_id.clone(), clock.now(), user::by());
+    records::change(&folder, clock, move |connection| {
+        insert(connection, (&id, &secret), &order, (&by, now))
+    })?;
     Ok(token)
 }
 
@@ -210,7 +215,7 @@ fn random_secret() -> Result<Secret, CliError> {
 
 fn insert(
     connection: &Connection,
-    token: &JoinToken,
+    (id, secret): (&str, &KeptSecret),
     order: &Order,
     (by, now): (&By, Timestamp),
 ) -> Result<(), CliError> {
@@ -224,11 +229,12 @@ fn insert(
     let expires = now.plus_seconds(i64::try_from(order.ttl.as_secs()).unwrap_or(i64::MAX));
     connection
         .execute(
-            "INSERT INTO join_tokens (id, secret, uses_left, agent_id, replaces, rekeys, created_at, expires_at) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO join_tokens (id, secret, master, uses_left, agent_id, replaces, rekeys, created_at, expires_at) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             params![
-                token.token_id,
-                token.secret.expose(),
+                id,
+                secret.bytes,
+                secret.master,
                 order.uses,
                 order.agent_id.as_ref().map(AgentId::as_str),
                 order.replace.as_ref().map(AgentId::as_str),
@@ -239,7 +245,7 @@ fn insert(
         )
         .map_err(StorageError::from)?;
     let deed = Deed::new(Act::JoinTokenCreated, by, now)
-        .on(&token.token_id)
+        .on(id)
         .with("uses", order.uses)
         .with("expiresAt", expires.to_string())
         .with("agentId", order.agent_id.as_ref().map(AgentId::as_str))
@@ -284,15 +290,19 @@ mod tests {
         let token = create(arguments(&scratch, None), &clock).unwrap();
         let runtime = Builder::new_current_thread().enable_time().build().unwrap();
         let found = runtime.block_on(hub.read(|connection| {
-            let sql = "SELECT id, secret, uses_left, agent_id, replaces, expires_at FROM join_tokens";
+            let sql = "SELECT secret, master, id, uses_left, agent_id, replaces, expires_at FROM join_tokens";
             let row = connection.query_row(sql, [], |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
+                let columns = (row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?);
+                Ok((KeptSecret::read(row, 0)?, columns))
             });
             row.map_err(StorageError::from)
         }));
-        let expected: (String, [u8; KEY_BYTES], i64, Option<String>, Option<String>, i64) =
-            (token.token_id.clone(), *token.secret.expose(), 1, Some("A-1".to_owned()), None, 65_000_000);
-        assert_eq!(found.unwrap(), expected);
+        let expected: (String, i64, Option<String>, Option<String>, i64) =
+            (token.token_id.clone(), 1, Some("A-1".to_owned()), None, 65_000_000);
+        let (kept, columns) = found.unwrap();
+        assert_eq!(columns, expected);
+        let master = scratch.folder.master().unwrap();
+        assert_eq!((kept.plain(), kept.open(&master, &token.token_id)), (None, Some(token.secret.clone())));
         assert_eq!(JoinToken::parse(&token.to_text()), Ok(token));
     }
 
