@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::storage::migrate::{Migration, SQLITE};
+use pingup_protocol::keys::Secret;
 
 const NOW: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
 const DAY: i64 = 24 * 3_600;
