@@ -6,38 +6,17 @@
 //!
 //! Rooms ask inside their own transactions; keys are made of rows by `auth::keyring` alone.
 
-use pingup_protocol::{
-    ids::AgentId,
-    keys::{SALT_BYTES, Secret, derive_hub},
-    limits::GENERATION_ENDING_SECONDS,
-    time::Timestamp,
-};
+mod figures;
+mod masters;
+
+pub use figures::{KeyFigures, figures};
+pub use masters::{MasterId, adopt, count_of_others, count_of_strangers, end_others};
+
+use pingup_protocol::{ids::AgentId, keys::SALT_BYTES, limits::GENERATION_ENDING_SECONDS, time::Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row};
-use std::fmt;
 
 /// How long a generation is still good once its successor is in use.
 pub const ENDING_SECONDS: i64 = GENERATION_ENDING_SECONDS;
-/// Bytes of what tells master keys apart.
-const MASTER_ID_BYTES: usize = 8;
-
-/// Tells one master key from another, and nothing of it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct MasterId([u8; MASTER_ID_BYTES]);
-
-impl MasterId {
-    /// The id of a master key.
-    pub fn of(master: &Secret) -> Self {
-        let [a, b, c, d, e, f, g, h, ..] = *derive_hub(master, "master-id").expose();
-        Self([a, b, c, d, e, f, g, h])
-    }
-}
-
-impl fmt::Debug for MasterId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "MasterId({:016x})", u64::from_be_bytes(self.0))
-    }
-}
-
 /// A generation as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyRow {
@@ -45,7 +24,7 @@ pub struct KeyRow {
     pub generation: u32,
     /// What its keys are made from, beside the master key.
     pub salt: [u8; SALT_BYTES],
-    /// Which master key; none of before, when there was only one.
+    /// Which master key; none of before, when there was only one, until it is known which.
     pub master: Option<MasterId>,
     /// When it was made. Its token says the same however often it is made.
     pub made_at: Timestamp,
@@ -100,7 +79,7 @@ fn key_row(row: &Row<'_>, first: usize) -> rusqlite::Result<KeyRow> {
     Ok(KeyRow {
         generation: row.get(first)?,
         salt: row.get(first + 1)?,
-        master: row.get::<_, Option<[u8; MASTER_ID_BYTES]>>(first + 2)?.map(MasterId),
+        master: row.get(first + 2)?,
         made_at: Timestamp::from_micros(row.get(first + 3)?),
         used_at: moment(first + 4)?,
         ends_at: moment(first + 5)?,
@@ -152,7 +131,7 @@ pub fn insert(connection: &Connection, agent_id: &str, row: &KeyRow) -> rusqlite
             agent_id,
             row.generation,
             &row.salt[..],
-            row.master.map(|master| master.0),
+            row.master,
             row.made_at.as_micros(),
             moment(row.used_at),
             moment(row.ends_at),
@@ -254,73 +233,6 @@ pub fn due(connection: &Connection, made_before: Timestamp, limit: usize) -> rus
         })
     })
     .collect()
-}
-
-/// How many keys come from another master key than this one.
-pub fn count_of_others(connection: &Connection, master: MasterId) -> rusqlite::Result<u64> {
-    connection
-        .prepare_cached("SELECT count(*) FROM agent_keys WHERE master IS NOT ?1")?
-        .query_row([master.0], |row| row.get(0))
-}
-
-/// How many keys come from none of these master keys; those of before, when there was only one, are not counted.
-pub fn count_of_strangers(connection: &Connection, known: [MasterId; 2]) -> rusqlite::Result<u64> {
-    connection
-        .prepare_cached("SELECT count(*) FROM agent_keys WHERE master NOT IN (?1, ?2)")?
-        .query_row(known.map(|master| master.0), |row| row.get(0))
-}
-
-/// Writes this master key down for keys of before, when there was only one and none was written; how many there were.
-pub fn adopt(connection: &Connection, master: MasterId) -> rusqlite::Result<usize> {
-    connection.prepare_cached("UPDATE agent_keys SET master = ?1 WHERE master IS NULL")?.execute([master.0])
-}
-
-/// Ends all keys that come from another master key than this one; how many there were.
-pub fn end_others(connection: &Connection, master: MasterId) -> rusqlite::Result<usize> {
-    connection.prepare_cached("DELETE FROM agent_keys WHERE master IS NOT ?1")?.execute([master.0])
-}
-
-/// How agents' keys do.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct KeyFigures {
-    /// The newest of their agents, and in use.
-    pub in_use: u64,
-    /// Offered, and not used yet.
-    pub offered: u64,
-    /// Ending.
-    pub ending: u64,
-    /// From the former master key.
-    pub former_master: u64,
-    /// The age of the oldest that is in use, seconds.
-    pub oldest_seconds: u64,
-}
-
-/// How they do now. `master` is the one in force, where there is a former one beside it.
-pub fn figures(
-    connection: &Connection,
-    master: Option<MasterId>,
-    now: Timestamp,
-) -> rusqlite::Result<KeyFigures> {
-    connection
-        .prepare_cached(
-            "SELECT count(*) FILTER (WHERE used_at IS NOT NULL AND ends_at IS NULL),
-                    count(*) FILTER (WHERE used_at IS NULL),
-                    count(*) FILTER (WHERE ends_at IS NOT NULL),
-                    count(*) FILTER (WHERE ?1 IS NOT NULL AND master IS NOT ?1),
-                    min(created_at) FILTER (WHERE used_at IS NOT NULL AND ends_at IS NULL)
-             FROM agent_keys",
-        )?
-        .query_row([master.map(|master| master.0)], |row| {
-            let oldest: Option<i64> = row.get(4)?;
-            let age = oldest.map_or(0, |oldest| now.as_micros().saturating_sub(oldest).max(0) / 1_000_000);
-            Ok(KeyFigures {
-                in_use: row.get(0)?,
-                offered: row.get(1)?,
-                ending: row.get(2)?,
-                former_master: row.get(3)?,
-                oldest_seconds: age.unsigned_abs(),
-            })
-        })
 }
 
 #[cfg(test)]

@@ -43,6 +43,7 @@ pub mod health;
 pub mod history;
 pub mod http;
 pub mod ingest;
+pub mod joining;
 pub mod latest;
 pub mod prometheus;
 pub mod reach;

@@ -17,7 +17,10 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use pingup_protocol::limits::BATCH_BODY_BYTES_MAX;
-use std::time::{Duration, Instant};
+use std::{
+    io,
+    time::{Duration, Instant},
+};
 use tokio::time::timeout;
 
 /// Bytes of an answer that are read: as many as the hub would read of us.
@@ -185,7 +188,29 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 /// hyper's error with what is behind it, which it does not say itself.
 fn cause(error: &hyper::Error) -> String {
     match std::error::Error::source(error) {
-        Some(source) => format!("{error}: {source}"),
+        Some(source) => format!("{error}: {}", told(source)),
         None => error.to_string(),
+    }
+}
+
+/// What is behind an error, in words for whoever reads the log: of a line that was cut, TLS would tell programmers what to
+/// read about it.
+fn told(source: &(dyn std::error::Error + 'static)) -> String {
+    match source.downcast_ref::<io::Error>().map(io::Error::kind) {
+        Some(io::ErrorKind::UnexpectedEof) => "the connection was cut".to_owned(),
+        _ => source.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_was_cut_is_told_without_a_librarys_address() {
+        let cut =
+            io::Error::new(io::ErrorKind::UnexpectedEof, "closed without close_notify: https://x.example/");
+        assert_eq!(told(&cut), "the connection was cut");
+        assert_eq!(told(&io::Error::other("no route")), "no route");
     }
 }

@@ -1,4 +1,4 @@
-//! What lies on disk, opened in its order and closed in its order: folder and lock, certificate, master key, databases, history.
+//! What lies on disk, opened in its order and closed in its order: folder and lock, master key, certificate, databases, history.
 
 use super::{AppError, background, certificate};
 use crate::{
@@ -44,9 +44,9 @@ pub(super) fn open(settings: &Settings, clock: &Clock) -> Result<(Cellar, Append
         let folder = folder.path().display();
         tracing::warn!(%folder, "the data folder is open to others; run chmod 700 on it");
     }
-    let tls = certificate::open(settings, &folder, clock)?;
     let faults = Faults::from_env()?;
     let masters = folder.masters_or_create(&lock)?;
+    let tls = certificate::open(settings, (&folder, &lock), clock)?;
     let disk = DiskSpace::watch(folder.path(), settings.disk_reserve_bytes)?;
     let sqlite = Sqlite::open(&folder.sqlite_path(), disk.clone(), clock.now())?;
     let places = Places::below(folder.path());

@@ -1,13 +1,13 @@
 //! The certificate at work: opened before the databases, looked at while the hub runs, and noted for the other commands.
 
-use super::{Cellar, Common, deeds};
+use super::{AppError, Cellar, Common, deeds};
 use crate::{
     clock::Clock,
     figures::Figures,
     reach::Reach,
     settings::{Certificate, Settings},
-    storage::{DataFolder, Sqlite, StorageError},
-    tls::{Identity, Source, Tls, TlsError, names},
+    storage::{DataFolder, FolderLock, Sqlite, StorageError},
+    tls::{Identity, Source, Tls, names},
 };
 use pingup_protocol::time::Timestamp;
 use rusqlite::Connection;
@@ -22,21 +22,28 @@ use tokio::{
 /// of files are no proof, and links to them change without them.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
-/// What TLS is to be spoken with; blocks.
+/// What TLS is to be spoken with; blocks. Comes behind the master key: who has read that knows that the passphrase is right,
+/// which keys are sealed with here.
 pub(super) fn open(
     settings: &Settings,
-    folder: &DataFolder,
+    (folder, alone): (&DataFolder, &FolderLock),
     clock: &Clock,
-) -> Result<Option<Arc<Tls>>, TlsError> {
+) -> Result<Option<Arc<Tls>>, AppError> {
+    let keys = folder.tls_keys()?;
+    // Also where they are not used now: they lie there.
+    if let Err(error) = folder.follow_master(&keys, alone) {
+        // A full disk must not keep the hub from starting; the next start tries again.
+        tracing::warn!(%error, "keys in tls/ stay in the form that they are in");
+    }
     let source = match &settings.certificate {
         None => return Ok(None),
         Some(Certificate::Files { certificate, key }) => {
             Source::Files { certificate: certificate.clone(), key: key.clone() }
         }
-        Some(Certificate::Own) => Source::Own {
-            folder: folder.tls_path(),
-            names: names(settings.listen, settings.public_url.as_ref()),
-        },
+        Some(Certificate::Own) => {
+            let names = names(settings.listen, settings.public_url.as_ref());
+            Source::Own { folder: folder.tls_path(), names, keys }
+        }
     };
     Ok(Some(Arc::new(Tls::open(source, clock.clone())?)))
 }

@@ -4,7 +4,7 @@
 //! Start: folder and lock → master key → SQLite → DuckDB → the history, its journal read back → written series →
 //! writer and keeper
 //! → rooms → listener → first look at health → `listening on http://…` (or `https://…`) on standard output: only now is the
-//! hub ready. A certificate is looked at before anything is opened that it could keep from starting ([`certificate`]).
+//! hub ready. A certificate is looked at before any records are opened ([`certificate`]).
 //!
 //! Stop: waiting requests are answered and no connection is accepted any more → open requests finish → the
 //! queue is closed and what is in it committed → the keeper and the sweep end → the newest samples are written

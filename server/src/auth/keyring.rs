@@ -3,11 +3,12 @@
 //! What is kept is only ever a copy of what the database said: a removal commits first and is told here
 //! ([`Keyring::forget`]) before it is answered, so a key is dead before its remover hears of it.
 //!
-//! While a rotation of the master key is under way there are two: new keys come from the one in force, those that are
-//! there from either. How generations follow each other is [`super::rotation`]'s.
+//! While a rotation of the master key is under way there are two ([`super::masters`]): new keys come from the one in force,
+//! those that are there from either. How generations follow each other is [`super::rotation`]'s.
 
 use super::{
     keys::AgentKeys,
+    masters::{Known, Master},
     operators::Operators,
     passes::{CACHED_TOKENS_MAX, Pass, Passes},
     token::{AgentToken, TokenError, Tokens},
@@ -27,10 +28,7 @@ use pingup_protocol::{
     signing::Key,
     time::Timestamp,
 };
-use std::{
-    fmt,
-    sync::{Arc, PoisonError, RwLock},
-};
+use std::{fmt, sync::Arc};
 
 /// Whether an agent's generation lives.
 #[derive(Clone, Debug)]
@@ -61,23 +59,8 @@ impl fmt::Debug for Fresh {
 #[derive(Clone)]
 pub struct Keyring(pub(super) Arc<Inner>);
 
-/// A master key, and the tokens that come from it.
-struct Master {
-    secret: Secret,
-    tokens: Tokens,
-}
-
-impl Master {
-    fn new(secret: Secret) -> Self {
-        let tokens = Tokens::new(&secret);
-        Self { secret, tokens }
-    }
-}
-
 pub(super) struct Inner {
-    master: Master,
-    /// The one before, while keys come from it.
-    former: RwLock<Option<Arc<Master>>>,
+    masters: Known,
     operators: Operators,
     pub(super) sqlite: Sqlite,
     pub(super) clock: Clock,
@@ -96,13 +79,12 @@ impl fmt::Debug for Keyring {
 impl Keyring {
     /// The keyring of the hub with this master key, or these; what is done with keys is written down by `record`.
     pub fn new(masters: impl Into<Masters>, sqlite: Sqlite, clock: Clock, record: Record) -> Self {
-        let Masters { current, former } = masters.into();
-        let master = Master::new(current);
-        let operators = Operators::new(master.tokens.clone(), sqlite.clone(), clock.clone(), record);
+        let masters: Masters = masters.into();
+        let masters = Known::from(masters);
+        let operators = Operators::new(masters.current.tokens.clone(), sqlite.clone(), clock.clone(), record);
         let nobody = Key::new(&Secret::new([0; KEY_BYTES]));
         Self(Arc::new(Inner {
-            master,
-            former: RwLock::new(former.map(|former| Arc::new(Master::new(former)))),
+            masters,
             operators,
             sqlite,
             clock,
@@ -119,7 +101,7 @@ impl Keyring {
 
     /// What signs tokens.
     pub fn tokens(&self) -> &Tokens {
-        &self.0.master.tokens
+        &self.0.masters.current.tokens
     }
 
     /// A key that verifies nothing, at the price of one that does.
@@ -131,7 +113,7 @@ impl Keyring {
     pub fn check(&self, token: &str, now: Timestamp) -> Result<Arc<Pass>, TokenError> {
         self.0.passes.of(token, now, || {
             let read = self.tokens().read_agent(token);
-            match self.former() {
+            match self.0.masters.former() {
                 Some(former) if read.is_err() => former.tokens.read_agent(token),
                 _ => read,
             }
@@ -169,8 +151,10 @@ impl Keyring {
             .await?;
         let Some(row) = row else { return Ok(Standing::Unknown) };
         let now = self.0.clock.now();
-        let keys = row.filter(|row| row.lives(now)).and_then(|row| self.keys(token, &row));
-        Ok(keys.map_or(Standing::Revoked, |keys| Standing::Alive(Arc::new(keys))))
+        let Some(row) = row.filter(|row| row.lives(now)) else { return Ok(Standing::Revoked) };
+        let Some(keys) = self.keys(token, &row) else { return Ok(Standing::Revoked) };
+        self.note_proof(&row).await;
+        Ok(Standing::Alive(Arc::new(keys)))
     }
 
     /// The keys of a row, where its master key is there, and is the token's too.
@@ -179,7 +163,7 @@ impl Keyring {
             (master.tokens.master() == token.master)
                 .then(|| AgentKeys::of(&master.secret, &token.agent_id, row))
         };
-        self.with_master(row.master, of).flatten()
+        self.0.masters.with(row.master, of).flatten()
     }
 
     /// Makes credentials of an agent that are in use from the start. They live once the row is stored.
@@ -220,38 +204,15 @@ impl Keyring {
         };
         let gone =
             || Refusal::internal("the master key of a generation is gone", &format!("{:?}", row.master));
-        self.with_master(row.master, of).unwrap_or_else(|| Err(gone()))
+        self.0.masters.with(row.master, of).unwrap_or_else(|| Err(gone()))
     }
 
-    /// What `of` makes of the master key of that id. Rows of before, when there was only one, come from the eldest.
-    fn with_master<T>(&self, id: Option<MasterId>, of: impl FnOnce(&Master) -> T) -> Option<T> {
-        let (current, former) = (&self.0.master, self.former());
-        match (id, former) {
-            (Some(id), _) if id == current.tokens.master() => Some(of(current)),
-            (Some(id), Some(former)) if id == former.tokens.master() => Some(of(&former)),
-            (Some(_), _) => None,
-            (None, Some(former)) => Some(of(&former)),
-            (None, None) => Some(of(current)),
-        }
+    pub(super) fn masters(&self) -> &Known {
+        &self.0.masters
     }
 
-    /// Whether a rotation of the master key is under way, and this row comes from the former one.
-    pub(super) fn is_of_former(&self, row: &KeyRow) -> bool {
-        row.master != Some(self.tokens().master()) && self.former().is_some()
-    }
-
-    /// The ids of the master keys there are; the one in force, and the former one if there is one.
-    pub(super) fn master_ids(&self) -> (MasterId, Option<MasterId>) {
-        (self.tokens().master(), self.former().map(|former| former.tokens.master()))
-    }
-
-    /// Forgets the former master key: nothing comes from it any more.
-    pub fn forget_former(&self) {
-        *self.0.former.write().unwrap_or_else(PoisonError::into_inner) = None;
-    }
-
-    fn former(&self) -> Option<Arc<Master>> {
-        self.0.former.read().unwrap_or_else(PoisonError::into_inner).clone()
+    pub(super) fn sqlite(&self) -> &Sqlite {
+        &self.0.sqlite
     }
 
     /// Drops every key of an agent. Call it once the removal is committed, before it is answered.

@@ -13,6 +13,7 @@ pub mod digest;
 pub mod extract;
 pub mod keyring;
 pub mod keys;
+mod masters;
 pub mod message;
 pub mod oidc;
 pub mod operators;

@@ -144,7 +144,8 @@ impl Keyring {
                 let due = made_before
                     .map(|moment| generations::due(connection, moment, OFFERED_PER_SWEEP_MAX))
                     .transpose()?;
-                let is_idle = former.is_some() && generations::count_of_others(connection, current)? == 0;
+                let is_idle =
+                    former.is_some() && generations::count_of_others(connection, current, true)? == 0;
                 Ok::<_, StorageError>((due.unwrap_or_default(), is_idle))
             })
             .await?;
@@ -176,33 +177,6 @@ impl Keyring {
         };
         let (ended, offered) = self.0.sqlite.write_then(work, told).await?;
         Ok(Tended { ended, offered: offered.len(), is_former_idle })
-    }
-
-    /// Refuses to go on where keys come from a master key that is not here. Keys of before, when there was only one and
-    /// none was written, are the only one's from now on: another is noticed then.
-    pub async fn check_masters(&self) -> Result<(), StorageError> {
-        let (current, former) = self.master_ids();
-        let known = [current, former.unwrap_or(current)];
-        let count = move |connection: &Connection| {
-            Ok::<_, StorageError>(generations::count_of_strangers(connection, known)?)
-        };
-        match self.0.sqlite.read(count).await? {
-            0 if former.is_none() => {
-                let adopt = move |connection: &Connection| {
-                    Ok::<_, StorageError>(generations::adopt(connection, current)?)
-                };
-                // Where the disk is full the hub starts all the same; the next start tries again.
-                if let Err(error) = self.0.sqlite.write(adopt).await {
-                    tracing::warn!(%error, "keys of before are not noted to come from this master key");
-                }
-                Ok(())
-            }
-            0 => Ok(()),
-            keys => Err(StorageError::Folder(format!(
-                "{keys} keys of agents come from another master key than the one that is here; put the right file back \
-                 from a backup, or end them for good with `pingup-server master-key retire`"
-            ))),
-        }
     }
 
     /// How agents' keys do.

@@ -13,6 +13,7 @@ use crate::{
     address::Address,
     auth::operators::random_id,
     clock::Clock,
+    joining::KeptSecret,
     reach::Reach,
     settings::{JoinTokenKeys, LISTEN},
     storage::DataFolder,
@@ -197,8 +198,12 @@ fn create(arguments: CreateArguments, clock: &Clock) -> Result<JoinToken, CliErr
     let order = Order::new(arguments, &file.join_token)?;
     let folder = DataFolder::open_or_create(&file.data_dir())?.with_master(file.master());
     let token = JoinToken { token_id: random_id().map_err(no_random_bytes)?, secret: random_secret()? };
-    let (kept, now, by) = (token.clone(), clock.now(), user::by());
-    records::change(&folder, clock, move |connection| store::insert(connection, &kept, &order, (&by, now)))?;
+    let secret = KeptSecret::seal(&folder.master_or_create()?, &token.token_id, &token.secret)
+        .map_err(|error| CliError::Failed(format!("the token cannot be sealed: {error}")))?;
+    let (id, now, by) = (token.token_id.clone(), clock.now(), user::by());
+    records::change(&folder, clock, move |connection| {
+        store::insert(connection, (&id, &secret), &order, (&by, now))
+    })?;
     Ok(token)
 }
 

@@ -10,6 +10,7 @@ use crate::{
     clock::Clock,
     deed::{Act, Deed},
     generations::{self, MasterId},
+    joining,
     storage::{DataFolder, DiskSpace, FolderLock, Sqlite, StorageError},
 };
 use clap::Subcommand;
@@ -69,12 +70,15 @@ fn rotate(place: &PlaceArguments, clock: &Clock) -> Result<String, CliError> {
                  have beaten, or drop it with `pingup-server master-key retire`"
             )));
         }
-        retire_former(&folder, clock, current)?;
+        retire_former(&folder, clock, (current, true))?;
     }
-    count_others(&folder, clock, current, false)?;
-    // Before the key, so that a rotation that dies in between leaves none of them good.
+    // Both before the key: a rotation that dies in between leaves no former token good, and from then on there are two
+    // master keys, so that each of the agents' keys must say which is its own.
     let now = clock.now();
-    let revoked = on_records(&folder, clock, move |connection| Ok(store::revoke_former(connection, now)?))?;
+    let revoked = on_records(&folder, clock, move |connection| {
+        generations::adopt(connection, current)?;
+        Ok(store::revoke_former(connection, now)?)
+    })?;
     change(&folder, clock, Act::MasterKeyRotated, move |folder| folder.rotate_master(&lock).map(drop))?;
     let mut told = "a new master key is in force, the former one lies beside it until no agent needs it.\n\
                     Agents go on as they are, and get keys of the new one with a heartbeat over TLS or loopback.\n\
@@ -108,14 +112,14 @@ fn retire(place: &PlaceArguments, yes: bool, clock: &Clock) -> Result<String, Cl
              `pingup-server join-token create --rekey ID` each"
         )));
     }
-    let left = retire_former(&folder, clock, current)?;
+    let left = retire_former(&folder, clock, (current, has_former))?;
     Ok(format!(
         "the former master key is overwritten and gone, and {left} keys of agents with it; agents without others come \
          back by `pingup-server join-token create --rekey ID`"
     ))
 }
 
-/// How many keys come from another master key than this one. Where there is no former one, keys that say none are its own.
+/// How many keys come from another master key than this one.
 fn count_others(
     folder: &DataFolder,
     clock: &Clock,
@@ -123,18 +127,20 @@ fn count_others(
     has_former: bool,
 ) -> Result<u64, CliError> {
     on_records(folder, clock, move |connection| {
-        if !has_former {
-            generations::adopt(connection, current)?;
-        }
-        Ok(generations::count_of_others(connection, current)?)
+        Ok(generations::count_of_others(connection, current, has_former)?)
     })
 }
 
 /// Ends what comes from another master key than this one, and destroys the former; how many keys that ended.
-fn retire_former(folder: &DataFolder, clock: &Clock, current: MasterId) -> Result<u64, CliError> {
+fn retire_former(
+    folder: &DataFolder,
+    clock: &Clock,
+    (current, has_former): (MasterId, bool),
+) -> Result<u64, CliError> {
     let (by, now, files) = (user::by(), clock.now(), folder.clone());
     on_records(folder, clock, move |connection| {
-        let ended = generations::end_others(connection, current)? as u64;
+        let ended = generations::end_others(connection, current, has_former)? as u64;
+        joining::end_others(connection, current)?;
         record(connection, &Deed::new(Act::MasterKeyRetired, &by, now).with("keysEnded", ended))?;
         files.destroy_former_master()?;
         Ok(ended)

@@ -67,11 +67,11 @@ struct HubArguments {
     #[arg(long, value_name = "FILE", requires = "hub")]
     token_file: Option<PathBuf>,
     /// The certificates, in PEM, of who may vouch for the hub [default: the system's]
-    #[arg(long, value_name = "FILE", conflicts_with = "pin")]
-    ca_file: Option<PathBuf>,
+    #[arg(long, alias = "ca-file", value_name = "FILE", conflicts_with = "hub_pin")]
+    hub_ca: Option<PathBuf>,
     /// The hub's own key, as it prints it: sha256//…
-    #[arg(long, value_name = "PIN", value_parser = pin)]
-    pin: Option<Pin>,
+    #[arg(long, alias = "pin", value_name = "PIN", value_parser = pin)]
+    hub_pin: Option<Pin>,
     /// Speak plain HTTP to a hub that is not on this machine
     #[arg(long)]
     insecure_http: bool,
@@ -130,7 +130,7 @@ impl HubArguments {
             let what = format!("a token of role operator is needed: --token-file FILE, or {TOKEN_VARIABLE}");
             return Err(CliError::Usage(what));
         }
-        let trust = match (self.pin, self.ca_file) {
+        let trust = match (self.hub_pin, self.hub_ca) {
             (Some(pin), _) => Trust::Pin(pin),
             (None, Some(file)) => Trust::File(file),
             (None, None) => Trust::System,

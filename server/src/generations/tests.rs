@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::storage::migrate::{Migration, SQLITE};
+use pingup_protocol::keys::Secret;
 
 const NOW: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
 const DAY: i64 = 24 * 3_600;
@@ -118,12 +119,14 @@ fn those_whose_keys_are_old_are_due_the_oldest_first_and_a_few_at_a_time() {
 fn keys_are_told_apart_by_their_master_key() {
     let records = records(&["a", "b"]);
     records.execute("UPDATE agent_keys SET master = NULL WHERE agent_id = 'b'", []).unwrap();
-    let others = |seed| count_of_others(&records, master(seed)).unwrap();
-    assert_eq!((others(1), others(2)), (1, 2), "one of before comes from another");
+    let others = |seed, has_former| count_of_others(&records, master(seed), has_former).unwrap();
+    assert_eq!((others(1, true), others(2, true)), (1, 2), "one of before comes from another");
+    assert_eq!((others(1, false), others(2, false)), (0, 1), "where there is another");
     let strangers = |one, other| count_of_strangers(&records, [master(one), master(other)]).unwrap();
     assert_eq!((strangers(1, 2), strangers(2, 3)), (0, 1), "of one of before nobody knows");
-    assert_eq!(end_others(&records, master(1)).unwrap(), 1);
-    assert_eq!(others(1), 0);
+    assert_eq!(end_others(&records, master(1), false).unwrap(), 0);
+    assert_eq!(end_others(&records, master(1), true).unwrap(), 1);
+    assert_eq!(others(1, true), 0);
 }
 
 #[test]

@@ -5,6 +5,9 @@
 //! folder itself: a file for that would be whoever's came first, and root's backup must not shut the hub's user out.
 
 mod masters;
+mod tls_keys;
+
+pub use tls_keys::TlsKeys;
 
 use super::{MasterPlace, StorageError};
 use std::{

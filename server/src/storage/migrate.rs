@@ -89,6 +89,11 @@ pub const SQLITE: &[Migration] = &[
         sql: include_str!("../../../migrations/sqlite/0014_generations.sql"),
     },
     Migration { version: 15, name: "audit", sql: include_str!("../../../migrations/sqlite/0015_audit.sql") },
+    Migration {
+        version: 16,
+        name: "sealed_join_tokens",
+        sql: include_str!("../../../migrations/sqlite/0016_sealed_join_tokens.sql"),
+    },
 ];
 
 /// A step that a database remembers.

@@ -30,9 +30,13 @@ mod master;
 pub mod migrate;
 mod outbox;
 mod page;
+mod passphrase;
 mod readers;
 #[cfg(test)]
 pub(crate) mod scratch;
+pub mod seal;
+mod sealed;
+mod secret;
 mod sqlite;
 
 pub use self::{
@@ -40,7 +44,7 @@ pub use self::{
     duck::{Duck, DuckSettings, Tray},
     error::StorageError,
     faults::{Faults, FaultsError},
-    folder::{CA_FILE, CA_KEY, DataFolder, FolderLock, HUB_KEY, Hold, list},
+    folder::{CA_FILE, CA_KEY, DataFolder, FolderLock, HUB_KEY, Hold, TlsKeys, list},
     journal::{Journal, RECORD_BYTES_MAX, ReadEnd},
     master::{MasterForm, MasterPlace, Masters},
     migrate::MigrationError,

@@ -11,25 +11,24 @@
 mod names;
 mod own;
 mod pair;
+mod shown;
+mod source;
 mod validity;
 
 pub use names::{host_name, names};
 pub use own::{Inspected, inspect};
 pub use pair::{Identity, PairError};
+pub use source::Source;
 
 use crate::{clock::Clock, storage::CA_FILE};
 use pair::Pair;
 use pingup_protocol::time::Timestamp;
-use rustls::{
-    ServerConfig,
-    crypto::{CryptoProvider, aws_lc_rs},
-    server::{ClientHello, ResolvesServerCert},
-    sign::CertifiedKey,
-};
+use rustls::{ServerConfig, crypto::aws_lc_rs, server::NoServerSessionStorage};
+use shown::{Shown, Tickets};
 use std::{
     fmt,
     path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 /// What is spoken over TLS, most wanted first.
@@ -40,25 +39,6 @@ pub const H2: &[u8] = b"h2";
 /// How long before its end a certificate of the operator's is told to end.
 const SOON_SECONDS: i64 = 14 * DAY_SECONDS;
 const DAY_SECONDS: i64 = 24 * 3_600;
-
-/// Where the certificate comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// The operator's files, PEM: the chain, the hub's certificate first, and its key.
-    Files {
-        /// The chain.
-        certificate: PathBuf,
-        /// The key.
-        key: PathBuf,
-    },
-    /// The hub's own, in this folder, for these names and addresses.
-    Own {
-        /// The folder, which is made.
-        folder: PathBuf,
-        /// Names and addresses.
-        names: Vec<String>,
-    },
-}
 
 /// Why there is no certificate to begin with; one line that says what to change.
 #[derive(Debug, thiserror::Error)]
@@ -77,6 +57,7 @@ pub struct Tls {
     clock: Clock,
     config: Arc<ServerConfig>,
     shown: Arc<Shown>,
+    tickets: Arc<Tickets>,
     seen: Mutex<Seen>,
 }
 
@@ -90,42 +71,23 @@ struct Seen {
     warned_at: Option<Timestamp>,
 }
 
-/// What handshakes show.
-#[derive(Debug)]
-struct Shown(RwLock<Pair>);
-
-impl Shown {
-    fn now(&self) -> Pair {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn put(&self, pair: Pair) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = pair;
-    }
-}
-
-impl ResolvesServerCert for Shown {
-    /// One for all names: a client that wanted another says so itself.
-    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(self.now().key)
-    }
-}
-
 impl Tls {
     /// Begins with what `source` has; blocks.
     pub fn open(source: Source, clock: Clock) -> Result<Self, TlsError> {
         let provider = Arc::new(aws_lc_rs::default_provider());
-        let (digest, pair) = read(&source, &clock, &provider);
-        let shown = Arc::new(Shown(RwLock::new(pair?)));
+        let (digest, pair) = source.read(clock.now(), &provider);
+        let shown = Arc::new(Shown::new(pair?));
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
             .with_cert_resolver(Arc::<Shown>::clone(&shown));
         config.alpn_protocols = PROTOCOLS.iter().map(|name| name.to_vec()).collect();
         // Whoever comes back brings what is needed: a fleet's sessions take no memory here, its return few signatures.
-        config.ticketer = aws_lc_rs::Ticketer::new()?;
+        let tickets = Arc::new(Tickets::new()?);
+        config.ticketer = Arc::<Tickets>::clone(&tickets);
+        config.session_storage = Arc::new(NoServerSessionStorage {});
         let seen = Mutex::new(Seen { digest, is_broken: false, warned_at: None });
-        let tls = Self { source, clock, config: Arc::new(config), shown, seen };
+        let tls = Self { source, clock, config: Arc::new(config), shown, tickets, seen };
         tls.warn_of_end();
         Ok(tls)
     }
@@ -168,7 +130,7 @@ impl Tls {
         {
             return false;
         }
-        let (digest, read) = read(&self.source, &self.clock, self.config.crypto_provider());
+        let (digest, read) = self.source.read(self.clock.now(), self.config.crypto_provider());
         {
             let mut seen = self.seen();
             if seen.digest == digest && !is_asked {
@@ -177,21 +139,27 @@ impl Tls {
             (seen.digest, seen.is_broken) = (digest, read.is_err());
         }
         match read {
-            Ok(pair) => {
-                let now = pair.identity.clone();
-                self.shown.put(pair);
-                tracing::info!(pin = %now.pin, ends = %now.ends, "the certificate was taken up");
-                if now.pin != before.pin {
-                    tracing::warn!(pin = %now.pin, before = %before.pin,
-                        "the certificate has another key: agents that pinned the former one will not come back");
-                }
-                now != before
-            }
+            Ok(pair) => self.show(pair, &before),
             Err(error) => {
                 tracing::warn!(%error, "the certificate stays what it was");
                 false
             }
         }
+    }
+
+    /// Has handshakes show this; whether it is another than before.
+    fn show(&self, pair: Pair, before: &Identity) -> bool {
+        let now = pair.identity.clone();
+        self.shown.put(pair);
+        tracing::info!(pin = %now.pin, ends = %now.ends, "the certificate was taken up");
+        if now.pin != before.pin {
+            tracing::warn!(pin = %now.pin, before = %before.pin,
+                "the certificate has another key: agents that pinned the former one will not come back");
+            if let Err(error) = self.tickets.begin_anew() {
+                tracing::warn!(%error, "who was here before may come back without seeing the new key, for some hours");
+            }
+        }
+        now != *before
     }
 
     /// Says once a day that the certificate ends soon.
@@ -224,25 +192,6 @@ impl Tls {
             )),
             () if ends <= now.plus_seconds(SOON_SECONDS) => Ok(Some(format!("the certificate ends {ends}"))),
             () => Ok(None),
-        }
-    }
-}
-
-fn read(
-    source: &Source,
-    clock: &Clock,
-    provider: &CryptoProvider,
-) -> (pair::Digest, Result<Pair, PairError>) {
-    let now = clock.now();
-    match source {
-        Source::Files { certificate, key } => pair::read(certificate, key, now, provider),
-        Source::Own { folder, names } => {
-            let issued = own::issue(folder, names, now, provider);
-            let digest = match &issued {
-                Ok(pair) => pair.identity.digest,
-                Err(error) => pair::digest(&error.to_string()),
-            };
-            (digest, issued)
         }
     }
 }

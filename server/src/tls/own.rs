@@ -5,11 +5,11 @@
 //! settings give it then, with the same key. So pins and the authority's file stay true for as long as the folder is
 //! kept.
 //!
-//! Keys appear whole, synced, their owner's alone. The authority's certificate is made last: where it is, both keys must
+//! Keys appear whole, synced, their owner's alone, and sealed where the master key is ([`TlsKeys`]). The authority's certificate is made last: where it is, both keys must
 //! be, and one that is missing is not made again behind everybody's back.
 
 use super::pair::{self, Identity, Pair, PairError};
-use crate::storage::{CA_FILE, CA_KEY, HUB_KEY};
+use crate::storage::{CA_FILE, CA_KEY, HUB_KEY, TlsKeys};
 use pingup_protocol::{pin::Pin, time::Timestamp};
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
@@ -21,7 +21,7 @@ use std::{
     fmt::Write as _,
     fs::{self, DirBuilder, File},
     io::{self, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::Path,
     time::{Duration, SystemTime},
 };
@@ -53,7 +53,7 @@ pub(super) fn is_due(shown: &Identity, now: Timestamp) -> bool {
 /// Makes a certificate for these names, and before that what is missing in `folder`.
 pub(super) fn issue(
     folder: &Path,
-    names: &[String],
+    (names, keys): (&[String], &TlsKeys),
     now: Timestamp,
     provider: &CryptoProvider,
 ) -> Result<Pair, PairError> {
@@ -64,8 +64,8 @@ pub(super) fn issue(
         .map_err(PairError::file("create", folder))?;
     let (ca_file, hub_key) = (folder.join(CA_FILE), folder.join(HUB_KEY));
     let is_first = !ca_file.try_exists().map_err(PairError::file("look for", &ca_file))?;
-    let (hub, secret) = key(&hub_key, is_first)?;
-    let (authority, _) = key(&folder.join(CA_KEY), is_first)?;
+    let (hub, secret) = key(&hub_key, keys, is_first)?;
+    let (authority, _) = key(&folder.join(CA_KEY), keys, is_first)?;
     let failed =
         |error: rcgen::Error| PairError::unusable(folder, format!("no certificate can be made: {error}"));
     let params = authority_params(&authority);
@@ -85,7 +85,7 @@ pub(super) fn issue(
 }
 
 /// Reads a key, making it first where it may be missing; and its text.
-fn key(path: &Path, may_be_made: bool) -> Result<(KeyPair, Zeroizing<Vec<u8>>), PairError> {
+fn key(path: &Path, keys: &TlsKeys, may_be_made: bool) -> Result<(KeyPair, Zeroizing<Vec<u8>>), PairError> {
     let is_there = path.try_exists().map_err(PairError::file("look for", path))?;
     if !is_there && !may_be_made {
         return Err(PairError::unusable(
@@ -99,23 +99,9 @@ fn key(path: &Path, may_be_made: bool) -> Result<(KeyPair, Zeroizing<Vec<u8>>), 
     if !is_there {
         let made = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)
             .map_err(|error| PairError::unusable(path, format!("no key can be made: {error}")))?;
-        put(path, Zeroizing::new(made.serialize_pem()).as_bytes())?;
+        keys.create(path, Zeroizing::new(made.serialize_pem()).as_bytes())?;
     }
-    read_key(path)
-}
-
-fn read_key(path: &Path) -> Result<(KeyPair, Zeroizing<Vec<u8>>), PairError> {
-    let mode = path.metadata().map_err(PairError::file("look at", path))?.permissions().mode() & 0o777;
-    if mode & 0o077 != 0 {
-        let place = path.display();
-        return Err(PairError::unusable(
-            path,
-            format!(
-                "it can be used by others (mode {mode:04o}); run `chmod 600 {place}`, and think about who may have read it"
-            ),
-        ));
-    }
-    let text = pair::contents(path)?;
+    let text = keys.read(path)?;
     let key = std::str::from_utf8(&text).ok().and_then(|text| KeyPair::from_pem(text).ok());
     let key = key.ok_or_else(|| PairError::unusable(path, "no key in it that can be read"))?;
     Ok((key, text))
@@ -189,24 +175,31 @@ fn put(path: &Path, bytes: &[u8]) -> Result<(), PairError> {
 
 /// What `check` tells of the folder.
 #[derive(Debug)]
-pub struct Inspected {
-    /// Of the hub's key.
-    pub pin: Pin,
+pub enum Inspected {
+    /// The pin of the hub's key.
+    Opened(Pin),
+    /// The keys are sealed, and nothing was named that opens them.
+    Sealed,
 }
 
 /// Looks at what is kept in `folder`; nothing is changed. None where nothing was made yet.
-pub fn inspect(folder: &Path) -> Result<Option<Inspected>, PairError> {
-    if !folder.join(CA_FILE).try_exists().map_err(PairError::file("look for", folder))? {
+pub fn inspect(folder: &Path, keys: &TlsKeys) -> Result<Option<Inspected>, PairError> {
+    let (ca_file, ca_key, hub_key) = (folder.join(CA_FILE), folder.join(CA_KEY), folder.join(HUB_KEY));
+    if !ca_file.try_exists().map_err(PairError::file("look for", folder))? {
         return Ok(None);
     }
-    let (hub, _) = key(&folder.join(HUB_KEY), false)?;
-    let (authority, _) = key(&folder.join(CA_KEY), false)?;
-    let path = folder.join(CA_FILE);
-    let certificate = pair::contents(&path)?;
-    let signed = pair::public_key(&certificate)
-        .ok_or_else(|| PairError::unusable(&path, "no certificate in it that can be read"))?;
-    if signed != Pin::of(&authority.subject_public_key_info()) {
-        return Err(PairError::Mismatch { key: folder.join(CA_KEY), certificate: path });
+    for path in [&hub_key, &ca_key] {
+        if path.exists() && !keys.can_read(path)? {
+            return Ok(Some(Inspected::Sealed));
+        }
     }
-    Ok(Some(Inspected { pin: Pin::of(&hub.subject_public_key_info()) }))
+    let (hub, _) = key(&hub_key, keys, false)?;
+    let (authority, _) = key(&ca_key, keys, false)?;
+    let certificate = pair::contents(&ca_file)?;
+    let signed = pair::public_key(&certificate)
+        .ok_or_else(|| PairError::unusable(&ca_file, "no certificate in it that can be read"))?;
+    if signed != Pin::of(&authority.subject_public_key_info()) {
+        return Err(PairError::Mismatch { key: ca_key, certificate: ca_file });
+    }
+    Ok(Some(Inspected::Opened(Pin::of(&hub.subject_public_key_info()))))
 }

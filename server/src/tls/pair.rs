@@ -1,6 +1,7 @@
 //! A certificate with its key: read from two files, and looked at before it is shown to anybody.
 
 use super::validity::validity;
+use crate::storage::StorageError;
 use pingup_protocol::{pin::Pin, time::Timestamp};
 use rustls::{
     crypto::CryptoProvider,
@@ -70,6 +71,9 @@ pub enum PairError {
         /// What is wrong.
         reason: String,
     },
+    /// A key of the hub's own that cannot be opened, or made.
+    #[error(transparent)]
+    Kept(#[from] StorageError),
     /// Each is right, and they are not of one another.
     #[error("the key in {} is not that of the certificate in {}", key.display(), certificate.display())]
     Mismatch {

@@ -133,10 +133,16 @@ fn look_at_master(folder: &DataFolder, findings: &mut Findings) {
 }
 
 fn look_at_certificate(folder: &DataFolder, findings: &mut Findings) {
-    match tls::inspect(&folder.tls_path()) {
+    let inspect = |keys| tls::inspect(&folder.tls_path(), &keys).map_err(|error| error.to_string());
+    match folder.tls_keys().map_err(|error| error.to_string()).and_then(inspect) {
         // A hub without one of its own needs no word.
         Ok(None) => {}
-        Ok(Some(Inspected { pin })) => findings.well("tls", format_args!("the hub's own certificate, {pin}")),
+        Ok(Some(Inspected::Opened(pin))) => {
+            findings.well("tls", format_args!("the hub's own certificate, {pin}"));
+        }
+        Ok(Some(Inspected::Sealed)) => {
+            findings.well("tls", "the hub's own certificate, its keys sealed with a passphrase");
+        }
         Err(error) => findings.trouble("tls", error),
     }
 }

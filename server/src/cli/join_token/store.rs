@@ -5,15 +5,16 @@ use crate::{
     audit::store::record,
     cli::CliError,
     deed::{Act, By, Deed},
+    joining::KeptSecret,
     storage::StorageError,
 };
-use pingup_protocol::{enrol::JoinToken, ids::AgentId, time::Timestamp};
+use pingup_protocol::{ids::AgentId, time::Timestamp};
 use rusqlite::{Connection, OptionalExtension, params};
 
-/// Writes the row of `token` for what was ordered, and who did it.
+/// Writes the row of the token of that id and secret for what was ordered, and who did it.
 pub(super) fn insert(
     connection: &Connection,
-    token: &JoinToken,
+    (id, secret): (&str, &KeptSecret),
     order: &Order,
     (by, now): (&By, Timestamp),
 ) -> Result<(), CliError> {
@@ -27,11 +28,12 @@ pub(super) fn insert(
     let expires = now.plus_seconds(i64::try_from(order.ttl.as_secs()).unwrap_or(i64::MAX));
     connection
         .execute(
-            "INSERT INTO join_tokens (id, secret, uses_left, agent_id, replaces, rekeys, created_at, expires_at) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO join_tokens (id, secret, master, uses_left, agent_id, replaces, rekeys, created_at, expires_at) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             params![
-                token.token_id,
-                token.secret.expose(),
+                id,
+                secret.bytes,
+                secret.master,
                 order.uses,
                 order.agent_id.as_ref().map(AgentId::as_str),
                 order.replace.as_ref().map(AgentId::as_str),
@@ -42,7 +44,7 @@ pub(super) fn insert(
         )
         .map_err(StorageError::from)?;
     let deed = Deed::new(Act::JoinTokenCreated, by, now)
-        .on(&token.token_id)
+        .on(id)
         .with("uses", order.uses)
         .with("expiresAt", expires.to_string())
         .with("agentId", order.agent_id.as_ref().map(AgentId::as_str))

@@ -30,15 +30,19 @@ fn the_row_is_written_beside_an_open_hub() {
     let token = create(arguments(&scratch, None), &clock).unwrap();
     let runtime = Builder::new_current_thread().enable_time().build().unwrap();
     let found = runtime.block_on(hub.read(|connection| {
-        let sql = "SELECT id, secret, uses_left, agent_id, replaces, expires_at FROM join_tokens";
+        let sql = "SELECT secret, master, id, uses_left, agent_id, replaces, expires_at FROM join_tokens";
         let row = connection.query_row(sql, [], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
+            let columns = (row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?);
+            Ok((KeptSecret::read(row, 0)?, columns))
         });
         row.map_err(StorageError::from)
     }));
-    let expected: (String, [u8; KEY_BYTES], i64, Option<String>, Option<String>, i64) =
-        (token.token_id.clone(), *token.secret.expose(), 1, Some("A-1".to_owned()), None, 65_000_000);
-    assert_eq!(found.unwrap(), expected);
+    let expected: (String, i64, Option<String>, Option<String>, i64) =
+        (token.token_id.clone(), 1, Some("A-1".to_owned()), None, 65_000_000);
+    let (kept, columns) = found.unwrap();
+    assert_eq!(columns, expected);
+    let master = scratch.folder.master().unwrap();
+    assert_eq!((kept.plain(), kept.open(&master, &token.token_id)), (None, Some(token.secret.clone())));
     assert_eq!(JoinToken::parse(&token.to_text()), Ok(token));
 }
 

@@ -1,14 +1,15 @@
 //! The file that an operator's private key lies in: JSON, its owner's alone, sealed with a passphrase unless that was not
 //! wanted.
 //!
-//! Sealed: the key to the seal is Argon2id of the passphrase, the seal AES-256-GCM over the private key, bound to the public one.
+//! How it is sealed is said in [`crate::storage::seal`]; the seal over the private key is bound to the public one.
 
-use crate::cli::CliError;
-use argon2::{Algorithm, Argon2, Params, Version};
-use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
+use crate::{
+    cli::CliError,
+    storage::seal::{Cost, NONCE_BYTES, SALT_BYTES, Seal, SealError, random},
+};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use pingup_protocol::{
-    keys::{KEY_BYTES, Secret},
+    keys::Secret,
     order::{OperatorKey, PrivateKey},
 };
 use serde::{Deserialize, Serialize};
@@ -27,8 +28,6 @@ const DOMAIN: &str = "pingup-operator-key/1\0";
 const COST: Cost = Cost { memory_kib: 64 * 1_024, passes: 3, lanes: 4 };
 /// And at most, whatever a file says.
 const COST_MAX: Cost = Cost { memory_kib: 1_024 * 1_024, passes: 16, lanes: 16 };
-const SALT_BYTES: usize = 16;
-const NONCE_BYTES: usize = 12;
 const FILE_MODE: u32 = 0o600;
 /// Bits of a mode by which others than the owner may do anything.
 const OTHERS: u32 = 0o077;
@@ -58,14 +57,6 @@ struct Sealed {
     salt: String,
     nonce: String,
     private_key: String,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Cost {
-    memory_kib: u32,
-    passes: u32,
-    lanes: u32,
 }
 
 /// A key's file, read or to be written: the public half is for everyone.
@@ -146,20 +137,17 @@ pub(super) fn create_new(path: &Path, kept: &Kept) -> Result<(), CliError> {
 }
 
 fn seal(key: &PrivateKey, public: &OperatorKey, passphrase: &str, cost: Cost) -> Result<Sealed, CliError> {
-    let mut salt = [0; SALT_BYTES];
-    getrandom::fill(&mut salt).map_err(|error| CliError::Failed(format!("no random bytes: {error}")))?;
-    let sealing = sealing_key(passphrase, &salt, cost)?;
-    // Room for the tag, so that it never moves while it is not sealed yet.
-    let mut bytes = Vec::with_capacity(2 * KEY_BYTES);
-    bytes.extend_from_slice(key.seed().expose());
-    let nonce = sealing
-        .seal_in_place_append_tag(Aad::from(bound_to(public)), &mut bytes)
-        .map_err(|_| CliError::Failed("the key could not be sealed".to_owned()))?;
+    let failed = |error: SealError| CliError::Failed(format!("the key cannot be sealed: {error}"));
+    let salt = random::<SALT_BYTES>().map_err(failed)?;
+    let nonce = random::<NONCE_BYTES>().map_err(failed)?;
+    let sealed = Seal::of(passphrase.as_bytes(), &salt, cost, COST_MAX)
+        .and_then(|seal| seal.close(nonce, bound_to(public).as_bytes(), key.seed().expose()))
+        .map_err(failed)?;
     Ok(Sealed {
         argon2id: cost,
         salt: STANDARD.encode(salt),
-        nonce: STANDARD.encode(nonce.as_ref()),
-        private_key: STANDARD.encode(bytes),
+        nonce: STANDARD.encode(nonce),
+        private_key: STANDARD.encode(sealed),
     })
 }
 
@@ -167,33 +155,16 @@ fn unseal(sealed: &Sealed, public: &OperatorKey, passphrase: &str) -> Result<Sec
     let damaged = || CliError::Failed("the key's file is damaged".to_owned());
     let bytes = |text: &str| STANDARD.decode(text).map_err(|_| damaged());
     let nonce: [u8; NONCE_BYTES] = bytes(&sealed.nonce)?.try_into().map_err(|_| damaged())?;
-    let opening = sealing_key(passphrase, &bytes(&sealed.salt)?, sealed.argon2id)?;
-    let mut seed = Zeroizing::new(bytes(&sealed.private_key)?);
-    let opened = opening
-        .open_in_place(Nonce::assume_unique_for_key(nonce), Aad::from(bound_to(public)), &mut seed)
-        .map_err(|_| {
-            CliError::Failed("this is not the passphrase, or the key's file is damaged".to_owned())
-        })?;
-    Secret::from_slice(opened).ok_or_else(damaged)
+    let (salt, private_key) = (bytes(&sealed.salt)?, bytes(&sealed.private_key)?);
+    let opened = Seal::of(passphrase.as_bytes(), &salt, sealed.argon2id, COST_MAX)
+        .and_then(|seal| seal.open(nonce, bound_to(public).as_bytes(), &private_key))
+        .map_err(|error| CliError::Failed(format!("the key cannot be opened: {error}")))?;
+    Secret::from_slice(&opened).ok_or_else(damaged)
 }
 
 /// The name is no part of it: people may change that.
 fn bound_to(public: &OperatorKey) -> String {
     format!("{DOMAIN}{}", public.id)
-}
-
-fn sealing_key(passphrase: &str, salt: &[u8], cost: Cost) -> Result<RandomizedNonceKey, CliError> {
-    let failed = |what: &dyn std::fmt::Display| CliError::Failed(format!("the key cannot be opened: {what}"));
-    let Cost { memory_kib, passes, lanes } = cost;
-    if memory_kib > COST_MAX.memory_kib || passes > COST_MAX.passes || lanes > COST_MAX.lanes {
-        return Err(failed(&"its file asks for more work than any seal of this program"));
-    }
-    let params = Params::new(memory_kib, passes, lanes, Some(KEY_BYTES)).map_err(|error| failed(&error))?;
-    let mut bytes = Zeroizing::new([0; KEY_BYTES]);
-    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-        .hash_password_into(passphrase.as_bytes(), salt, bytes.as_mut())
-        .map_err(|error| failed(&error))?;
-    RandomizedNonceKey::new(&AES_256_GCM, bytes.as_ref()).map_err(|error| failed(&error))
 }
 
 #[cfg(test)]

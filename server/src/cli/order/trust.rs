@@ -69,7 +69,7 @@ fn system_roots() -> Result<RootCertStore, String> {
     match roots.is_empty() {
         false => Ok(roots),
         true => {
-            Err("this system trusts nobody to vouch for it; name its certificate with --ca-file, or --pin"
+            Err("this system trusts nobody to vouch for it; name its certificate with --hub-ca, or its key with --hub-pin"
                 .to_owned())
         }
     }

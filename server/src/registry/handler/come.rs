@@ -10,6 +10,7 @@ use crate::{
     deed::{Act, By, Deed, Who},
     generations::{self, KeyRow},
     http::{Peer, problem::Refusal, respond},
+    joining::KeptSecret,
     registry::{
         AgentView, MADE_ID_CHARS, RegistryError, check_enrolment_time, made_id, metadata_text,
         store::{self, Enrolled, Enrolment, JoinTokenRow, NewAgent},
@@ -111,9 +112,11 @@ impl Registry {
         let wanted = token_id.clone();
         let token = self.sqlite.read(move |connection| store::join_token(connection, &wanted)).await?;
         // An unknown token is taken through the same work, and told the same.
-        let nobody = Secret::new([0; KEY_BYTES]);
-        let key = Key::new(&derive_enrolment(token.as_ref().map_or(&nobody, |token| &token.secret)));
-        let verified = scanned.verify(&key);
+        let nobody = KeptSecret::of_nobody(self.keyring.tokens().master());
+        let kept = token.as_ref().map_or(&nobody, |token| &token.secret);
+        let secret = self.keyring.join_secret(&token_id, kept);
+        let key = Key::new(&derive_enrolment(secret.as_ref().unwrap_or(&Secret::new([0; KEY_BYTES]))));
+        let verified = scanned.verify(&key) && secret.is_some();
         let token = token.filter(|_| verified).ok_or(RegistryError::JoinTokenInvalid)?;
         let rewritten = scanned.into_rewritten();
         let body: EnrolBody = schema::read(rewritten.as_deref().unwrap_or(body))?;

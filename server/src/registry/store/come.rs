@@ -3,10 +3,11 @@
 use super::{change::remove, standing};
 use crate::{
     generations::{self, KeyRow},
+    joining::KeptSecret,
     registry::RegistryError,
     standing::{CancelOpen, Standing, Untold},
 };
-use pingup_protocol::{ids::AgentId, keys::Secret, time::Timestamp};
+use pingup_protocol::{ids::AgentId, time::Timestamp};
 use rusqlite::{Connection, OptionalExtension};
 
 /// Which of an agent's keys it gets when it comes.
@@ -16,7 +17,7 @@ pub const FIRST_GENERATION: u32 = 1;
 #[derive(Clone, Debug)]
 pub struct JoinTokenRow {
     /// What proves possession of it.
-    pub secret: Secret,
+    pub secret: KeptSecret,
     /// The id that the agent gets.
     pub agent_id: Option<String>,
     /// The agent whose place the new one takes.
@@ -66,15 +67,13 @@ pub struct Enrolled {
 /// The join token of this id.
 pub fn join_token(connection: &Connection, token_id: &str) -> Result<Option<JoinTokenRow>, RegistryError> {
     let row = connection
-        .prepare_cached("SELECT secret, agent_id, replaces, rekeys FROM join_tokens WHERE id = ?1")?
-        .query_row([token_id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
+        .prepare_cached("SELECT secret, master, agent_id, replaces, rekeys FROM join_tokens WHERE id = ?1")?
+        .query_row([token_id], |row| {
+            let secret = KeptSecret::read(row, 0)?;
+            Ok(JoinTokenRow { secret, agent_id: row.get(2)?, replaces: row.get(3)?, rekeys: row.get(4)? })
+        })
         .optional()?;
-    Ok(row.map(|(secret, agent_id, replaces, rekeys)| JoinTokenRow {
-        secret: Secret::new(secret),
-        agent_id,
-        replaces,
-        rekeys,
-    }))
+    Ok(row)
 }
 
 /// Takes a use of the join token and makes the agent, or gives one keys anew; all or nothing.

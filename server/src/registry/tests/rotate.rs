@@ -1,15 +1,14 @@
 //! How an agent gets other keys: offered, handed over, used, ended; at once when they were called compromised.
 
+mod anew;
+mod masters;
+
 use super::*;
 use crate::{
-    auth::{
-        operators::Fresh,
-        rotation::{OFFERED_PER_SWEEP_MAX, Tended},
-    },
+    auth::rotation::{OFFERED_PER_SWEEP_MAX, Tended},
     generations::ENDING_SECONDS,
-    registry::AgentStatus,
-    storage::Masters,
 };
+use masters::{masters, restarted};
 use std::{
     sync::atomic::{AtomicI32, Ordering},
     time::Duration,
@@ -172,52 +171,6 @@ async fn a_third_generation_ends_the_first_at_once() {
 }
 
 #[tokio::test]
-async fn what_was_called_compromised_is_dead_and_the_agent_comes_back_as_who_it_was() {
-    let house = with_agent().await;
-    house.beat_as(1, HERE).await.unwrap();
-    house.rotate("a", json!({})).await.unwrap();
-    let before = house.get("a").await.unwrap();
-    house.told();
-    let view = house.rotate("a", json!({"compromised": true})).await.unwrap();
-    assert_eq!((&view["key"], &view["status"]), (&Value::Null, &json!("offline")));
-    assert_eq!(house.told(), [("a".to_owned(), AgentChange::Offline)]);
-    assert_eq!(house.living().await, [0_u32; 0], "the one that was offered too");
-    let nothing = house.rotate("a", json!({})).await.unwrap_err();
-    assert_eq!(nothing.kind(), ProblemType::Gone);
-    assert!(house.rotate("a", json!({"compromised": true})).await.is_ok(), "again is no error");
-    assert_eq!(house.register(json!({"id": "a"})).await.unwrap_err().kind(), ProblemType::AgentIdRetired);
-
-    let again = Token { rekeys: Some("a"), ..ONCE };
-    house.issue(again).await;
-    let answer = house.enrol(again, Some("m-1")).await.unwrap();
-    assert_eq!(answer["credentials"]["generation"], 3, "no number twice: tokens of before are of others");
-    let after = house.get("a").await.unwrap();
-    assert_eq!((&after["id"], &after["createdAt"]), (&before["id"], &before["createdAt"]));
-    assert_eq!((&after["key"]["generation"], house.living().await), (&json!(3), vec![3]));
-    assert_eq!(house.enrol(again, Some("m-1")).await.unwrap_err().kind(), ProblemType::JoinTokenExhausted);
-}
-
-#[tokio::test]
-async fn keys_anew_are_for_a_living_agent_on_a_machine_that_is_nobody_elses() {
-    let house = with_agent().await;
-    house.issue(OFTEN).await;
-    house.enrol(OFTEN, Some("m-2")).await.unwrap();
-    let rekey = Token { id: "rekeys", uses: 9, rekeys: Some("a"), ..ONCE };
-    house.issue(rekey).await;
-    let taken = house.enrol(rekey, Some("m-2")).await.unwrap_err();
-    assert_eq!(taken.kind(), ProblemType::MachineAlreadyEnrolled);
-    assert_eq!(house.uses_left(rekey).await, 9);
-    // Keys that live are dead from then on: the machine was lost, and is found again elsewhere.
-    for generation in 2..4 {
-        let answer = house.enrol(rekey, Some("m-1")).await.unwrap();
-        assert_eq!(answer["credentials"]["generation"], generation);
-    }
-    assert_eq!(house.living().await, [3]);
-    house.remove("a").await.unwrap();
-    assert_eq!(house.enrol(rekey, Some("m-1")).await.unwrap_err().kind(), ProblemType::Gone);
-}
-
-#[tokio::test]
 async fn those_that_are_not_there_cannot_be_rotated() {
     let house = with_agent().await;
     house.remove("a").await.unwrap();
@@ -248,123 +201,4 @@ async fn time_offers_new_keys_to_some_at_once_and_ends_old_ones() {
     house.clock.advance(ENDING_SECONDS);
     assert_eq!(tend(period).await, Tended { ended: 1, ..Tended::default() });
     assert_eq!(house.living().await, [2]);
-}
-
-fn masters(current: u8, former: Option<u8>) -> Masters {
-    let secret = |seed| Secret::new([seed; KEY_BYTES]);
-    Masters { current: secret(current), former: former.map(secret) }
-}
-
-/// The house with another hub over the same records: as after a restart with these master keys.
-fn restarted(house: House, masters: Masters) -> House {
-    let keyring =
-        Keyring::new(masters, house.sqlite.clone(), house.clock.clone(), crate::audit::store::record);
-    let neighbours = neighbours(&house.told);
-    let (records, keys, newest) = (house.sqlite.clone(), keyring.clone(), Arc::clone(&house.latest));
-    let clock = house.clock.clone();
-    let room = Registry::new(records, keys, clock, newest, ENROLMENTS_PER_MINUTE, neighbours);
-    House { keyring, room: Arc::new(room), ..house }
-}
-
-#[tokio::test]
-async fn agents_get_keys_of_a_new_master_key_as_they_beat_and_then_nothing_comes_from_the_old_one() {
-    let house = with_agent().await;
-    let bearer = |house: &House, answer: &Value| {
-        house.keyring.check(answer["credentials"]["token"].as_str().unwrap(), house.clock.now())
-    };
-    let house = restarted(house, masters(2, Some(1)));
-    house.keyring.check_masters().await.unwrap();
-    let former = Keyring::new(
-        masters(1, None),
-        house.sqlite.clone(),
-        house.clock.clone(),
-        crate::audit::store::record,
-    );
-    let credentials = |generation| {
-        let (former, sqlite) = (former.clone(), house.sqlite.clone());
-        async move {
-            let find = move |connection: &rusqlite::Connection| {
-                crate::generations::find(connection, "a", generation).map_err(StorageError::from)
-            };
-            let row = sqlite.read(find).await.unwrap().unwrap().unwrap();
-            former.credentials(&AgentId::parse("a").unwrap(), &row).unwrap()
-        }
-    };
-    let token = credentials(1).await.token;
-    let alive = async |house: &House, token: &str| match house.keyring.check(token, house.clock.now()) {
-        Ok(pass) => match house.keyring.standing(&pass).await.unwrap() {
-            KeyStanding::Alive(keys) => Some(keys),
-            _ => None,
-        },
-        Err(_) => None,
-    };
-    let keys = alive(&house, &token).await.expect("what the former master key made is still good");
-    let beat = |at: Timestamp| json!({"agentId": "a", "timestamp": at, "status": "online"});
-    let told = house.beat_under(Arc::clone(&keys), ELSEWHERE, beat(NOW)).await.unwrap();
-    assert!(told.get("credentials").is_none(), "not where somebody reads along");
-    assert_eq!(house.keyring.tend(NOW, None).await.unwrap(), Tended::default());
-    let told = house.beat_under(Arc::clone(&keys), HERE, beat(NOW.plus_seconds(1))).await.unwrap();
-    assert_eq!(told["credentials"]["generation"], 2, "made by the beat itself");
-    let again = house.beat_under(keys, HERE, beat(NOW.plus_seconds(2))).await.unwrap();
-    assert_eq!(again["credentials"], told["credentials"]);
-    assert!(bearer(&house, &told).is_ok());
-
-    let next = alive(&house, told["credentials"]["token"].as_str().unwrap()).await.unwrap();
-    house.keyring.note_use(&next, None).await.unwrap();
-    let told = house.beat_under(next, HERE, beat(NOW.plus_seconds(3))).await.unwrap();
-    assert!(told.get("credentials").is_none(), "it has keys of the new one");
-    house.clock.advance(ENDING_SECONDS);
-    assert!(alive(&house, &token).await.is_none());
-    let ended = house.keyring.tend(house.clock.now(), None).await.unwrap();
-    assert_eq!(ended, Tended { ended: 1, ..Tended::default() });
-    assert!(house.keyring.tend(house.clock.now(), None).await.unwrap().is_former_idle);
-    house.keyring.forget_former();
-    assert!(alive(&house, &token).await.is_none(), "its tokens open nothing");
-    assert!(!house.keyring.tend(house.clock.now(), None).await.unwrap().is_former_idle, "said once");
-}
-
-/// Whoever has the former master key can sign tokens with it: for no generation of the new one.
-#[tokio::test]
-async fn a_token_of_the_former_master_key_is_good_for_no_keys_of_the_new_one() {
-    let house = restarted(with_agent().await, masters(2, Some(1)));
-    house.rotate("a", json!({})).await.unwrap();
-    let stolen = crate::auth::token::Tokens::new(&Secret::new([1; KEY_BYTES]));
-    for (generation, is_good) in [(1, true), (2, false)] {
-        let forged = stolen.issue_agent(&AgentId::parse("a").unwrap(), generation, NOW).unwrap();
-        let pass = house.keyring.check(&forged, house.clock.now()).unwrap();
-        let alive = matches!(house.keyring.standing(&pass).await.unwrap(), KeyStanding::Alive(_));
-        assert_eq!(alive, is_good, "generation {generation}");
-    }
-    let eve = Operator { name: "eve".to_owned(), role: Role::Admin };
-    let operator = Fresh::write(&stolen, eve, 60, NOW).unwrap();
-    assert!(house.keyring.operators().introduce(&operator.text, HERE.address.ip()).await.is_err());
-}
-
-/// As the records were before they said which master key: the first start says it.
-#[tokio::test]
-async fn keys_of_before_are_the_only_master_keys_from_the_first_start_on() {
-    let house = with_agent().await;
-    let forget = |connection: &rusqlite::Connection| {
-        Ok::<_, StorageError>(connection.execute("UPDATE agent_keys SET master = NULL", ())?)
-    };
-    assert_eq!(house.sqlite.write(forget).await.unwrap(), 1);
-    let house = restarted(house, masters(1, None));
-    house.keyring.check_masters().await.unwrap();
-    assert!(house.beat_as(1, HERE).await.is_ok());
-    let house = restarted(house, masters(3, None));
-    let refused = house.keyring.check_masters().await.unwrap_err().to_string();
-    assert!(refused.contains("another master key"), "{refused}");
-}
-
-#[tokio::test]
-async fn a_hub_with_another_master_key_does_not_start() {
-    let house = restarted(with_agent().await, masters(3, None));
-    let refused = house.keyring.check_masters().await.unwrap_err().to_string();
-    assert!(refused.contains("another master key"), "{refused}");
-    let house = restarted(house, masters(3, Some(1)));
-    house.keyring.check_masters().await.unwrap();
-    assert_eq!(
-        AgentStatus::from_word(house.get("a").await.unwrap()["status"].as_str().unwrap()),
-        Some(AgentStatus::Pending)
-    );
 }

@@ -72,16 +72,22 @@ impl DataFolder {
         self.master_file()?.rotate()
     }
 
-    /// Seals the master key with the passphrase that was named.
+    /// Seals the master key with the passphrase that was named, and then the keys of the hub's own certificate: a start
+    /// with the passphrase does the rest, if this is cut short.
     pub fn seal_master(&self, _alone: &FolderLock) -> Result<(), StorageError> {
         master::tidy(&self.master_path())?;
-        self.master_file()?.seal()
+        self.master_file()?.seal()?;
+        self.seal_tls_keys()
     }
 
-    /// Takes the seal away again.
+    /// Takes the seals away again, the master key's last: while it has one, so do the others after a start.
     pub fn unseal_master(&self, _alone: &FolderLock) -> Result<(), StorageError> {
         master::tidy(&self.master_path())?;
-        self.master_file()?.unseal()
+        let file = self.master_file()?;
+        // With a passphrase that is wrong, nothing is changed.
+        file.read_any_form()?;
+        self.unseal_tls_keys()?;
+        file.unseal()
     }
 
     /// Overwrites the former master key's file, and takes it away. For whoever has the folder alone, once nothing comes

@@ -11,11 +11,12 @@
 //! new                     –                     old                  after `take_next`
 //! ```
 
-use super::{KEY_BYTES, StorageError, read_content, sync_parent, with_suffix, write_synced};
+use super::{
+    KEY_BYTES, StorageError, read_content,
+    secret::{destroy, inode, sync_parent, with_suffix, write_synced},
+};
 use std::{
-    fs::{self, File},
-    io::{self, Seek, Write},
-    os::unix::fs::MetadataExt,
+    fs,
     path::{Path, PathBuf},
 };
 
@@ -55,7 +56,6 @@ fn take_next(key: &Path) -> Result<(), StorageError> {
 /// Takes away what a rotation left that was cut short. For whoever has the folder alone.
 pub(super) fn tidy(key: &Path) -> Result<(), StorageError> {
     let former = former_path(key);
-    let inode = |path: &Path| path.metadata().ok().map(|found| (found.dev(), found.ino()));
     if inode(key).is_some() && inode(key) == inode(&former) {
         // A second name of the key in force: its bytes must stay.
         fs::remove_file(&former).map_err(StorageError::file("remove", &former))?;
@@ -70,26 +70,6 @@ pub(super) fn tidy(key: &Path) -> Result<(), StorageError> {
 /// Whether this was a key's file, and is none any more: whoever destroyed it died before its name was gone.
 fn is_wiped(content: &[u8]) -> bool {
     content.len() < KEY_BYTES || content.iter().all(|byte| *byte == 0)
-}
-
-/// Overwrites a file and takes its name away, if it is there.
-pub(super) fn destroy(path: &Path) -> Result<(), StorageError> {
-    let mut file = match File::options().write(true).open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(StorageError::file("open", path)(error)),
-    };
-    wipe(&mut file).map_err(StorageError::file("overwrite", path))?;
-    fs::remove_file(path).map_err(StorageError::file("remove", path))?;
-    sync_parent(path)
-}
-
-/// Overwrites all of a file.
-pub(super) fn wipe(file: &mut File) -> io::Result<()> {
-    let bytes = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
-    file.rewind()?;
-    file.write_all(&vec![0; bytes])?;
-    file.sync_all()
 }
 
 #[cfg(test)]
@@ -147,16 +127,5 @@ mod tests {
         write_synced(&former_path(&key), &NEW).unwrap();
         tidy(&key).unwrap();
         assert_eq!(fs::read(former_path(&key)).unwrap(), NEW, "one that is a key stays");
-    }
-
-    #[test]
-    fn what_is_destroyed_is_overwritten_first() {
-        let (folder, key) = with_key();
-        let beside = folder.path().join("beside");
-        fs::hard_link(&key, &beside).unwrap();
-        destroy(&key).unwrap();
-        assert!(!key.exists());
-        assert_eq!(fs::read(beside).unwrap(), [0; 32]);
-        destroy(&key).unwrap();
     }
 }

@@ -1,7 +1,14 @@
 //! The master key's file: made once, read by its owner, sealed and opened.
 
-use super::*;
-use std::{fs::Permissions, thread};
+use super::{
+    secret::{MODE, place, write_synced},
+    *,
+};
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt,
+    thread,
+};
 
 fn file(path: &Path) -> MasterFile {
     MasterFile::new(path.to_owned(), None).unwrap()
@@ -23,7 +30,7 @@ fn made_once_and_the_same_for_everyone() {
     let first = file(&path).read().unwrap();
     file(&path).create_if_missing().unwrap();
     assert_eq!(file(&path).read().unwrap(), first);
-    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, KEY_MODE);
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, MODE);
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no draft stays behind");
 }
 
@@ -50,8 +57,8 @@ fn a_key_that_others_can_read_or_of_another_length_is_refused() {
     file(&path).create_if_missing().unwrap();
     fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
     assert!(file(&path).read().unwrap_err().to_string().contains("mode 0640"));
-    fs::set_permissions(&path, Permissions::from_mode(KEY_MODE)).unwrap();
-    for length in [0, 31, 33, seal::FILE_BYTES, seal::FILE_BYTES + 9] {
+    fs::set_permissions(&path, Permissions::from_mode(MODE)).unwrap();
+    for length in [0, 31, 33, SEALED_BYTES, SEALED_BYTES + 9] {
         fs::write(&path, vec![7; length]).unwrap();
         assert!(file(&path).read().unwrap_err().to_string().contains("is not 32 bytes"), "{length}");
     }
@@ -116,28 +123,6 @@ fn a_sealed_key_is_rotated_into_a_sealed_one_and_the_former_one_destroyed() {
     assert_eq!(sealed.read_all().unwrap(), masters, "nothing of a whole rotation is tidied away");
     destroy_former(&key).unwrap();
     assert_eq!((former(&key), sealed.read_all().unwrap().former), (None, None));
-}
-
-#[test]
-fn a_passphrase_has_a_length_and_is_its_owners_alone() {
-    let (_folder, key, passphrase) = places();
-    for (content, is_good) in [
-        (vec![], false),
-        (b"\r\n".to_vec(), false),
-        (vec![b'x'; PASSPHRASE_BYTES_MAX], true),
-        (vec![b'x'; PASSPHRASE_BYTES_MAX + 1], false),
-        (vec![b'x'; PASSPHRASE_BYTES_MAX + 9], false),
-    ] {
-        fs::write(&passphrase, &content).unwrap();
-        assert_eq!(
-            MasterFile::new(key.clone(), Some(&passphrase)).is_ok(),
-            is_good,
-            "{} bytes",
-            content.len()
-        );
-    }
-    fs::set_permissions(&passphrase, Permissions::from_mode(0o644)).unwrap();
-    assert!(read_passphrase(&passphrase).unwrap_err().to_string().contains("mode 0644"));
 }
 
 #[test]

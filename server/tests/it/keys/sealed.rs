@@ -1,7 +1,11 @@
 //! How the master key lies on the disk: sealed with a passphrase, outside the data folder, in a backup.
 
 use super::push;
-use crate::harness::{Hub, agent::Agent};
+use crate::harness::{
+    Hub,
+    agent::{Agent, enrolment},
+};
+use pingup_protocol::enrol::JoinToken;
 use std::{
     fs::{self, Permissions},
     os::unix::fs::PermissionsExt,
@@ -26,6 +30,12 @@ fn start(hub: &mut Hub, passphrase: Option<&str>) -> Result<(), String> {
     hub.try_start(command)
 }
 
+/// What a command says that is told the passphrase in `file`.
+fn with(hub: &Hub, command: &[&str], file: &str) -> Output {
+    let arguments: Vec<&str> = command.iter().copied().chain(["--master-passphrase-file", file]).collect();
+    hub.run(&arguments)
+}
+
 #[test]
 fn a_sealed_hub_needs_its_passphrase_and_is_the_same_hub() {
     let mut hub = Hub::start();
@@ -38,11 +48,6 @@ fn a_sealed_hub_needs_its_passphrase_and_is_the_same_hub() {
     let running = hub.run(&["master-key", "seal", "--master-passphrase-file", &passphrase]);
     assert!(!running.status.success() && said(&running).contains("another hub"), "{}", said(&running));
     hub.kill();
-    let with = |hub: &Hub, command: &[&str], file: &str| {
-        let arguments: Vec<&str> =
-            command.iter().copied().chain(["--master-passphrase-file", file]).collect();
-        hub.run(&arguments)
-    };
     assert!(start(&mut hub, Some(&passphrase)).unwrap_err().contains("is not sealed"));
     assert!(with(&hub, &["master-key", "seal"], &passphrase).status.success());
     assert!(!fs::read(&key).unwrap().windows(32).any(|bytes| bytes == plain), "nothing of it lies open");
@@ -75,6 +80,87 @@ fn a_sealed_hub_needs_its_passphrase_and_is_the_same_hub() {
     assert_eq!(fs::read(&key).unwrap(), plain);
     start(&mut hub, None).unwrap();
     push(&agent.at(&hub.wire), 1, 4);
+}
+
+/// Whether any file below `folder` holds these bytes.
+fn holds(folder: &Path, wanted: &[u8]) -> bool {
+    fs::read_dir(folder).unwrap().any(|entry| {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => holds(&path, wanted),
+            false => fs::read(&path).unwrap().windows(wanted.len()).any(|bytes| bytes == wanted),
+        }
+    })
+}
+
+#[test]
+fn the_keys_of_the_hubs_own_certificate_are_sealed_with_the_master_key_in_backups_too() {
+    const CLEAR: &[u8] = b"PRIVATE KEY";
+    let mut hub = Hub::start_with(&[("PINGUP_TLS_SELF_SIGNED", "true")]);
+    let shown = |hub: &Hub| hub.wire.sealed.as_ref().unwrap().shown();
+    let pin = shown(&hub);
+    hub.stop();
+    let tls = hub.folder().join("tls");
+    let keys = ["hub.key", "ca.key"].map(|name| tls.join(name));
+    let plain = keys.each_ref().map(|path| fs::read(path).unwrap());
+    assert!(holds(&hub.folder(), CLEAR));
+    let passphrase = secret_file(&hub.beside().join("passphrase"), "correct horse\n");
+    let wrong = secret_file(&hub.beside().join("wrong"), "battery staple\n");
+    assert!(with(&hub, &["master-key", "seal"], &passphrase).status.success());
+    assert!(!holds(&hub.folder(), CLEAR));
+    assert!(start(&mut hub, None).is_err() && start(&mut hub, Some(&wrong)).is_err());
+    start(&mut hub, Some(&passphrase)).unwrap();
+    assert_eq!(shown(&hub), pin);
+    assert!(said(&hub.run(&["check"])).contains("its keys sealed with a passphrase"));
+    assert!(said(&with(&hub, &["check"], &passphrase)).contains(&pin.to_string()));
+    hub.kill();
+
+    // As a version left them that sealed the master key alone, or whoever was killed on the way.
+    for (path, key) in keys.iter().zip(&plain) {
+        fs::write(path, key).unwrap();
+        start(&mut hub, Some(&passphrase)).unwrap();
+        assert!(shown(&hub) == pin && !holds(&hub.folder(), CLEAR), "{}", path.display());
+        hub.kill();
+    }
+    let backup = hub.beside().join("backup");
+    assert!(with(&hub, &["backup", backup.to_str().unwrap()], &passphrase).status.success());
+    assert!(!holds(&backup, CLEAR));
+    assert!(with(&hub, &["master-key", "rotate"], &passphrase).status.success());
+    assert!(with(&hub, &["master-key", "retire", "--yes"], &passphrase).status.success());
+    start(&mut hub, Some(&passphrase)).unwrap();
+    assert_eq!(shown(&hub), pin, "another master key is no other certificate");
+    hub.stop();
+    fs::rename(hub.folder(), hub.beside().join("lost")).unwrap();
+    assert!(hub.run(&["restore", backup.to_str().unwrap()]).status.success());
+    start(&mut hub, Some(&passphrase)).unwrap();
+    assert_eq!(shown(&hub), pin);
+    hub.stop();
+    assert!(with(&hub, &["master-key", "unseal"], &passphrase).status.success());
+    assert_eq!(keys.each_ref().map(|path| fs::read(path).unwrap()), plain);
+    start(&mut hub, None).unwrap();
+    assert_eq!(shown(&hub), pin);
+}
+
+#[test]
+fn a_first_start_with_a_passphrase_never_writes_a_key_in_the_clear() {
+    let mut hub = Hub::prepare(&[("PINGUP_TLS_SELF_SIGNED", "true")]);
+    let passphrase = secret_file(&hub.beside().join("passphrase"), "correct horse\n");
+    start(&mut hub, Some(&passphrase)).unwrap();
+    hub.wire.get("/health").expect(200);
+    assert!(!holds(&hub.folder(), b"PRIVATE KEY"));
+    hub.stop();
+    assert!(start(&mut hub, None).is_err());
+}
+
+#[test]
+fn a_stolen_database_enrols_nobody() {
+    let mut hub = Hub::start();
+    let text = hub.join_token();
+    let token = JoinToken::parse(&text).unwrap();
+    hub.stop();
+    assert!(holds(&hub.folder(), token.token_id.as_bytes()) && !holds(&hub.folder(), token.secret.expose()));
+    hub.restart();
+    hub.wire.post_bytes("/api/v1/agents", &enrolment(&text, |_| ()).0).expect(201);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Keys that are put away and taken out again, and files that are not as they were.
 
 use super::*;
+use pingup_protocol::keys::KEY_BYTES;
 use serde_json::{Value, json};
 use std::os::unix::fs::PermissionsExt;
 
@@ -47,7 +48,7 @@ fn a_sealed_key_opens_with_its_passphrase_alone() {
     let (key, _) = key();
     assert!(!text.contains(&key.seed().to_base64()), "{text}");
     assert_eq!(opened_with(&kept, "open").unwrap().id(), key.id());
-    assert!(opened_with(&kept, "opem").unwrap_err().to_string().contains("not the passphrase"));
+    assert!(opened_with(&kept, "opem").unwrap_err().to_string().contains("the passphrase is wrong"));
 }
 
 #[test]
