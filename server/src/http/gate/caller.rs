@@ -10,8 +10,8 @@ use crate::{
         keyring::revoked,
         token::{TokenError, says_agent},
     },
+    deed::Who,
     http::{
-        moderate::too_often,
         places::{Proof, Seat},
         problem::Refusal,
         rules::Auth,
@@ -103,8 +103,9 @@ impl Gate {
     }
 
     async fn agent(&self, pass: Arc<Pass>, now: Timestamp, seat: &Seat) -> Result<Known, Refusal> {
-        pass.take(self.porch.moderator.agents(), now)
-            .map_err(|seconds| too_often("requests of this agent", seconds))?;
+        pass.take(self.porch.moderator.agents(), now).map_err(|(what, seconds)| {
+            Refusal::too_often(what, seconds).to(Who::Agent(pass.token().agent_id.clone()))
+        })?;
         let keys = match self.keyring.standing(&pass).await? {
             Standing::Alive(keys) => Some(keys),
             Standing::Revoked => return Err(revoked(&pass.token().agent_id)),

@@ -8,8 +8,10 @@ use crate::{
     auth::{
         AgentMessage, OperatorBody, Pass, PlainBody, RawBody, Standing, keyring::revoked, token::TokenError,
     },
+    deed::Who,
     http::{
         body::{self, Kind, Share},
+        moderate::cost,
         problem::Refusal,
         rules::Dialect,
     },
@@ -38,10 +40,13 @@ impl Gate {
             // In a box: few requests come this way.
             Box::pin(body::drop_rest(body)).await;
         }
-        if let (Err(refusal), Known::Agent(pass, _)) = (&read, caller) {
-            self.note_refusal(pass, refusal);
-        }
-        read
+        read.map_err(|refusal| match caller {
+            Known::Agent(pass, _) => {
+                self.note_refusal(pass, &refusal);
+                refusal.to(Who::Agent(pass.token().agent_id.clone()))
+            }
+            Known::Nobody | Known::Operator(..) => refusal,
+        })
     }
 
     /// Leaves what was checked of a body for the handler.
@@ -78,7 +83,7 @@ impl Gate {
                 let verified = verify(bytes, key).await;
                 let bytes = match (keys, verified) {
                     (Some(_), Ok(Some(bytes))) => bytes,
-                    (_, verified) => return Err(self.not_verified(&pass, verified.err())),
+                    (_, verified) => return Err(self.not_verified(&pass, verified.err(), received)),
                 };
                 // Its key may have died while the body was on its way.
                 let Standing::Alive(keys) = self.keyring.standing(&pass).await? else {
@@ -95,19 +100,20 @@ impl Gate {
     }
 
     /// The refusal of a message that could not be read, or did not verify.
-    fn not_verified(&self, pass: &Pass, unreadable: Option<Refusal>) -> Refusal {
+    fn not_verified(&self, pass: &Pass, unreadable: Option<Refusal>, received: usize) -> Refusal {
         let refusal = unreadable.unwrap_or_else(|| {
             let detail = "the signature does not verify with this agent's key over the canonical body";
             Refusal::new(ProblemType::SignatureInvalid, detail)
         });
+        let refusal = refusal.after(received);
         self.note_refusal(pass, &refusal);
         refusal
     }
 
-    /// Counts a refusal, unless the hub is at fault, or the line.
+    /// Counts a refusal by what was read for it, unless the hub is at fault, or the line.
     fn note_refusal(&self, pass: &Pass, refusal: &Refusal) {
         if !refusal.kind().retryable() {
-            pass.note_refusal(self.porch.moderator.agents(), self.porch.clock.now());
+            pass.note_refusal(self.porch.moderator.agents(), cost(refusal), self.porch.clock.now());
         }
     }
 }

@@ -44,6 +44,13 @@ impl Gate {
             let who = Who::operator(operator, stay.token_id());
             return Err(Refusal::new(ProblemType::ScopeDenied, detail).to(who));
         }
+        if self.rules.dialect.is_senders() {
+            let token = stay.token_id().unwrap_or(&operator.name);
+            self.porch.moderator.take_sender(token, now).map_err(|seconds| {
+                let who = Who::operator(operator.clone(), stay.token_id());
+                Refusal::too_often("requests of this token", seconds).to(who)
+            })?;
+        }
         stay.note_use(now, address);
         Ok(Known::Operator(operator, stay))
     }
@@ -104,14 +111,14 @@ impl Gate {
     fn listen_to(&self, address: IpAddr, now: Timestamp) -> Result<(), Refusal> {
         self.porch.lockout.check(address, now).map_err(|seconds| {
             self.porch.figures.login_refused(LoginRefusal::Locked);
-            let detail =
-                format!("too many bad tokens from this address; the next is looked at in {seconds} s");
-            Refusal::new(ProblemType::RateLimited, detail).retry_after(seconds)
+            Refusal::too_often("bad tokens from this address", seconds)
         })
     }
 
     fn count(&self, address: IpAddr, now: Timestamp) {
-        if let Some(seconds) = self.porch.lockout.count(address, now) {
+        if let Some(seconds) = self.porch.lockout.count(address, now)
+            && self.porch.moderator.may_tell(now)
+        {
             tracing::warn!(%address, seconds, "too many bad tokens: none of this address is looked at for a while");
         }
     }

@@ -7,7 +7,8 @@
 //! message of a generation of keys puts it in use. What was checked is left in the request's extensions for the
 //! handler's extractors (`auth::extract`). Remote write hears of a body that is too long when it has come, and as 400.
 //!
-//! Where the token says who comes, what that one asks is counted (429), and its connection is proven (`places`).
+//! Where the token says who comes, what that one asks is counted (429; of operators, what they send of series), and its connection is proven
+//! (`places`). What is refused is counted by what was read of it.
 //!
 //! A file is a step: `head` (what it says before anyone asks who comes), `caller` (who does; operators in `login`), `content` (the body; strict
 //! JSON and signatures in `verify`), `lasting` (how long the handler may take), `watched` (what the audit hears).
@@ -106,20 +107,23 @@ impl Gate {
     {
         let trying = self.rules.is_watched().then(|| Trying::of(seat, &request));
         // The share is held until the answer is there: so long may the body be in memory.
-        let Admitted { request, share: _share, stay } = match self.admit(path, request, seat).await {
+        let Admitted { request, share, stay } = match self.admit(path, request, seat).await {
             Ok(admitted) => admitted,
             Err(refusal) => {
                 self.tell(trying, Some(&refusal));
                 return Err(refusal);
             }
         };
-        let response = match (self.rules.to_the_end, stay) {
+        let mut response = match (self.rules.to_the_end, stay) {
             (true, _) => to_the_end(handler(request)).await,
             (false, None) => handler(request).await,
             // In a box: the main road need not hold the room for it.
             (false, Some(stay)) => Box::pin(while_it_lasts(stay, handler(request))).await?,
         };
-        self.tell(trying, response.extensions().get());
+        if let Some(refusal) = response.extensions_mut().get_mut::<Refusal>() {
+            refusal.note_bytes(share.as_ref().map_or(0, Share::bytes));
+            self.tell(trying, Some(refusal));
+        }
         Ok(response)
     }
 
@@ -150,7 +154,9 @@ impl Gate {
             return Ok(Admitted { request, share: None, stay });
         };
         let (bytes, share) = self.read_body(&caller, &mut body, bytes_max).await?;
-        self.admit_body(caller, bytes, seat.peer.address.ip(), &mut request).await?;
+        let (length, from) = (bytes.len(), seat.peer.address.ip());
+        let admitted = self.admit_body(caller, bytes, from, &mut request).await;
+        admitted.map_err(|refusal| refusal.after(length))?;
         Ok(Admitted { request, share: Some(share), stay })
     }
 }

@@ -1,23 +1,33 @@
 //! Moderation: what becomes of those who ask too often.
 //!
-//! Two kinds of bucket are asked. An agent's own are in its pass, and are asked by the gate before anything else is done for it: one of all its
-//! requests, one of those whose body cannot be read or does not verify. The one of an
+//! Three kinds of bucket are asked. An agent's own are in its pass, and are asked by the gate before anything else is done for it: one of all its
+//! requests, one of those whose body cannot be read or does not verify. A token by which series are sent has one of its requests. The one of an
 //! address counts what comes from there without a good token: every answer on a connection that is not proven, and every
-//! refusal for want of a token on one that is. A good token is never held up by what others of its address send.
+//! refusal for want of a token on one that is. A good token is never held up by what others of its address send. What an agent asks without
+//! its token over a connection that it has proven is counted as its own.
+//!
+//! A refusal counts by what was read for it ([`cost`]): who sends what is dear to refuse is heard less often.
 //!
 //! What is too much is refused, and **slowly**: the answer waits two seconds, and its connection with it, for one that is answered at once
 //! would be back at once. So many answers wait at a time; beyond them the refusal ends its connection. What is no refusal (`/health`, which
 //! anyone may ask) only waits, for half a second: whoever looks whether the hub lives must not be told that it does not.
+//! All of it is told in the log, in few lines ([`flood`]).
 //!
 //! Whom an address belongs to is not asked of headers: `X-Forwarded-For` is whatever its sender likes.
 
+mod flood;
+#[cfg(test)]
+mod tests;
+
+use self::flood::{Doer, Floods};
 use super::{places::Seat, problem::Refusal};
 use crate::{
     auth::Allowances,
-    bucket::{Allowance, Buckets},
+    bucket::{Allowance, Bucket, Buckets},
     figures::Figures,
     settings::Limits,
 };
+use axum::response::{IntoResponse, Response};
 use pingup_protocol::{problem::ProblemType, time::Timestamp};
 use std::{
     fmt,
@@ -30,18 +40,34 @@ use tokio::{
     time::sleep,
 };
 
-/// How long an agent may ask more often than it may.
+/// How long an agent, or a token by which series are sent, may ask more often than it may.
 const AGENT_BURST_SECONDS: u32 = 10;
 /// The same for those who bring no good token.
 const STRANGERS_BURST_SECONDS: u32 = 10;
 /// Addresses of strangers that are kept in the book; some 40 bytes each.
 const HOSTS_MAX: usize = 65_536;
+/// Tokens by which series are sent that are kept in another; some 60 bytes each.
+const SENDERS_MAX: usize = 4_096;
 /// How long a refusal waits.
 const WAIT: Duration = Duration::from_secs(2);
 /// How long an answer does that is none: less than any prober's patience.
 const WAIT_OF_GOOD: Duration = Duration::from_millis(500);
 /// Answers that wait at a time. One to a request with a body keeps all that reads it, 17 KB.
 const WAITING_MAX: usize = 2_048;
+/// Of a body that is refused, so much costs as another refusal: reading it takes the hub about as long as refusing a small one.
+const REFUSED_BYTES_OF_ONE: usize = 16 * 1024;
+/// Lines of the log about single addresses, a second, and those of how many seconds at once.
+const LINES_PER_SECOND: u32 = 1;
+const LINES_BURST_SECONDS: u32 = 20;
+
+/// What a refusal costs whoever is refused: one, and another for each 16 KiB of its body that were read.
+pub(super) fn cost(refusal: &Refusal) -> u32 {
+    u32::try_from(refusal.bytes_read() / REFUSED_BYTES_OF_ONE).unwrap_or(u32::MAX).saturating_add(1)
+}
+
+/// Put into an answer that anyone may have, whoever asks.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ForAnyone;
 
 /// Who asks too often.
 #[derive(Clone)]
@@ -49,7 +75,11 @@ pub struct Moderator(Arc<Inner>);
 
 struct Inner {
     agents: Allowances,
-    strangers: Mutex<Buckets>,
+    strangers: Mutex<Buckets<IpAddr>>,
+    /// By the id of the token, or by whom a provider vouches for.
+    senders: Mutex<Buckets<String>>,
+    floods: Floods,
+    lines: Bucket,
     waiting: Arc<Semaphore>,
     figures: Arc<Figures>,
 }
@@ -87,12 +117,16 @@ impl Moderator {
     /// Moderates by these limits.
     pub fn new(limits: &Limits, figures: Arc<Figures>) -> Self {
         let strangers = Allowance::per_second(limits.stranger_requests_per_second, STRANGERS_BURST_SECONDS);
+        let requests = Allowance::per_second(limits.agent_requests_per_second, AGENT_BURST_SECONDS);
         Self(Arc::new(Inner {
             agents: Allowances {
-                requests: Allowance::per_second(limits.agent_requests_per_second, AGENT_BURST_SECONDS),
+                requests,
                 refusals: Allowance::per_second(limits.agent_refusals_per_second, AGENT_BURST_SECONDS),
             },
             strangers: Mutex::new(Buckets::new(strangers, HOSTS_MAX)),
+            senders: Mutex::new(Buckets::new(requests, SENDERS_MAX)),
+            floods: Floods::default(),
+            lines: Bucket::default(),
             waiting: Arc::new(Semaphore::new(WAITING_MAX)),
             figures,
         }))
@@ -103,33 +137,67 @@ impl Moderator {
         &self.0.agents
     }
 
-    /// What becomes of an answer that is a refusal of this kind, or none. `refuse` makes it another refusal.
+    /// Counts a request by which series are sent, or says in how many seconds the next of this token is taken.
+    pub(super) fn take_sender(&self, token: &str, now: Timestamp) -> Result<(), u64> {
+        self.0.senders.lock().unwrap_or_else(PoisonError::into_inner).take(token, 1, now)
+    }
+
+    /// What becomes of an answer; one that comes too often may become another refusal.
     pub(super) fn judge(
         &self,
         seat: &Seat,
-        refused: Option<ProblemType>,
+        response: &mut Response,
         now: impl FnOnce() -> Timestamp,
-        refuse: impl FnOnce(Refusal),
     ) -> Verdict {
-        match refused {
-            // By the agent's own bucket, or by a room's rule.
-            Some(ProblemType::RateLimited) => self.slow(true),
-            None if seat.is_proven() => Verdict::Leaves,
-            Some(kind) if seat.is_proven() && !is_for_want_of_a_token(kind) => Verdict::Leaves,
-            _ => match self.take(seat.host(), now()) {
-                Ok(()) => Verdict::Leaves,
-                Err(seconds) => {
-                    if refused.is_some() {
-                        refuse(too_often("requests without a good token from this address", seconds));
-                    }
-                    self.slow(refused.is_some())
-                }
-            },
+        let refused = response.extensions().get::<Refusal>();
+        let (kind, cost) = (refused.map(Refusal::kind), refused.map_or(1, cost));
+        if kind.is_none() && seat.is_proven() && response.extensions().get::<ForAnyone>().is_none() {
+            return Verdict::Leaves;
         }
+        let now = now();
+        if let Some(refusal) = refused.filter(|refusal| refusal.kind() == ProblemType::RateLimited) {
+            // By the bucket of an agent or a sender, or by a room's rule.
+            let doer = Doer::of(refusal.who(), seat.host());
+            self.0.floods.note(doer, refusal.of_what().unwrap_or("requests"));
+            return self.slow(true);
+        }
+        if seat.is_proven() && !kind.is_some_and(is_for_want_of_a_token) {
+            // An operator asks as often as he likes.
+            let Some(pass) = seat.agent() else { return Verdict::Leaves };
+            if pass.take_request(&self.0.agents, cost, now).is_ok() {
+                return Verdict::Leaves;
+            }
+            // What was wrong is still told: it may be the answer to a good token.
+            self.0.floods.note(Doer::Agent(pass.token().agent_id.clone()), "requests of this agent");
+            return self.slow(kind.is_some());
+        }
+        let what = "requests without a good token from this address";
+        let Err(seconds) = self.take(seat.host(), cost, now) else { return Verdict::Leaves };
+        self.0.floods.note(Doer::Address(seat.host()), what);
+        if kind.is_some() {
+            *response = Refusal::too_often(what, seconds).into_response();
+        }
+        self.slow(kind.is_some())
     }
 
-    fn take(&self, host: IpAddr, now: Timestamp) -> Result<(), u64> {
-        self.0.strangers.lock().unwrap_or_else(PoisonError::into_inner).take(host, now)
+    fn take(&self, host: IpAddr, cost: u32, now: Timestamp) -> Result<(), u64> {
+        self.0.strangers.lock().unwrap_or_else(PoisonError::into_inner).take(&host, cost, now)
+    }
+
+    /// Counts a connection that was turned away, for the log.
+    pub(super) fn note_turned(&self, host: IpAddr) {
+        self.0.floods.note(Doer::Address(host), "connections from this address");
+    }
+
+    /// Tells the log of who asks too often, where it is time to: when that begins, each minute, and when it is over.
+    pub fn tell(&self, now: Timestamp) {
+        self.0.floods.tell(self.0.figures.connections_evicted.get(), now);
+    }
+
+    /// Whether the log may have another line of a single address.
+    pub(super) fn may_tell(&self, now: Timestamp) -> bool {
+        let lines = Allowance::per_second(LINES_PER_SECOND, LINES_BURST_SECONDS);
+        self.0.lines.take(lines, 1, now).is_ok()
     }
 
     fn slow(&self, is_refused: bool) -> Verdict {
@@ -140,12 +208,6 @@ impl Moderator {
             Err(_) => Verdict::Leaves,
         }
     }
-}
-
-/// The refusal of one who asks too often.
-pub(super) fn too_often(what: &str, seconds: u64) -> Refusal {
-    let detail = format!("too many {what}; the next is taken in {seconds} s");
-    Refusal::new(ProblemType::RateLimited, detail).retry_after(seconds)
 }
 
 /// Refusals that whoever has a good token does not hear.
@@ -159,95 +221,4 @@ const fn is_for_want_of_a_token(kind: ProblemType) -> bool {
             | ProblemType::JoinTokenExhausted
             | ProblemType::JoinTokenExpired
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::http::{
-        Peer,
-        places::{Places, Proof},
-    };
-
-    const NOW: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
-    /// What an address may ask at once.
-    const BURST: usize = 10;
-
-    struct Door {
-        moderator: Moderator,
-        places: Arc<Places>,
-    }
-
-    impl Door {
-        fn new() -> Self {
-            let limits = Limits { stranger_requests_per_second: 1, ..Limits::default() };
-            let moderator = Moderator::new(&limits, Arc::default());
-            Self { moderator, places: Places::new(100, limits, Arc::default()) }
-        }
-
-        async fn seat(&self, address: &str) -> Arc<Seat> {
-            let peer = Peer { address: format!("{address}:1").parse().unwrap(), is_tls: false };
-            self.places.seat(peer, self.places.free().await.unwrap(), NOW).unwrap()
-        }
-
-        /// The verdict, and whether the answer became another.
-        fn judge(&self, seat: &Seat, refused: Option<ProblemType>) -> (Verdict, bool) {
-            let mut changed = false;
-            let verdict = self.moderator.judge(
-                seat,
-                refused,
-                || NOW,
-                |refusal| {
-                    assert_eq!(refusal.kind(), ProblemType::RateLimited);
-                    changed = true;
-                },
-            );
-            (verdict, changed)
-        }
-    }
-
-    #[tokio::test]
-    async fn strangers_are_slowed_and_whoever_has_a_token_is_not() {
-        let door = Door::new();
-        let (stranger, agent) = (door.seat("10.0.0.1").await, door.seat("10.0.0.1").await);
-        agent.prove(|| Proof::Operator);
-        for _ in 0..BURST {
-            let judged = door.judge(&stranger, Some(ProblemType::TokenInvalid));
-            assert!(matches!(judged, (Verdict::Leaves, false)));
-        }
-        assert!(matches!(door.judge(&stranger, Some(ProblemType::TokenInvalid)), (Verdict::Waits(_), true)));
-        for fine in [None, Some(ProblemType::SchemaInvalid), Some(ProblemType::Overloaded)] {
-            assert!(matches!(door.judge(&agent, fine), (Verdict::Leaves, false)), "{fine:?}");
-        }
-        assert!(matches!(door.judge(&agent, Some(ProblemType::TokenInvalid)), (Verdict::Waits(_), true)));
-        let elsewhere = door.seat("10.0.0.2").await;
-        assert!(matches!(door.judge(&elsewhere, Some(ProblemType::TokenInvalid)), (Verdict::Leaves, false)));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn so_many_wait_and_the_next_is_the_last_on_its_connection() {
-        let door = Door::new();
-        let stranger = door.seat("10.0.0.1").await;
-        let mut waiting = Vec::new();
-        for _ in 0..BURST {
-            door.judge(&stranger, None);
-        }
-        for _ in 0..WAITING_MAX {
-            match door.judge(&stranger, None) {
-                (Verdict::Waits(penalty), false) => waiting.push(penalty),
-                other => panic!("{other:?}"),
-            }
-        }
-        let refused = Some(ProblemType::NotFound);
-        assert!(matches!(door.judge(&stranger, refused), (Verdict::Last, true)));
-        assert!(matches!(door.judge(&stranger, None), (Verdict::Leaves, false)), "what is no refusal leaves");
-        let begun = tokio::time::Instant::now();
-        waiting.pop().unwrap().served().await;
-        assert_eq!(begun.elapsed(), WAIT_OF_GOOD);
-        match door.judge(&stranger, refused) {
-            (Verdict::Waits(penalty), true) => penalty.served().await,
-            other => panic!("{other:?}"),
-        }
-        assert_eq!(begun.elapsed(), WAIT_OF_GOOD + WAIT);
-    }
 }
