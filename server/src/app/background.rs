@@ -4,7 +4,7 @@ use super::{Cellar, Common, deeds, news};
 use crate::{
     auth::{Keyring, operators::store as tokens, rotation::Tended},
     commands, history,
-    http::router::Rooms,
+    http::{moderate::Moderator, router::Rooms},
     latest::LatestSample,
     registry,
     settings::Settings,
@@ -13,12 +13,18 @@ use crate::{
     tsdb::Judged,
 };
 use pingup_protocol::{ids::AgentId, time::Timestamp};
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{convert::Infallible, future::ready, sync::Arc, time::Duration};
 
 /// Writes an agent's newest sample down, unless a newer one is.
 pub(super) const NOTE_NEWEST: sweep::latest::Upsert<(AgentId, LatestSample)> = history::note;
 
-pub(super) fn sweep(settings: &Settings, cellar: &Cellar, common: &Common, rooms: &Rooms) -> Sweep {
+pub(super) fn sweep(
+    settings: &Settings,
+    cellar: &Cellar,
+    common: &Common,
+    rooms: &Rooms,
+    moderator: &Moderator,
+) -> Sweep {
     let (sqlite, clock) = (&cellar.sqlite, &common.clock);
     let (latest, teller) = (Arc::clone(&common.latest), rooms.commands.teller().clone());
     let told = move |changes| teller.tell(changes);
@@ -53,6 +59,11 @@ pub(super) fn sweep(settings: &Settings, cellar: &Cellar, common: &Common, rooms
         let audit = Arc::clone(&audit);
         async move { audit.write_attempts(false).await }
     };
+    let (moderator, now) = (moderator.clone(), clock.clone());
+    let tell_floods = move || {
+        moderator.tell(now.now());
+        ready(Ok::<_, Infallible>(()))
+    };
     Sweep::new()
         .with(sweep::disk::job(cellar.disk.clone()))
         .with(Job::new("health", TICK, examine))
@@ -69,6 +80,7 @@ pub(super) fn sweep(settings: &Settings, cellar: &Cellar, common: &Common, rooms
         .with(sweep::keys::job(believed, tend))
         .with(sweep::batches::job(sqlite.clone(), clock.clone(), commands::store::over, deeds::end_batch))
         .with(Job::new("attempts", TICK, write_attempts))
+        .with(Job::new("floods", TICK, tell_floods))
         .with(sweep::series::forget(move || series.forget()))
         .with(sweep::series::tidy(tidy))
         .with(sweep::latest::job(sqlite.clone(), move |count| latest.take_dirty(count), NOTE_NEWEST))

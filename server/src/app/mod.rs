@@ -140,7 +140,7 @@ pub async fn run(
     let listener = TcpListener::bind(settings.listen)
         .await
         .map_err(|source| AppError::Listen { address: settings.listen, source })?;
-    let sweep = background::sweep(&settings, &cellar, &common, &rooms);
+    let sweep = background::sweep(&settings, &cellar, &common, &rooms, &porch.moderator);
     let mut ended = common.stopping.clone();
     let sweep = tokio::spawn(sweep.run(async move {
         let _ = ended.wait_for(|stopping| *stopping).await;
@@ -158,6 +158,7 @@ pub async fn run(
     let tls = cellar.tls.as_ref().map(|tls| tls.config());
     let places = places::Places::new(settings.connections_max, settings.limits, Arc::clone(&common.figures));
     let left = serve(listener, tls, router, places, shutdown).await;
+    porch.moderator.tell(common.clock.now());
     if left > 0 {
         tracing::warn!(connections = left, "open requests did not finish in time and were left");
     }

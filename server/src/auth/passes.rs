@@ -88,16 +88,22 @@ impl Pass {
         self.unknown_until.store(now.plus_seconds(UNKNOWN_SECONDS).as_micros(), Ordering::Relaxed);
     }
 
-    /// Counts a request, or says in how many seconds the next is taken: where there were too many, or too many bad ones.
-    pub fn take(&self, allowances: &Allowances, now: Timestamp) -> Result<(), u64> {
-        self.refusals.look(allowances.refusals, now)?;
-        self.requests.take(allowances.requests, now)
+    /// Counts a request, or says of what there were too many, and in how many seconds the next is taken.
+    pub fn take(&self, allowances: &Allowances, now: Timestamp) -> Result<(), (&'static str, u64)> {
+        let bad = self.refusals.look(allowances.refusals, now);
+        bad.map_err(|seconds| ("messages of this agent that cannot be read or do not verify", seconds))?;
+        self.take_request(allowances, 1, now).map_err(|seconds| ("requests of this agent", seconds))
     }
 
-    /// Counts a message that could not be read, or did not verify.
-    pub fn note_refusal(&self, allowances: &Allowances, now: Timestamp) {
+    /// Counts a request that was not counted by who asked, or says in how many seconds the next is taken.
+    pub fn take_request(&self, allowances: &Allowances, cost: u32, now: Timestamp) -> Result<(), u64> {
+        self.requests.take(allowances.requests, cost, now)
+    }
+
+    /// Counts a message that could not be read, or did not verify, by what it cost.
+    pub fn note_refusal(&self, allowances: &Allowances, cost: u32, now: Timestamp) {
         // When there are none left it is refused before it is looked at; those that were under way count no more.
-        let _ = self.refusals.take(allowances.refusals, now);
+        let _ = self.refusals.take(allowances.refusals, cost, now);
     }
 
     /// Lets it prove one connection more, if it may.
@@ -190,6 +196,17 @@ impl Passes {
             }
             stays
         });
+    }
+}
+
+#[cfg(test)]
+impl Pass {
+    /// That of an agent of this name, good for ever.
+    pub(crate) fn for_test(agent_id: &str, now: Timestamp) -> Self {
+        let tokens = super::token::Tokens::new(&pingup_protocol::keys::Secret::new([1; 32]));
+        let agent_id = pingup_protocol::ids::AgentId::parse(agent_id).unwrap();
+        let text = tokens.issue_agent(&agent_id, 1, now).unwrap();
+        Self::new(tokens.read_agent(&text).unwrap())
     }
 }
 

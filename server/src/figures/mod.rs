@@ -90,6 +90,8 @@ pub struct Figures {
     pub connections_parked: Gauge,
     /// Those whose request is held open until something happens.
     pub connections_held: Gauge,
+    /// Those that are read on, for what they sent was refused before its end.
+    pub connections_lingering: Gauge,
     /// Those that speak HTTP/2.
     pub connections_multiplexed: Gauge,
     /// Connections that ended before their TLS handshake was over.

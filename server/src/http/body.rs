@@ -152,11 +152,14 @@ impl<'a, 'o, B: Body<Data = Bytes> + Unpin> Arriving<'a, 'o, B> {
         let frame = match frame {
             None => return Ok(true),
             Some(Ok(frame)) => frame,
-            Some(Err(_)) => return Err(Refusal::new(ProblemType::MalformedJson, "the body broke off")),
+            Some(Err(_)) => {
+                let refusal = Refusal::new(ProblemType::MalformedJson, "the body broke off");
+                return Err(refusal.after(self.share.bytes()));
+            }
         };
         if let Ok(data) = frame.into_data() {
             if data.len() > self.bytes_max - self.share.bytes() {
-                return Err(too_large(self.bytes_max));
+                return Err(too_large(self.bytes_max).after(self.share.bytes()));
             }
             if self.own.as_mut().is_some_and(|own| !own.grow(data.len())) {
                 return Err(too_many_of_one());
@@ -185,7 +188,7 @@ fn too_many() -> Refusal {
 
 fn too_many_of_one() -> Refusal {
     let detail = "too many bodies of one agent arrive at once; send one after the other";
-    Refusal::new(ProblemType::RateLimited, detail).retry_after(1)
+    Refusal::new(ProblemType::RateLimited, detail).retry_after(1).too_many("bodies of this agent at once")
 }
 
 /// Not the sender's fault, so it may try again.

@@ -36,7 +36,7 @@ mod signals;
 mod tests;
 
 use self::{
-    counted::{Counted, NoRoom, keep_head},
+    counted::{Counted, NoRoom, keep_head, linger_on},
     ending::{farewell, linger},
     served::Served,
     signals::Signals,
@@ -91,7 +91,9 @@ where
         loop {
             let ready = match rest {
                 Rest::Over => {
-                    if counter.turn.is_refused() {
+                    if counter.turn.is_refused()
+                        && let Some(_room) = linger_on(&figures)
+                    {
                         // In a box: few connections end so, and all would have to hold the room for it.
                         Box::pin(linger(&mut line)).await;
                     }

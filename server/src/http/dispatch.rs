@@ -8,10 +8,18 @@
 //! header block is refused before anything looks at it.
 
 use super::{
-    Porch, desk::Answer, envelope, held, moderate::Verdict, places::Seat, problem::Refusal, route::Gated,
-    router::House, rules::Dialect, senders,
+    Peer, Porch,
+    desk::Answer,
+    envelope, held,
+    moderate::{ForAnyone, Verdict},
+    places::Seat,
+    problem::Refusal,
+    route::Gated,
+    router::House,
+    rules::{Auth, Dialect},
+    senders,
 };
-use crate::{clock::Clock, figures::Figures};
+use crate::{brake, clock::Clock, figures::Figures};
 use axum::{
     Router,
     body::Body,
@@ -68,6 +76,11 @@ impl Dispatch {
         self.porch.clock.now()
     }
 
+    /// Hears of a connection that was turned away.
+    pub(super) fn note_turned(&self, peer: Peer) {
+        self.porch.moderator.note_turned(brake::host(peer.address.ip()));
+    }
+
     /// Answers a request that came from `seat`.
     pub(super) async fn answer(self: &Arc<Self>, request: Request<Incoming>, seat: &Arc<Seat>) -> Answer {
         let dialect = Dialect::of(&request);
@@ -93,10 +106,7 @@ impl Dispatch {
 
     /// An answer, at once or slowly.
     fn moderated(self: &Arc<Self>, mut response: Response, dialect: Dialect, seat: &Seat) -> Answer {
-        let refused = response.extensions().get::<Refusal>().map(Refusal::kind);
-        let moderator = &self.porch.moderator;
-        let refuse = |refusal: Refusal| response = refusal.into_response();
-        match moderator.judge(seat, refused, || self.porch.clock.now(), refuse) {
+        match self.porch.moderator.judge(seat, &mut response, || self.porch.clock.now()) {
             Verdict::Leaves => Answer::Now(self.finish(response, dialect)),
             Verdict::Last => {
                 response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -137,7 +147,11 @@ impl Dispatch {
                 if row.rules().auth.takes_operators() {
                     request.extensions_mut().insert(seat.peer);
                 }
-                row.answer(request, seat, &self.house).await
+                let mut response = row.answer(request, seat, &self.house).await;
+                if row.rules().auth == Auth::Open {
+                    response.extensions_mut().insert(ForAnyone);
+                }
+                response
             }
             None => {
                 request.extensions_mut().insert(seat.peer);

@@ -17,7 +17,6 @@ pub mod gate;
 mod handshake;
 pub mod held;
 mod line;
-mod login;
 pub mod moderate;
 mod multiplex;
 pub mod openapi;
@@ -35,7 +34,6 @@ pub mod senders;
 pub mod serve;
 mod turn;
 pub mod unpack;
-mod verify;
 
 use crate::{auth::oidc::Oidc, brake::Lockout, clock::Clock, deed::TellAttempt, figures::Figures};
 use ::http::HeaderMap;

@@ -166,6 +166,14 @@ impl Seat {
         self.places.book().give_way_by(self.host, self.number, conversation);
     }
 
+    /// The agent whose token proved it, by its pass.
+    pub fn agent(&self) -> Option<&Pass> {
+        match self.proof.get()? {
+            Proof::Agent(pass) => Some(pass),
+            Proof::Operator => None,
+        }
+    }
+
     /// Whether a good token came over this connection.
     pub fn is_proven(&self) -> bool {
         self.is_proven.load(Ordering::Relaxed)

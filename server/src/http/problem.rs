@@ -22,13 +22,22 @@ struct Inner {
     problem: Problem,
     retry_after_seconds: Option<u64>,
     who: Option<Who>,
+    bytes_read: usize,
+    too_many: Option<&'static str>,
 }
 
 impl Refusal {
     /// A refusal of `kind`; `detail` says what was wrong this time, and what to do.
     pub fn new(kind: ProblemType, detail: impl Into<String>) -> Self {
         let retry_after_seconds = (kind == ProblemType::Overloaded).then_some(OVERLOADED_RETRY_SECONDS);
-        Self(Box::new(Inner { kind, problem: Problem::new(kind, detail), retry_after_seconds, who: None }))
+        let problem = Problem::new(kind, detail);
+        Self(Box::new(Inner { kind, problem, retry_after_seconds, who: None, bytes_read: 0, too_many: None }))
+    }
+
+    /// The refusal of one who asks too often: of what there were too many, and in how many seconds the next is taken.
+    pub fn too_often(what: &'static str, seconds: u64) -> Self {
+        let detail = format!("too many {what}; the next is taken in {seconds} s");
+        Self::new(ProblemType::RateLimited, detail).retry_after(seconds).too_many(what)
     }
 
     /// The hub's own failure: logged here in full, answered without its inside.
@@ -75,7 +84,36 @@ impl Refusal {
         self
     }
 
-    /// Adds who is refused, for the audit: that stays here.
+    /// Adds of what there were too many, for the log.
+    #[must_use]
+    pub fn too_many(mut self, what: &'static str) -> Self {
+        self.0.too_many = Some(what);
+        self
+    }
+
+    /// Of what there were too many.
+    pub fn of_what(&self) -> Option<&'static str> {
+        self.0.too_many
+    }
+
+    /// Adds how much of the body had been read: by that it is counted.
+    #[must_use]
+    pub fn after(mut self, bytes_read: usize) -> Self {
+        self.note_bytes(bytes_read);
+        self
+    }
+
+    /// The same, of one that is on its way.
+    pub fn note_bytes(&mut self, bytes_read: usize) {
+        self.0.bytes_read = bytes_read;
+    }
+
+    /// How much of the body had been read.
+    pub fn bytes_read(&self) -> usize {
+        self.0.bytes_read
+    }
+
+    /// Adds who is refused, for the audit and the log: that stays here.
     #[must_use]
     pub fn to(mut self, who: Who) -> Self {
         self.0.who = Some(who);

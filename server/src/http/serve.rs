@@ -62,9 +62,13 @@ pub async fn serve(
         let peer = Peer { address, is_tls: tls.is_some() };
         match places.seat(peer, place, dispatch.now()) {
             Ok(seat) => attend(stream, tls.as_ref(), seat, Arc::clone(&dispatch), stopping.clone()),
-            // Over TLS nothing can be said before the handshake, which would cost what is saved.
-            Err(_) if peer.is_tls => {}
-            Err(turned) => turn_away(&stream, turned),
+            Err(turned) => {
+                dispatch.note_turned(peer);
+                // Over TLS nothing can be said before the handshake, which would cost what is saved.
+                if !peer.is_tls {
+                    turn_away(&stream, turned);
+                }
+            }
         }
     }
     drop((listener, stopping));

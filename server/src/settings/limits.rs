@@ -6,7 +6,7 @@ use clap::Args;
 use serde::Deserialize;
 use std::ops::RangeInclusive;
 
-/// Requests a second of one agent; some fifty times what one does that delivers a day's samples.
+/// Requests a second of one agent, some fifty times what one does that delivers a day's samples; and of one token by which series are sent.
 const AGENT_REQUESTS_DEFAULT: u32 = 1_000;
 /// Messages a second of one agent that cannot be read, or do not verify. One that is well sends none.
 const AGENT_REFUSALS_DEFAULT: u32 = 20;
@@ -21,9 +21,9 @@ const CONNECTIONS: RangeInclusive<u64> = 1..=1_000_000;
 /// What the hub holds others to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Requests a second of one agent.
+    /// Requests a second of one agent, and of one token by which series are sent.
     pub agent_requests_per_second: u32,
-    /// Messages a second of one agent that cannot be read, or do not verify.
+    /// Messages a second of one agent that cannot be read, or do not verify; large ones count as more.
     pub agent_refusals_per_second: u32,
     /// Requests a second without a good token from one address.
     pub stranger_requests_per_second: u32,
@@ -37,7 +37,7 @@ pub struct Limits {
 #[derive(Clone, Debug, Default, Args, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LimitsKeys {
-    /// Requests a second that one agent may make [default: 1000]
+    /// Requests a second that one agent, or one token that writes series, may make [default: 1000]
     #[arg(long, env = "PINGUP_AGENT_REQUESTS_PER_SECOND", value_name = "N")]
     pub agent_requests_per_second: Option<u64>,
     /// Messages a second of one agent that cannot be read, or do not verify [default: 20]

@@ -18,6 +18,8 @@ use tokio::{
     time::{sleep, timeout},
 };
 
+/// How long all abusers may take to begin, before it is called a failure.
+const BEGIN_WITHIN: Duration = Duration::from_secs(60);
 /// The pause after a connection could not be had, or was closed.
 const PAUSE: Duration = Duration::from_millis(5);
 /// How long a connection may take to open, and an answer to come.
@@ -39,17 +41,23 @@ pub(super) struct Taken {
 /// A load that is under way.
 pub(super) struct Crowd {
     stop: watch::Sender<bool>,
+    /// How many of them there are, and how many have begun.
+    abusers: usize,
+    begun: watch::Receiver<usize>,
     thread: JoinHandle<io::Result<()>>,
-    taken: Counts,
+    taken: Arc<Mutex<Taken>>,
 }
 
-#[derive(Clone, Default)]
-struct Counts(Arc<Mutex<Taken>>);
+#[derive(Clone)]
+struct Counts {
+    taken: Arc<Mutex<Taken>>,
+    begun: watch::Sender<usize>,
+}
 
 impl Counts {
     fn lock(&self) -> MutexGuard<'_, Taken> {
         // Counts stay sound whoever panicked beside them.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn answered(&self, what: String) {
@@ -58,18 +66,28 @@ impl Counts {
         let what = if is_new && taken.answers.len() >= ANSWERS_MAX { "others".to_owned() } else { what };
         *taken.answers.entry(what).or_default() += 1;
     }
+
+    /// Counts an abuser that has done once what it does (its turn 0), whatever came of it.
+    fn begun(&self, turn: u64) {
+        self.begun.send_if_modified(|begun| {
+            *begun += usize::from(turn == 0);
+            turn == 0
+        });
+    }
 }
 
 impl Crowd {
     /// Sends them off.
     pub(super) fn start(load: Load, hub: Arc<Hub>) -> Result<Self, LoadError> {
         let (stop, mut stopped) = watch::channel(false);
-        let taken = Counts::default();
-        let counts = taken.clone();
+        let (begin, begun) = watch::channel(0);
+        let taken: Arc<Mutex<Taken>> = Arc::default();
+        let counts = Counts { taken: Arc::clone(&taken), begun: begin };
+        let abusers = load.way.abusers();
         let work = move || {
             let runtime = Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(async {
-                let mut abusers = abusers(load, &hub, &counts);
+                let mut abusers = send_off(load, &hub, &counts);
                 // Whoever holds the other end is gone: that is a stop too.
                 let _ = stopped.wait_for(|stopped| *stopped).await;
                 abusers.abort_all();
@@ -78,7 +96,15 @@ impl Crowd {
         };
         let thread =
             thread::Builder::new().name("abusers".to_owned()).spawn(work).map_err(LoadError::Runtime)?;
-        Ok(Self { stop, thread, taken })
+        Ok(Self { stop, abusers, begun, thread, taken })
+    }
+
+    /// Waits until each of them has begun: their connections are open, or were refused.
+    pub(super) async fn settled(&self) -> Result<(), LoadError> {
+        let mut begun = self.begun.clone();
+        let all = timeout(BEGIN_WITHIN, begun.wait_for(|begun| *begun >= self.abusers)).await;
+        let have_begun = matches!(all, Ok(Ok(_)));
+        have_begun.then_some(()).ok_or(LoadError::Nothing("not all abusers have begun"))
     }
 
     /// Calls them off, and waits until all their connections are closed.
@@ -89,12 +115,13 @@ impl Crowd {
         ended
             .unwrap_or_else(|_| Err(io::Error::other("the abusers' thread panicked")))
             .map_err(LoadError::Runtime)?;
-        let taken = self.taken.lock().clone();
+        // Counts stay sound whoever panicked beside them.
+        let taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner).clone();
         Ok(taken)
     }
 }
 
-fn abusers(load: Load, hub: &Arc<Hub>, counts: &Counts) -> JoinSet<()> {
+fn send_off(load: Load, hub: &Arc<Hub>, counts: &Counts) -> JoinSet<()> {
     let mut abusers = JoinSet::new();
     match load.way {
         Way::Flood { connections, request } => {
@@ -127,17 +154,22 @@ fn abusers(load: Load, hub: &Arc<Hub>, counts: &Counts) -> JoinSet<()> {
 
 async fn flood(hub: Arc<Hub>, request: Arc<[u8]>, counts: Counts) {
     let mut client = Client::new(hub).with_patience(PATIENCE);
-    loop {
+    for turn in 0_u64.. {
         counts.lock().offered += 1;
-        match client.exchange(&request).await {
+        let is_answered = match client.exchange(&request).await {
             Ok(answer) => {
                 let problem = answer.problem().and_then(|problem| problem.problem_type());
                 counts.answered(format!("{} {}", answer.status, problem.map_or("-", |kind| kind.name())));
+                true
             }
             Err(_) => {
                 counts.lock().closed += 1;
-                sleep(PAUSE).await;
+                false
             }
+        };
+        counts.begun(turn);
+        if !is_answered {
+            sleep(PAUSE).await;
         }
     }
 }
@@ -147,8 +179,10 @@ async fn open(hub: &Hub) -> io::Result<TcpStream> {
 }
 
 async fn hold(hub: Arc<Hub>, first: Arc<[u8]>, drips: (Option<u8>, Duration), counts: Counts) {
-    loop {
-        if let Ok(mut stream) = open(&hub).await {
+    for turn in 0_u64.. {
+        let opened = open(&hub).await;
+        counts.begun(turn);
+        if let Ok(mut stream) = opened {
             counts.lock().offered += 1;
             // It ends when the hub closes it.
             let _ = held(&mut stream, &first, drips).await;
@@ -174,9 +208,11 @@ async fn held(stream: &mut TcpStream, first: &[u8], (drip, every): (Option<u8>, 
 }
 
 async fn connect_and_close(hub: Arc<Hub>, counts: Counts) {
-    loop {
+    for turn in 0_u64.. {
         counts.lock().offered += 1;
-        match open(&hub).await {
+        let opened = open(&hub).await;
+        counts.begun(turn);
+        match opened {
             Ok(_) => counts.answered("opened".to_owned()),
             Err(_) => {
                 counts.lock().closed += 1;
@@ -187,8 +223,10 @@ async fn connect_and_close(hub: Arc<Hub>, counts: Counts) {
 }
 
 async fn pipeline(hub: Arc<Hub>, requests: Arc<[u8]>, counts: Counts) {
-    loop {
-        if let Ok(stream) = open(&hub).await {
+    for turn in 0_u64.. {
+        let opened = open(&hub).await;
+        counts.begun(turn);
+        if let Ok(stream) = opened {
             let (mut reading, mut writing) = stream.into_split();
             let write = async {
                 loop {

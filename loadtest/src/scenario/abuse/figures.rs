@@ -18,6 +18,8 @@ pub(super) struct Figures {
     pub(super) seed: u64,
     pub(super) agents: usize,
     pub(super) connections: usize,
+    /// Samples in one request.
+    pub(super) batch: usize,
     pub(super) loads: Vec<Beside>,
     pub(super) timing: Timing,
 }
@@ -81,8 +83,8 @@ impl Figures {
     /// For people.
     pub(super) fn text(&self) -> String {
         let mut text = format!(
-            "abuse beside {} good agents that push one sample a request over {} connections, as fast as they are answered, seed {}\n\n",
-            self.agents, self.connections, self.seed
+            "abuse beside {} good agents that push {} to a request over {} connections, as fast as they are answered, seed {}\n\n",
+            self.agents, self.batch, self.connections, self.seed
         );
         text += "  load                                  rows/s:\n";
         text += "                                         before   beside    after  share   p99 ms offered/s      MB   normal  answers\n";
@@ -102,6 +104,9 @@ impl Figures {
             TABLE_TOKEN_SECONDS,
             "s of bad tokens",
         );
+        if run.pushers.batch > 1 {
+            terms = terms.easier(format!("{} samples to a request", run.pushers.batch));
+        }
         if run.only.is_some() {
             terms = terms.easier("not all loads");
         }

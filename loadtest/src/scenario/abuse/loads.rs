@@ -47,6 +47,18 @@ pub(super) enum Way {
     Pipeline { connections: usize, requests: Vec<u8> },
 }
 
+impl Way {
+    /// How many send so at a time.
+    pub(super) const fn abusers(&self) -> usize {
+        match self {
+            Self::Flood { connections, .. }
+            | Self::Hold { connections, .. }
+            | Self::Pipeline { connections, .. } => *connections,
+            Self::Connect { at_once } => *at_once,
+        }
+    }
+}
+
 /// An abusive load.
 pub(super) struct Load {
     pub(super) name: &'static str,

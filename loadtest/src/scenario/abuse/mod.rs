@@ -15,7 +15,7 @@ use self::{
     figures::{Beside, Figures},
     loads::Load as Abusive,
 };
-use super::{Scenario, load, register};
+use super::{Pushers, Scenario, load, register};
 use crate::{
     client::Client,
     error::LoadError,
@@ -25,10 +25,7 @@ use crate::{
     load_report::LoadReport,
     progress::Progress,
     report::Told,
-    settings::{
-        AGENTS_MAX, CONNECTIONS_MAX, RUN_SECONDS_MAX, SettingsError, Target, check_connections, check_own,
-        number,
-    },
+    settings::{RUN_SECONDS_MAX, SettingsError, Target, check_own},
 };
 use clap::{Args, value_parser};
 use std::{
@@ -40,16 +37,14 @@ use std::{
 };
 use tokio::time::{Instant, interval};
 
-/// How long each load goes on unless said otherwise, and bad tokens: a minute.
+/// How long each of the table's loads goes on, seconds, and bad tokens: a minute.
 const TABLE_SECONDS: u64 = 15;
 const TABLE_TOKEN_SECONDS: u64 = 60;
-/// Good agents, and their connections.
-const AGENTS: usize = 1_000;
-const CONNECTIONS: usize = 64;
+/// The table's good agents, and their connections.
+const TABLE_AGENTS: usize = 1_000;
+const TABLE_CONNECTIONS: usize = 64;
 /// Agents whose keys the abusers have.
 const CAPTURED: usize = 2;
-/// How long the abusers get to open their connections before anything is measured.
-const SETTLE: Duration = Duration::from_secs(2);
 /// Seconds after a load that are looked at for the good agents' rate to be back.
 const AFTER_SECONDS_MAX: u64 = 10;
 /// The share of their rate at which it is.
@@ -57,15 +52,9 @@ const NORMAL_SHARE: f64 = 0.8;
 /// How often is looked at the hub's memory.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// How many good agents, how long, which loads.
+/// How long, which loads, beside whom.
 #[derive(Args)]
 pub(crate) struct Abuse {
-    /// Good agents to register
-    #[arg(long, env = "PINGUP_AGENTS", value_name = "N", default_value_t = AGENTS, value_parser = number::<1, AGENTS_MAX>)]
-    pub(crate) agents: usize,
-    /// Their keep-alive connections
-    #[arg(long, env = "PINGUP_CONNECTIONS", value_name = "N", default_value_t = CONNECTIONS, value_parser = number::<1, CONNECTIONS_MAX>)]
-    pub(crate) connections: usize,
     /// How long each abusive load goes on
     #[arg(long, env = "PINGUP_SECONDS", value_name = "N", default_value_t = TABLE_SECONDS,
           value_parser = value_parser!(u64).range(2..=RUN_SECONDS_MAX))]
@@ -77,17 +66,19 @@ pub(crate) struct Abuse {
     /// Only loads whose name has this in it
     #[arg(long, env = "PINGUP_ONLY", value_name = "TEXT")]
     pub(crate) only: Option<String>,
+    /// Good agents
+    #[command(flatten)]
+    pub(crate) pushers: Pushers<TABLE_AGENTS, TABLE_CONNECTIONS, 1>,
 }
 
 impl Abuse {
     /// What the table speaks of.
     pub(crate) const fn whole() -> Self {
         Self {
-            agents: AGENTS,
-            connections: CONNECTIONS,
             seconds: TABLE_SECONDS,
             token_seconds: TABLE_TOKEN_SECONDS,
             only: None,
+            pushers: Pushers::of(TABLE_AGENTS),
         }
     }
 
@@ -100,12 +91,13 @@ impl Abuse {
 impl Scenario for Abuse {
     fn check(&self, target: &Target) -> Result<(), SettingsError> {
         check_own("abuse", target)?;
-        check_connections(self.connections, self.agents)
+        self.pushers.check()
     }
 
     async fn run(&self, target: &Target, seed: u64) -> Result<Told, LoadError> {
+        let Pushers { agents, connections, batch } = self.pushers;
         let stage = Stage::open(target).await?;
-        let fleet = register(&stage, self.agents, seed).await?;
+        let fleet = register(&stage, agents, seed).await?;
         let mut client = Client::new(Arc::clone(&stage.hub));
         let mut captured = Vec::new();
         for number in 0..CAPTURED {
@@ -115,7 +107,7 @@ impl Scenario for Abuse {
         }
         let loads = loads::all(&stage.hub, &stage.bearer, &captured)?;
         let wanted = |load: &Abusive| self.only.as_ref().is_none_or(|text| load.name.contains(text));
-        let mut field = Field { stage: &stage, fleet, seed, connections: self.connections, sound: true };
+        let mut field = Field { stage: &stage, fleet, seed, connections, batch, sound: true };
         let mut rows = Vec::new();
         for load in loads.into_iter().filter(wanted) {
             let seconds = if load.is_of_tokens { self.token_seconds } else { self.seconds };
@@ -124,8 +116,7 @@ impl Scenario for Abuse {
         let sound = field.sound;
         let memory = stage.close().await?;
         let timing = timing::run(target, seed).await?;
-        let figures =
-            Figures { seed, agents: self.agents, connections: self.connections, loads: rows, timing };
+        let figures = Figures { seed, agents, connections, batch, loads: rows, timing };
         let findings = figures.findings(self, &memory);
         Ok(Told::new("abuse", &figures, figures.text(), sound).with(findings).telling_memory(memory))
     }
@@ -137,6 +128,7 @@ struct Field<'a> {
     fleet: Vec<FleetAgent>,
     seed: u64,
     connections: usize,
+    batch: usize,
     /// No row of theirs was lost so far.
     sound: bool,
 }
@@ -147,15 +139,16 @@ impl Field<'_> {
         let (name, table) = (abuse.name, abuse.is_in_table);
         let quiet = (seconds / 2).clamp(2, 10);
         let before = self.push(&format!("before {name}"), quiet).await?.rows_per_second;
+        let begun = Instant::now();
         let crowd = Crowd::start(abuse, Arc::clone(&self.stage.hub))?;
-        tokio::time::sleep(SETTLE).await;
+        crowd.settled().await?;
         let most = AtomicU64::new(0);
         let stage = self.stage;
         let report = tokio::select! {
             report = self.push(name, seconds) => report?,
             () = watch(stage, &most) => return Err(LoadError::Nothing("nobody watches any more")),
         };
-        let took = SETTLE.as_secs_f64() + seconds as f64;
+        let took = begun.elapsed().as_secs_f64();
         let taken: Taken = crowd.end().await?;
         let over = Instant::now();
         let mut normal_after = None;
@@ -182,7 +175,7 @@ impl Field<'_> {
     }
 
     async fn push(&mut self, name: &str, seconds: u64) -> Result<LoadReport, LoadError> {
-        let load = load(self.connections, 1, None, seconds);
+        let load = load(self.connections, self.batch, None, seconds);
         let progress = Progress::new(name, load.until, 0);
         let fleet = std::mem::take(&mut self.fleet);
         let mut ran = lanes::run(&self.stage.hub, fleet, load, &progress).await?;

@@ -107,11 +107,20 @@ fn a_pass_proves_so_many_connections_and_counts_requests() {
     let per_second = |rate| Allowance::per_second(rate, 1);
     let allowances = Allowances { requests: per_second(2), refusals: per_second(3) };
     assert_eq!((kept.take(&allowances, NOW), kept.take(&allowances, NOW)), (Ok(()), Ok(())));
-    assert_eq!(pass(&passes, &token("A")).unwrap().take(&allowances, NOW), Err(1), "it is the same pass");
+    assert_eq!(
+        pass(&passes, &token("A")).unwrap().take(&allowances, NOW),
+        Err(("requests of this agent", 1)),
+        "it is the same pass"
+    );
     let other = pass(&passes, &token("B")).unwrap();
     for _ in 0..4 {
-        other.note_refusal(&allowances, NOW);
+        other.note_refusal(&allowances, 1, NOW);
     }
-    assert_eq!(other.take(&allowances, NOW), Err(1), "it said too much that was bad");
+    assert_eq!(other.take(&allowances, NOW).map_err(|(_, seconds)| seconds), Err(1), "too much that was bad");
     assert_eq!(other.take(&allowances, NOW.plus_seconds(1)), Ok(()));
+    // One that was dear is paid for before the next is taken.
+    let later = NOW.plus_seconds(60);
+    other.note_refusal(&allowances, 6, later);
+    assert_eq!(other.take(&allowances, later).map_err(|(_, seconds)| seconds), Err(2));
+    assert_eq!(other.take(&allowances, later.plus_seconds(2)), Ok(()));
 }

@@ -32,7 +32,7 @@ pub(super) struct Book {
     hosts: HashMap<IpAddr, Host>,
     /// Addresses by how many unproven connections they have, and since when the oldest of them.
     crowd: BTreeSet<(usize, Reverse<u64>, IpAddr)>,
-    arrivals: Buckets,
+    arrivals: Buckets<IpAddr>,
     last_number: u64,
 }
 
@@ -76,7 +76,7 @@ impl Book {
             return Err(Turned::TooMany);
         }
         if let Some(now) = now {
-            self.arrivals.take(host, now).map_err(Turned::TooFast)?;
+            self.arrivals.take(&host, 1, now).map_err(Turned::TooFast)?;
         }
         self.last_number += 1;
         let number = self.last_number;

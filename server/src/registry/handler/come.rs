@@ -77,10 +77,9 @@ pub async fn register(
 impl Registry {
     fn count_try(&self, address: IpAddr) -> Result<(), Refusal> {
         let mut enrolments = self.enrolments.lock().unwrap_or_else(PoisonError::into_inner);
-        enrolments.take(address, self.clock.now()).map_err(|seconds| {
-            let detail = format!("too many enrolments from this address; the next is taken in {seconds} s");
-            Refusal::new(ProblemType::RateLimited, detail).retry_after(seconds)
-        })
+        enrolments
+            .take(address, self.clock.now())
+            .map_err(|seconds| Refusal::too_often("enrolments from this address", seconds))
     }
 
     async fn register(&self, by: By, body: &[u8]) -> Result<Response, Refusal> {

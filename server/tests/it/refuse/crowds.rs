@@ -116,6 +116,22 @@ fn half_bodies_of_one_agent_silence_no_other() {
     assert_eq!(seen["items"], json!([]));
 }
 
+/// A body that was read and scanned for nothing counts as many: so few of them are heard before the sender has to wait.
+#[test]
+fn large_rubbish_is_heard_less_often_than_small() {
+    let hub = Hub::start_with(&[("PINGUP_AGENT_REFUSALS_PER_SECOND", "1")]);
+    let (captured, stolen, agent) = (hub.register("C"), hub.register("D"), hub.register("A"));
+    let rubbish = vec![b'['; BATCH_BODY_BYTES_MAX];
+    // Ten small ones would be heard at once.
+    let heard = |body: &[u8], of: &crate::harness::agent::Agent| {
+        let answers = (0..100).map(|_| of.wire.post_bytes("/api/v1/metrics", body));
+        answers.take_while(|answer| answer.status == 400).count()
+    };
+    let (small, large) = (heard(b"[", &captured), heard(&rubbish, &stolen));
+    assert!(small >= 10 && (1..10).contains(&large), "{small} small ones, {large} large ones");
+    agent.post("/api/v1/metrics", &agent.sample(now(), 1.0)).expect(200);
+}
+
 /// What an operator's token could fill is not the agents'.
 #[test]
 fn half_bodies_of_operators_silence_no_agent() {

@@ -213,4 +213,6 @@ fn who_asks_too_often_is_refused_slowly() {
     assert_eq!(seen["items"], json!([]));
     let log = hub.stop();
     hub.assert_no_secret(&log);
+    let begins = log.lines().find(|line| line.contains("too much is asked of the hub")).unwrap();
+    assert!(begins.contains("agent A: "), "{begins}");
 }

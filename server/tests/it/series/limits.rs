@@ -26,3 +26,17 @@ fn a_sender_at_its_limit_goes_on_with_what_it_has() {
     written(&hub.wire.with_token(&other), &[one("c", now)]);
     assert_eq!(samples(&hub, "c", now).len(), 1);
 }
+
+#[test]
+fn a_token_writes_so_often_and_no_other_pays_for_it() {
+    let mut hub = Hub::start_with(&[("PINGUP_AGENT_REQUESTS_PER_SECOND", "1")]);
+    let (eager, other) = (hub.operator("writer"), hub.operator("writer"));
+    let one = || request(&[series(&[("__name__", "up")], &[(1.0, now_ms())])]);
+    let refused = (0..100).map(|_| write(&eager, &one())).find(|answer| answer.status != 204).unwrap();
+    let told = line(&refused, 429);
+    assert!(told.contains("requests of this token"), "{told}");
+    assert!(refused.header("retry-after").unwrap().parse::<u64>().unwrap() >= 1);
+    written(&other, &[series(&[("__name__", "up")], &[(1.0, now_ms())])]);
+    let log = hub.stop();
+    assert!(log.contains("too much is asked of the hub") && log.contains("requests of this token"), "{log}");
+}

@@ -1,7 +1,7 @@
 //! What a body must be before anyone reads it: strict JSON; from an agent, signed; from an operator, such that it can
 //! be signed for one. What leaves here is in canonical form. Long bodies are checked off the threads that serve.
 
-use super::problem::Refusal;
+use crate::http::problem::Refusal;
 use bytes::Bytes;
 use pingup_protocol::{
     canonical::{self, JsonError},
