@@ -2,6 +2,7 @@
 
 mod clients;
 mod crash;
+mod delete;
 mod door;
 mod full;
 mod limits;
@@ -32,7 +33,7 @@ fn now_ms() -> i64 {
 }
 
 /// A series of a request: its labels, and its samples by bits and moment.
-fn series(labels: &[(&str, &str)], samples: &[(f64, i64)]) -> Vec<u8> {
+pub(crate) fn series(labels: &[(&str, &str)], samples: &[(f64, i64)]) -> Vec<u8> {
     let mut series = Vec::new();
     for (name, value) in labels {
         let mut label = Vec::new();
@@ -66,7 +67,7 @@ fn write(sender: &Wire, body: &[u8]) -> Answer {
 
 /// Writes what must be taken.
 #[track_caller]
-fn written(sender: &Wire, series: &[Vec<u8>]) {
+pub(crate) fn written(sender: &Wire, series: &[Vec<u8>]) {
     let answer = write(sender, &request(series));
     assert_eq!((answer.status, answer.text()), (204, ""));
 }

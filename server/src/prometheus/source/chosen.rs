@@ -98,6 +98,24 @@ impl Metric {
     }
 }
 
+/// Whether a selection means one metric of agents by its name: those are read agent by agent, in the order of their ids,
+/// which is that of their labels. What others write comes in another order, and never under such a name.
+pub(super) fn is_one_metric(selection: &Selection) -> bool {
+    selection.matchers.iter().any(|matcher| match &matcher.test {
+        Test::Equal(name) if matcher.name == METRIC_NAME => {
+            Metric::named(name).is_some_and(|metric| metric.table().is_some())
+        }
+        _ => false,
+    })
+}
+
+/// From the first moment that any selection asks for to the last, microseconds.
+pub(super) fn hull(chosen: &[Chosen<'_>]) -> Range<i64> {
+    let ranges = || chosen.iter().map(Chosen::range);
+    let start = ranges().map(|range| range.start).min().unwrap_or_default();
+    start..ranges().map(|range| range.end).max().unwrap_or_default()
+}
+
 /// Matchers of the metric's name, and all others.
 pub(super) fn split(matchers: &[Matcher]) -> (Vec<Matcher>, Vec<Matcher>) {
     matchers.iter().cloned().partition(|matcher| matcher.name == METRIC_NAME)

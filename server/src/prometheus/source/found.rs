@@ -1,0 +1,105 @@
+//! Series that were found: who and what, some bytes each. What one is called is made when its turn comes, so that a
+//! hundred thousand take no more than their texts do anyway.
+
+use crate::{
+    prometheus::{
+        Written,
+        agents::Person,
+        names::{MetricId, Metrics},
+    },
+    tsdb::rows::SeriesId,
+};
+use pingup_promql::{Labels, METRIC_NAME};
+use std::{collections::HashMap, iter::Peekable, sync::Arc, vec};
+
+/// Series in the order of their labels.
+pub struct Found<'a> {
+    count: usize,
+    agents: Peekable<OfAgents>,
+    written: Peekable<OfWritten<'a>>,
+}
+
+/// Series of agents: by metric, then by agent.
+struct OfAgents {
+    series: vec::IntoIter<(Arc<Person>, MetricId)>,
+    names: HashMap<MetricId, Arc<str>>,
+}
+
+/// Series that others write.
+struct OfWritten<'a> {
+    series: vec::IntoIter<SeriesId>,
+    written: &'a dyn Written,
+}
+
+impl<'a> Found<'a> {
+    /// Of agents, and of others by number.
+    pub(super) fn new(
+        written: &'a dyn Written,
+        metrics: &Metrics,
+        mut of_agents: Vec<(Arc<Person>, MetricId)>,
+        mut of_others: Vec<SeriesId>,
+    ) -> Self {
+        let mut names: HashMap<MetricId, Arc<str>> = HashMap::new();
+        for (_, metric) in &of_agents {
+            if !names.contains_key(metric)
+                && let Some(known) = metrics.get(*metric)
+            {
+                names.insert(*metric, known.name().into());
+            }
+        }
+        // No label of an agent stands before the metric's name.
+        of_agents.sort_by(|a, b| {
+            names.get(&a.1).cmp(&names.get(&b.1)).then_with(|| labels(&a.0, a.1).cmp(labels(&b.0, b.1)))
+        });
+        written.sort(&mut of_others);
+        Self {
+            count: of_agents.len() + of_others.len(),
+            agents: OfAgents { series: of_agents.into_iter(), names }.peekable(),
+            written: OfWritten { series: of_others.into_iter(), written }.peekable(),
+        }
+    }
+
+    /// How many were found; one that is deleted before its turn is not told.
+    pub const fn how_many(&self) -> usize {
+        self.count
+    }
+}
+
+impl Iterator for Found<'_> {
+    type Item = Labels;
+
+    fn next(&mut self) -> Option<Labels> {
+        match (self.agents.peek(), self.written.peek()) {
+            (Some(agent), Some(other)) if other < agent => self.written.next(),
+            (Some(_), _) => self.agents.next(),
+            (None, _) => self.written.next(),
+        }
+    }
+}
+
+impl Iterator for OfAgents {
+    type Item = Labels;
+
+    fn next(&mut self) -> Option<Labels> {
+        self.series.find_map(|(person, metric)| {
+            let name = self.names.get(&metric)?;
+            Some(labels(&person, metric).with(METRIC_NAME, name))
+        })
+    }
+}
+
+impl Iterator for OfWritten<'_> {
+    type Item = Labels;
+
+    fn next(&mut self) -> Option<Labels> {
+        self.series.find_map(|series| self.written.labels(series))
+    }
+}
+
+/// What a series of an agent is called, but for its metric's name.
+fn labels(person: &Person, metric: MetricId) -> &Labels {
+    match &person.info {
+        Some((labels, ..)) if metric == Metrics::INFO => labels,
+        _ => &person.labels,
+    }
+}
