@@ -35,7 +35,9 @@ pub enum RoomError {
     #[error("too many requests are being read at once; try again")]
     Taken,
     /// Other requests of the same sender have its share: it may be there later.
-    #[error("too many requests of this sender are being read at once; send one after the other")]
+    #[error(
+        "too many requests of this sender are being read at once; send them one after the other, and this again"
+    )]
     TakenBySender,
     /// One request may not have so much.
     #[error("what the request holds takes more than {0} bytes of memory; send less at once")]

@@ -21,7 +21,7 @@ mod written;
 pub use agents::Agent;
 pub use index::INDEX_BYTES_MAX;
 pub use names::Metadata;
-pub use source::{Found, Heads, Source};
+pub use source::{Found, Heads, InOrder, Source};
 pub use written::{Counted, Written};
 
 use crate::{

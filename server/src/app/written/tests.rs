@@ -287,8 +287,8 @@ fn labels_and_metadata_tell_of_written_series_too() {
             source.label_values("job", &[], hour, NOW_MS).unwrap().join(" "),
             source.label_values(METRIC_NAME, &b(), 0, NOW_MS).unwrap().join(" "),
         ];
-        told.extend(source.series(&b(), 0, NOW_MS, 9).unwrap().map(|labels| labels.to_string()));
-        told.push(source.series(&[], 0, NOW_MS, 3).unwrap().count().to_string());
+        told.extend(source.series(&b(), 0, NOW_MS, 9).unwrap().in_order().map(|labels| labels.to_string()));
+        told.push(source.series(&[], 0, NOW_MS, 3).unwrap().in_order().count().to_string());
         let heads = source.heads().unwrap();
         told.push(format!("{} {:?} {:?}", heads.series, heads.labels, heads.senders));
         let known = source.metadata().unwrap();

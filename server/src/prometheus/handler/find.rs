@@ -87,7 +87,7 @@ pub async fn series(State(room): State<Arc<Prometheus>>, asked: Asked) -> Result
         }
         let mut notes = Notes::default();
         let told = write::excess(found.how_many(), scope.limit, &mut notes).unwrap_or(most);
-        write::success(out, &notes, |out| write::label_sets(out, found.take(told)))
+        write::success(out, &notes, |out| write::label_sets(out, found.in_order().take(told)))
     })
     .await
 }

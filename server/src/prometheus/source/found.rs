@@ -12,9 +12,16 @@ use crate::{
 use pingup_promql::{Labels, METRIC_NAME};
 use std::{collections::HashMap, iter::Peekable, sync::Arc, vec};
 
-/// Series in the order of their labels.
+/// Series that were found, in no order yet: whether there are too many is told before anything is sorted.
 pub struct Found<'a> {
-    count: usize,
+    written: &'a dyn Written,
+    names: HashMap<MetricId, Arc<str>>,
+    of_agents: Vec<(Arc<Person>, MetricId)>,
+    of_others: Vec<SeriesId>,
+}
+
+/// Series in the order of their labels.
+pub struct InOrder<'a> {
     agents: Peekable<OfAgents>,
     written: Peekable<OfWritten<'a>>,
 }
@@ -36,8 +43,8 @@ impl<'a> Found<'a> {
     pub(super) fn new(
         written: &'a dyn Written,
         metrics: &Metrics,
-        mut of_agents: Vec<(Arc<Person>, MetricId)>,
-        mut of_others: Vec<SeriesId>,
+        of_agents: Vec<(Arc<Person>, MetricId)>,
+        of_others: Vec<SeriesId>,
     ) -> Self {
         let mut names: HashMap<MetricId, Arc<str>> = HashMap::new();
         for (_, metric) in &of_agents {
@@ -47,25 +54,30 @@ impl<'a> Found<'a> {
                 names.insert(*metric, known.name().into());
             }
         }
+        Self { written, names, of_agents, of_others }
+    }
+
+    /// How many were found.
+    pub const fn how_many(&self) -> usize {
+        self.of_agents.len() + self.of_others.len()
+    }
+
+    /// They, by their labels; one that is deleted before its turn is not told.
+    pub fn in_order(self) -> InOrder<'a> {
+        let Self { written, names, mut of_agents, mut of_others } = self;
         // No label of an agent stands before the metric's name.
         of_agents.sort_by(|a, b| {
             names.get(&a.1).cmp(&names.get(&b.1)).then_with(|| labels(&a.0, a.1).cmp(labels(&b.0, b.1)))
         });
         written.sort(&mut of_others);
-        Self {
-            count: of_agents.len() + of_others.len(),
+        InOrder {
             agents: OfAgents { series: of_agents.into_iter(), names }.peekable(),
             written: OfWritten { series: of_others.into_iter(), written }.peekable(),
         }
     }
-
-    /// How many were found; one that is deleted before its turn is not told.
-    pub const fn how_many(&self) -> usize {
-        self.count
-    }
 }
 
-impl Iterator for Found<'_> {
+impl Iterator for InOrder<'_> {
     type Item = Labels;
 
     fn next(&mut self) -> Option<Labels> {

@@ -66,7 +66,7 @@ impl Source {
         Ok(values)
     }
 
-    /// Such series, in the order of their labels; if there are more than `limit`, those of the first agents by id, then of
+    /// Such series; if there are more than `limit`, those of the first agents by id, then of
     /// written series.
     ///
     /// # Errors

@@ -21,7 +21,7 @@ mod standin;
 mod tests;
 mod written;
 
-pub use found::Found;
+pub use found::{Found, InOrder};
 pub use heads::Heads;
 
 use super::{Written, agents::People, index::Index};
