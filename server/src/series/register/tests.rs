@@ -213,7 +213,7 @@ fn what_is_deleted_is_out_of_memory_and_records_and_leaves_room() {
     give(&register, "s", &names).unwrap();
     assert_eq!(give(&register, "s", &["new"]), Err(Whose::Sender));
     let runtime = Runtime::new().unwrap();
-    let all = register.meant(&which(&["{__name__!=\"m7\"}"], None));
+    let all = register.meant(&which(&["{__name__=~\".+\",__name__!=\"m7\"}"], None));
 
     let failing = |_: &rusqlite::Connection| Err(rusqlite::Error::InvalidQuery);
     assert!(runtime.block_on(register.begin_to_delete(&all, failing)).is_err());
