@@ -48,6 +48,11 @@ impl Labels {
         self.value(name).map_or("", |value| value)
     }
 
+    /// The same text without a copy of it; `None` for a label that is not there.
+    pub fn shared(&self, name: &str) -> Option<&Arc<str>> {
+        self.value(name)
+    }
+
     /// The metric's name, or nothing.
     pub fn metric_name(&self) -> &str {
         self.get(METRIC_NAME)

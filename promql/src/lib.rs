@@ -71,6 +71,7 @@ mod labels;
 mod limits;
 mod matcher;
 mod memory;
+mod meter;
 mod options;
 mod pattern;
 mod plan;

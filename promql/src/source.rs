@@ -72,6 +72,14 @@ pub trait SeriesSource {
     /// What `intake` answers is passed on at once: the query is over its limits, or not wanted any more. A failure
     /// of the store itself is [`Error::source`].
     fn select(&self, selections: &[Selection], intake: &mut dyn Intake) -> Result<(), Error>;
+
+    /// Whether this selection's series come in the order of their labels, each behind the one before also where none has its
+    /// metric's name. Then an aggregation adds them up as they come, and keeps none: with the same result, for that is the
+    /// order in which it would be done later.
+    fn is_in_order(&self, selection: &Selection) -> bool {
+        let _ = selection;
+        false
+    }
 }
 
 /// Takes series, one at a time.
@@ -88,4 +96,14 @@ pub trait Intake {
         timestamps: &[i64],
         values: &[f64],
     ) -> Result<(), Error>;
+
+    /// The source keeps so much while it hands over, in numbers of 8 bytes: what it has read and not handed over yet. It
+    /// counts with what the query keeps, until the source says otherwise; to be said after every growth.
+    ///
+    /// # Errors
+    /// As [`Self::series`]: all together is too much.
+    fn keeps(&mut self, points: usize) -> Result<(), Error> {
+        let _ = points;
+        Ok(())
+    }
 }

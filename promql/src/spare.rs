@@ -52,7 +52,10 @@ struct Held {
 
 impl Claim {
     /// The query keeps so many points: waits (blocking) until it may. `check` ends the wait.
-    pub(crate) fn admit(&self, points: u64, check: impl Fn() -> Result<(), Error>) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// What `check` says.
+    pub fn admit(&self, points: u64, check: impl Fn() -> Result<(), Error>) -> Result<(), Error> {
         let spare = &self.0.spare;
         if points <= spare.own_points {
             return Ok(());

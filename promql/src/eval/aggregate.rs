@@ -3,7 +3,9 @@
 use super::{
     Evaluator, Grid,
     fold::Columns,
-    frame::{ABSENT, Track, present},
+    folding,
+    frame::{ABSENT, Track, points, present},
+    load::Loaded,
     top,
 };
 use crate::{
@@ -22,6 +24,9 @@ pub(super) struct Members {
 
 impl Evaluator<'_> {
     pub(super) fn aggregate(&mut self, aggregate: &Aggregate, grid: Grid) -> Result<Vec<Track>, Error> {
+        if let Some(tracks) = self.folded(aggregate) {
+            return Ok(tracks);
+        }
         let parameter = match &aggregate.operation {
             Aggregation::Quantile(node) | Aggregation::Top { count: node, .. } => self.scalar(node, grid)?,
             _ => Vec::new(),
@@ -55,6 +60,21 @@ impl Evaluator<'_> {
             self.meter.release(group.tracks.len() * grid.count);
         }
         Ok(out)
+    }
+
+    /// What it came to already, while its series came.
+    fn folded(&mut self, aggregate: &Aggregate) -> Option<Vec<Track>> {
+        let loaded = &mut self.loaded[folding::selector_of(aggregate)?];
+        match loaded.take() {
+            Some(Loaded::Folded(tracks)) => {
+                self.meter.take(points(&tracks));
+                Some(tracks)
+            }
+            other => {
+                *loaded = other;
+                None
+            }
+        }
     }
 
     /// How many series of a group have each value, which becomes a label before the series are grouped.

@@ -6,7 +6,7 @@
 use crate::{
     error::Error,
     labels::Labels,
-    limits::Meter,
+    meter::Meter,
     source::{STALE, is_stale},
     value::Matrix,
 };

@@ -1,26 +1,32 @@
 //! What a query reads, and at which moments.
 
 use super::{
-    Evaluator, Grid,
+    Evaluator, Grid, folding,
     grid::References,
     load::{Job, Purpose},
     window::WindowSpec,
 };
 use crate::{
     error::Error,
-    plan::{Aggregation, HistogramAsks, Node, Range, RangeOf, WindowCall},
+    plan::{Aggregate, Aggregation, HistogramAsks, Node, Range, RangeOf, WindowCall},
 };
 
-impl Evaluator<'_> {
+impl<'a> Evaluator<'a> {
     /// The jobs of a round. Parameters of windows have been read in earlier rounds, and are evaluated here.
-    pub(super) fn gather(&mut self, grid: Grid, round: usize) -> Result<Vec<Job>, Error> {
+    pub(super) fn gather(&mut self, grid: Grid, round: usize) -> Result<Vec<Job<'a>>, Error> {
         let plan = self.plan;
         let mut jobs = Vec::new();
         self.visit(&plan.root, grid, round, &mut jobs)?;
         Ok(jobs)
     }
 
-    fn visit(&mut self, node: &Node, grid: Grid, round: usize, jobs: &mut Vec<Job>) -> Result<(), Error> {
+    fn visit(
+        &mut self,
+        node: &'a Node,
+        grid: Grid,
+        round: usize,
+        jobs: &mut Vec<Job<'a>>,
+    ) -> Result<(), Error> {
         match node {
             Node::Newest { selector, timestamps } => {
                 let lookback_ms = self.options.lookback_ms;
@@ -34,16 +40,33 @@ impl Evaluator<'_> {
             }
             Node::Range(range) => self.visit_subquery(range, grid, round, jobs),
             Node::Window(call) => self.visit_window(call, grid, round, jobs),
+            Node::Aggregate(aggregate) => self.visit_aggregate(node, aggregate, grid, round, jobs),
             _ => children(node).into_iter().try_for_each(|child| self.visit(child, grid, round, jobs)),
         }
     }
 
-    fn visit_window(
+    /// An aggregation may be done while the series of its selector come.
+    fn visit_aggregate(
         &mut self,
-        call: &WindowCall,
+        node: &'a Node,
+        aggregate: &'a Aggregate,
         grid: Grid,
         round: usize,
-        jobs: &mut Vec<Job>,
+        jobs: &mut Vec<Job<'a>>,
+    ) -> Result<(), Error> {
+        children(node).into_iter().try_for_each(|child| self.visit(child, grid, round, jobs))?;
+        let selector = folding::selector_of(aggregate);
+        let job = jobs.iter_mut().find(|job| Some(job.selector) == selector);
+        job.into_iter().for_each(|job| job.fold(aggregate));
+        Ok(())
+    }
+
+    fn visit_window(
+        &mut self,
+        call: &'a WindowCall,
+        grid: Grid,
+        round: usize,
+        jobs: &mut Vec<Job<'a>>,
     ) -> Result<(), Error> {
         match &call.range.of {
             RangeOf::Selector(selector) if self.plan.selectors[*selector].round == round => {
@@ -67,10 +90,10 @@ impl Evaluator<'_> {
 
     fn visit_subquery(
         &mut self,
-        range: &Range,
+        range: &'a Range,
         grid: Grid,
         round: usize,
-        jobs: &mut Vec<Job>,
+        jobs: &mut Vec<Job<'a>>,
     ) -> Result<(), Error> {
         let RangeOf::Subquery { node, .. } = &range.of else { return Ok(()) };
         let inner = self.subquery_grid(range, grid)?;
@@ -97,19 +120,12 @@ impl Evaluator<'_> {
         Ok(WindowSpec { function: call.function, range_ms: call.range.range_ms, parameter, grid })
     }
 
-    fn push(&self, selector: usize, grid: Grid, round: usize, purpose: Purpose, jobs: &mut Vec<Job>) {
+    fn push(&self, selector: usize, grid: Grid, round: usize, purpose: Purpose, jobs: &mut Vec<Job<'a>>) {
         let wanted = &self.plan.selectors[selector];
         if wanted.round == round {
             let references = References::new(&grid, wanted.shift, self.span);
             let matchers = wanted.matchers.clone();
-            jobs.push(Job {
-                selector,
-                matchers,
-                references,
-                purpose,
-                tracks: Vec::new(),
-                series: Vec::new(),
-            });
+            jobs.push(Job::new(selector, matchers, references, purpose));
         }
     }
 }

@@ -4,6 +4,7 @@
 //! samples themselves keeps any.
 
 use super::{
+    folding::Folding,
     frame::{ABSENT, Track, refuse_clashes},
     grid::References,
     window::{Samples, WindowSpec},
@@ -12,9 +13,10 @@ use crate::{
     annotations::Annotations,
     error::Error,
     labels::Labels,
-    limits::Meter,
     matcher::Matcher,
+    meter::Meter,
     options::Edition,
+    plan::Aggregate,
     query::MOMENT_MS_MAX,
     source::{Intake, Moments, Reading, Selection, is_stale},
     value::Series,
@@ -22,13 +24,15 @@ use crate::{
 use std::borrow::Cow;
 
 /// One selector's reading.
-pub(super) struct Job {
+pub(super) struct Job<'a> {
     pub(super) selector: usize,
     pub(super) matchers: Vec<Matcher>,
     pub(super) references: References,
     pub(super) purpose: Purpose,
     pub(super) tracks: Vec<Track>,
     pub(super) series: Vec<Series>,
+    /// The aggregation of them, if it may be done while they come.
+    pub(super) folding: Option<Folding<'a>>,
 }
 
 /// What becomes of a selector's samples.
@@ -45,10 +49,27 @@ pub(super) enum Purpose {
 #[derive(Debug)]
 pub(super) enum Loaded {
     Tracks(Vec<Track>),
+    /// What the aggregation of them came to.
+    Folded(Vec<Track>),
     Samples(Vec<Series>),
 }
 
-impl Job {
+impl<'a> Job<'a> {
+    pub(super) fn new(
+        selector: usize,
+        matchers: Vec<Matcher>,
+        references: References,
+        purpose: Purpose,
+    ) -> Self {
+        let (tracks, series) = (Vec::new(), Vec::new());
+        Self { selector, matchers, references, purpose, tracks, series, folding: None }
+    }
+
+    /// From now on its series are aggregated as they come, unless the source has them in another order.
+    pub(super) fn fold(&mut self, aggregate: &'a Aggregate) {
+        self.folding = Some(Folding::new(aggregate, self.references.count));
+    }
+
     /// What is asked of the source for it.
     pub(super) fn selection(&self, edition: Edition) -> Selection {
         let (back, reading) = match &self.purpose {
@@ -71,15 +92,20 @@ impl Job {
     }
 
     /// Keeps what a series came to. Its points have been counted.
-    fn keep(&mut self, track: Option<Track>, meter: &mut Meter) {
-        match track {
-            Some(track) => self.tracks.push(track),
-            None => meter.unload(self.references.count),
+    fn keep(&mut self, track: Option<Track>, meter: &mut Meter) -> Result<(), Error> {
+        match (track, &mut self.folding) {
+            (Some(track), Some(folding)) => folding.add(track, meter)?,
+            (Some(track), None) => self.tracks.push(track),
+            (None, _) => meter.unload(self.references.count),
         }
+        Ok(())
     }
 
     /// What the series came to, in order of their labels, whatever the order they came in.
-    pub(super) fn finish(mut self) -> Result<Loaded, Error> {
+    pub(super) fn finish(mut self, meter: &mut Meter) -> Result<Loaded, Error> {
+        if let Some(folding) = self.folding {
+            return Ok(Loaded::Folded(folding.finish(meter)?));
+        }
         self.tracks.sort_by(|a, b| a.labels.cmp(&b.labels));
         self.series.sort_by(|a, b| a.labels.cmp(&b.labels));
         Ok(match self.purpose {
@@ -95,14 +121,18 @@ impl Job {
 }
 
 /// Takes the series of a round.
-pub(super) struct Loader<'a> {
-    pub(super) jobs: Vec<Job>,
+pub(super) struct Loader<'a, 'b> {
+    pub(super) jobs: Vec<Job<'a>>,
     pub(super) edition: Edition,
-    pub(super) meter: &'a mut Meter,
-    pub(super) notes: &'a mut Annotations,
+    pub(super) meter: &'b mut Meter,
+    pub(super) notes: &'b mut Annotations,
 }
 
-impl Intake for Loader<'_> {
+impl Intake for Loader<'_, '_> {
+    fn keeps(&mut self, points: usize) -> Result<(), Error> {
+        self.meter.keeps(points)
+    }
+
     fn series(
         &mut self,
         selection: usize,
@@ -131,14 +161,14 @@ impl Intake for Loader<'_> {
                     newest(&job.references, *lookback_ms, self.edition, timestamps, values, *moments);
                 let labels = if *moments { labels.without_name() } else { labels.clone() };
                 let track = Some(Track { labels, values }).filter(Track::has_values);
-                job.keep(track, self.meter);
+                job.keep(track, self.meter)?;
             }
             Purpose::Window { window, .. } => {
                 self.meter.load(job.references.count)?;
                 let (timestamps, values) = live(timestamps, values);
                 let samples = Samples { labels, timestamps: &timestamps, values: &values };
                 let track = window.track(&job.references, self.edition, samples, self.meter, self.notes)?;
-                job.keep(track, self.meter);
+                job.keep(track, self.meter)?;
             }
             Purpose::Samples { range_ms } => {
                 let (timestamps, values) = live(timestamps, values);

@@ -166,7 +166,7 @@ impl<'a> Sides<'a> {
     }
 
     /// The results of one group: one a step if nothing else was asked for, else none called the same.
-    fn checked(&self, results: Vec<Track>, meter: &crate::limits::Meter) -> Result<Vec<Track>, Error> {
+    fn checked(&self, results: Vec<Track>, meter: &crate::meter::Meter) -> Result<Vec<Track>, Error> {
         if !matches!(self.binary.matching.group, Group::OneToOne) {
             return unify(results, meter, || {
                 Error::execution("multiple matches for labels: grouping labels must ensure unique matches")

@@ -9,6 +9,7 @@ mod aggregate;
 mod binary;
 mod buckets;
 mod fold;
+mod folding;
 mod frame;
 mod functions;
 mod gather;
@@ -29,7 +30,7 @@ mod window;
 use crate::{
     annotations::Annotations,
     error::Error,
-    limits::Meter,
+    meter::Meter,
     options::Options,
     plan::Plan,
     source::SeriesSource,
@@ -81,15 +82,21 @@ impl Evaluator<'_> {
     /// Asks the source for everything that this round reads.
     fn load(&mut self, source: &dyn SeriesSource, grid: Grid, round: usize) -> Result<(), Error> {
         let held = self.meter.held();
-        let jobs = self.gather(grid, round)?;
+        let mut jobs = self.gather(grid, round)?;
         let selections: Vec<_> = jobs.iter().map(|job| job.selection(self.options.edition)).collect();
+        for (job, selection) in jobs.iter_mut().zip(&selections) {
+            if job.folding.is_some() && !source.is_in_order(selection) {
+                job.folding = None;
+            }
+        }
         let mut loader =
             Loader { jobs, edition: self.options.edition, meter: &mut self.meter, notes: &mut self.notes };
         loader.meter.check()?;
         source.select(&selections, &mut loader)?;
+        loader.meter.keeps(0)?;
         for job in loader.jobs {
             let selector = job.selector;
-            self.loaded[selector] = Some(job.finish()?);
+            self.loaded[selector] = Some(job.finish(&mut self.meter)?);
         }
         // The parameters of windows are gone with the jobs.
         self.meter.settle(held, 0);

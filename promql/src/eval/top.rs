@@ -7,10 +7,13 @@ use super::{
     aggregate::Members,
     frame::{ABSENT, Track, present},
 };
-use crate::{error::Error, limits::Meter};
+use crate::{error::Error, labels::Labels, meter::Meter, plan::Node};
+use std::collections::BTreeMap;
 
 /// The first float that no i64 holds.
 const INTEGERS_END: f64 = 9_223_372_036_854_775_808.0;
+/// From how many on the best are not told while series come: all series are kept then.
+const TOLD_MAX: f64 = 100.0;
 /// After so many steps of a group, it is asked whether to go on.
 const CHECKED_EVERY_STEPS: usize = 256;
 
@@ -30,6 +33,15 @@ pub(super) fn limits(parameter: &[f64], most: usize) -> Result<Vec<usize>, Error
         }
     };
     parameter.iter().map(limit).collect()
+}
+
+/// How many are asked for, if that is a number, the same at each step, and not too many.
+pub(super) fn constant(parameter: &Node) -> Option<usize> {
+    match parameter {
+        // A negative number is none.
+        Node::Number(number) if *number <= TOLD_MAX && number.is_finite() => Some(number.max(0.0) as usize),
+        _ => None,
+    }
 }
 
 /// The tracks with only the values that are among the best. With one step, they are in the order of their values.
@@ -58,7 +70,7 @@ pub(super) fn select(
                 tracks[member].values[at] = value;
             }
             if limits.len() == 1 {
-                heap.items.sort_by(|a, b| heap_order(b.0, a.0, largest));
+                heap.sort();
                 order.extend(heap.items.iter().map(|&(_, member)| member));
             }
         }
@@ -68,6 +80,60 @@ pub(super) fn select(
     }
     tracks.retain(Track::has_values);
     Ok(tracks)
+}
+
+/// The best of a group while its series come: at each step their values, and of each series what it is called.
+pub(super) struct Best {
+    limit: usize,
+    steps: Vec<Heap>,
+    /// By the order in which they came; each with its place among all that did.
+    members: Vec<(usize, Labels)>,
+}
+
+impl Best {
+    /// What a step takes, in points.
+    pub(super) const fn points(limit: usize) -> usize {
+        (size_of::<Heap>() + limit * size_of::<(f64, usize)>()).div_ceil(8)
+    }
+
+    pub(super) fn new(limit: usize, largest: bool, steps: usize) -> Self {
+        let heap = || Heap { items: Vec::with_capacity(limit), largest };
+        Self { limit, steps: (0..steps).map(|_| heap()).collect(), members: Vec::new() }
+    }
+
+    pub(super) fn add(&mut self, number: usize, track: &Track) {
+        let member = self.members.len();
+        self.members.push((number, track.labels.clone()));
+        for (heap, &value) in self.steps.iter_mut().zip(&track.values).filter(|(_, value)| present(**value)) {
+            heap.offer(value, member, self.limit);
+        }
+    }
+
+    /// Those that are among the best at some step, with their values there. With one step, in the order of their values.
+    pub(super) fn finish(self, meter: &mut Meter, out: &mut Vec<(usize, Track)>) -> Result<(), Error> {
+        let Self { mut steps, members, .. } = self;
+        let count = steps.len();
+        if let [heap] = &mut steps[..] {
+            heap.sort();
+        }
+        let (mut places, before) = (BTreeMap::new(), out.len());
+        for (at, heap) in steps.into_iter().enumerate() {
+            for (value, member) in heap.items {
+                let place = match places.get(&member) {
+                    Some(&place) => place,
+                    None => {
+                        meter.load(count)?;
+                        let (number, labels) = members[member].clone();
+                        out.push((number, Track { labels, values: vec![ABSENT; count] }));
+                        places.insert(member, out.len() - 1 - before);
+                        out.len() - 1 - before
+                    }
+                };
+                out[before + place].1.values[at] = value;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The best so far, the worst of them at the root.
@@ -89,6 +155,12 @@ impl Heap {
             self.items[0] = (value, member);
             self.sift_down();
         }
+    }
+
+    /// The best first.
+    fn sort(&mut self) {
+        let largest = self.largest;
+        self.items.sort_by(|a, b| heap_order(b.0, a.0, largest));
     }
 
     fn worse(&self, a: usize, b: usize) -> bool {

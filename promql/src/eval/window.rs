@@ -11,7 +11,7 @@ use super::{
     regression, sliding, summary,
 };
 use crate::{
-    annotations::Annotations, error::Error, labels::Labels, limits::Meter, options::Edition,
+    annotations::Annotations, error::Error, labels::Labels, meter::Meter, options::Edition,
     plan::function::WindowFunction,
 };
 

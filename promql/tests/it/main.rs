@@ -10,6 +10,7 @@
 mod aggregations;
 mod arrows;
 mod errors;
+mod folding;
 mod functions;
 mod histograms;
 mod limits;

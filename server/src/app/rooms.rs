@@ -83,7 +83,7 @@ pub(super) fn build(
         settings.enrolments_per_minute,
         neighbours,
     );
-    let (kept, keys) = (tsdb.clone(), keyring.clone());
+    let (kept, keys, counted) = (tsdb.clone(), keyring.clone(), Arc::clone(register));
     let figures = FiguresRoom::new(
         Arc::clone(figures),
         sqlite.clone(),
@@ -91,9 +91,10 @@ pub(super) fn build(
         commands::store::count_by_status,
         Arc::new(move |connection| keys.figures(connection)),
         Box::new(move || keeper_figures(&kept)),
+        Box::new(move || written::figures(&counted)),
     );
     let ingest = Arc::new(Ingest::new(Arc::clone(queue), tsdb.clone()));
-    let series = Arc::new(Series::new(Arc::clone(register), tsdb.clone(), written::commit(&ingest)));
+    let series = Arc::new(Series::new(Arc::clone(register), tsdb.clone(), written::commit(&ingest), record));
     let known = written::Known { register: Arc::clone(register), told: Arc::clone(series.told()) };
     Rooms {
         audit: Arc::new(Audit::new(sqlite.clone(), clock.clone())),

@@ -1,9 +1,10 @@
 //! Series that others write: from their room to the ingest's queue, and to who answers questions.
 
 use crate::{
+    figures::WrittenFigures,
     ingest::{Ingest, IngestError},
-    prometheus::{Metadata, Written},
-    series::{Commit, POINTS_PER_PUSH_MAX, PushError, Register, Told},
+    prometheus::{Counted, Metadata, Written},
+    series::{Commit, Counts, POINTS_PER_PUSH_MAX, PushError, Register, Told},
     storage::RECORD_BYTES_MAX,
     tsdb::rows::{PointRow, SeriesId},
 };
@@ -35,6 +36,15 @@ fn refused(error: IngestError) -> PushError {
     }
 }
 
+/// How much there is of them, for a scraper.
+pub(super) fn figures(register: &Register) -> WrittenFigures {
+    let count = |count: usize| count as u64;
+    let (series, bytes) = register.size();
+    let senders = register.counts().senders.into_iter();
+    let senders = senders.map(|(sender, series)| (sender.as_ref().to_owned(), count(series)));
+    WrittenFigures { series: count(series), bytes: count(bytes), senders: senders.collect() }
+}
+
 /// What is known of written series, for questions.
 #[derive(Debug)]
 pub(super) struct Known {
@@ -51,8 +61,25 @@ impl Written for Known {
         self.register.labels(series)
     }
 
-    fn each_label(&self, series: &[SeriesId], show: &mut dyn FnMut(&str, &str)) {
-        self.register.each_label(series, show);
+    fn names(&self, series: &[SeriesId]) -> Vec<Arc<str>> {
+        self.register.names(series)
+    }
+
+    fn values(&self, series: &[SeriesId], name: &str) -> Vec<Arc<str>> {
+        self.register.values(series, name)
+    }
+
+    fn has(&self, name: &str, value: &str) -> bool {
+        self.register.has(name, value)
+    }
+
+    fn sort(&self, series: &mut Vec<SeriesId>) {
+        self.register.sort(series);
+    }
+
+    fn counted(&self) -> Counted {
+        let Counts { series, metrics, labels, senders } = self.register.counts();
+        Counted { series, metrics, labels, senders }
     }
 
     fn metadata(&self) -> Vec<Metadata> {

@@ -80,6 +80,8 @@ acts! {
     RecordsRestored "records.restored";
     /// Damaged files of the history were taken out.
     HistoryDropped "history.dropped";
+    /// An operator deleted series that others wrote.
+    SeriesDeleted "series.deleted";
     /// Somebody tried what they may not.
     RequestRefused "request.refused";
 }

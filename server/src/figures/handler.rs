@@ -37,6 +37,23 @@ pub struct KeeperFigures {
 /// Asks how they do; asked on each scrape.
 pub type AskKeeper = Box<dyn Fn() -> KeeperFigures + Send + Sync>;
 
+/// How many series others write.
+#[derive(Clone, Debug, Default)]
+pub struct WrittenFigures {
+    /// All.
+    pub series: u64,
+    /// What their labels take in memory.
+    pub bytes: u64,
+    /// By who wrote them first.
+    pub senders: Vec<(String, u64)>,
+}
+
+/// Asks how many there are; asked on each scrape.
+pub type AskWritten = Box<dyn Fn() -> WrittenFigures + Send + Sync>;
+
+/// Senders that are told by their names: those with most series.
+const SENDERS_TOLD_MAX: usize = 16;
+
 /// The room behind `GET /metrics`.
 pub struct FiguresRoom {
     figures: Arc<Figures>,
@@ -45,6 +62,7 @@ pub struct FiguresRoom {
     commands_by_status: CountByStatus,
     keys: AskKeys,
     keeper: AskKeeper,
+    written: AskWritten,
 }
 
 impl FiguresRoom {
@@ -56,8 +74,9 @@ impl FiguresRoom {
         commands_by_status: CountByStatus,
         keys: AskKeys,
         keeper: AskKeeper,
+        written: AskWritten,
     ) -> Self {
-        Self { figures, sqlite, agents_by_status, commands_by_status, keys, keeper }
+        Self { figures, sqlite, agents_by_status, commands_by_status, keys, keeper, written }
     }
 }
 
@@ -77,6 +96,7 @@ pub async fn get(State(room): State<Arc<FiguresRoom>>) -> Result<Response, Refus
     write_refusals(&mut text, &room.figures);
     write_keeper(&mut text, (room.keeper)());
     write_keys(&mut text, keys);
+    write_written(&mut text, (room.written)());
     text.family("pingup_agents", "Agents, by status.", "gauge", "status", counts(&agents));
     text.family("pingup_commands", "Commands kept, by status.", "gauge", "status", counts(&commands));
     Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], text.finish()).into_response())
@@ -147,6 +167,16 @@ fn write_keys(text: &mut Text, keys: KeyFigures) {
     text.gauge("pingup_agent_key_oldest_seconds", "The age of the oldest keys that are in use.", keys.oldest_seconds);
 }
 
+fn write_written(text: &mut Text, mut written: WrittenFigures) {
+    text.gauge("pingup_written_series", "Series that others write.", written.series);
+    let what = "What the labels of series that others write take in memory.";
+    text.gauge("pingup_written_series_bytes", what, written.bytes);
+    written.senders.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    written.senders.truncate(SENDERS_TOLD_MAX);
+    let what = "Series that a sender wrote first, of the 16 senders with most.";
+    text.family("pingup_sender_series", what, "gauge", "sender", counts(&written.senders));
+}
+
 fn counts(counts: &[(String, u64)]) -> impl Iterator<Item = (&str, u64)> {
     counts.iter().map(|(status, count)| (status.as_str(), *count))
 }
@@ -183,6 +213,10 @@ mod tests {
                 Ok(KeyFigures { in_use: 4, offered: 1, oldest_seconds: 90, ..KeyFigures::default() })
             }),
             Box::new(|| KeeperFigures { files: 5, held_seconds: 700, unwell_seconds: 1 }),
+            Box::new(|| {
+                let senders = (1..=SENDERS_TOLD_MAX as u64 + 1).map(|n| (format!("s\"{n}"), n)).collect();
+                WrittenFigures { series: 153, bytes: 7, senders }
+            }),
         );
         let response = get(State(Arc::new(room))).await.unwrap();
         assert_eq!(response.headers()[header::CONTENT_TYPE], CONTENT_TYPE);
@@ -210,10 +244,15 @@ mod tests {
             "pingup_agent_keys{state=\"ending\"} 0",
             "pingup_agent_keys_former_master 0",
             "pingup_agent_key_oldest_seconds 90",
+            "pingup_written_series 153",
+            "pingup_written_series_bytes 7",
+            "pingup_sender_series{sender=\"s\\\"17\"} 17",
+            "pingup_sender_series{sender=\"s\\\"2\"} 2",
             "pingup_agents{status=\"online\"} 4",
             "pingup_commands{status=\"pending\"} 0",
         ] {
             assert!(text.lines().any(|told| told == line), "{line} is missing in\n{text}");
         }
+        assert_eq!(text.matches("pingup_sender_series{").count(), SENDERS_TOLD_MAX);
     }
 }

@@ -3,13 +3,13 @@
 //! One [`Figures`] is handed around as an `Arc`; rooms count on it with relaxed atomics, so counting costs
 //! nothing worth measuring and promises no more than that each figure by itself is right. `GET /metrics`
 //! writes them in Prometheus's text format (`text`). Labels come from closed lists (refusals by name,
-//! states), never from the outside, so the number of series is bounded.
+//! states), but for the names of the few senders with most series, so the number of series is bounded.
 
 pub mod handler;
 mod histogram;
 mod text;
 
-pub use handler::{AskKeeper, CountByStatus, FiguresRoom, KeeperFigures};
+pub use handler::{AskKeeper, AskWritten, CountByStatus, FiguresRoom, KeeperFigures, WrittenFigures};
 pub use histogram::Histogram;
 
 use pingup_protocol::problem::ProblemType;

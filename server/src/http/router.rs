@@ -57,6 +57,7 @@ const INSTANT: &[&str] = &["query", "time", "timeout", "limit", "lookback_delta"
 const RANGE: &[&str] = &["query", "start", "end", "step", "timeout", "limit", "lookback_delta", "stats"];
 const EXEMPLARS: &[&str] = &["query", "start", "end"];
 const MATCHING: &[&str] = &["match[]", "start", "end", "limit"];
+const DELETED: &[&str] = &["match[]", "sender"];
 const METADATA: &[&str] = &["metric", "limit", "limit_per_metric"];
 
 /// The table.
@@ -108,6 +109,7 @@ pub fn table() -> Vec<Route> {
         row(M::GET,    "/prometheus/api/v1/status/buildinfo", Dashboard(Viewer),   NONE,  &[],                                      JSON,    prometheus::handler::buildinfo),
         row(M::GET,    "/prometheus/api/v1/status/flags",    Dashboard(Viewer),    NONE,  &[],                                      JSON,    prometheus::handler::flags),
         row(M::GET,    "/prometheus/api/v1/status/tsdb",     Dashboard(Viewer),    NONE,  &["limit"],                               JSON,    prometheus::handler::tsdb),
+        row(M::POST,   "/prometheus/api/v1/admin/tsdb/delete_series", Dashboard(Admin), BODY, DELETED,                           JSON,    series::handler::delete),
         row(M::POST,   "/prometheus/api/v1/read",            Dashboard(Viewer),    BODY,  &[],                                      &[Protobuf], prometheus::handler::read).takes(Kind::Snappy).nothing_follows(),
         row(M::POST,   senders::WRITE,                       Dashboard(Writer),    WRITTEN, &[],                                    &[Text], series::handler::write).nothing_follows(),
         row(M::POST,   "/otlp/v1/metrics",                   Dashboard(Writer),    SERIES, &[],                                     &[Protobuf, Json], series::handler::otlp).nothing_follows(),

@@ -106,6 +106,7 @@ pub struct Rules {
 impl Rules {
     /// Whether the audit hears of who is refused here: at doors by which something is changed, those of agents apart.
     pub const fn is_watched(&self) -> bool {
-        self.to_the_end && matches!(self.auth, Auth::Operator(_) | Auth::Enrol(_))
+        self.to_the_end
+            && matches!(self.auth, Auth::Operator(_) | Auth::Enrol(_) | Auth::Dashboard(Role::Admin))
     }
 }

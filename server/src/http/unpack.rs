@@ -34,6 +34,11 @@ pub enum RoomError {
     /// Others have it: it may be there later.
     #[error("too many requests are being read at once; try again")]
     Taken,
+    /// Other requests of the same sender have its share: it may be there later.
+    #[error(
+        "too many requests of this sender are being read at once; send them one after the other, and this again"
+    )]
+    TakenBySender,
     /// One request may not have so much.
     #[error("what the request holds takes more than {0} bytes of memory; send less at once")]
     TooMuch(usize),
@@ -44,6 +49,8 @@ pub enum RoomError {
 #[derive(Debug)]
 pub struct Allowance {
     share: Share<Arc<AtomicUsize>>,
+    /// The same, of what its sender has.
+    own: Option<Share<Arc<AtomicUsize>>>,
     bytes_max: usize,
     used: usize,
 }
@@ -51,7 +58,13 @@ pub struct Allowance {
 impl Allowance {
     /// Up to `bytes_max` of what the budget has left.
     pub fn of(budget: &Budget, bytes_max: usize) -> Self {
-        Self { share: budget.open(), bytes_max, used: 0 }
+        Self { share: budget.open(), own: None, bytes_max, used: 0 }
+    }
+
+    /// And no more than this has left, too.
+    #[must_use]
+    pub fn within(self, own: &Budget) -> Self {
+        Self { own: Some(own.open()), ..self }
     }
 
     /// Counts `bytes` that are about to be filled.
@@ -65,10 +78,13 @@ impl Allowance {
         }
         let wanted = self.used.saturating_sub(self.share.bytes());
         let pieces = wanted.div_ceil(PIECE_BYTES).saturating_mul(PIECE_BYTES);
-        if pieces > 0 && !self.share.grow(pieces) {
-            return Err(RoomError::Taken);
+        if pieces == 0 {
+            return Ok(());
         }
-        Ok(())
+        if self.own.as_mut().is_some_and(|own| !own.grow(pieces)) {
+            return Err(RoomError::TakenBySender);
+        }
+        if self.share.grow(pieces) { Ok(()) } else { Err(RoomError::Taken) }
     }
 
     /// What was counted so far, bytes.

@@ -21,8 +21,8 @@ mod written;
 pub use agents::Agent;
 pub use index::INDEX_BYTES_MAX;
 pub use names::Metadata;
-pub use source::{Heads, Source};
-pub use written::Written;
+pub use source::{Found, Heads, InOrder, Source};
+pub use written::{Counted, Written};
 
 use crate::{
     clock::Clock,
@@ -44,8 +44,12 @@ pub const QUERY_TIME_MAX: Duration = Duration::from_secs(25);
 /// What one query may keep at once, in points of 8 bytes: 24 MiB. A thousand agents' two days by the minute are 2.9 million.
 pub const QUERY_POINTS_MAX: u64 = 3 * 1024 * 1024;
 /// What each keeps of these without asking: 8 MiB, a thousand agents at a thousand steps. Beyond it goes
-/// one at a time, so that two, which is how many have a turn, keep 32 MiB together.
+/// one at a time, so that two, which is how many have a turn, keep 60 MiB together, whatever they read.
 pub const QUERY_OWN_POINTS: u64 = QUERY_POINTS_MAX / 3;
+
+/// The same together with what is read and not handed over yet, one agent's or series' numbers and pages of files: 52 MiB. A
+/// month by the second of one measurement is 5.2 million.
+pub const QUERY_HELD_MAX: u64 = 13 * 512 * 1024;
 
 /// What one query may cost here.
 pub const fn limits() -> Limits {
@@ -53,6 +57,7 @@ pub const fn limits() -> Limits {
         samples: 50_000_000,
         series: 100_000,
         points: QUERY_POINTS_MAX,
+        held: QUERY_HELD_MAX,
         steps: 11_000,
         time: QUERY_TIME_MAX,
     }

@@ -40,7 +40,8 @@ async fn write(bench: &Bench, sql: &'static str) {
 
 async fn instances(room: &Prometheus) -> Vec<String> {
     let asked = |source: &Source, _: &Cancel, _: &Wanted| {
-        Ok::<_, StorageError>(source.label_values("instance", &[], 0, i64::MAX).unwrap())
+        let values = source.label_values("instance", &[], 0, i64::MAX).unwrap();
+        Ok::<_, StorageError>(values.iter().map(ToString::to_string).collect())
     };
     room.ask(asked).await.unwrap()
 }

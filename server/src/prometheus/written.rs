@@ -3,7 +3,20 @@
 use super::names::Metadata;
 use crate::tsdb::rows::SeriesId;
 use pingup_promql::{Labels, Matcher};
-use std::fmt::Debug;
+use std::{fmt::Debug, sync::Arc};
+
+/// How much others write, in no order.
+#[derive(Clone, Debug, Default)]
+pub struct Counted {
+    /// Series.
+    pub series: usize,
+    /// Series of each metric.
+    pub metrics: Vec<(Arc<str>, usize)>,
+    /// Different values of each label.
+    pub labels: Vec<(Arc<str>, usize)>,
+    /// Series that each sender wrote first.
+    pub senders: Vec<(Arc<str>, usize)>,
+}
 
 /// Who knows which series others write. Does not block for long.
 pub trait Written: Debug + Send + Sync {
@@ -14,8 +27,20 @@ pub trait Written: Debug + Send + Sync {
     /// What a series is called; `None` for one that was forgotten since.
     fn labels(&self, series: SeriesId) -> Option<Labels>;
 
-    /// Shows each label that any of these series has, once.
-    fn each_label(&self, series: &[SeriesId], show: &mut dyn FnMut(&str, &str));
+    /// Names of labels that any of these series has, each once, in no order. Texts are shared, not copied.
+    fn names(&self, series: &[SeriesId]) -> Vec<Arc<str>>;
+
+    /// Values of a label that any of these series has, each once, in no order. Texts are shared, not copied.
+    fn values(&self, series: &[SeriesId], name: &str) -> Vec<Arc<str>>;
+
+    /// Whether any series has this label with this value.
+    fn has(&self, name: &str, value: &str) -> bool;
+
+    /// Puts series in the order of their labels.
+    fn sort(&self, series: &mut Vec<SeriesId>);
+
+    /// How much there is.
+    fn counted(&self) -> Counted;
 
     /// What is told of metrics, by name.
     fn metadata(&self) -> Vec<Metadata>;
@@ -36,7 +61,23 @@ impl Written for Nobody {
         None
     }
 
-    fn each_label(&self, _: &[SeriesId], _: &mut dyn FnMut(&str, &str)) {}
+    fn names(&self, _: &[SeriesId]) -> Vec<Arc<str>> {
+        Vec::new()
+    }
+
+    fn values(&self, _: &[SeriesId], _: &str) -> Vec<Arc<str>> {
+        Vec::new()
+    }
+
+    fn has(&self, _: &str, _: &str) -> bool {
+        false
+    }
+
+    fn sort(&self, _: &mut Vec<SeriesId>) {}
+
+    fn counted(&self) -> Counted {
+        Counted::default()
+    }
 
     fn metadata(&self) -> Vec<Metadata> {
         Vec::new()

@@ -4,18 +4,18 @@
 //! that have it, in the order of their numbers, so that a selector looks at those of its rarest pair alone. Whatever is
 //! held is counted ([`Index::bytes`]), about, and from above.
 
+mod entry;
+mod forget;
 mod select;
+mod tell;
 mod texts;
 
 use super::Labels;
 use crate::tsdb::rows::SeriesId;
-use foldhash::{HashMap, HashSet};
-use pingup_promql as promql;
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicI64, Ordering::Relaxed},
-};
+use foldhash::HashMap;
+use std::sync::Arc;
 
+pub(super) use entry::Entry;
 use texts::Texts;
 
 /// A label: the numbers of its name and of its value.
@@ -34,64 +34,6 @@ pub(super) fn bytes_of(labels: &Labels) -> usize {
     let of_label =
         |(name, value): (&str, &str)| name.len() + value.len() + 2 * TEXT_BYTES + LIST_BYTES + PAIR_BYTES;
     SERIES_BYTES + labels.iter().map(of_label).sum::<usize>()
-}
-
-/// A series.
-#[derive(Debug)]
-pub(super) struct Entry {
-    pub(super) id: SeriesId,
-    pairs: Arc<[Pair]>,
-    sender: u32,
-    /// The first and the last moment of its samples, milliseconds, as far as is known.
-    first_ms: AtomicI64,
-    last_ms: AtomicI64,
-    /// How much earlier and later there may be some, milliseconds.
-    slack_ms: i64,
-    /// The same as the records have it.
-    noted: (AtomicI64, AtomicI64),
-    /// Whether the records have it.
-    is_stored: AtomicBool,
-}
-
-impl Entry {
-    /// Takes note of samples between two moments.
-    pub(super) fn note(&self, (first_ms, last_ms): (i64, i64)) {
-        self.first_ms.fetch_min(first_ms, Relaxed);
-        self.last_ms.fetch_max(last_ms, Relaxed);
-    }
-
-    /// The first and the last moment at which it may have samples, milliseconds.
-    pub(super) fn about(&self) -> (i64, i64) {
-        let (first, last) = self.times();
-        (first.saturating_sub(self.slack_ms), last.saturating_add(self.slack_ms))
-    }
-
-    /// The first and the last moment of its samples, milliseconds, as far as is known.
-    pub(super) fn times(&self) -> (i64, i64) {
-        (self.first_ms.load(Relaxed), self.last_ms.load(Relaxed))
-    }
-
-    /// Says that the records have it, with these times or more.
-    pub(super) fn set_stored(&self, (first_ms, last_ms): (i64, i64)) {
-        if self.is_stored.swap(true, Relaxed) {
-            self.noted.0.fetch_min(first_ms, Relaxed);
-            self.noted.1.fetch_max(last_ms, Relaxed);
-        } else {
-            self.noted.0.store(first_ms, Relaxed);
-            self.noted.1.store(last_ms, Relaxed);
-        }
-    }
-
-    pub(super) fn is_stored(&self) -> bool {
-        self.is_stored.load(Relaxed)
-    }
-
-    /// Whether the records' times are wrong by more than so much.
-    pub(super) fn is_behind(&self, by_ms: i64) -> bool {
-        let (first, last) = self.times();
-        let apart = |noted: &AtomicI64, now: i64| noted.load(Relaxed).abs_diff(now) > by_ms.unsigned_abs();
-        self.is_stored() && (apart(&self.noted.0, first) || apart(&self.noted.1, last))
-    }
 }
 
 /// Far fewer than 2^32: bytes are bounded.
@@ -178,7 +120,17 @@ impl Index {
         let texts = &mut self.texts;
         let pairs: Arc<[Pair]> =
             labels.map(|(name, value)| (texts.number(name), texts.number(value))).collect();
+        let sender = self.senders.number(sender);
+        self.of_sender.resize(self.senders.len(), 0);
+        self.last = self.last.max(id.number());
         let at = place(self.entries.len());
+        self.enter(at, &pairs, sender);
+        self.entries.push(Entry::new(id, pairs, sender, times, slack_ms));
+    }
+
+    /// Notes where a series stands. Of two that are called the same the later counts: the earlier was forgotten, and is
+    /// still to be deleted.
+    fn enter(&mut self, at: u32, pairs: &Arc<[Pair]>, sender: u32) {
         for pair in pairs.iter() {
             let bytes = &mut self.bytes;
             let list = self.lists.entry(*pair).or_insert_with(|| {
@@ -187,69 +139,9 @@ impl Index {
             });
             list.push(at);
         }
-        let sender = self.senders.number(sender);
-        self.of_sender.resize(self.senders.len(), 0);
         self.of_sender[sender as usize] += 1;
         self.bytes += SERIES_BYTES + pairs.len() * PAIR_BYTES;
-        self.last = self.last.max(id.number());
-        // Of two that are called the same the later counts: the earlier was forgotten, and is still to be deleted.
-        self.places.insert(Arc::clone(&pairs), at);
-        let at = |ms: i64| AtomicI64::new(ms);
-        self.entries.push(Entry {
-            id,
-            pairs,
-            sender,
-            first_ms: at(times.0),
-            last_ms: at(times.1),
-            slack_ms,
-            noted: (at(times.0), at(times.1)),
-            is_stored: AtomicBool::new(false),
-        });
-    }
-
-    /// Takes out the series that are `gone`, and tells which those were.
-    pub(super) fn forget(&mut self, gone: impl Fn(&Entry) -> bool) -> Vec<SeriesId> {
-        let forgotten: Vec<_> =
-            self.entries.iter().filter(|entry| gone(entry)).map(|entry| entry.id).collect();
-        if forgotten.is_empty() {
-            return forgotten;
-        }
-        let mut kept = Self::behind(self.last);
-        for entry in self.entries.iter().filter(|entry| forgotten.binary_search(&entry.id).is_err()) {
-            let text = |number: u32| &**self.texts.text(number);
-            let labels = entry.pairs.iter().map(|(name, value)| (text(*name), text(*value)));
-            kept.put(entry.id, self.senders.text(entry.sender), labels, entry.times(), entry.slack_ms);
-            let noted = (entry.noted.0.load(Relaxed), entry.noted.1.load(Relaxed));
-            if let Some(put) = kept.entries.last().filter(|_| entry.is_stored()) {
-                put.set_stored(noted);
-            }
-        }
-        *self = kept;
-        forgotten
-    }
-
-    /// What a series is called.
-    pub(super) fn labels(&self, id: SeriesId) -> Option<promql::Labels> {
-        let pairs = self.entry(id)?.pairs.iter();
-        let text = |number: u32| Arc::clone(self.texts.text(number));
-        Some(promql::Labels::new(pairs.map(|(name, value)| (text(*name), text(*value)))))
-    }
-
-    /// Names and values of a series, and who wrote it first; for the records.
-    pub(super) fn told(&self, entry: &Entry) -> (&str, Vec<&str>) {
-        let text = |number: u32| &**self.texts.text(number);
-        let labels = entry.pairs.iter().flat_map(|(name, value)| [text(*name), text(*value)]);
-        (self.senders.text(entry.sender), labels.collect())
-    }
-
-    /// Shows each label that any of these series has, once.
-    pub(super) fn each_label(&self, series: &[SeriesId], show: &mut dyn FnMut(&str, &str)) {
-        let mut seen = HashSet::default();
-        for entry in series.iter().filter_map(|id| self.entry(*id)) {
-            for pair in entry.pairs.iter().filter(|pair| seen.insert(**pair)) {
-                show(self.texts.text(pair.0), self.texts.text(pair.1));
-            }
-        }
+        self.places.insert(Arc::clone(pairs), at);
     }
 }
 

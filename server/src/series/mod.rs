@@ -6,10 +6,13 @@
 //! the queue of the ingest and the journal of the history ([`crate::tsdb`]), as points. Whoever asks finds series by
 //! their labels in the register ([`index`]), and their points in head and parts.
 //!
+//! What an operator deletes is taken out of the register whole ([`delete`]).
+//!
 //! # Promises
 //! `Ok` of a push means that all it counts is committed to disk. What is sent again is taken again and seen once. A
 //! value comes back to the bit.
 
+mod delete;
 pub mod handler;
 mod index;
 pub mod labels;
@@ -18,6 +21,7 @@ mod register;
 mod store;
 pub mod told;
 
+pub use delete::Which;
 pub use handler::Doors;
 pub use labels::{LabelError, Labels};
 pub use push::{Described, Incoming, LimitReached, MetricKind, Point, Push, PushError, Taken, Whose};
@@ -25,6 +29,7 @@ pub use register::{INDEX_BYTES_MAX, Register};
 pub use told::Told;
 
 use crate::{
+    deed::Record,
     storage::StorageError,
     tsdb::{Judged, Tsdb, rows::PointRow},
 };
@@ -55,6 +60,20 @@ pub struct Series {
     told: Arc<Told>,
     tsdb: Tsdb,
     commit: Commit,
+    record: Record,
+}
+
+/// How many series there are, by what people count; in no order.
+#[derive(Clone, Debug, Default)]
+pub struct Counts {
+    /// All.
+    pub series: usize,
+    /// Series of each metric.
+    pub metrics: Vec<(Arc<str>, usize)>,
+    /// Different values of each label.
+    pub labels: Vec<(Arc<str>, usize)>,
+    /// Series that each sender wrote first.
+    pub senders: Vec<(Arc<str>, usize)>,
 }
 
 impl fmt::Debug for Series {
@@ -71,9 +90,10 @@ struct Window {
 }
 
 impl Series {
-    /// The room whose series are in `register`, and whose points `commit` brings into `tsdb`.
-    pub fn new(register: Arc<Register>, tsdb: Tsdb, commit: Commit) -> Self {
-        Self { register, told: Arc::default(), tsdb, commit }
+    /// The room whose series are in `register`, and whose points `commit` brings into `tsdb`. What is deleted is written
+    /// down by `record`.
+    pub fn new(register: Arc<Register>, tsdb: Tsdb, commit: Commit, record: Record) -> Self {
+        Self { register, told: Arc::default(), tsdb, commit, record }
     }
 
     /// What senders tell of metrics.

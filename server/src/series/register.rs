@@ -8,6 +8,7 @@
 //! From when to when a series has samples is known about, after a restart: the records are brought up to date before
 //! samples that would make them wrong by more than [`BEHIND_MS`], so that nothing that was answered is left out.
 
+mod ask;
 mod tidy;
 
 use super::{
@@ -20,7 +21,6 @@ use crate::{
     tsdb::{Tier, Tsdb, rows::SeriesId},
 };
 use foldhash::HashSet;
-use pingup_promql as promql;
 use pingup_protocol::time::Timestamp;
 use std::{
     ops::Range,
@@ -165,28 +165,6 @@ impl Register {
             index.entry(id).into_iter().for_each(|entry| entry.set_stored(times));
         }
         Ok(())
-    }
-
-    /// The series that fulfil all matchers and may have samples between the two moments, milliseconds, themselves
-    /// included; in the order of their numbers.
-    pub fn select(&self, matchers: &[promql::Matcher], first_ms: i64, last_ms: i64) -> Vec<SeriesId> {
-        self.read().select(matchers, (first_ms, last_ms))
-    }
-
-    /// What a series is called; `None` for one that was forgotten.
-    pub fn labels(&self, series: SeriesId) -> Option<promql::Labels> {
-        self.read().labels(series)
-    }
-
-    /// Shows each label that any of these series has, once.
-    pub fn each_label(&self, series: &[SeriesId], show: &mut dyn FnMut(&str, &str)) {
-        self.read().each_label(series, show);
-    }
-
-    /// How many series there are, and what they take in memory, bytes.
-    pub fn size(&self) -> (usize, usize) {
-        let index = self.read();
-        (index.len(), index.bytes())
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Index> {

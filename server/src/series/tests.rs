@@ -37,7 +37,7 @@ impl House {
             });
             Box::pin(ready(done))
         };
-        Self { bench, fails, series: Series::new(register, tsdb, Arc::new(commit)) }
+        Self { bench, fails, series: Series::new(register, tsdb, Arc::new(commit), |_, _| Ok(())) }
     }
 
     fn push(&self, series: Vec<Incoming>) -> Result<Taken, PushError> {

@@ -2,6 +2,7 @@
 
 mod clients;
 mod crash;
+mod delete;
 mod door;
 mod full;
 mod limits;

@@ -122,10 +122,10 @@ fn labels_and_metadata_tell_of_written_series_too() {
             source.label_values("job", &[], hour, NOW_MS).unwrap().join(" "),
             source.label_values(METRIC_NAME, &b(), 0, NOW_MS).unwrap().join(" "),
         ];
-        told.extend(source.series(&b(), 0, NOW_MS, 9).unwrap().iter().map(Labels::to_string));
-        told.push(source.series(&[], 0, NOW_MS, 3).unwrap().len().to_string());
+        told.extend(source.series(&b(), 0, NOW_MS, 9).unwrap().in_order().map(|labels| labels.to_string()));
+        told.push(source.series(&[], 0, NOW_MS, 3).unwrap().in_order().count().to_string());
         let heads = source.heads().unwrap();
-        told.push(format!("{} {:?}", heads.series, heads.labels));
+        told.push(format!("{} {:?} {:?}", heads.series, heads.labels, heads.senders));
         let known = source.metadata().unwrap();
         let of = known.iter().find(|metadata| metadata.name == "requests_total").unwrap();
         told.push(format!("{} {} {}", of.kind, of.help, of.unit));
@@ -140,7 +140,7 @@ fn labels_and_metadata_tell_of_written_series_too() {
         r#"{__name__="requests_total", job="b"}"#,
         r#"{__name__="up", job="a"}"#,
         "3",
-        r#"4 [("__name__", 4), ("job", 3), ("agent_id", 1), ("instance", 1)]"#,
+        r#"4 [("__name__", 4), ("job", 3), ("agent_id", 1), ("instance", 1)] [("s", 2)]"#,
         "counter Requests. requests",
     ];
     assert_eq!(told, expected);
@@ -154,7 +154,7 @@ fn a_full_queue_is_said_at_once() {
     let figures = Arc::<Figures>::default();
     let queue = Arc::new(Queue::new(1, usize::MAX, Arc::clone(&figures)));
     let ingest = Arc::new(Ingest::new(Arc::clone(&queue), bench.tsdb.clone()));
-    let room = Series::new(register, bench.tsdb, commit(&ingest));
+    let room = Series::new(register, bench.tsdb, commit(&ingest), |_, _| Ok(()));
     let push = || Push {
         sender: "s".to_owned(),
         series: vec![Incoming {

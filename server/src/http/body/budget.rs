@@ -24,6 +24,11 @@ pub const STRANGERS_BODIES_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// their own too: agents must not wait for others' figures.
 pub const SENDERS_BODIES_BYTES_MAX: usize = 64 * 1024 * 1024;
 
+/// What of it large bodies, and large requests, leave to small ones.
+pub const SENDERS_RESERVED_BYTES: usize = 8 * 1024 * 1024;
+/// What one sender, a token by its name, may take of it once its bodies are there: unpacked, and all that is made of them.
+pub const SENDER_BYTES_MAX: usize = SENDERS_BODIES_BYTES_MAX / 2;
+
 /// The memory for bodies, shared by all requests: this, not the number of connections, bounds what they fill.
 #[derive(Clone, Debug)]
 pub struct Budget {
@@ -50,7 +55,17 @@ impl Budget {
 
     /// For senders of series.
     pub fn senders() -> Self {
-        Self::of(SENDERS_BODIES_BYTES_MAX)
+        Self { reserved: SENDERS_RESERVED_BYTES, ..Self::of(SENDERS_BODIES_BYTES_MAX) }
+    }
+
+    /// For one sender of series.
+    pub fn of_sender() -> Self {
+        Self::of(SENDER_BYTES_MAX)
+    }
+
+    /// Whether anybody else has it, or a share of it.
+    pub fn is_held(&self) -> bool {
+        Arc::strong_count(&self.left) > 1
     }
 
     pub(in crate::http) fn of(bytes: usize) -> Self {

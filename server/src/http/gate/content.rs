@@ -64,9 +64,11 @@ impl Gate {
             }
             // It may have been revoked while the body was on its way.
             Known::Operator(_, stay) if stay.is_revoked() => return Err(invalid(TokenError::Revoked)),
-            Known::Operator(operator, _) if self.rules.body_kind != Kind::Json => {
-                request.extensions_mut().insert(operator);
-                request.extensions_mut().insert(PlainBody(bytes));
+            Known::Operator(operator, stay) if self.rules.body_kind != Kind::Json => {
+                let extensions = request.extensions_mut();
+                extensions.insert(operator);
+                extensions.insert(stay);
+                extensions.insert(PlainBody(bytes));
             }
             Known::Operator(operator, stay) => {
                 let body = signable_json(&bytes)?;

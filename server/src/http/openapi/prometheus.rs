@@ -1,7 +1,7 @@
 //! The routes of Prometheus's API in words and types. What they mean stands in Prometheus's own documentation; what
 //! is different here stands in `docs/grafana.md`.
 
-use super::routes::{Doc, Schemas, ok};
+use super::routes::{Answer, Doc, Schemas, ok};
 use crate::http::{
     body::Kind,
     envelope::{ErrorType, PREFIX},
@@ -49,6 +49,12 @@ pub(super) fn doc(path: &str) -> Option<Doc> {
         "status/buildinfo" => told!("The version of Prometheus whose API this is", "The version", object),
         "status/flags" => told!("Flags that Prometheus was started with: there are none", "None", object),
         "status/tsdb" => told!("How many series and labels there are", "Counts", object),
+        "admin/tsdb/delete_series" => Some(Doc {
+            summary: "Deletes series that others wrote, whole: those that fulfil any of the selectors, of one sender if that is named. An agent's own series stay",
+            request: None,
+            answers: &[Answer { status: 204, what: "They are gone", schema: None, signed: false }],
+            refusals: &[],
+        }),
         _ => None,
     }
 }
@@ -80,6 +86,7 @@ pub(super) fn parameter(name: &str) -> &'static str {
         "lookback_delta" => "How old a sample may be that still counts; five minutes without it",
         "stats" => "Anything: the answer says what the query cost",
         "match[]" => "A series selector; of several, any may be fulfilled",
+        "sender" => "The name of a sender's token: only series that this one wrote first",
         "metric" => "Only this metric",
         "name" => "The label's name; one that a path cannot hold as U__ and escapes",
         _ => "",

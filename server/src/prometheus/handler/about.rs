@@ -68,11 +68,11 @@ fn described(metric: Metadata) -> (String, Value) {
 }
 
 /// `GET /prometheus/api/v1/status/tsdb`: how many series and labels there are. What only Prometheus's own store has
-/// is 0, or empty.
+/// is 0, or empty; how many series each sender wrote first is the hub's own.
 pub async fn tsdb(State(room): State<Arc<Prometheus>>, asked: Asked) -> Result<Response, Complaint> {
     let listed = asked.limit()?.unwrap_or(LISTED_DEFAULT);
     ask(&room, asked.gzip, move |source, _, out| {
-        let Heads { series, label_pairs, metrics, labels, times } =
+        let Heads { series, label_pairs, metrics, labels, senders, times } =
             source.heads().map_err(|error| complaint(&error))?;
         let (first, last) = times.unwrap_or_default();
         let list = |counts: Vec<(String, usize)>| {
@@ -90,6 +90,7 @@ pub async fn tsdb(State(room): State<Arc<Prometheus>>, asked: Asked) -> Result<R
                 "labelValueCountByLabelName": list(labels),
                 "memoryInBytesByLabelName": [],
                 "seriesCountByLabelValuePair": [],
+                "seriesCountBySender": list(senders),
             }),
         )
     })

@@ -34,7 +34,7 @@ impl Scope {
         self,
         room: &Prometheus,
         gzip: bool,
-        find: impl FnOnce(&Source, &Self) -> Result<Vec<String>, Error> + Send + 'static,
+        find: impl FnOnce(&Source, &Self) -> Result<Vec<Arc<str>>, Error> + Send + 'static,
     ) -> Result<Response, Complaint> {
         ask(room, gzip, move |source, _, out| {
             let mut names = find(source, &self).map_err(|error| complaint(&error))?;
@@ -80,14 +80,14 @@ pub async fn series(State(room): State<Arc<Prometheus>>, asked: Asked) -> Result
     let wanted = scope.limit.map_or(most, |limit| limit.min(most)) + 1;
     ask(&room, asked.gzip, move |source, _, out| {
         let found = source.series(&scope.selectors, scope.first_ms, scope.last_ms, wanted);
-        let mut sets = found.map_err(|error| complaint(&error))?;
-        if sets.len() > most {
+        let found = found.map_err(|error| complaint(&error))?;
+        if found.how_many() > most {
             let text = format!("more than {most} series: ask for fewer, or with a limit");
             return Err(Complaint::execution(text));
         }
         let mut notes = Notes::default();
-        write::truncate(&mut sets, scope.limit, &mut notes);
-        write::success(out, &notes, |out| write::label_sets(out, &sets))
+        let told = write::excess(found.how_many(), scope.limit, &mut notes).unwrap_or(most);
+        write::success(out, &notes, |out| write::label_sets(out, found.in_order().take(told)))
     })
     .await
 }

@@ -7,10 +7,12 @@
 mod about;
 mod escape;
 mod find;
+mod json;
 mod params;
 mod proto;
 mod query;
 mod read;
+mod stats;
 mod write;
 
 pub use about::{alerts, buildinfo, flags, metadata, rules, tsdb};

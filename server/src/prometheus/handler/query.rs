@@ -1,9 +1,6 @@
 //! `query` and `query_range`; and what else takes a query: `query_exemplars`, `format_query`.
 
-use super::{
-    Asked, aside, ask, complaint, success,
-    write::{self, Stats},
-};
+use super::{Asked, aside, ask, complaint, stats::Stats, success, write};
 use crate::{
     http::{envelope::Complaint, pack::Packing},
     prometheus::{Prometheus, Source, limits},

@@ -13,13 +13,13 @@ use crate::{
         respond::{self, Representation},
         unpack::Snappy,
     },
-    prometheus::{Prometheus, Source, limits},
+    prometheus::{Prometheus, QUERY_HELD_MAX, Source, limits},
     storage::Wanted,
 };
 use axum::{extract::State, response::Response};
 use http::{HeaderValue, header};
 use pingup_promql::{
-    Cancel, Error, Intake, Labels, MOMENT_MS_MAX, Moments, Reading, Selection, SeriesSource,
+    Cancel, Claim, Error, Intake, Labels, MOMENT_MS_MAX, Moments, Reading, Selection, SeriesSource,
 };
 use proto::{Malformed, ReadQuery};
 use std::sync::Arc;
@@ -31,12 +31,12 @@ const REQUEST_BYTES_MAX: usize = 1024 * 1024;
 pub async fn read(State(room): State<Arc<Prometheus>>, body: PlainBody) -> Result<Response, Complaint> {
     let asked = proto::queries(&unpack(&body.0)?).map_err(bad)?;
     asked.iter().try_for_each(check)?;
-    let outbox = room.outbox().clone();
+    let (outbox, claim) = (room.outbox().clone(), room.claim());
     let answer = move |source: &Source, cancel: &Cancel, wanted: &Wanted| {
         let mut message = Vec::new();
         for query in asked {
             let room_left = ANSWER_BYTES_MAX.saturating_sub(message.len());
-            proto::put_result(&mut message, &Taken::all(source, query, cancel, room_left)?);
+            proto::put_result(&mut message, &Taken::all(source, query, (cancel, &claim), room_left)?);
         }
         let packed = snap::raw::Encoder::new().compress_vec(&message);
         drop(message);
@@ -102,6 +102,7 @@ struct Taken<'a> {
     first_ms: i64,
     last_ms: i64,
     cancel: &'a Cancel,
+    claim: &'a Claim,
     room_left: usize,
     series: u64,
     too_much: bool,
@@ -112,7 +113,7 @@ impl<'a> Taken<'a> {
     fn all(
         source: &Source,
         query: ReadQuery,
-        cancel: &'a Cancel,
+        (cancel, claim): (&'a Cancel, &'a Claim),
         room_left: usize,
     ) -> Result<Vec<u8>, Complaint> {
         let selection = selection(query);
@@ -121,6 +122,7 @@ impl<'a> Taken<'a> {
             first_ms: selection.first_ms,
             last_ms: selection.last_ms,
             cancel,
+            claim,
             room_left,
             series: 0,
             too_much: false,
@@ -136,11 +138,27 @@ impl<'a> Taken<'a> {
     }
 }
 
-impl Intake for Taken<'_> {
-    fn series(&mut self, _: usize, labels: &Labels, timestamps: &[i64], values: &[f64]) -> Result<(), Error> {
-        if self.cancel.is_cancelled() {
-            return Err(Error::source("nobody waits any more"));
+impl Taken<'_> {
+    fn check(&self) -> Result<(), Error> {
+        match self.cancel.is_cancelled() {
+            true => Err(Error::source("nobody waits any more")),
+            false => Ok(()),
         }
+    }
+}
+
+impl Intake for Taken<'_> {
+    fn keeps(&mut self, points: usize) -> Result<(), Error> {
+        let points = points as u64;
+        self.too_much = points > QUERY_HELD_MAX;
+        if self.too_much {
+            return Err(Error::source("too much"));
+        }
+        self.claim.admit(points, || self.check())
+    }
+
+    fn series(&mut self, _: usize, labels: &Labels, timestamps: &[i64], values: &[f64]) -> Result<(), Error> {
+        self.check()?;
         let from = timestamps.partition_point(|&at| at < self.first_ms);
         let to = timestamps.partition_point(|&at| at <= self.last_ms);
         if from >= to {

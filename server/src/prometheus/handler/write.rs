@@ -1,10 +1,13 @@
 //! Answers in Prometheus's JSON, written straight into what leaves: no tree of values in between, and each series is
 //! gone from memory once it is written.
 
+use super::{
+    json::{at, labels, point, string},
+    stats::Stats,
+};
 use crate::http::{envelope::Complaint, pack::Packing};
 use pingup_promql::{Answer, Labels, Matrix, Sample, Value, format};
-use pingup_protocol::plain;
-use serde::Serialize;
+use std::sync::Arc;
 
 /// Points of a series that are written between two looks at whether to go on.
 const POINTS_AT_ONCE: usize = 1024;
@@ -18,44 +21,6 @@ pub(super) struct Notes {
     pub(super) warnings: Vec<String>,
     /// Hints.
     pub(super) infos: Vec<String>,
-}
-
-/// What a query cost, in Prometheus's members.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub(super) struct Stats {
-    timings: Timings,
-    samples: SamplesRead,
-}
-
-#[derive(Clone, Copy, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Timings {
-    /// Seconds that the evaluation took.
-    eval_total_time: f64,
-    /// Seconds that the question waited for its turn.
-    exec_queue_time: f64,
-    /// Both.
-    exec_total_time: f64,
-}
-
-#[derive(Clone, Copy, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct SamplesRead {
-    total_queryable_samples: u64,
-}
-
-impl Stats {
-    /// Of a query that waited and was evaluated for so many seconds, and read so many samples.
-    pub(super) fn new(queued: f64, evaluated: f64, samples: u64) -> Self {
-        Self {
-            timings: Timings {
-                eval_total_time: evaluated,
-                exec_queue_time: queued,
-                exec_total_time: queued + evaluated,
-            },
-            samples: SamplesRead { total_queryable_samples: samples },
-        }
-    }
 }
 
 /// An answer around what `data` writes.
@@ -117,20 +82,20 @@ pub(super) fn truncate<T>(items: &mut Vec<T>, limit: Option<usize>, notes: &mut 
 }
 
 /// To how many `count` are to be cut, if they are; then it is said.
-fn excess(count: usize, limit: Option<usize>, notes: &mut Notes) -> Option<usize> {
+pub(super) fn excess(count: usize, limit: Option<usize>, notes: &mut Notes) -> Option<usize> {
     let most = limit.filter(|&limit| limit < count)?;
     notes.warnings.push(TRUNCATED.to_owned());
     Some(most)
 }
 
 /// A list of texts.
-pub(super) fn names(out: &mut Packing<'_>, names: &[String]) -> Result<(), Complaint> {
+pub(super) fn names(out: &mut Packing<'_>, names: &[Arc<str>]) -> Result<(), Complaint> {
     list(out, names, |text, name| string(text, name))
 }
 
-/// A list of label sets.
-pub(super) fn label_sets(out: &mut Packing<'_>, sets: &[Labels]) -> Result<(), Complaint> {
-    list(out, sets, labels)
+/// A list of label sets, each made when its turn comes.
+pub(super) fn label_sets(out: &mut Packing<'_>, sets: impl Iterator<Item = Labels>) -> Result<(), Complaint> {
+    list(out, sets, |text, set| labels(text, &set))
 }
 
 /// All of a query's data but the brace behind it.
@@ -213,46 +178,6 @@ fn list<T>(
     }
     out.text().push(']');
     Ok(())
-}
-
-fn labels(text: &mut String, set: &Labels) {
-    text.push('{');
-    for (number, (name, value)) in set.iter().enumerate() {
-        if number > 0 {
-            text.push(',');
-        }
-        string(text, name);
-        text.push(':');
-        string(text, value);
-    }
-    text.push('}');
-}
-
-fn point(text: &mut String, timestamp_ms: i64, value: f64) {
-    at(text, timestamp_ms);
-    text.push('"');
-    format::write_value(text, value);
-    text.push_str("\"]");
-}
-
-/// The beginning of a pair: its moment.
-fn at(text: &mut String, timestamp_ms: i64) {
-    text.push('[');
-    format::write_timestamp(text, timestamp_ms);
-    text.push(',');
-}
-
-fn string(text: &mut String, content: &str) {
-    let is_plain = |byte| byte >= b' ' && byte != b'"' && byte != b'\\' && !plain::is_suspect(byte);
-    if content.bytes().all(is_plain) {
-        text.push('"');
-        text.push_str(content);
-        text.push('"');
-    } else {
-        // A text always can be written.
-        let quoted = serde_json::to_string(content).unwrap_or_else(|_| "\"\"".to_owned());
-        text.push_str(&plain::json_text(&quoted));
-    }
 }
 
 #[cfg(test)]

@@ -73,6 +73,11 @@ impl<'a> Chosen<'a> {
         micros(self.selection.first_ms)..micros(self.selection.last_ms.saturating_add(1))
     }
 
+    /// Whether it wants anything of a table.
+    pub(super) fn wants_any_of(&self, table: Table) -> bool {
+        self.metrics.iter().any(|metric| metric.table() == Some(table))
+    }
+
     /// Whether its windows miss most of what is left where there is one moment for each so many milliseconds: they are
     /// shorter than that, and do not lie so far apart.
     pub(super) const fn falls_between(&self, width_ms: i64) -> bool {
@@ -108,6 +113,24 @@ impl Metric {
             Self::Info => None,
         }
     }
+}
+
+/// Whether a selection means one metric of agents by its name: those are read agent by agent, in the order of their ids,
+/// which is that of their labels. What others write comes in another order, and never under such a name.
+pub(super) fn is_one_metric(selection: &Selection) -> bool {
+    selection.matchers.iter().any(|matcher| match &matcher.test {
+        Test::Equal(name) if matcher.name == METRIC_NAME => {
+            Metric::named(name).is_some_and(|metric| metric.table().is_some())
+        }
+        _ => false,
+    })
+}
+
+/// From the first moment that any selection asks for to the last, microseconds.
+pub(super) fn hull(chosen: &[Chosen<'_>]) -> Range<i64> {
+    let ranges = || chosen.iter().map(Chosen::range);
+    let start = ranges().map(|range| range.start).min().unwrap_or_default();
+    start..ranges().map(|range| range.end).max().unwrap_or_default()
 }
 
 /// Matchers of the metric's name, and all others.

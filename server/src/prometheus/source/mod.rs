@@ -5,8 +5,13 @@
 //! their own ([`points`]).
 
 mod chosen;
+mod files;
+mod found;
+mod gathered;
+mod heads;
 mod info;
 mod labels;
+mod meant;
 mod points;
 mod reader;
 mod rows;
@@ -16,7 +21,8 @@ mod standin;
 mod tests;
 mod written;
 
-pub use labels::Heads;
+pub use found::{Found, InOrder};
+pub use heads::Heads;
 
 use super::{Written, agents::People, index::Index};
 use crate::{
@@ -67,6 +73,10 @@ impl Source {
 }
 
 impl SeriesSource for Source {
+    fn is_in_order(&self, selection: &Selection) -> bool {
+        chosen::is_one_metric(selection)
+    }
+
     fn select(&self, selections: &[Selection], intake: &mut dyn Intake) -> Result<(), Error> {
         let metrics = || {
             let first = selections.iter().map(|selection| selection.first_ms).min().unwrap_or_default();
@@ -81,7 +91,7 @@ impl SeriesSource for Source {
             .collect::<Result<_, _>>()
             .map_err(|error| failed(&error))?;
         // What is in memory is looked at before anything gives way.
-        let points = points::Scan::new(self, selections);
+        let points = points::Scan::new(self, selections)?;
         for table in [Table::Samples, Table::Scans] {
             if let Some(scan) = Scan::new(self, table, &chosen) {
                 scan.run(intake)?;

@@ -2,7 +2,7 @@
 
 use super::{
     chosen::{StandIn, Table},
-    rows::Rows,
+    rows::{Rows, make_room},
 };
 use crate::{
     prometheus::names::Metric,
@@ -122,6 +122,7 @@ impl Reader {
             group = self.strip.group() + 1;
             rows.check_room(of_agent.len())?;
             let before = rows.times.len();
+            make_room(&mut rows.times, of_agent.len());
             self.strip.integers(self.time, of_agent.clone(), &mut rows.times)?;
             let times = &rows.times[before..];
             let first = times.partition_point(|at| *at < self.range.start);
@@ -131,6 +132,7 @@ impl Reader {
             let wanted = of_agent.start + first..of_agent.start + end;
             if !wanted.is_empty() {
                 for (source, values) in self.sources.iter().zip(&mut rows.columns) {
+                    make_room(values, wanted.len());
                     rows.has_gaps |=
                         read(&mut self.strip, source, wanted.clone(), values, &mut self.integers)?;
                 }

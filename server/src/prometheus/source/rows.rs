@@ -17,31 +17,46 @@ pub(super) struct Rows {
     pub(super) columns: Vec<Vec<f64>>,
     /// Whether some value may be none.
     pub(super) has_gaps: bool,
+    /// Whether each row is a sample of each column, and the only one of its millisecond; moments are milliseconds then.
+    is_clean: bool,
 }
 
 impl Rows {
     /// No rows of so many columns.
     pub(super) fn new(columns: usize) -> Self {
-        Self { times: Vec::new(), columns: vec![Vec::new(); columns], has_gaps: false }
+        Self { times: Vec::new(), columns: vec![Vec::new(); columns], has_gaps: false, is_clean: false }
     }
 
     pub(super) fn clear(&mut self) {
         self.times.clear();
         self.columns.iter_mut().for_each(Vec::clear);
-        self.has_gaps = false;
+        (self.has_gaps, self.is_clean) = (false, false);
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.times.len()
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.times.is_empty()
     }
 
+    /// What they take, in numbers of 8 bytes; what was made room for counts.
+    pub(super) fn kept(&self) -> usize {
+        self.times.capacity() + self.columns.iter().map(Vec::capacity).sum::<usize>()
+    }
+
     /// Puts others behind.
-    pub(super) fn append(&mut self, other: &Self) {
+    pub(super) fn append(&mut self, other: &Self) -> Result<(), Error> {
+        self.check_room(other.times.len())?;
+        make_room(&mut self.times, other.times.len());
         self.times.extend_from_slice(&other.times);
         for (column, more) in self.columns.iter_mut().zip(&other.columns) {
+            make_room(column, more.len());
             column.extend_from_slice(more);
         }
         self.has_gaps |= other.has_gaps;
+        Ok(())
     }
 
     /// Puts one value behind, of one column.
@@ -61,8 +76,13 @@ impl Rows {
         }
     }
 
-    /// Puts them in order and makes milliseconds of their moments; each column's values are divided by its divisor.
-    pub(super) fn settle(&mut self, divisors: &[f64], settled: &mut Settled) {
+    /// What [`Self::settle`] takes beside, in numbers of 8 bytes.
+    pub(super) fn sorting_takes(&self) -> usize {
+        if self.times.is_sorted() { 0 } else { 2 * self.times.len() }
+    }
+
+    /// Puts them in order; each column's values are divided by its divisor.
+    pub(super) fn settle(&mut self, divisors: &[f64]) {
         if !self.times.is_sorted() {
             self.sort();
         }
@@ -71,9 +91,14 @@ impl Rows {
                 values.iter_mut().for_each(|value| *value /= divisor);
             }
         }
-        settled.times.clear();
-        settled.times.extend(self.times.iter().map(|at| millis(*at)));
-        settled.is_clean = !self.has_gaps && settled.times.is_sorted_by(|a, b| a < b);
+        self.is_clean = !self.has_gaps && self.times.is_sorted_by(|a, b| millis(*a) < millis(*b));
+        if self.is_clean {
+            self.times.iter_mut().for_each(|at| *at = millis(*at));
+        }
+    }
+
+    const fn millis(&self, at: i64) -> i64 {
+        if self.is_clean { at } else { millis(at) }
     }
 
     fn sort(&mut self) {
@@ -94,42 +119,61 @@ pub(super) fn too_many() -> Error {
     ))
 }
 
-/// Moments of an agent's rows, and the buffers for what has to be copied.
+/// Makes room for so many more: by doubling, a long column would take twice what it holds.
+pub(super) fn make_room<T>(column: &mut Vec<T>, more: usize) {
+    if column.capacity() - column.len() < more {
+        column.reserve_exact(more.max(column.len() / 8));
+    }
+}
+
+/// The buffers for what of an agent's rows has to be copied.
 #[derive(Debug, Default)]
 pub(super) struct Settled {
     times: Vec<i64>,
-    /// Whether each row is a sample of each column.
-    is_clean: bool,
-    copied_times: Vec<i64>,
-    copied_values: Vec<f64>,
+    values: Vec<f64>,
 }
 
 impl Settled {
-    /// The series of a column: moments, milliseconds, and values. It ends at each farewell, until it goes on.
+    /// What they take, in numbers of 8 bytes.
+    pub(super) fn kept(&self) -> usize {
+        self.times.capacity() + self.values.capacity()
+    }
+
+    /// Whether a column of these rows has to be copied, for gaps in it or for farewells.
+    pub(super) fn copies(rows: &Rows, farewells: &[i64]) -> bool {
+        let ends = match (rows.times.first(), farewells.last()) {
+            (Some(first), Some(last)) => rows.millis(*first) <= *last,
+            _ => false,
+        };
+        !rows.is_clean || ends
+    }
+
+    /// The series of a column of rows that are in order: moments, milliseconds, and values. It ends at each farewell, until
+    /// it goes on.
     pub(super) fn series<'a>(
         &'a mut self,
         rows: &'a Rows,
         column: usize,
         farewells: &[i64],
     ) -> (&'a [i64], &'a [f64]) {
-        let values = &rows.columns[column];
-        let ends = match (self.times.first(), farewells.last()) {
-            (Some(first), Some(last)) => first <= last,
-            _ => false,
-        };
-        if self.is_clean && !ends {
-            return (&self.times, values);
+        let column = &rows.columns[column];
+        if !Self::copies(rows, farewells) {
+            return (&rows.times, column);
         }
-        let (times, copied) = (&mut self.copied_times, &mut self.copied_values);
+        let Self { times, values: copied } = self;
         times.clear();
         copied.clear();
+        let more = rows.times.len() + farewells.len();
+        make_room(times, more);
+        make_room(copied, more);
         let mut farewells = farewells.iter().copied().peekable();
         // The moment, in microseconds, of what was copied last.
         let mut last_at = i64::MIN;
-        for ((&at, &millis), &value) in rows.times.iter().zip(&self.times).zip(values) {
+        for (&at, &value) in rows.times.iter().zip(column) {
             if value.is_nan() {
                 continue;
             }
+            let millis = rows.millis(at);
             while let Some(end) = farewells.next_if(|end| *end < millis) {
                 mark(times, copied, end, Some(millis));
             }
@@ -176,7 +220,7 @@ mod tests {
     fn series(mut rows: Rows, farewells: &[i64]) -> Vec<(i64, f64)> {
         rows.has_gaps |= rows.columns[0].iter().any(|value| value.is_nan());
         let mut settled = Settled::default();
-        rows.settle(&[1.0], &mut settled);
+        rows.settle(&[1.0]);
         let (times, values) = settled.series(&rows, 0, farewells);
         assert!(times.is_sorted_by(|a, b| a < b));
         let values = values.iter().map(|value| if pingup_promql::is_stale(*value) { -1.0 } else { *value });

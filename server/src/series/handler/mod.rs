@@ -6,23 +6,27 @@
 //! that go and would repeat anything else for ever.
 
 mod brought;
+mod delete;
 mod otlp;
 mod outcome;
 mod outlet;
+mod shares;
 mod write;
 
+pub use delete::delete;
 pub use otlp::otlp;
 pub use write::write;
 
 use super::{Push, Series, Taken};
 use crate::http::{
-    body::{Budget, SENDERS_BODIES_BYTES_MAX},
+    body::{Budget, SENDER_BYTES_MAX, SENDERS_BODIES_BYTES_MAX, SENDERS_RESERVED_BYTES},
     problem::Refusal,
     unpack::Allowance,
 };
 use brought::Brought;
 use outcome::{Outcome, Unfit};
 use outlet::{Handed, Outlet};
+use shares::Shares;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
@@ -39,8 +43,11 @@ const REQUEST_BYTES_MAX: usize = 32 * 1024 * 1024;
 const INLINE_BYTES_MAX: usize = 64 * 1024;
 const _: () = assert!(UNPACKED_BYTES_MAX < REQUEST_BYTES_MAX);
 const _: () = assert!(BODY_BYTES_MAX <= WRITE_BODY_BYTES_MAX);
-const _: () =
-    assert!(WRITE_BODY_BYTES_MAX + REQUEST_BYTES_MAX <= SENDERS_BODIES_BYTES_MAX, "one always fits");
+const _: () = assert!(
+    WRITE_BODY_BYTES_MAX + REQUEST_BYTES_MAX + SENDERS_RESERVED_BYTES <= SENDERS_BODIES_BYTES_MAX,
+    "one always fits"
+);
+const _: () = assert!(REQUEST_BYTES_MAX <= SENDER_BYTES_MAX, "one of a sender always fits");
 
 /// What the doors have.
 #[derive(Debug)]
@@ -49,12 +56,14 @@ pub struct Doors {
     memory: Budget,
     /// Of those who hand over while they are read.
     turns: Arc<Semaphore>,
+    /// What each sender has of it.
+    shares: Shares,
 }
 
 impl Doors {
     /// Doors to the room, whose requests share this memory with each other's bodies.
     pub fn new(series: Arc<Series>, memory: Budget) -> Self {
-        Self { series, memory, turns: Arc::new(Semaphore::new(outlet::AT_ONCE)) }
+        Self { series, memory, turns: Arc::new(Semaphore::new(outlet::AT_ONCE)), shares: Shares::default() }
     }
 
     /// Reads a request of some `bytes`, unpacked, and stores what it brings: answers once that is committed, with what
@@ -65,7 +74,8 @@ impl Doors {
         bytes: usize,
         read: impl FnOnce(&mut Brought) -> Result<T, Unfit> + Send + 'static,
     ) -> Result<(T, Outcome), Unfit> {
-        let mut brought = Brought::by(sender, Allowance::of(&self.memory, REQUEST_BYTES_MAX));
+        let allowance = Allowance::of(&self.memory, REQUEST_BYTES_MAX).within(&self.shares.of(&sender));
+        let mut brought = Brought::by(sender, allowance);
         let mut outcome = Outcome::default();
         let (read, brought) = match bytes {
             ..=INLINE_BYTES_MAX => (read(&mut brought)?, brought),

@@ -40,7 +40,9 @@ impl From<Broken> for Unfit {
 impl From<RoomError> for Unfit {
     fn from(error: RoomError) -> Self {
         match error {
-            RoomError::Taken => Self::Refused(Refusal::new(ProblemType::Overloaded, error.to_string())),
+            RoomError::Taken | RoomError::TakenBySender => {
+                Self::Refused(Refusal::new(ProblemType::Overloaded, error.to_string()))
+            }
             RoomError::TooMuch(_) => Self::Bad(error.to_string()),
         }
     }

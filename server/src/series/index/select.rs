@@ -1,7 +1,7 @@
 //! Which series fulfil a selector.
 
 use super::{Entry, Index, place};
-use crate::tsdb::rows::SeriesId;
+use crate::{series::Which, tsdb::rows::SeriesId};
 use foldhash::HashMap;
 use pingup_promql as promql;
 
@@ -23,6 +23,22 @@ impl Index {
             Some(list) => list.iter().copied().filter_map(meant).collect(),
             None => (0..place(self.entries.len())).filter_map(meant).collect(),
         }
+    }
+
+    /// The series that are meant, whenever they have samples, by number.
+    pub(in crate::series) fn meant(&self, which: &Which) -> Vec<SeriesId> {
+        let ever = (i64::MIN, i64::MAX);
+        let mut meant: Vec<_> = match &which.selectors[..] {
+            [] => self.select(&[], ever),
+            several => several.iter().flat_map(|matchers| self.select(matchers, ever)).collect(),
+        };
+        meant.sort_unstable();
+        meant.dedup();
+        if let Some(sender) = &which.sender {
+            let number = self.senders.get(sender);
+            meant.retain(|id| self.entry(*id).is_some_and(|entry| Some(entry.sender) == number));
+        }
+        meant
     }
 
     /// The shortest list of those that a selector names; `None` if it names none.

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::tsdb::testing::Dice;
-use promql::parse_selector;
+use pingup_promql::{self as promql, parse_selector};
+use std::collections::BTreeSet;
 
 const VALUES: [&str; 4] = ["a", "b", "ab", "ä"];
 
@@ -81,20 +82,48 @@ fn a_selector_means_what_it_means_whatever_was_forgotten() {
         for (id, labels, _) in &model.0 {
             assert_eq!(index.labels(*id), Some(promql::Labels::new(labels.iter())), "seed {seed}");
         }
-        let mut shown = Vec::new();
-        let all: Vec<_> = model.0.iter().map(|(id, ..)| *id).collect();
-        index.each_label(&all, &mut |name, value| shown.push((name.to_owned(), value.to_owned())));
-        let mut expected: Vec<_> = model
-            .0
-            .iter()
-            .flat_map(|(_, labels, _)| labels.iter().map(|(name, value)| (name.to_owned(), value.to_owned())))
-            .collect();
-        for list in [&mut shown, &mut expected] {
-            list.sort();
-        }
-        expected.dedup();
-        assert_eq!(shown, expected, "seed {seed}");
+        told_of_all(&index, &model, seed);
     }
+}
+
+/// Names, values, order and counts, as they are defined.
+fn told_of_all(index: &Index, model: &Model, seed: u64) {
+    let ids: Vec<_> = model.0.iter().map(|(id, ..)| *id).collect();
+    let texts = |found: Vec<Arc<str>>| {
+        let count = found.len();
+        let found: BTreeSet<String> = found.into_iter().map(|text| text.to_string()).collect();
+        assert_eq!(found.len(), count, "each once, seed {seed}");
+        found
+    };
+    let all = || model.0.iter().flat_map(|(_, labels, _)| labels.iter());
+    assert_eq!(texts(index.names(&ids)), all().map(|(name, _)| name.to_owned()).collect(), "seed {seed}");
+    for name in ["__name__", "env", "job", "zone", "nosuch"] {
+        let of_name = || all().filter(|(other, _)| *other == name).map(|(_, value)| value.to_owned());
+        let values: BTreeSet<String> = of_name().collect();
+        assert_eq!(texts(index.values(&ids, name)), values, "seed {seed}");
+        for value in VALUES {
+            assert_eq!(index.has(name, value), values.contains(value), "seed {seed}");
+        }
+        let counts = index.counts();
+        let counted = counts.labels.iter().find(|(label, _)| &**label == name).map_or(0, |(_, count)| *count);
+        assert_eq!(counted, values.len(), "seed {seed}");
+        if name == "__name__" {
+            let by_name: BTreeSet<_> =
+                counts.metrics.iter().map(|(name, n)| (name.to_string(), *n)).collect();
+            let count = |metric: &String| of_name().filter(|name| name == metric).count();
+            assert_eq!(
+                by_name,
+                values.iter().map(|name| (name.clone(), count(name))).collect(),
+                "seed {seed}"
+            );
+        }
+    }
+    let mut sorted = ids.clone();
+    sorted.sort_by(|a, b| index.compare(*a, *b));
+    let labels: Vec<_> = sorted.iter().map(|id| index.labels(*id).unwrap()).collect();
+    assert!(labels.is_sorted_by(|a, b| a < b), "seed {seed}");
+    let gone = SeriesId::new(u32::MAX);
+    assert!(sorted.iter().all(|id| index.compare(gone, *id).is_lt() && index.compare(*id, gone).is_gt()));
 }
 
 #[test]

@@ -14,16 +14,17 @@ pub(super) struct Column<T: DataType> {
     level_max: i16,
 }
 
-/// The pages of a column.
+/// The pages of a column; its bytes are read at once if they are no more than `most`.
 pub(super) fn pages(
     file: &File,
     layout: &Layout,
     group: usize,
     leaf: usize,
+    most: u64,
 ) -> Result<Unpacked<SerializedPageReader<Chunk>>, TsdbError> {
     let group = layout.groups.get(group).ok_or_else(|| unlike("a row group is missing"))?;
     let (start, length) = group.place(leaf).ok_or_else(|| unlike("a column is missing"))?;
-    let chunk = Chunk::open(file, start, length).map_err(parquet::errors::ParquetError::from)?;
+    let chunk = Chunk::open(file, start, length, most).map_err(parquet::errors::ParquetError::from)?;
     let metadata = group.metadata(&layout.schema, leaf)?;
     let pages = SerializedPageReader::new(Arc::new(chunk), &metadata, group.rows as usize, None)?;
     Ok(Unpacked::new(pages, group.compression(leaf)))
@@ -31,13 +32,19 @@ pub(super) fn pages(
 
 impl<T: DataType> Column<T> {
     /// The column `leaf` of a group, not read yet.
-    pub(super) fn open(file: &File, layout: &Layout, group: usize, leaf: usize) -> Result<Self, TsdbError> {
+    pub(super) fn open(
+        file: &File,
+        layout: &Layout,
+        group: usize,
+        leaf: usize,
+        most: u64,
+    ) -> Result<Self, TsdbError> {
         let descriptor = layout.schema.column(leaf);
         if descriptor.physical_type() != T::get_physical_type() {
             return Err(unlike("the type of a column"));
         }
         let level_max = descriptor.max_def_level();
-        let pages = pages(file, layout, group, leaf)?;
+        let pages = pages(file, layout, group, leaf, most)?;
         Ok(Self { reader: ColumnReaderImpl::new(descriptor, Box::new(pages)), row: 0, level_max })
     }
 

@@ -11,7 +11,7 @@ use std::{
 };
 
 /// What is read at once. A question holds one of these for each column of each file that it reads side by side.
-pub(super) const CHUNK_BYTES_MAX: u64 = 512 * 1024;
+pub const CHUNK_BYTES_MAX: u64 = 512 * 1024;
 
 /// Where a column's bytes are read from; places are those of the file.
 pub(super) enum Chunk {
@@ -22,9 +22,9 @@ pub(super) enum Chunk {
 }
 
 impl Chunk {
-    /// The `length` bytes from `start` on.
-    pub(super) fn open(file: &File, start: u64, length: u64) -> io::Result<Self> {
-        if length > CHUNK_BYTES_MAX {
+    /// The `length` bytes from `start` on, read at once if they are no more than `most`.
+    pub(super) fn open(file: &File, start: u64, length: u64, most: u64) -> io::Result<Self> {
+        if length > most.min(CHUNK_BYTES_MAX) {
             return Ok(Self::File(file.try_clone()?));
         }
         let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default());

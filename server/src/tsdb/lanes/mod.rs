@@ -15,6 +15,7 @@ mod strip;
 mod unpack;
 mod words;
 
+pub use file::CHUNK_BYTES_MAX;
 pub use layout::{Ids, Layout};
 pub use layouts::{LAYOUTS_BYTES_MAX, Layouts};
 pub use strip::{Leaf, Strip};

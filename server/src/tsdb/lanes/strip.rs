@@ -5,6 +5,7 @@ mod runs;
 
 use super::{
     column::{Column, pages},
+    file::CHUNK_BYTES_MAX,
     layout::{Ids, Layout, Runs},
     unlike,
     words::{self, Words},
@@ -32,6 +33,8 @@ pub struct Strip {
     /// Whose the rows of one group are, where that is not remembered with the layout.
     passing: Option<(usize, Runs)>,
     is_passing: bool,
+    /// Of a column's bytes, what is read at once.
+    at_once: u64,
     group: usize,
     lanes: Vec<(Leaf, Lane)>,
     levels: Vec<i16>,
@@ -57,6 +60,7 @@ impl Strip {
             file,
             passing: None,
             is_passing: false,
+            at_once: CHUNK_BYTES_MAX,
             group: 0,
             lanes: Vec::new(),
             levels: Vec::new(),
@@ -69,6 +73,14 @@ impl Strip {
     #[must_use]
     pub fn in_passing(mut self) -> Self {
         self.is_passing = true;
+        self
+    }
+
+    /// The same, reading columns page by page that have more bytes in a group than so many: for who reads many files side by
+    /// side. [`CHUNK_BYTES_MAX`] without it, and at most.
+    #[must_use]
+    pub fn at_once(mut self, bytes: u64) -> Self {
+        self.at_once = bytes;
         self
     }
 
@@ -178,14 +190,16 @@ impl Strip {
 
     fn read_words(&self, group: usize, leaf: Leaf) -> Result<Words, TsdbError> {
         let rows = self.layout.groups.get(group).map_or(0, |group| group.rows);
-        if let Some(words) = words::by_dictionary(pages(&self.file, &self.layout, group, leaf.0)?)? {
+        if let Some(words) =
+            words::by_dictionary(pages(&self.file, &self.layout, group, leaf.0, self.at_once)?)?
+        {
             return Ok(words);
         }
-        words::one_by_one(Column::open(&self.file, &self.layout, group, leaf.0)?, rows)
+        words::one_by_one(Column::open(&self.file, &self.layout, group, leaf.0, self.at_once)?, rows)
     }
 
     fn column<T: parquet::data_type::DataType>(&self, leaf: Leaf) -> Result<Column<T>, TsdbError> {
-        Column::open(&self.file, &self.layout, self.group, leaf.0)
+        Column::open(&self.file, &self.layout, self.group, leaf.0, self.at_once)
     }
 
     /// Where the open column is, opened if it is not, or if it was read beyond `row`.

@@ -6,6 +6,7 @@ use super::by_token;
 use crate::{
     harness::{Hub, agent::now, signal, wire::Wire},
     operators::forged,
+    series,
     tls::files::Files,
 };
 use pingup_server::deed::Act;
@@ -34,7 +35,7 @@ const fn story_of(act: Act) -> Story {
     match act {
         AgentRegistered | AgentChanged | AgentRemoved | KeysOffered | KeysUsed | KeysCompromised
         | CommandQueued | CommandCancelled | BatchQueued | BatchCancelled | BatchEnded | ConfigSet
-        | TokenCreated | TokenRevoked | RequestRefused => Story::Operators,
+        | TokenCreated | TokenRevoked | SeriesDeleted | RequestRefused => Story::Operators,
         AgentEnrolled | AgentRekeyed | CommandEnded | JoinTokenCreated => Story::Machines,
         KeysEnded | CommandsLapsed => Story::Time,
         MasterKeyRotated | MasterKeyRetired | MasterKeySealed | MasterKeyUnsealed => Story::MasterKey,
@@ -73,6 +74,13 @@ fn what_operators_do() {
     assert_eq!((&dead["agentId"], by_token(dead)), (&json!("b"), json!({"keysEnded": 1})));
     admin.delete("/api/v1/agents/a").expect(200);
     assert_eq!(by_token(&stage.rows(Act::AgentRemoved)[0]), json!({"keysEnded": 2}));
+
+    let sender = stage.operator("writer");
+    series::written(&sender, &[series::series(&[("__name__", "x")], &[(1.0, now().as_micros() / 1_000)])]);
+    let delete = "/prometheus/api/v1/admin/tsdb/delete_series?match[]=x";
+    (0..2).for_each(|_| assert_eq!(admin.send("POST", delete, &[], None).status, 204));
+    let [deleted] = &stage.rows(Act::SeriesDeleted)[..] else { panic!("nothing is no deed") };
+    assert_eq!(by_token(deleted), json!({"series": 1, "match": "{__name__=\"x\"}"}));
 
     let made = admin.post("/api/v1/tokens", &json!({"role": "viewer", "name": "grafana"})).expect(201);
     let bearer = made["bearer"].as_str().unwrap().to_owned();

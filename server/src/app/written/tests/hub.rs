@@ -48,7 +48,7 @@ fn rooms(bench: &Arc<Mutex<Bench>>) -> (Series, Prometheus) {
     };
     let bench = bench.lock().unwrap();
     let register = Arc::new(Register::open(bench.sqlite.clone(), &bench.tsdb, 1_000).unwrap());
-    let series = Series::new(Arc::clone(&register), bench.tsdb.clone(), Arc::new(commit));
+    let series = Series::new(Arc::clone(&register), bench.tsdb.clone(), Arc::new(commit), |_, _| Ok(()));
     let known = Known { register, told: Arc::clone(series.told()) };
     let neighbours = Neighbours { version: |_| Ok(0), agents: |_| Ok(Vec::<Agent>::new()) };
     let (readers, clock) = (bench.engine.readers().clone(), bench.clock.clone());

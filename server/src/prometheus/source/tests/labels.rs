@@ -7,6 +7,10 @@ fn selectors(texts: &[&str]) -> Vec<Vec<pingup_promql::Matcher>> {
     texts.iter().map(|text| parse_selector(text).unwrap()).collect()
 }
 
+fn told(texts: Vec<Arc<str>>) -> Vec<String> {
+    texts.iter().map(ToString::to_string).collect()
+}
+
 /// `a` measured for an hour, `b` from the sixth hour on, `gone` was removed in between and sent another measurement.
 fn house() -> House {
     let gone = Agent { removed_at: Some(at(3 * 3_600)), ..agent("gone", Some("Gone")) };
@@ -30,7 +34,7 @@ fn values_are_those_of_the_time_that_is_asked_for() {
     for place in ["in memory", "on disk"] {
         let source = house.source();
         let ids = |selector: &[&str], from, to| {
-            source.label_values("agent_id", &selectors(selector), hour(from), hour(to) - 1).unwrap()
+            told(source.label_values("agent_id", &selectors(selector), hour(from), hour(to) - 1).unwrap())
         };
         assert_eq!(ids(&["{job!=\"\",__name__!~\".*info\"}"], 0, 1), ["a"], "{place}");
         assert_eq!(ids(&["{job!=\"\",__name__!~\".*info\"}"], 1, 3), ["gone"], "a removed agent, {place}");
@@ -50,12 +54,13 @@ fn values_are_those_of_the_time_that_is_asked_for() {
 fn names_of_metrics_and_labels_are_those_of_the_series_that_are_meant() {
     let house = house();
     let source = house.source();
-    let names =
-        |selector: &[&str]| source.label_values(METRIC_NAME, &selectors(selector), 0, house.now_ms).unwrap();
+    let names = |selector: &[&str]| {
+        told(source.label_values(METRIC_NAME, &selectors(selector), 0, house.now_ms).unwrap())
+    };
     let of_all = ["pingup_agent_info", "pingup_agent_up", "pingup_cpu_percent", "pingup_load1"];
     assert_eq!(names(&[]), of_all);
     assert_eq!(names(&["{agent_id=\"gone\",__name__=~\".+\",}"]), [of_all[0], of_all[1], of_all[3]]);
-    let labels = |selector: &[&str]| source.label_names(&selectors(selector), 0, house.now_ms).unwrap();
+    let labels = |selector: &[&str]| told(source.label_names(&selectors(selector), 0, house.now_ms).unwrap());
     assert_eq!(labels(&["pingup_cpu_percent"]), ["__name__", "agent_id", "instance", "job"]);
     assert_eq!(labels(&[]), ["__name__", "agent_id", "instance", "job", "os"]);
     assert_eq!(labels(&["nosuch"]), [""; 0]);
@@ -65,8 +70,8 @@ fn names_of_metrics_and_labels_are_those_of_the_series_that_are_meant() {
         r#"{__name__="pingup_agent_up", agent_id="a", instance="web", job="pingup"}"#,
         r#"{__name__="pingup_cpu_percent", agent_id="a", instance="web", job="pingup"}"#,
     ];
-    assert_eq!(series.iter().map(Labels::to_string).collect::<Vec<_>>(), expected);
-    assert_eq!(source.series(&[], 0, house.now_ms, 4).unwrap().len(), 4);
+    assert_eq!(series.in_order().map(|labels| labels.to_string()).collect::<Vec<_>>(), expected);
+    assert_eq!(source.series(&[], 0, house.now_ms, 4).unwrap().in_order().count(), 4);
 }
 
 #[test]
@@ -105,7 +110,7 @@ fn ten_thousand_agents_fit_into_what_may_be_remembered() {
     house.now_ms = days * 86_400_000;
     let source = house.source();
     assert_eq!(source.label_values("agent_id", &[], 0, house.now_ms).unwrap().len(), 10_000);
-    assert_eq!(source.series(&[], 0, house.now_ms, usize::MAX).unwrap().len(), 90_000);
+    assert_eq!(source.series(&[], 0, house.now_ms, usize::MAX).unwrap().how_many(), 90_000);
     assert!(
         instant(&source, "count(max_over_time(pingup_cpu_percent[3d]))", days * 86_400).contains("10000")
     );

@@ -226,3 +226,54 @@ fn a_damaged_file_is_an_error_and_not_a_gap() {
     std::fs::write(path, &whole).unwrap();
     assert!(!refused(&house));
 }
+
+/// What is read and not handed over yet counts: an agent's numbers, and pages of its files.
+#[test]
+fn what_a_query_reads_counts_with_what_it_keeps() {
+    let mut house = House::new(Bench::new(), vec![agent("a", None)]);
+    let samples = (1..20_000).map(|n: u64| sample("a", n, at(n.cast_signed()), cpu(n as f64)));
+    house.append(samples.collect());
+    let steps = Steps { start_ms: 20_000_000, end_ms: 20_000_000, step_ms: 0 };
+    let ask = |house: &House, held: u64| {
+        let limits = pingup_promql::Limits { held, ..pingup_promql::Limits::default() };
+        let query = Query::parse("count_over_time(pingup_cpu_percent[6h])").unwrap();
+        let options = Options { limits, ..Options::default() };
+        query.instant(&house.source(), steps.start_ms, &options).map(drop).map_err(|error| error.kind())
+    };
+    for place in ["in memory", "on disk"] {
+        assert_eq!(ask(&house, 30_000), Err(ErrorKind::Limit), "{place}");
+        assert_eq!(ask(&house, 1_000_000), Ok(()), "{place}");
+        house.bench.seal_all();
+    }
+}
+
+/// An aggregation adds agents up as they come: far more of them than their columns would have room for.
+#[test]
+fn an_aggregation_of_many_agents_takes_no_more_than_its_groups() {
+    let ids: Vec<_> = (0..300).map(|n| format!("agent-{n}")).collect();
+    let mut house = House::new(Bench::new(), ids.iter().map(|id| agent(id, None)).collect());
+    for round in 0..3_u64 {
+        let moment = at(60 * (round.cast_signed() + 1));
+        let samples =
+            ids.iter().zip(1_u32..).map(|(id, n)| sample(id, round + 1, moment, cpu(f64::from(n) * 0.1)));
+        house.append(samples.collect());
+        if round == 1 {
+            house.bench.seal_all();
+        }
+    }
+    let steps = Steps { start_ms: 0, end_ms: 240_000, step_ms: 1_000 };
+    let model = house.model();
+    let limits = pingup_promql::Limits { points: 12 * 241, ..pingup_promql::Limits::default() };
+    let narrow = Options { limits, ..Options::default() };
+    for (text, fits) in [
+        ("sum(pingup_cpu_percent)", true),
+        ("avg(avg_over_time(pingup_cpu_percent[2m]))", true),
+        ("stddev by (job) (pingup_cpu_percent)", true),
+        ("topk(1, pingup_cpu_percent)", false),
+        ("quantile(0.5, pingup_cpu_percent)", false),
+    ] {
+        assert_eq!(answer(&house.source(), text, steps), answer(&model, text, steps), "{text}");
+        let query = Query::parse(text).unwrap();
+        assert_eq!(query.range(&house.source(), steps, &narrow).is_ok(), fits, "{text}");
+    }
+}

@@ -65,7 +65,7 @@ fn where_minutes_went_too_the_hours_stand_in() {
     assert_eq!(value(&source, &over("sum_over_time"), 10 * DAY), 1_830.0);
     assert_eq!(value(&source, &over("count_over_time"), 0), 60.0, "no hour beside the samples");
     let ids = source.label_values("agent_id", &[], 0, house.now_ms - 9 * DAY * 1_000).unwrap();
-    assert_eq!(ids, ["a", "b"]);
+    assert_eq!(ids.iter().map(|id| &**id).collect::<Vec<_>>(), ["a", "b"]);
 }
 
 /// What is left of an hour has one moment: windows that are shorter, and steps that lie closer, find it once.

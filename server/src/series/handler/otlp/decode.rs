@@ -4,20 +4,18 @@ use super::{
     super::outcome::Unfit,
     json::Number,
     message::{
-        AnyValue, Attribute, HistogramPoint, Metric, NumberPoint, Points, Quantile, Request, Resource,
-        ResourceMetrics, ScopeMetrics, SummaryPoint, Text, Unread,
+        HistogramPoint, Metric, NumberPoint, Points, Quantile, Request, Resource, ResourceMetrics,
+        ScopeMetrics, SummaryPoint, Text, Unread,
     },
+    value::attribute,
 };
 use crate::http::{
     protobuf::{Broken, Field, Fields, eight, text},
     unpack::Allowance,
 };
-use base64::{Engine, engine::general_purpose::STANDARD};
 
 /// Numbers that add up from a start, in OTLP's own numbers.
 pub(super) const CUMULATIVE: u64 = 2;
-/// How deep a value may be nested: attributes are names and numbers.
-const DEPTH_MAX: usize = 8;
 
 /// Reads a request.
 pub(super) fn request<'a>(message: &'a [u8], allowance: &mut Allowance) -> Result<Request<'a>, Unfit> {
@@ -32,13 +30,13 @@ pub(super) fn request<'a>(message: &'a [u8], allowance: &mut Allowance) -> Resul
 }
 
 /// Puts a thing into a list, which may double.
-fn put<T>(list: &mut Vec<T>, thing: T, allowance: &mut Allowance) -> Result<(), Unfit> {
+pub(super) fn put<T>(list: &mut Vec<T>, thing: T, allowance: &mut Allowance) -> Result<(), Unfit> {
     allowance.take(2 * size_of::<T>())?;
     list.push(thing);
     Ok(())
 }
 
-fn words(bytes: &[u8]) -> Result<Text<'_>, Broken> {
+pub(super) fn words(bytes: &[u8]) -> Result<Text<'_>, Broken> {
     Ok(Text::Borrowed(text(bytes)?))
 }
 
@@ -198,61 +196,6 @@ fn quantile(message: &[u8]) -> Result<Quantile, Broken> {
             (2, Field::Eight(bits)) => found.value = double(bits),
             _ => {}
         }
-    }
-    Ok(found)
-}
-
-fn attribute<'a>(message: &'a [u8], depth: usize, allowance: &mut Allowance) -> Result<Attribute<'a>, Unfit> {
-    let mut found = Attribute::default();
-    let mut fields = Fields(message);
-    while let Some(field) = fields.next()? {
-        match field {
-            (1, Field::Bytes(bytes)) => found.key = words(bytes)?,
-            (2, Field::Bytes(bytes)) => found.value = any_value(bytes, depth, allowance)?,
-            _ => {}
-        }
-    }
-    Ok(found)
-}
-
-fn any_value<'a>(message: &'a [u8], depth: usize, allowance: &mut Allowance) -> Result<AnyValue<'a>, Unfit> {
-    if depth > DEPTH_MAX {
-        return Err(Unfit::Bad(format!("an attribute is nested deeper than {DEPTH_MAX}")));
-    }
-    let mut found = AnyValue::Nothing;
-    let mut fields = Fields(message);
-    while let Some(field) = fields.next()? {
-        found = match field {
-            (1, Field::Bytes(bytes)) => AnyValue::Text(words(bytes)?),
-            (2, Field::Number(number)) => AnyValue::Truth(number != 0),
-            (3, Field::Number(number)) => AnyValue::Integer(number.cast_signed()),
-            (4, Field::Eight(bits)) => AnyValue::Double(f64::from_bits(bits)),
-            (5, Field::Bytes(list)) => {
-                let mut values = Vec::new();
-                let mut fields = Fields(list);
-                while let Some(field) = fields.next()? {
-                    if let (1, Field::Bytes(bytes)) = field {
-                        put(&mut values, any_value(bytes, depth + 1, allowance)?, allowance)?;
-                    }
-                }
-                AnyValue::List(values)
-            }
-            (6, Field::Bytes(map)) => {
-                let mut values = Vec::new();
-                let mut fields = Fields(map);
-                while let Some(field) = fields.next()? {
-                    if let (1, Field::Bytes(bytes)) = field {
-                        put(&mut values, attribute(bytes, depth + 1, allowance)?, allowance)?;
-                    }
-                }
-                AnyValue::Map(values)
-            }
-            (7, Field::Bytes(bytes)) => {
-                allowance.take(bytes.len() * 2)?;
-                AnyValue::Text(STANDARD.encode(bytes).into())
-            }
-            _ => continue,
-        };
     }
     Ok(found)
 }

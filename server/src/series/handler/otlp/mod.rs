@@ -15,6 +15,7 @@ mod message;
 mod names;
 mod sampled;
 mod translate;
+mod value;
 
 use super::{
     Doors, INLINE_BYTES_MAX, UNPACKED_BYTES_MAX,
