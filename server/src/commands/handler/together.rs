@@ -111,8 +111,11 @@ mod tests {
 
     const TOGETHER_MAX: usize = 4;
 
-    /// Answers with the size of the group, once it may.
-    fn gated() -> (Arc<Semaphore>, Arc<Together<u32, (u32, usize)>>) {
+    /// Answers a number with itself and the size of its group.
+    type Sizes = Together<u32, (u32, usize)>;
+
+    /// Answers once it may.
+    fn gated() -> (Arc<Semaphore>, Arc<Sizes>) {
         let gate = Arc::new(Semaphore::new(0));
         let opened = Arc::clone(&gate);
         let together = Together::new(TOGETHER_MAX, move |questions: Vec<u32>| {
