@@ -118,7 +118,7 @@ fn told_of_all(index: &Index, model: &Model, seed: u64) {
             );
         }
     }
-    let mut sorted = ids.clone();
+    let mut sorted = ids;
     sorted.sort_by(|a, b| index.compare(*a, *b));
     let labels: Vec<_> = sorted.iter().map(|id| index.labels(*id).unwrap()).collect();
     assert!(labels.is_sorted_by(|a, b| a < b), "seed {seed}");
