@@ -1,7 +1,7 @@
 //! Generations in real records: how they follow each other, and what is never given twice.
 
 use super::*;
-use crate::storage::migrate::{Migration, SQLITE};
+use crate::storage::migrate::SQLITE;
 use pingup_protocol::keys::Secret;
 
 const NOW: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
@@ -150,8 +150,8 @@ fn figures_count_what_there_is() {
 #[test]
 fn keys_of_before_are_in_use_and_count_on() {
     let records = Connection::open_in_memory().unwrap();
-    let (before, since): (Vec<&Migration>, Vec<&Migration>) =
-        SQLITE.iter().partition(|step| step.name != "generations");
+    let at = SQLITE.iter().position(|step| step.name == "generations").unwrap();
+    let (before, since) = SQLITE.split_at(at);
     before.iter().for_each(|step| records.execute_batch(step.sql).unwrap());
     records
         .execute_batch(
