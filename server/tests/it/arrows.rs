@@ -33,6 +33,7 @@ const BELOW_ROOMS: [&[&str]; 3] = [
         "clock",
         "csv",
         "generations",
+        "joining",
         "latest",
         "standing",
         "storage",

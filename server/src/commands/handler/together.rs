@@ -131,20 +131,27 @@ mod tests {
         (gate, together)
     }
 
+    async fn until(is_so: impl Fn() -> bool) {
+        while !is_so() {
+            tokio::task::yield_now().await;
+        }
+    }
+
     #[tokio::test]
     async fn who_comes_alone_goes_alone_and_who_comes_meanwhile_goes_together() {
         let (gate, together) = gated();
-        let asked = join_all((0..7).map(|number| together.ask(number)));
+        let meanwhile = async {
+            until(|| together.line().waiting.is_empty()).await;
+            join_all((1..7).map(|number| together.ask(number))).await
+        };
         let open = async {
-            // Until the first was taken out, and the others wait.
-            while together.line().waiting.len() < 6 {
-                tokio::task::yield_now().await;
-            }
+            until(|| together.line().waiting.len() == 6).await;
             gate.add_permits(3);
         };
-        let (answers, ()) = tokio::join!(asked, open);
-        let answers: Vec<_> = answers.into_iter().map(Option::unwrap).collect();
-        assert_eq!(answers, [(0, 1), (1, 4), (2, 4), (3, 4), (4, 4), (5, 2), (6, 2)]);
+        let (alone, others, ()) = tokio::join!(together.ask(0), meanwhile, open);
+        assert_eq!(alone, Some((0, 1)));
+        let others: Vec<_> = others.into_iter().map(Option::unwrap).collect();
+        assert_eq!(others, [(1, 4), (2, 4), (3, 4), (4, 4), (5, 2), (6, 2)]);
         gate.add_permits(1);
         assert_eq!(together.ask(7).await, Some((7, 1)), "the line was given up in between");
     }

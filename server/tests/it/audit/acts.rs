@@ -78,7 +78,7 @@ fn what_operators_do() {
     let sender = stage.operator("writer");
     series::written(&sender, &[series::series(&[("__name__", "x")], &[(1.0, now().as_micros() / 1_000)])]);
     let delete = "/prometheus/api/v1/admin/tsdb/delete_series?match[]=x";
-    (0..2).for_each(|_| assert_eq!(admin.send("POST", delete, &[], None).status, 204));
+    (0..2).for_each(|_| assert_eq!(admin.send("POST", delete, &[], Some(b"")).status, 204));
     let [deleted] = &stage.rows(Act::SeriesDeleted)[..] else { panic!("nothing is no deed") };
     assert_eq!(by_token(deleted), json!({"series": 1, "match": "{__name__=\"x\"}"}));
 

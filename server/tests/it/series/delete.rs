@@ -53,7 +53,7 @@ fn an_operator_makes_room_for_a_sender_at_its_limit() {
     assert_eq!((names(&hub), samples(&hub, "a", now)), (vec!["b".into(), "c".into(), "d".into()], vec![]));
     written(&ada, &[one("e")]);
     let url = format!("{DELETE}?match[]=d");
-    assert_eq!(hub.operator("admin").send("POST", &url, &[], None).status, 204, "as others ask");
+    assert_eq!(hub.operator("admin").send("POST", &url, &[], Some(b"")).status, 204, "as others ask");
     // Whoever is sent again begins anew, without what it had.
     written(&ada, &[series(&[("__name__", "e"), ("job", "x")], &[(2.0, now + 1)])]);
     assert_eq!(delete(&hub, "admin", "match[]=e").status, 204);
