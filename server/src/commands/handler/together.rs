@@ -134,19 +134,28 @@ mod tests {
     #[tokio::test]
     async fn who_comes_alone_goes_alone_and_who_comes_meanwhile_goes_together() {
         let (gate, together) = gated();
-        let asked = join_all((0..7).map(|number| together.ask(number)));
+        let alone = Arc::clone(&together);
+        let alone = tokio::spawn(async move { alone.ask(0).await });
+        let is_at_work = || {
+            let line = together.line();
+            line.is_served && line.waiting.is_empty()
+        };
+        while !is_at_work() {
+            tokio::task::yield_now().await;
+        }
+        let asked = join_all((1..7).map(|number| together.ask(number)));
         let open = async {
-            // Until the first was taken out, and the others wait.
             while together.line().waiting.len() < 6 {
                 tokio::task::yield_now().await;
             }
             gate.add_permits(3);
         };
         let (answers, ()) = tokio::join!(asked, open);
+        assert_eq!(alone.await.unwrap(), Some((0, 1)));
         let answers: Vec<_> = answers.into_iter().map(Option::unwrap).collect();
-        assert_eq!(answers, [(0, 1), (1, 4), (2, 4), (3, 4), (4, 4), (5, 2), (6, 2)]);
+        assert_eq!(answers, [(1, 4), (2, 4), (3, 4), (4, 4), (5, 2), (6, 2)]);
         gate.add_permits(1);
-        assert_eq!(together.ask(7).await, Some((7, 1)), "the line was given up in between");
+        assert_eq!(together.ask(7).await, Some((7, 1)), "and who comes later, alone again");
     }
 
     #[tokio::test]
