@@ -102,7 +102,12 @@ pub(crate) fn write(verdicts: &[Verdict], to: &mut impl Write) -> io::Result<()>
 impl Verdict {
     fn write(&self, to: &mut impl Write) -> io::Result<()> {
         let Self { what, must, measured, unit, verdict, note, .. } = self;
-        let measured = measured.map_or_else(|| "-".to_owned(), |value| format!("{} {unit}", plain(value)));
+        let measured = match measured {
+            None => "-".to_owned(),
+            // A wait that did not end.
+            Some(f64::INFINITY) => "never".to_owned(),
+            Some(value) => format!("{} {unit}", plain(value)),
+        };
         let note = if note.is_empty() { String::new() } else { format!(" ({note})") };
         writeln!(to, "  {what:<64} {must:>18} {measured:>16}  {}{note}", verdict.as_str())
     }
@@ -198,6 +203,14 @@ mod tests {
         assert!(
             text.ends_with("of 1 lines 0 hold, 0 missed, 1 held only under an easier load, 0 not shown\n")
         );
+    }
+
+    #[test]
+    fn a_wait_that_does_not_end_is_missed_and_said_so() {
+        let mut text = Vec::new();
+        write(&judge(&[Finding::new(Must::AbuseNormal, f64::INFINITY)], false), &mut text).unwrap();
+        let text = String::from_utf8(text).unwrap();
+        assert!(text.contains("<= 5 s            never  missed\n"), "{text}");
     }
 
     #[test]
