@@ -4,7 +4,7 @@
 //! Each round queues commands that leave a line in a file of their own, starts the agent, and kills it with SIGKILL after
 //! a random while. `PINGUP_KILLS` says how often; `PINGUP_SEED` repeats a run's moments, as far as the machine does.
 
-use crate::harness::{Hub, PATIENCE, eventually, sibling, signal, wire::Wire};
+use crate::harness::{Hub, eventually, sibling, signal, wire::Wire};
 use fastrand::Rng;
 use serde_json::{Value, json};
 use std::{
@@ -13,7 +13,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 /// Kills unless the environment says otherwise.
@@ -76,16 +76,13 @@ fn leaves_a_line(operator: &Wire, id: &str, file: &Path, millis: u64) -> String 
 
 /// Waits until every command is over, in the order in which they were queued; each as the hub tells it then.
 fn all_over(operator: &Wire, paths: &[String]) -> Vec<Value> {
-    let began = Instant::now();
     let over = |path: &String| {
         eventually("a command is over", || {
             let command = operator.get(path).expect(200);
             OVER.contains(&command["status"].as_str().unwrap()).then_some(command)
         })
     };
-    let commands = paths.iter().map(over).collect();
-    assert!(began.elapsed() < PATIENCE * 4, "they are worked off, not given up");
-    commands
+    paths.iter().map(over).collect()
 }
 
 fn runs(file: &Path) -> usize {
@@ -125,8 +122,9 @@ fn an_agent_that_is_killed_at_random_moments_runs_nothing_twice_and_leaves_nothi
             "succeeded" => assert_eq!(runs(file), 1, "{command}"),
             "unknown" => {
                 assert!(runs(file) <= 1, "{} runs of {command}", runs(file));
-                let why = [&command["result"]["output"], &command["reason"]];
-                assert!(why.iter().any(|why| why.as_str().is_some_and(|why| !why.is_empty())), "{command}");
+                // The agent's own word: what the hub gives up by itself has none.
+                let why = command["result"]["output"].as_str();
+                assert!(why.is_some_and(|why| !why.is_empty()), "{command}");
             }
             _ => panic!("neither done nor cut short: {command}"),
         }
