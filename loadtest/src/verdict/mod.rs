@@ -106,7 +106,7 @@ impl Verdict {
             None => "-".to_owned(),
             // A wait that did not end.
             Some(f64::INFINITY) => "never".to_owned(),
-            Some(value) => format!("{} {unit}", plain(value)),
+            Some(value) => format!("{} {unit}", plain(*value)),
         };
         let note = if note.is_empty() { String::new() } else { format!(" ({note})") };
         writeln!(to, "  {what:<64} {must:>18} {measured:>16}  {}{note}", verdict.as_str())
