@@ -93,6 +93,16 @@ impl<K: Eq + Hash> Buckets<K> {
         Self { allowance, full_at: HashMap::new(), keys_max }
     }
 
+    /// Whether there is one for `key`, or in how many seconds there is. Nothing is taken.
+    pub fn look<Q>(&self, key: &Q, now: Timestamp) -> Result<(), u64>
+    where
+        K: Borrow<Q>,
+        Q: Eq + Hash + ?Sized,
+    {
+        let full_at = self.full_at.get(key).copied().unwrap_or_default();
+        self.allowance.take(full_at, 1, nanos(now)).map(drop)
+    }
+
     /// Takes `cost` for `key` if there is one, or says in how many seconds there is.
     pub fn take<Q>(&mut self, key: &Q, cost: u32, now: Timestamp) -> Result<(), u64>
     where

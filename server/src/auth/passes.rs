@@ -88,14 +88,12 @@ impl Pass {
         self.unknown_until.store(now.plus_seconds(UNKNOWN_SECONDS).as_micros(), Ordering::Relaxed);
     }
 
-    /// Counts a request, or says of what there were too many, and in how many seconds the next is taken.
-    pub fn take(&self, allowances: &Allowances, now: Timestamp) -> Result<(), (&'static str, u64)> {
-        let bad = self.refusals.look(allowances.refusals, now);
-        bad.map_err(|seconds| ("messages of this agent that cannot be read or do not verify", seconds))?;
-        self.take_request(allowances, 1, now).map_err(|seconds| ("requests of this agent", seconds))
+    /// Whether too many messages that came with it, wherever from, could not be read or did not verify.
+    pub fn is_refused_often(&self, allowances: &Allowances, now: Timestamp) -> bool {
+        self.refusals.look(allowances.refusals, now).is_err()
     }
 
-    /// Counts a request that was not counted by who asked, or says in how many seconds the next is taken.
+    /// Counts a request, or says in how many seconds the next is taken.
     pub fn take_request(&self, allowances: &Allowances, cost: u32, now: Timestamp) -> Result<(), u64> {
         self.requests.take(allowances.requests, cost, now)
     }

@@ -106,21 +106,24 @@ fn a_pass_proves_so_many_connections_and_counts_requests() {
     assert!(kept.prove_one() && !kept.prove_one());
     let per_second = |rate| Allowance::per_second(rate, 1);
     let allowances = Allowances { requests: per_second(2), refusals: per_second(3) };
-    assert_eq!((kept.take(&allowances, NOW), kept.take(&allowances, NOW)), (Ok(()), Ok(())));
     assert_eq!(
-        pass(&passes, &token("A")).unwrap().take(&allowances, NOW),
-        Err(("requests of this agent", 1)),
+        (kept.take_request(&allowances, 1, NOW), kept.take_request(&allowances, 1, NOW)),
+        (Ok(()), Ok(()))
+    );
+    assert_eq!(
+        pass(&passes, &token("A")).unwrap().take_request(&allowances, 1, NOW),
+        Err(1),
         "it is the same pass"
     );
     let other = pass(&passes, &token("B")).unwrap();
     for _ in 0..4 {
         other.note_refusal(&allowances, 1, NOW);
     }
-    assert_eq!(other.take(&allowances, NOW).map_err(|(_, seconds)| seconds), Err(1), "too much that was bad");
-    assert_eq!(other.take(&allowances, NOW.plus_seconds(1)), Ok(()));
+    assert!(other.is_refused_often(&allowances, NOW), "too much that was bad");
+    assert!(!other.is_refused_often(&allowances, NOW.plus_seconds(1)));
     // One that was dear is paid for before the next is taken.
     let later = NOW.plus_seconds(60);
     other.note_refusal(&allowances, 6, later);
-    assert_eq!(other.take(&allowances, later).map_err(|(_, seconds)| seconds), Err(2));
-    assert_eq!(other.take(&allowances, later.plus_seconds(2)), Ok(()));
+    assert!(other.is_refused_often(&allowances, later.plus_seconds(1)));
+    assert!(!other.is_refused_often(&allowances, later.plus_seconds(2)));
 }

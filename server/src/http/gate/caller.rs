@@ -103,7 +103,7 @@ impl Gate {
     }
 
     async fn agent(&self, pass: Arc<Pass>, now: Timestamp, seat: &Seat) -> Result<Known, Refusal> {
-        pass.take(self.porch.moderator.agents(), now).map_err(|(what, seconds)| {
+        self.porch.moderator.take_agent(&pass, seat.host(), now).map_err(|(what, seconds)| {
             Refusal::too_often(what, seconds).to(Who::Agent(pass.token().agent_id.clone()))
         })?;
         let keys = match self.keyring.standing(&pass).await? {

@@ -12,6 +12,7 @@ use crate::{
     http::{
         body::{self, Kind, Share},
         moderate::cost,
+        places::Seat,
         problem::Refusal,
         rules::Dialect,
     },
@@ -19,13 +20,14 @@ use crate::{
 use axum::{body::HttpBody, extract::Request};
 use bytes::Bytes;
 use pingup_protocol::problem::ProblemType;
-use std::{net::IpAddr, sync::atomic::AtomicUsize};
+use std::sync::atomic::AtomicUsize;
 
 impl Gate {
     /// Reads a body of at most `bytes_max`, and what it takes of the memory for bodies.
     pub(super) async fn read_body<B: HttpBody<Data = Bytes> + Unpin>(
         &self,
         caller: &Known,
+        seat: &Seat,
         body: &mut B,
         bytes_max: usize,
     ) -> Result<(Bytes, Share<&AtomicUsize>), Refusal> {
@@ -42,7 +44,7 @@ impl Gate {
         }
         read.map_err(|refusal| match caller {
             Known::Agent(pass, _) => {
-                self.note_refusal(pass, &refusal);
+                self.note_refusal(pass, seat, &refusal);
                 refusal.to(Who::Agent(pass.token().agent_id.clone()))
             }
             Known::Nobody | Known::Operator(..) => refusal,
@@ -54,7 +56,7 @@ impl Gate {
         &self,
         caller: Known,
         bytes: Bytes,
-        from: IpAddr,
+        seat: &Seat,
         request: &mut Request,
     ) -> Result<(), Refusal> {
         match caller {
@@ -85,7 +87,7 @@ impl Gate {
                 let verified = verify(bytes, key).await;
                 let bytes = match (keys, verified) {
                     (Some(_), Ok(Some(bytes))) => bytes,
-                    (_, verified) => return Err(self.not_verified(&pass, verified.err(), received)),
+                    (_, verified) => return Err(self.not_verified(&pass, seat, (verified.err(), received))),
                 };
                 // Its key may have died while the body was on its way.
                 let Standing::Alive(keys) = self.keyring.standing(&pass).await? else {
@@ -93,7 +95,7 @@ impl Gate {
                 };
                 if keys.are_unused() {
                     // In a box: it is the first message of a generation.
-                    Box::pin(self.keyring.note_use(&keys, Some(from))).await?;
+                    Box::pin(self.keyring.note_use(&keys, Some(seat.peer.address.ip()))).await?;
                 }
                 request.extensions_mut().insert(AgentMessage::verified(keys, bytes, received));
             }
@@ -102,20 +104,26 @@ impl Gate {
     }
 
     /// The refusal of a message that could not be read, or did not verify.
-    fn not_verified(&self, pass: &Pass, unreadable: Option<Refusal>, received: usize) -> Refusal {
+    fn not_verified(
+        &self,
+        pass: &Pass,
+        seat: &Seat,
+        (unreadable, received): (Option<Refusal>, usize),
+    ) -> Refusal {
         let refusal = unreadable.unwrap_or_else(|| {
             let detail = "the signature does not verify with this agent's key over the canonical body";
             Refusal::new(ProblemType::SignatureInvalid, detail)
         });
         let refusal = refusal.after(received);
-        self.note_refusal(pass, &refusal);
+        self.note_refusal(pass, seat, &refusal);
         refusal
     }
 
     /// Counts a refusal by what was read for it, unless the hub is at fault, or the line.
-    fn note_refusal(&self, pass: &Pass, refusal: &Refusal) {
+    fn note_refusal(&self, pass: &Pass, seat: &Seat, refusal: &Refusal) {
         if !refusal.kind().retryable() {
-            pass.note_refusal(self.porch.moderator.agents(), cost(refusal), self.porch.clock.now());
+            let now = self.porch.clock.now();
+            self.porch.moderator.note_refusal(pass, seat.host(), cost(refusal), now);
         }
     }
 }

@@ -153,9 +153,9 @@ impl Gate {
             caller.admit(&mut request)?;
             return Ok(Admitted { request, share: None, stay });
         };
-        let (bytes, share) = self.read_body(&caller, &mut body, bytes_max).await?;
-        let (length, from) = (bytes.len(), seat.peer.address.ip());
-        let admitted = self.admit_body(caller, bytes, from, &mut request).await;
+        let (bytes, share) = self.read_body(&caller, seat, &mut body, bytes_max).await?;
+        let length = bytes.len();
+        let admitted = self.admit_body(caller, bytes, seat, &mut request).await;
         admitted.map_err(|refusal| refusal.after(length))?;
         Ok(Admitted { request, share: Some(share), stay })
     }

@@ -1,7 +1,7 @@
 //! Moderation: what becomes of those who ask too often.
 //!
 //! Three kinds of bucket are asked. An agent's own are in its pass, and are asked by the gate before anything else is done for it: one of all its
-//! requests, one of those whose body cannot be read or does not verify. A token by which series are sent has one of its requests. The one of an
+//! requests, one of those whose body cannot be read or does not verify; when that is empty, it counts from where those came. A token by which series are sent has one of its requests. The one of an
 //! address counts what comes from there without a good token: every answer on a connection that is not proven, and every
 //! refusal for want of a token on one that is. A good token is never held up by what others of its address send. What an agent asks without
 //! its token over a connection that it has proven is counted as its own.
@@ -22,17 +22,17 @@ mod tests;
 use self::flood::{Doer, Floods};
 use super::{places::Seat, problem::Refusal};
 use crate::{
-    auth::Allowances,
+    auth::{Allowances, Pass},
     bucket::{Allowance, Bucket, Buckets},
     figures::Figures,
     settings::Limits,
 };
 use axum::response::{IntoResponse, Response};
-use pingup_protocol::{problem::ProblemType, time::Timestamp};
+use pingup_protocol::{ids::AgentId, problem::ProblemType, time::Timestamp};
 use std::{
     fmt,
     net::IpAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 use tokio::{
@@ -46,6 +46,8 @@ const AGENT_BURST_SECONDS: u32 = 10;
 const STRANGERS_BURST_SECONDS: u32 = 10;
 /// Addresses of strangers that are kept in the book; some 40 bytes each.
 const HOSTS_MAX: usize = 65_536;
+/// Agents, each from one address, of whom something was refused, that are kept in another; some 100 bytes each.
+const REFUSED_MAX: usize = 16_384;
 /// Tokens by which series are sent that are kept in another; some 60 bytes each.
 const SENDERS_MAX: usize = 4_096;
 /// How long a refusal waits.
@@ -75,6 +77,8 @@ pub struct Moderator(Arc<Inner>);
 
 struct Inner {
     agents: Allowances,
+    /// Messages that could not be read or did not verify, by whose token and from where they came.
+    refused: Mutex<Buckets<(AgentId, IpAddr)>>,
     strangers: Mutex<Buckets<IpAddr>>,
     /// By the id of the token, or by whom a provider vouches for.
     senders: Mutex<Buckets<String>>,
@@ -118,11 +122,10 @@ impl Moderator {
     pub fn new(limits: &Limits, figures: Arc<Figures>) -> Self {
         let strangers = Allowance::per_second(limits.stranger_requests_per_second, STRANGERS_BURST_SECONDS);
         let requests = Allowance::per_second(limits.agent_requests_per_second, AGENT_BURST_SECONDS);
+        let refusals = Allowance::per_second(limits.agent_refusals_per_second, AGENT_BURST_SECONDS);
         Self(Arc::new(Inner {
-            agents: Allowances {
-                requests,
-                refusals: Allowance::per_second(limits.agent_refusals_per_second, AGENT_BURST_SECONDS),
-            },
+            agents: Allowances { requests, refusals },
+            refused: Mutex::new(Buckets::new(refusals, REFUSED_MAX)),
             strangers: Mutex::new(Buckets::new(strangers, HOSTS_MAX)),
             senders: Mutex::new(Buckets::new(requests, SENDERS_MAX)),
             floods: Floods::default(),
@@ -132,9 +135,32 @@ impl Moderator {
         }))
     }
 
-    /// How much one agent may ask.
-    pub(super) fn agents(&self) -> &Allowances {
-        &self.0.agents
+    /// Counts a request of an agent, or says of what there were too many, and in how many seconds the next is taken. What was refused
+    /// of an agent's holds up those alone who come from where that came from: its bearer token can be in other hands, which
+    /// must not silence it.
+    pub(super) fn take_agent(
+        &self,
+        pass: &Pass,
+        host: IpAddr,
+        now: Timestamp,
+    ) -> Result<(), (&'static str, u64)> {
+        if pass.is_refused_often(&self.0.agents, now) {
+            let from_there = (pass.token().agent_id.clone(), host);
+            let what = "messages of this agent that cannot be read or do not verify";
+            self.refused().look(&from_there, now).map_err(|seconds| (what, seconds))?;
+        }
+        pass.take_request(&self.0.agents, 1, now).map_err(|seconds| ("requests of this agent", seconds))
+    }
+
+    /// Counts a message of an agent that could not be read, or did not verify, by what it cost.
+    pub(super) fn note_refusal(&self, pass: &Pass, host: IpAddr, cost: u32, now: Timestamp) {
+        pass.note_refusal(&self.0.agents, cost, now);
+        // Those that were under way when there were none left count no more.
+        let _ = self.refused().take(&(pass.token().agent_id.clone(), host), cost, now);
+    }
+
+    fn refused(&self) -> MutexGuard<'_, Buckets<(AgentId, IpAddr)>> {
+        self.0.refused.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Counts a request by which series are sent, or says in how many seconds the next of this token is taken.

@@ -135,10 +135,25 @@ async fn what_an_agent_asks_without_its_token_is_counted_as_its_own() {
         "as it was"
     );
     assert!(matches!(door.judge(&seat, None), (Verdict::Leaves, false)), "the gate has counted it");
-    assert!(pass.take(door.moderator.agents(), NOW).is_err());
+    assert!(door.moderator.take_agent(&pass, seat.host(), NOW).is_err());
     assert_eq!(door.told(), "agent web: 2 requests of this agent");
     let other = door.seat("10.0.0.1").await;
     assert!(matches!(door.judge_answer(&other, health()), (Verdict::Leaves, false)), "nobody else's");
+}
+
+#[tokio::test]
+async fn what_others_send_with_an_agents_token_does_not_silence_it() {
+    let door = Door::new();
+    let (here, elsewhere) = (door.seat("10.0.0.1").await.host(), door.seat("10.0.0.2").await.host());
+    let pass = Pass::for_test("web", NOW);
+    let ask = |host, seconds| door.moderator.take_agent(&pass, host, NOW.plus_seconds(seconds));
+    door.moderator.note_refusal(&pass, elsewhere, u32::MAX, NOW);
+    let (what, seconds) = ask(elsewhere, 0).unwrap_err();
+    assert_eq!((what, seconds), ("messages of this agent that cannot be read or do not verify", 11));
+    assert_eq!(ask(here, 0), Ok(()));
+    door.moderator.note_refusal(&pass, here, u32::MAX, NOW);
+    assert!(ask(here, 10).is_err(), "its own hold it up");
+    assert_eq!((ask(here, 11), ask(elsewhere, 11)), (Ok(()), Ok(())));
 }
 
 #[tokio::test]
