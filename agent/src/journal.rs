@@ -2,7 +2,8 @@
 //!
 //! It promises that a command which was begun is never begun again, whatever happens in between: its number is
 //! on disk before it runs, and so is the signed order that it came by. One that was running when the agent died is
-//! reported `unknown`, and so is one whose result could not be kept. Results wait on disk, bounded in number ([`results`]).
+//! reported `unknown`. A result that cannot be kept, since the disk is full, is told from memory, and kept before another
+//! command begins. Results wait on disk, bounded in number ([`results`]).
 
 mod results;
 
@@ -51,6 +52,15 @@ pub struct Journal {
     directory: PathBuf,
     ledger: Ledger,
     waiting: BTreeSet<u64>,
+    unkept: Option<Unkept>,
+}
+
+/// The result of the last command, which could not be kept yet.
+#[derive(Debug)]
+struct Unkept {
+    finished: Finished,
+    /// Whether the hub has it all the same.
+    is_taken: bool,
 }
 
 impl Journal {
@@ -60,7 +70,7 @@ impl Journal {
         let directory = state.subdirectory("results")?;
         let ledger = read_json(&path)?.unwrap_or_default();
         let waiting = list(&directory).map_err(StateError::io(&directory))?;
-        let mut journal = Self { path, directory, ledger, waiting };
+        let mut journal = Self { path, directory, ledger, waiting, unkept: None };
         if let Some(running) = journal.ledger.running.clone() {
             journal.recover(running, "the agent died while this ran", now)?;
         }
@@ -74,7 +84,12 @@ impl Journal {
 
     /// How many results wait for the hub.
     pub fn waiting(&self) -> usize {
-        self.waiting.len()
+        self.waiting.len() + usize::from(self.in_memory().is_some())
+    }
+
+    /// The result that could not be kept yet, if there is one.
+    pub fn unkept(&self) -> Option<&Finished> {
+        self.unkept.as_ref().map(|unkept| &unkept.finished)
     }
 
     /// Signed orders that were used.
@@ -101,7 +116,7 @@ impl Journal {
 
     /// Takes `command` down, and the signed order that it came by. Only once this has returned may it run.
     pub fn begin(&mut self, command: &Command, mark: Option<Mark>, now: Timestamp) -> Result<(), StateError> {
-        self.settle_before(command.command_seq, now)?;
+        self.settle()?;
         let running = Running {
             command_id: command.command_id.clone(),
             command_seq: command.command_seq,
@@ -116,13 +131,30 @@ impl Journal {
     }
 
     /// Keeps a result until the hub has taken it: that of the command that was begun, or of one that is taken
-    /// down by being rejected.
-    pub fn finish(&mut self, finished: &Finished) -> Result<(), StateError> {
-        self.settle_before(finished.command_seq, finished.finished_at)?;
-        // The result first: a crash in between leaves a command that is done and marked as running, which is
-        // seen at the next start.
-        write_json(&self.result_path(finished.command_seq), finished)?;
-        self.waiting.insert(finished.command_seq);
+    /// down by being rejected. One that cannot be kept is known all the same, and kept by [`Self::settle`].
+    pub fn finish(&mut self, finished: Finished) -> Result<(), StateError> {
+        self.settle()?;
+        self.unkept = Some(Unkept { finished, is_taken: false });
+        self.settle()
+    }
+
+    /// Keeps the result that could not be kept before, if there is one. Before it is, no command is begun.
+    pub fn settle(&mut self) -> Result<(), StateError> {
+        let Some(unkept) = self.unkept.take() else { return Ok(()) };
+        let kept = self.keep(&unkept);
+        if kept.is_err() {
+            self.unkept = Some(unkept);
+        }
+        kept
+    }
+
+    fn keep(&mut self, Unkept { finished, is_taken }: &Unkept) -> Result<(), StateError> {
+        if !is_taken {
+            // The result first: a crash in between leaves a command that is done and marked as running, which is
+            // seen at the next start.
+            write_json(&self.result_path(finished.command_seq), finished)?;
+            self.waiting.insert(finished.command_seq);
+        }
         let last_seq = self.ledger.last_seq.max(finished.command_seq);
         self.replace(Ledger { last_seq, running: None, ..self.ledger.clone() })?;
         while self.waiting.len() > RESULTS_MAX
@@ -147,11 +179,17 @@ impl Journal {
             }
             self.remove(seq)?;
         }
-        Ok(None)
+        Ok(self.in_memory().cloned())
     }
 
     /// The hub has taken the result of command `seq`, or never will.
     pub fn remove(&mut self, seq: u64) -> Result<(), StateError> {
+        if let Some(unkept) = self.unkept.as_mut().filter(|unkept| unkept.finished.command_seq == seq) {
+            unkept.is_taken = true;
+        }
+        if !self.waiting.contains(&seq) {
+            return Ok(());
+        }
         let path = self.result_path(seq);
         match std::fs::remove_file(&path).and_then(|()| sync_directory(&self.directory)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StateError::io(&path)(error)),
@@ -162,12 +200,11 @@ impl Journal {
         }
     }
 
-    /// One that was begun before command `seq`, and is still marked as running, has lost its result.
-    fn settle_before(&mut self, seq: u64, now: Timestamp) -> Result<(), StateError> {
-        match self.ledger.running.clone().filter(|running| running.command_seq != seq) {
-            Some(before) => self.recover(before, "its result could not be kept", now),
-            None => Ok(()),
-        }
+    /// The result that waits and is not on disk.
+    fn in_memory(&self) -> Option<&Finished> {
+        let waits =
+            |unkept: &&Unkept| !unkept.is_taken && !self.waiting.contains(&unkept.finished.command_seq);
+        self.unkept.as_ref().filter(waits).map(|unkept| &unkept.finished)
     }
 
     fn recover(&mut self, running: Running, reason: &str, now: Timestamp) -> Result<(), StateError> {
@@ -175,7 +212,7 @@ impl Journal {
             return self.replace(Ledger { running: None, ..self.ledger.clone() });
         }
         tracing::warn!(command = running.command_id, "not run again, and reported as unknown: {reason}");
-        self.finish(&Finished {
+        self.finish(Finished {
             command_id: running.command_id,
             command_seq: running.command_seq,
             status: ResultStatus::Unknown,

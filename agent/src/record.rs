@@ -3,6 +3,7 @@
 use crate::{
     clock::{CLOCK_OFFSET, Clock},
     collect::{Collector, rounded},
+    scan::up_to,
     spool::{Kind, Spool, SpoolError},
     transport::Link,
 };
@@ -122,15 +123,17 @@ impl Recorder {
     }
 }
 
-/// A scan as JSON of at most [`SCAN_BYTES_MAX`], and how many hosts, the last ones, had to be left out for that. Then it does
-/// not say where it looked any more: whoever is left out would be taken for gone.
+/// A scan as JSON of at most [`SCAN_BYTES_MAX`], and how many hosts, the last ones, had to be left out for that. Then it says
+/// that it looked no further than the last one that is kept: whoever is left out would be taken for gone.
 fn fitted(mut scan: Scan) -> (Vec<u8>, usize) {
     let found = scan.hosts.len();
     let mut bytes = json(&scan);
     while bytes.len() > SCAN_BYTES_MAX {
         // Fewer each time, since there are more bytes than fit.
-        scan.networks.clear();
         scan.hosts.truncate(scan.hosts.len() * SCAN_BYTES_MAX / bytes.len());
+        if let Some(last) = scan.hosts.last() {
+            scan.networks = up_to(&scan.networks, last.ip);
+        }
         bytes = json(&scan);
     }
     (bytes, found - scan.hosts.len())
@@ -151,13 +154,13 @@ mod tests {
 
     fn scan(hosts: usize, name: &str) -> Scan {
         let host = |number: usize| Host {
-            ip: Ipv4Addr::from_bits(u32::try_from(number).unwrap()).into(),
+            ip: Ipv4Addr::from_bits(0x0a00_0000 + u32::try_from(number).unwrap()).into(),
             latency: Some(1.25),
             ports: vec![22, 80, 443],
             hostname: Some(name.to_owned()),
             mac: None,
         };
-        let networks = vec![Network::parse("0.0.0.0/8").unwrap()];
+        let networks = vec![Network::parse("10.0.0.0/16").unwrap()];
         Scan { hosts: (0..hosts).map(host).collect(), duration: 1.0, networks }
     }
 
@@ -171,8 +174,13 @@ mod tests {
         for name in ["a", &"x".repeat(200)] {
             let (bytes, left_out) = fitted(scan(SCAN_HOSTS_MAX, name));
             let cut = serde_json::from_slice::<Scan>(&bytes).unwrap();
-            assert_eq!(cut.networks, [], "who is left out is not gone");
             let kept = cut.hosts.len();
+            let looked_for = |host: &&Host| cut.networks.iter().any(|network| network.has_host(host.ip));
+            let all = scan(SCAN_HOSTS_MAX, name).hosts;
+            assert_eq!(all[kept..].iter().find(looked_for), None, "who is left out is not gone");
+            let compared = cut.hosts.iter().filter(looked_for).count();
+            // Of each piece of the network, at most 16, the first and the last address are none of a host.
+            assert!(compared + 2 * 16 >= kept, "{compared} of {kept}");
             assert!(
                 bytes.len() <= SCAN_BYTES_MAX && bytes.len() > SCAN_BYTES_MAX * 9 / 10,
                 "{}",

@@ -28,9 +28,9 @@ impl Results {
         Rc::new(Self { journal: RefCell::new(journal), added })
     }
 
-    /// Keeps a result, and says so to whoever reports.
+    /// Keeps a result, and says so to whoever reports: one that cannot be kept is reported too.
     pub fn add(&self, finished: Finished) -> Result<(), StateError> {
-        let kept = self.journal.borrow_mut().finish(&finished);
+        let kept = self.journal.borrow_mut().finish(finished);
         self.added.notify_one();
         kept
     }

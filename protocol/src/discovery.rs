@@ -39,7 +39,8 @@ pub struct Scan {
     pub hosts: Vec<Host>,
     /// How long it took, milliseconds.
     pub duration: f64,
-    /// The networks whose every address was looked at. Empty or left out: it is not said.
+    /// The networks whose every address was looked at; of IPv4 networks wider than a /31 all but the first and the last, which
+    /// are none of a host. Empty or left out: it is not said.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
     pub networks: Vec<Network>,

@@ -53,6 +53,18 @@ impl Network {
     pub fn contains(&self, address: IpAddr) -> bool {
         bits(address) == bits(self.address) && prefix(address, self.prefix_len) == self.address
     }
+
+    /// Whether `address` is in it and may be a host's: of a network of IPv4 wider than a /31, the first and the last are none.
+    pub fn has_host(&self, address: IpAddr) -> bool {
+        let is_edge = match (self.address, address) {
+            (IpAddr::V4(first), IpAddr::V4(address)) if self.prefix_len < 31 => {
+                let behind = first.to_bits() ^ address.to_bits();
+                behind == 0 || behind == u32::MAX >> self.prefix_len
+            }
+            _ => false,
+        };
+        self.contains(address) && !is_edge
+    }
 }
 
 const fn bits(address: IpAddr) -> u8 {
@@ -136,5 +148,22 @@ mod tests {
         assert!(contains("0.0.0.0/0", "203.0.113.9") && !contains("0.0.0.0/0", "::1"));
         assert!(contains("fe80::/10", "febf::1") && !contains("fe80::/10", "10.0.0.1"));
         assert!(contains("::/0", "ffff::") && !contains("::/0", "10.0.0.1"));
+    }
+
+    #[test]
+    fn the_first_and_the_last_address_of_a_network_are_no_hosts() {
+        let hosts = |network: &str| {
+            let network = Network::parse(network).unwrap();
+            let address = |last: u8| IpAddr::from([10, 0, 0, last]);
+            (0..=255).filter(|&last| network.has_host(address(last))).collect::<Vec<u8>>()
+        };
+        assert_eq!(hosts("10.0.0.4/30"), [5, 6]);
+        assert_eq!((hosts("10.0.0.4/31"), hosts("10.0.0.4/32")), (vec![4, 5], vec![4]));
+        assert_eq!(
+            (hosts("10.0.0.0/24").len(), hosts("10.0.0.0/23").len(), hosts("0.0.0.0/0").len()),
+            (254, 255, 256)
+        );
+        let first = Network::parse("fe80::/64").unwrap();
+        assert!(first.has_host("fe80::".parse().unwrap()) && !first.has_host("10.0.0.1".parse().unwrap()));
     }
 }

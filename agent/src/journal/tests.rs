@@ -75,7 +75,7 @@ fn a_signed_order_is_used_as_soon_as_its_command_is_begun_and_stays_so() {
     assert!(journal.spent().holds(&mark("begun")) && !journal.spent().holds(&mark("rejected")));
     journal.spend(mark("rejected")).unwrap();
     journal.keep_sure(NOW).unwrap();
-    journal.finish(&finished(2)).unwrap();
+    journal.finish(finished(2)).unwrap();
     journal.begin(&command(3), None, NOW).unwrap();
     drop((_state, journal));
     let (_state, journal) = reopened(&home);
@@ -99,8 +99,8 @@ fn a_result_waits_across_restarts_until_it_is_taken() {
     {
         let (_state, mut journal) = reopened(&home);
         journal.begin(&command(1), None, NOW).unwrap();
-        journal.finish(&finished(1)).unwrap();
-        journal.finish(&finished(2)).unwrap();
+        journal.finish(finished(1)).unwrap();
+        journal.finish(finished(2)).unwrap();
     }
     let (_state, mut journal) = reopened(&home);
     assert_eq!(journal.last_seq(), 2, "a rejected command is taken down as well");
@@ -122,22 +122,52 @@ fn a_crash_between_result_and_ledger_keeps_the_result() {
     assert_eq!(journal.ledger.running, None);
 }
 
+/// Makes as if the disk were full to results, until it is told otherwise.
+fn without_room<T>(home: &tempfile::TempDir, meanwhile: impl FnOnce() -> T) -> T {
+    let (results, aside) = (home.path().join("results"), home.path().join("aside"));
+    std::fs::rename(&results, &aside).unwrap();
+    let done = meanwhile();
+    std::fs::rename(&aside, &results).unwrap();
+    done
+}
+
 #[test]
-fn a_command_whose_result_could_not_be_kept_is_unknown_before_another_begins() {
+fn a_result_that_cannot_be_kept_is_told_and_kept_before_another_command_begins() {
+    let home = tempfile::tempdir().unwrap();
+    {
+        let (_state, mut journal) = reopened(&home);
+        journal.begin(&command(1), None, NOW).unwrap();
+        without_room(&home, || {
+            assert!(journal.finish(finished(1)).is_err());
+            assert_eq!(journal.oldest().unwrap(), Some(finished(1)), "it is known all the same");
+            assert_eq!(journal.waiting(), 1);
+            assert!(journal.begin(&command(2), None, NOW).is_err(), "nothing else begins meanwhile");
+            assert!(journal.finish(finished(2)).is_err(), "and none is rejected");
+        });
+        journal.begin(&command(2), None, NOW).unwrap();
+        journal.finish(finished(2)).unwrap();
+    }
+    let (_state, mut journal) = reopened(&home);
+    for seq in [1, 2] {
+        assert_eq!(journal.oldest().unwrap(), Some(finished(seq)));
+        journal.remove(seq).unwrap();
+    }
+    assert_eq!((journal.oldest().unwrap(), journal.last_seq()), (None, 2));
+}
+
+#[test]
+fn a_result_that_the_hub_took_before_it_could_be_kept_is_not_told_again() {
     let home = tempfile::tempdir().unwrap();
     let (_state, mut journal) = reopened(&home);
     journal.begin(&command(1), None, NOW).unwrap();
-    let (results, aside) = (home.path().join("results"), home.path().join("aside"));
-    std::fs::rename(&results, &aside).unwrap();
-    assert!(journal.finish(&finished(1)).is_err());
-    assert!(journal.begin(&command(2), None, NOW).is_err(), "nothing else begins meanwhile");
-    assert!(journal.finish(&finished(2)).is_err(), "and none is rejected");
-    std::fs::rename(&aside, &results).unwrap();
+    without_room(&home, || {
+        assert!(journal.finish(finished(1)).is_err());
+        journal.remove(1).unwrap();
+        assert_eq!((journal.oldest().unwrap(), journal.waiting()), (None, 0));
+    });
     journal.begin(&command(2), None, NOW).unwrap();
-    journal.finish(&finished(2)).unwrap();
-    let told = journal.oldest().unwrap().unwrap();
-    assert_eq!((told.command_seq, told.status), (1, ResultStatus::Unknown));
-    journal.remove(1).unwrap();
+    assert_eq!(journal.oldest().unwrap(), None);
+    journal.finish(finished(2)).unwrap();
     assert_eq!(journal.oldest().unwrap(), Some(finished(2)));
 }
 
@@ -146,7 +176,7 @@ fn results_are_bounded_and_damaged_ones_do_not_hold_up_others() {
     let home = tempfile::tempdir().unwrap();
     let (_state, mut journal) = reopened(&home);
     for seq in 1..=RESULTS_MAX as u64 + 2 {
-        journal.finish(&finished(seq)).unwrap();
+        journal.finish(finished(seq)).unwrap();
     }
     assert_eq!(journal.waiting.len(), RESULTS_MAX);
     assert_eq!(std::fs::read_dir(home.path().join("results")).unwrap().count(), RESULTS_MAX);

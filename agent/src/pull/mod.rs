@@ -15,8 +15,10 @@ use crate::{
     clock::{Clock, Told, steady},
     config::ConfigKeeper,
     execute::Executor,
+    journal::Finished,
     orders::{Signers, Sure},
     report::Results,
+    state::StateError,
     stop::Stop,
     transport::{Link, Revoked, Session},
 };
@@ -77,6 +79,10 @@ impl Puller {
     pub async fn run(&mut self, stop: &Stop) -> Result<(), Revoked> {
         let copied = self.copied.clone();
         while !stop.is_set() && !copied.is_set() {
+            if let Some(wait) = self.settle() {
+                stop.sleep(wait).await;
+                continue;
+            }
             let began = Instant::now();
             let after = self.hand.last_seq();
             let asked = ask(&mut self.session, after);
@@ -93,7 +99,29 @@ impl Puller {
                 stop.sleep(duration).await;
             }
         }
+        // There may be room by now; nobody waits for it any more.
+        self.settle();
         Ok(())
+    }
+
+    /// Keeps the result that could not be kept before, if there is one; how long to wait where it still cannot be.
+    fn settle(&mut self) -> Option<Duration> {
+        let settled = self.hand.results.journal.borrow_mut().settle();
+        settled.err().map(|error| self.put_off(&error))
+    }
+
+    /// Says what cannot be written down; how long to wait before trying again.
+    fn put_off(&mut self, error: &StateError) -> Duration {
+        match self.hand.results.journal.borrow().unkept() {
+            Some(Finished { command_id, .. }) => {
+                tracing::error!(
+                    command = command_id,
+                    "its result cannot be kept yet, and no other is run: {error}"
+                );
+            }
+            None => tracing::error!("no command is run, since it cannot be taken down first: {error}"),
+        }
+        self.backoff.after_failure(None, random())
     }
 
     /// Carries out an answer; how long to wait before asking again, if at all.
@@ -118,10 +146,7 @@ impl Puller {
         };
         let handled = match done {
             Ok(handled) => handled,
-            Err(error) => {
-                tracing::error!("no command is run, since it cannot be taken down first: {error}");
-                return Some(self.backoff.after_failure(None, random()));
-            }
+            Err(error) => return Some(self.put_off(&error)),
         };
         if !handled.is_progress(held, is_config_new) {
             return Some(self.backoff.after_failure(None, random()));

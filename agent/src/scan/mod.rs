@@ -14,6 +14,7 @@
 //! | `search`, `pace`, `patience` | what all attempts share: sockets, rate, how long to wait |
 //! | `probe`, `echo`, `neighbourhood` | a connection, an echo request, an answer to ARP |
 //! | `names` | names of hosts |
+//! | `told` | where it looked, as the hub is told it |
 //! | `rhythm` | when the next scan is due |
 
 mod echo;
@@ -28,10 +29,12 @@ mod probe;
 mod rhythm;
 mod search;
 mod surroundings;
+mod told;
 
 pub use pace::{RATE, RATE_MAX};
 pub use plan::{PORTS, Place, Plan, PlanError, Wish, parse_network};
 pub use rhythm::Rhythm;
+pub use told::up_to;
 
 use crate::collect::rounded;
 use host::Found;

@@ -7,11 +7,12 @@ pub use place::{Place, parse_network};
 use super::{
     pace::RATE,
     surroundings::{Nearby, Surroundings},
+    told::told,
 };
 use crate::config::Effective;
 use ipnet::Ipv4Net;
 use pingup_protocol::{
-    limits::{SCAN_HOSTS_MAX, SCAN_HOSTS_UNFORCED_MAX, SCAN_NETWORKS_MAX},
+    limits::{SCAN_HOSTS_MAX, SCAN_HOSTS_UNFORCED_MAX},
     network::Network,
 };
 use std::{net::Ipv4Addr, num::NonZeroU32};
@@ -141,13 +142,9 @@ impl Plan {
         &self.networks
     }
 
-    /// The networks as the hub is told of them; none where they are more than it takes.
+    /// The networks as the hub is told of them.
     pub(super) fn networks_told(&self) -> Vec<Network> {
-        let told = self.networks.iter().map(|net| Network::new(net.network().into(), net.prefix_len()));
-        match self.networks.len() <= SCAN_NETWORKS_MAX {
-            true => told.flatten().collect(),
-            false => Vec::new(),
-        }
+        told(self.networks.iter().copied())
     }
 
     /// The ports, in order, at least one.

@@ -69,6 +69,9 @@ pub(super) fn judge(agent: &Snapshot, now: Timestamp, alive: bool, no_room: Opti
     if let Some(why) = &agent.distrust {
         return trouble(why.clone());
     }
+    if agent.result_unkept {
+        return trouble("it cannot keep the result of a command; until it can, no other is run".to_owned());
+    }
     match (&heard.last_push, silence(heard, now)) {
         (Some(push), _) if !push.committed => trouble(push.answer.clone()),
         (Some(Push { unstored: Some(why), .. }), _) => trouble(why.clone()),
@@ -128,6 +131,7 @@ mod tests {
             distrust: None,
             spool: SpoolState { records: 0, bytes: 0, bytes_max: 1, dropped: 0 },
             results_waiting: 0,
+            result_unkept: false,
             config_version: Some(0),
             orders: OrdersState::default(),
         }
@@ -158,6 +162,7 @@ mod tests {
         assert_eq!(code(|agent| agent.written_at = NOW.plus_seconds(-151), true), 1);
         assert_eq!(code(|agent| agent.written_at = NOW.plus_seconds(-150), true), 0);
         assert_eq!(code(|agent| agent.config_version = None, true), 1);
+        assert_eq!(code(|agent| agent.result_unkept = true, true), 1, "it runs no command");
         let refused = |agent: &mut Snapshot| agent.heard.last_push.as_mut().unwrap().committed = false;
         assert_eq!(code(refused, true), 1);
         let let_go =

@@ -76,6 +76,7 @@ impl StatusKeeper {
 
     fn write(&self) -> Result<(), StateError> {
         let spool = self.spool.spool.borrow();
+        let journal = self.results.journal.borrow();
         let snapshot = Snapshot {
             written_at: machine_time(),
             heard: self.vitals.heard(),
@@ -86,7 +87,8 @@ impl StatusKeeper {
                 bytes_max: spool.bounds().bytes_max,
                 dropped: spool.dropped(),
             },
-            results_waiting: self.results.journal.borrow().waiting() as u64,
+            results_waiting: journal.waiting() as u64,
+            result_unkept: journal.unkept().is_some(),
             config_version: self.config.version(),
             orders: OrdersState {
                 keys: self.signers.keys(),

@@ -35,6 +35,9 @@ pub struct Snapshot {
     pub spool: SpoolState,
     /// Results of commands that wait for the hub.
     pub results_waiting: u64,
+    /// Whether one of them cannot be kept on disk yet; then no command is run.
+    #[serde(default)]
+    pub result_unkept: bool,
     /// The configuration in force; 0 before any was, null when the one that was kept cannot be read.
     pub config_version: Option<u64>,
     /// What needs a signed order, and whose.

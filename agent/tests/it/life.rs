@@ -121,6 +121,30 @@ fn an_agent_whose_disk_is_full_runs_no_command_counts_what_it_loses_and_recovers
     assert_eq!(seqs, (1..=seqs.len() as u64).collect::<Vec<_>>(), "what was lost was never numbered");
 }
 
+/// The command waits for a file, so that it ends only when there is no room any more.
+#[test]
+fn a_command_that_ends_while_the_disk_is_full_is_told_as_it_ended() {
+    let hub = Hub::start();
+    let (home, beside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let agent = Agent::start_for_full_disk(&hub, home.path());
+    let go = beside.path().join("go");
+    let script = "echo begun; while ! test -e \"$0\"; do sleep 0.05; done; echo important; exit 7";
+    hub.state.change(|hub| hub.offer(1, "exec", json!({"argv": ["sh", "-c", script, go]})));
+    hub.until("the command to run", |hub| !hub.progress.is_empty());
+    agent.limit_files("0");
+    hub.state.change(|hub| hub.offer(2, "ping", json!({})));
+    std::fs::write(&go, "").unwrap();
+    agent.until_it_says("its result cannot be kept yet");
+    hub.until("the result, though there is no room", |hub| hub.result(1).is_some());
+    agent.limit_files("unlimited");
+    hub.until("the next one's result", |hub| hub.result(2).is_some());
+    assert!(agent.terminate().0.success());
+    let hub = hub.state.lock();
+    let told: Vec<_> = hub.results.iter().map(|r| (r.command_seq, r.status, r.exit_code)).collect();
+    assert_eq!(told, [(1, ResultStatus::Failed, Some(7)), (2, ResultStatus::Succeeded, None)], "each once");
+    assert_eq!(hub.results[0].output.as_deref(), Some("begun\nimportant\n"));
+}
+
 /// In /proc nobody can make anything, not even root: as on a disk that is read-only.
 #[test]
 fn a_state_folder_that_takes_nothing_ends_the_agent_before_it_begins() {

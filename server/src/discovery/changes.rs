@@ -103,7 +103,7 @@ pub(super) struct Seen {
 impl Seen {
     /// Whether the scan looked for a host at this address, for all that is known.
     fn looked_for(&self, address: IpAddr) -> bool {
-        self.networks.is_empty() || self.networks.iter().any(|network| network.contains(address))
+        self.networks.is_empty() || self.networks.iter().any(|network| network.has_host(address))
     }
 }
 

@@ -131,6 +131,23 @@ async fn what_time_it_is_at_least_is_kept_where_orders_are_judged_by_it() {
     assert!(hand.sure.get().now(steady()) >= now, "nor back");
 }
 
+/// What ran is told, though nothing could be written down when it ended.
+#[tokio::test]
+async fn a_result_that_cannot_be_kept_is_reported_and_what_is_left_is_run_later() {
+    let home = tempfile::tempdir().unwrap();
+    let ((mut hand, _state), (_stopper, stop)) = (hand(home.path()).await, stop::channel());
+    let (results, aside) = (home.path().join("results"), home.path().join("aside"));
+    let now = machine_time();
+    let commands = [ping(1, now), ping(2, now)];
+    std::fs::rename(&results, &aside).unwrap();
+    assert!(hand.work_off(&commands, Told::just_now(now), &stop).await.is_err());
+    assert_eq!((oldest(&hand), oldest(&hand)), (Some(ResultStatus::Succeeded), None));
+    std::fs::rename(&aside, &results).unwrap();
+    hand.work_off(&commands[1..], Told::just_now(now), &stop).await.unwrap();
+    assert_eq!((oldest(&hand), oldest(&hand)), (Some(ResultStatus::Succeeded), None));
+    assert_eq!(hand.last_seq(), 2);
+}
+
 #[test]
 fn it_is_asked_again_at_once_only_where_something_came_of_it() {
     let at_once = Duration::ZERO;

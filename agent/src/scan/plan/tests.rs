@@ -1,6 +1,7 @@
 //! What is scanned, and what is refused.
 
 use super::*;
+use pingup_protocol::limits::SCAN_NETWORKS_MAX;
 
 fn plan(networks: &[&str], ports: &[u16]) -> Result<Plan, PlanError> {
     let networks = networks.iter().map(|text| parse_network(text)).collect::<Result<_, _>>()?;
@@ -94,5 +95,5 @@ fn the_hub_is_told_of_networks_as_far_as_it_takes_them() {
         |count: u32| (0..count).map(|n| Ipv4Net::from(Ipv4Addr::from_bits(0x0a00_0000 + 2 * n))).collect();
     let many = |count: usize| Plan::new(apart(u32::try_from(count).unwrap()), vec![22], false).unwrap();
     assert_eq!(told(many(SCAN_NETWORKS_MAX)).len(), SCAN_NETWORKS_MAX);
-    assert_eq!(told(many(SCAN_NETWORKS_MAX + 1)), [""; 0]);
+    assert_eq!(told(many(SCAN_NETWORKS_MAX + 1)).len(), SCAN_NETWORKS_MAX);
 }

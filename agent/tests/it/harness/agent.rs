@@ -52,13 +52,13 @@ impl Agent {
         Self::spawn(command)
     }
 
-    /// Starts one that bears a limit on the size of files as it bears a full disk.
+    /// Starts one that bears a limit on the size of files as it bears a full disk, and may run programs.
     pub(crate) fn start_for_full_disk(hub: &Hub, state: &Path) -> Self {
         let program = program();
         let mut shell = Command::new("sh");
         shell.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]).arg(program.get_program());
         program.get_envs().for_each(|(name, _)| _ = shell.env_remove(name));
-        Self::spawn(Self::command(shell, hub, state, &["--interval", "1s"]))
+        Self::spawn(Self::command(shell, hub, state, &["--interval", "1s", "--allow", "ping,exec"]))
     }
 
     /// Starts one on a machine that `unshare` makes with these arguments, and shell code changes.

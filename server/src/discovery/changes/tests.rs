@@ -104,3 +104,22 @@ fn a_scan_that_does_not_say_where_it_looked_is_compared_as_a_whole() {
     assert_eq!(told((&[2], &[]), (&[1], one)), [&[1][..], NOBODY, NOBODY]);
     assert_eq!(told((&[1], &[]), (&[2], &[])), [&[2][..], NOBODY, &[1]]);
 }
+
+#[test]
+fn the_first_and_the_last_address_of_a_network_are_not_looked_for() {
+    let (both, low, high) = (&["10.0.0.0/29"][..], &["10.0.0.0/30"][..], &["10.0.0.4/30"][..]);
+    assert_eq!(told((&[1, 2, 3, 4], both), (&[1], low)), [NOBODY, NOBODY, &[2]]);
+    assert_eq!(told((&[3, 4, 5, 6], both), (&[5], high)), [NOBODY, NOBODY, &[6]]);
+    assert_eq!(told((&[1], low), (&[1, 2, 3, 4], both)), [&[2][..], &[3, 4], NOBODY]);
+    let narrow = &["10.0.0.2/31", "10.0.0.4/32"][..];
+    assert_eq!(told((&[2, 3, 4], both), (&[], narrow)), [NOBODY, NOBODY, &[2, 3, 4]]);
+}
+
+/// As the agent tells of a `/28` whose hosts after the tenth did not fit.
+#[test]
+fn who_did_not_fit_into_a_scan_is_not_gone() {
+    let (whole, cut) = (&["10.0.0.0/28"][..], &["10.0.0.0/29", "10.0.0.8/31"][..]);
+    assert_eq!(told((&[1, 2, 8, 12, 13], whole), (&[1, 9], cut)), [&[9][..], NOBODY, &[2, 8]]);
+    assert_eq!(told((&[1, 9], cut), (&[1, 9, 12, 13], whole)), [NOBODY, &[12, 13], NOBODY]);
+    assert_eq!(told((&[1, 9], cut), (&[1], &["10.0.0.0/30"])), [NOBODY, NOBODY, NOBODY]);
+}
