@@ -11,6 +11,7 @@
 //! its host, and the hub tells which it was.
 
 mod apart;
+mod late;
 mod offset;
 
 pub use apart::CLOCK_OFFSET;

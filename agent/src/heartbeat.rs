@@ -2,7 +2,7 @@
 
 use crate::{
     backoff::{Backoff, REFUSED},
-    clock::Clock,
+    clock::{Clock, steady},
     config::ConfigKeeper,
     introduction::Introduction,
     status::Vitals,
@@ -62,6 +62,7 @@ impl Pulse {
 
     async fn send(&self, session: &mut Session, body: &HeartbeatBody) -> Result<HeartbeatAnswer, Failure> {
         let route = format!("/api/v1/agents/{}/heartbeat", body.agent_id);
+        let asked = steady();
         let answered = session.post(&route, body).await;
         if let Some(refusal) = answered.as_ref().err().and_then(Failure::refusal)
             && let (Some(ProblemType::TimestampInFuture), Some(hub)) = (refusal.kind, refusal.server_time)
@@ -71,7 +72,7 @@ impl Pulse {
         }
         let answer: HeartbeatAnswer = session.verified(&answered?)?;
         session.link().hear_of_keys(answer.credentials.as_ref());
-        self.clock.learn(answer.server_time);
+        self.clock.hear(answer.server_time, steady().saturating_sub(asked));
         if let Some(round_trip) = session.link().latency() {
             self.clock.compare(answer.server_time, round_trip);
         }

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 pub const TYPE_PREFIX: &str = "urn:pingup:problem:";
 /// The media type of a refusal.
 pub const MEDIA_TYPE: &str = "application/problem+json";
+/// Characters of a refusal's detail that agents repeat in their logs. Within them it says what to do.
+pub const DETAIL_CHARS_MAX: usize = 300;
 
 macro_rules! problem_types {
     ($($(#[$doc:meta])* $variant:ident $name:literal $status:literal $title:literal $retryable:literal;)*) => {

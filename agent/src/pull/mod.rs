@@ -3,7 +3,8 @@
 //! ([`attend`]): the hub may follow them, and have them ended, the ones that wait too.
 //!
 //! An answer names the configuration that was in force when it was made: until that is in force here, no command of
-//! it is run or taken down. What an operator must have signed is judged by the machine's own settings ([`crate::orders`]). Once this state turns out to be a copy of another machine's, none is pulled any more.
+//! it is run or taken down; nor while the answer may have lain for seconds, by what heartbeats told of the hub's time: it
+//! is asked for anew. What an operator must have signed is judged by the machine's own settings ([`crate::orders`]). Once this state turns out to be a copy of another machine's, none is pulled any more.
 
 pub mod admit;
 mod ask;
@@ -26,11 +27,7 @@ use ask::ask;
 use attend::{Teller, Wishes, hear};
 use hand::Hand;
 use pingup_protocol::command::PendingAnswer;
-use std::{
-    cell::Cell,
-    rc::Rc,
-    time::{Duration, Instant},
-};
+use std::{cell::Cell, rc::Rc, time::Duration};
 use tokio::time::timeout;
 
 /// How long the commands of an answer wait for a newer configuration that it speaks of; then they are asked for anew.
@@ -42,6 +39,7 @@ pub struct Puller {
     config: Rc<ConfigKeeper>,
     wishes: Rc<Wishes>,
     hand: Hand,
+    clock: Rc<Clock>,
     /// Says that this state is a copy.
     copied: Stop,
     backoff: Backoff,
@@ -68,11 +66,11 @@ impl Puller {
             signers,
             sure: Cell::new(sure),
             wishes: Rc::clone(&wishes),
-            teller: Teller::new(link.session("progress"), clock),
+            teller: Teller::new(link.session("progress"), Rc::clone(&clock)),
             copied: copied.clone(),
         };
         let session = link.waiting_session("pull");
-        Self { session, config, wishes, hand, copied, backoff: Backoff::new(REFUSED) }
+        Self { session, config, wishes, hand, clock, copied, backoff: Backoff::new(REFUSED) }
     }
 
     /// Pulls until told to stop.
@@ -83,12 +81,12 @@ impl Puller {
                 stop.sleep(wait).await;
                 continue;
             }
-            let began = Instant::now();
+            let began = steady();
             let after = self.hand.last_seq();
             let asked = ask(&mut self.session, after);
             let Some(asked) = stop.or(copied.or(asked)).await.flatten() else { break };
             let wait = match asked {
-                Ok(answer) => self.answered(answer, began.elapsed(), stop).await,
+                Ok(answer) => self.answered(answer, steady().saturating_sub(began), stop).await,
                 Err(failure) if failure.is_revoked() => return Err(Revoked::because(&failure)),
                 Err(failure) => {
                     failure.log_unexpected("pull");
@@ -124,7 +122,7 @@ impl Puller {
         self.backoff.after_failure(None, random())
     }
 
-    /// Carries out an answer; how long to wait before asking again, if at all.
+    /// Carries out an answer that came `held` after it was asked for; how long to wait before asking again, if at all.
     async fn answered(&mut self, answer: PendingAnswer, held: Duration, stop: &Stop) -> Option<Duration> {
         let asked_as = self.session.asked_as();
         // Commands may run for hours before the last of them is judged.
@@ -133,6 +131,10 @@ impl Puller {
         let is_config_new = self.config.is_newer(version);
         self.config.hear(version);
         self.wishes.hear(answer.cancel);
+        if !answer.commands.is_empty() && self.clock.is_late(answer.server_time, held) {
+            tracing::info!("commands came late: they are asked for anew, to know what time the hub has");
+            return None;
+        }
         if let Some(Err(_)) = stop.or(timeout(CONFIG_WITHIN, self.config.decided(version))).await {
             tracing::warn!(version, "no command is run before the configuration it came with is fetched");
             return Some(self.backoff.after_failure(None, random()));

@@ -3,14 +3,11 @@
 use crate::backoff::{Backoff, random};
 use pingup_protocol::{
     plain,
-    problem::{Problem, ProblemType},
+    problem::{DETAIL_CHARS_MAX, Problem, ProblemType},
     signing::SignError,
     time::Timestamp,
 };
 use std::{fmt, time::Duration};
-
-/// Characters of a refusal's detail that are repeated in the log.
-const DETAIL_CHARS_MAX: usize = 300;
 
 /// Why a request did not end in a good answer.
 #[derive(Debug, thiserror::Error)]

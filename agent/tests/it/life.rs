@@ -6,7 +6,7 @@ use crate::harness::{Agent, Hub, HubState, Reply};
 use pingup_protocol::{command::ResultStatus, heartbeat::Presence, problem::ProblemType};
 use rustix::process::Signal;
 use serde_json::json;
-use std::path::Path;
+use std::{path::Path, thread, time::Duration};
 
 #[test]
 fn a_heartbeat_that_was_missed_is_made_up_for() {
@@ -96,6 +96,34 @@ fn an_agent_that_slept_goes_on() {
     let hub = hub.state.lock();
     let seqs: Vec<u64> = hub.samples.iter().map(|(_, sample)| sample.seq).collect();
     assert_eq!(seqs, (1..=seqs.len() as u64).collect::<Vec<_>>(), "each once");
+}
+
+/// Frozen, as by `docker pause`, with the answer that brings the command in its socket.
+#[test]
+fn a_command_that_expires_while_the_agent_stands_still_is_not_run() {
+    let hub = Hub::start();
+    let home = tempfile::tempdir().unwrap();
+    hub.state.change(|hub| hub.clock_ahead_seconds = 30 * 86_400);
+    let agent = Agent::start_with(&hub, home.path(), &["--interval", "1h"]);
+    hub.until("a beat by the hub's time, and a request that waits", |hub| {
+        hub.beats.len() == 2 && hub.polls > 0
+    });
+    agent.signal(Signal::STOP);
+    let expires = hub.state.change(|hub| {
+        let expires = hub.now().plus_seconds(3);
+        hub.offer_changed(1, |ping| {
+            ping["action"] = json!("ping");
+            ping["expiresAt"] = json!(expires);
+        });
+        expires
+    });
+    while hub.state.lock().now() <= expires {
+        thread::sleep(Duration::from_millis(50));
+    }
+    agent.signal(Signal::CONT);
+    hub.until("a word about it", |hub| hub.result(1).is_some());
+    assert_eq!(hub.state.lock().result(1).unwrap().status, ResultStatus::Rejected, "it had expired");
+    assert!(agent.terminate().0.success());
 }
 
 #[test]

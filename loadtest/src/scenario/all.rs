@@ -12,7 +12,7 @@ use super::{
     command_latency::CommandLatency,
     crash::Crash,
     fill::Fill,
-    fleet_memory::Fleet,
+    fleet_memory::{Fleet, TABLE_SECONDS},
     habits::{HabitFlags, TABLE_AGENTS, TABLE_INTERVAL},
     herd::{Ending, Herd, TABLE_DOWN},
     ingest_batch::IngestBatch,
@@ -165,7 +165,7 @@ impl Crews {
         Self {
             latency: CommandLatency { agents: vec![1, agents], commands: 1_000, rate: 50, habits },
             fanout: CommandFanout { agents, by: By::Selector, rounds: 3, habits },
-            fleet: Fleet { agents, seconds: 180, habits },
+            fleet: Fleet { agents, seconds: TABLE_SECONDS, habits },
             herd: Herd { agents, down: TABLE_DOWN, end: Ending::Kill, habits },
         }
     }
@@ -188,5 +188,16 @@ impl Crews {
             ("fleet", self.fleet.run(target, seed).await?),
             ("herd", self.herd.run(target, seed).await?),
         ])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_long_form_has_the_fleet_at_work_as_long_as_the_table_says() {
+        let fleet = Crews::whole().fleet;
+        assert!(fleet.seconds >= TABLE_SECONDS && fleet.agents >= TABLE_AGENTS);
     }
 }

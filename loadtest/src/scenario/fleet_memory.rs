@@ -31,7 +31,7 @@ const IDLE_AFTER: Duration = Duration::from_secs(3);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// How long the table's fleet is at work, seconds: its samples fill a segment of the journal well before, so that
 /// sealing one is among what is measured.
-const TABLE_SECONDS: u64 = 240;
+pub(super) const TABLE_SECONDS: u64 = 240;
 /// Rows of a hub's segment.
 const SEGMENT_ROWS: u64 = 65_536;
 

@@ -98,6 +98,11 @@ pub(super) fn restore(arguments: &RestoreArguments, clock: &Clock) -> Result<(),
 /// what they know is newer than the backup. So the hub goes on with numbers that it cannot have given yet.
 fn skip_numbers(records: &Connection) -> rusqlite::Result<()> {
     records.execute("UPDATE command_numbers SET last = last + ?", [SKIPPED_COMMANDS])?;
+    // Agents may have had since the backup what waits in it. Of a former version, the update marks it.
+    let has_mark = "SELECT EXISTS (SELECT 1 FROM pragma_table_info('command_seqs') WHERE name = 'restored')";
+    if records.query_row(has_mark, [], |row| row.get(0))? {
+        records.execute("UPDATE command_seqs SET restored = last", [])?;
+    }
     records.execute(
         "INSERT INTO command_seqs (agent_id, last) SELECT id, ?1 FROM agents WHERE true
          ON CONFLICT (agent_id) DO UPDATE SET last = last + ?1",
@@ -115,7 +120,7 @@ fn skip_numbers(records: &Connection) -> rusqlite::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::storage::scratch::Scratch;
+    use crate::storage::{migrate::SQLITE, scratch::Scratch};
 
     #[test]
     fn a_restored_hub_gives_no_number_that_it_may_have_given() {
@@ -123,7 +128,7 @@ mod tests {
         drop(scratch.sqlite());
         let records = Connection::open(scratch.folder.sqlite_path()).unwrap();
         let before = "INSERT INTO agents (id, created_at) VALUES ('a', 0), ('b', 0);
-                      INSERT INTO command_seqs VALUES ('a', 3); INSERT INTO command_numbers VALUES (2026, 7);
+                      INSERT INTO command_seqs (agent_id, last) VALUES ('a', 3); INSERT INTO command_numbers VALUES (2026, 7);
                       INSERT INTO configs VALUES ('a', 1, '{}', 0, ''), ('a', 1001, '{}', 0, ''),
                           ('b', 4, '{}', 0, '');";
         records.execute_batch(before).unwrap();
@@ -132,9 +137,32 @@ mod tests {
         assert_eq!(last("SELECT last FROM command_numbers"), SKIPPED_COMMANDS + 7);
         assert_eq!(last("SELECT last FROM command_seqs WHERE agent_id = 'a'"), SKIPPED_COMMANDS + 3);
         assert_eq!(last("SELECT last FROM command_seqs WHERE agent_id = 'b'"), SKIPPED_COMMANDS);
+        assert_eq!(
+            last("SELECT restored FROM command_seqs WHERE agent_id = 'a'"),
+            3,
+            "these it may have had"
+        );
+        assert_eq!(last("SELECT restored FROM command_seqs WHERE agent_id = 'b'"), 0, "it had none");
         assert_eq!(last("SELECT key_generation FROM agents WHERE id = 'a'"), SKIPPED_GENERATIONS + 1);
         assert_eq!(last("SELECT max(version) FROM configs WHERE agent_id = 'a'"), SKIPPED_VERSIONS + 1_001);
         assert_eq!(last("SELECT min(version) FROM configs WHERE agent_id = 'a'"), SKIPPED_VERSIONS + 1);
         assert_eq!(last("SELECT version FROM configs WHERE agent_id = 'b'"), SKIPPED_VERSIONS + 4);
+    }
+
+    #[test]
+    fn a_backup_of_before_the_mark_gets_it_with_the_update() {
+        let records = Connection::open_in_memory().unwrap();
+        let (before, after): (Vec<_>, Vec<_>) = SQLITE.iter().partition(|step| step.version < 17);
+        before.iter().for_each(|step| records.execute_batch(step.sql).unwrap());
+        let given = "INSERT INTO agents (id, created_at) VALUES ('a', 0), ('b', 0);
+                     INSERT INTO command_seqs (agent_id, last) VALUES ('a', 3);";
+        records.execute_batch(given).unwrap();
+        skip_numbers(&records).unwrap();
+        after.iter().for_each(|step| records.execute_batch(step.sql).unwrap());
+        let restored = |id: &str| {
+            let mark = "SELECT restored FROM command_seqs WHERE agent_id = ?1";
+            records.query_row(mark, [id], |row| row.get::<_, u32>(0)).unwrap()
+        };
+        assert_eq!((restored("a"), restored("b")), (3, 0));
     }
 }

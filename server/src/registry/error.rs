@@ -24,9 +24,9 @@ pub enum RegistryError {
     JoinTokenExhausted,
     /// One machine, one agent.
     #[error(
-        "this machine is enrolled as {agent_id}; run the agent with the state it kept, or, if that is lost, \
-             enrol with a token made by `pingup-server join-token create --replace {agent_id}`, which removes \
-             {agent_id}; a machine that was made from a copy of another's disk needs `pingup-agent reset` instead"
+        "this machine is enrolled as {agent_id}; run the agent with the state it kept, or, if that is lost, with a \
+             token of `pingup-server join-token create --replace ID`, which removes that agent; on a copied disk run \
+             `pingup-agent reset` instead"
     )]
     MachineEnrolled {
         /// Under which id.
@@ -64,5 +64,39 @@ pub enum RegistryError {
 impl From<rusqlite::Error> for RegistryError {
     fn from(error: rusqlite::Error) -> Self {
         Self::Storage(error.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pingup_protocol::{limits::AGENT_ID_CHARS_MAX, problem::DETAIL_CHARS_MAX};
+
+    #[test]
+    fn agents_repeat_what_is_refused_whole() {
+        let id = "i".repeat(AGENT_ID_CHARS_MAX);
+        let enrolled = RegistryError::MachineEnrolled { agent_id: id.clone() };
+        assert!(enrolled.to_string().contains("`pingup-agent reset`"), "{enrolled}");
+        let refusals = [
+            enrolled,
+            RegistryError::NotLiving(NotLiving::Unknown(id.clone())),
+            RegistryError::NotLiving(NotLiving::Removed(id.clone())),
+            RegistryError::JoinTokenInvalid,
+            RegistryError::JoinTokenExpired,
+            RegistryError::JoinTokenExhausted,
+            RegistryError::IdRetired(id.clone()),
+            RegistryError::NoKeys(id),
+            RegistryError::TooManyLabels(TooManyLabels),
+            RegistryError::TimestampInFuture,
+            RegistryError::EnrolmentTooOld,
+        ];
+        for refusal in refusals {
+            let detail = refusal.to_string();
+            assert!(
+                detail.chars().count() <= DETAIL_CHARS_MAX,
+                "{} characters: {detail}",
+                detail.chars().count()
+            );
+        }
     }
 }

@@ -94,6 +94,11 @@ pub const SQLITE: &[Migration] = &[
         name: "sealed_join_tokens",
         sql: include_str!("../../../migrations/sqlite/0016_sealed_join_tokens.sql"),
     },
+    Migration {
+        version: 17,
+        name: "restored",
+        sql: include_str!("../../../migrations/sqlite/0017_restored.sql"),
+    },
 ];
 
 /// A step that a database remembers.

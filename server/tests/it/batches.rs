@@ -125,7 +125,7 @@ fn a_machine_that_is_off_keeps_no_order_from_the_others() {
     hub.register("off");
     hub.stop();
     let fill = format!(
-        "INSERT INTO command_seqs VALUES ('off', {OPEN});
+        "INSERT INTO command_seqs (agent_id, last) VALUES ('off', {OPEN});
          WITH RECURSIVE n(number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM n WHERE number < {OPEN})
          INSERT INTO commands (id, agent_id, seq, action, params, created_at, expires_at)
          SELECT 'old-' || number, 'off', number, 'ping', '{{}}', 0, {} FROM n",

@@ -63,8 +63,10 @@ const FORGONE: &str =
     "seq > ?2 AND +status = 'delivered' AND (cancel_asked_at IS NOT NULL OR +expires_at <= ?3)";
 
 /// The agent says that it has taken it down, and these records do not know that it was handed out: they were restored from
-/// a backup. It may have run, and cannot be handed out again.
-const FORGOTTEN: &str = "seq <= ?2 AND +status = 'pending'";
+/// a backup that had it. It may have run, and cannot be handed out again. What was queued since then waits, whatever is
+/// said: a question is not signed, and whoever has a token from a log could end all that waits.
+const FORGOTTEN: &str = "seq <= ?2 AND +status = 'pending'
+    AND seq <= (SELECT restored FROM command_seqs WHERE command_seqs.agent_id = commands.agent_id)";
 
 /// The commands after `after` that are due to the agent, in order: those that wait, and those that were handed
 /// out before and not heard of since. At most [`DELIVERY_MAX`], and [`DELIVERY_BYTES_MAX`] of parameters.

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::commands::{CANCEL_MAX, LAPSE_MAX};
+use pingup_protocol::limits::INTEGER_MAX;
 
 const A: &str = "CMD-2027-001";
 
@@ -135,6 +136,7 @@ fn what_the_agent_had_before_these_records_were_restored_may_have_run() {
     for _ in 0..2 {
         queue_one(&records, &order("a"), NOW);
     }
+    records.execute("UPDATE command_seqs SET restored = last", []).unwrap();
     assert!(!due(&records, &agent("a"), 0, NOW).unwrap().forgone);
     assert!(due(&records, &agent("a"), 1, NOW).unwrap().forgone);
     let ended = conclude(&records, &agent("a"), 1, NOW).unwrap();
@@ -144,6 +146,24 @@ fn what_the_agent_had_before_these_records_were_restored_may_have_run() {
     assert!(reason.contains("restored"), "{reason}");
     assert_eq!(due(&records, &agent("a"), 1, NOW).unwrap().commands.len(), 1, "the next is due");
     assert_eq!(report(&records, ResultStatus::Succeeded).unwrap(), (CommandStatus::Succeeded, true));
+}
+
+/// A question is not signed: a token from a log is enough to ask it.
+#[test]
+fn whatever_number_is_asked_beyond_what_was_queued_since_then_waits() {
+    let records = records();
+    queue_one(&records, &order("a"), NOW);
+    records.execute("UPDATE command_seqs SET restored = last", []).unwrap();
+    for _ in 0..2 {
+        queue_one(&records, &order("a"), NOW);
+    }
+    queue_one(&records, &order("b"), NOW);
+    for (name, ended) in [("a", 1), ("a", 0), ("b", 0)] {
+        assert_eq!(due(&records, &agent(name), INTEGER_MAX - 1, NOW).unwrap().forgone, ended > 0);
+        assert_eq!(conclude(&records, &agent(name), INTEGER_MAX - 1, NOW).unwrap().len(), ended, "of {name}");
+    }
+    assert_eq!(due(&records, &agent("a"), 0, NOW).unwrap().commands.len(), 2, "its agent gets them");
+    assert_eq!(due(&records, &agent("b"), 0, NOW).unwrap().commands.len(), 1);
 }
 
 #[test]
