@@ -24,7 +24,7 @@ use foldhash::HashSet;
 use pingup_protocol::time::Timestamp;
 use std::{
     ops::Range,
-    sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
 /// Every moment but the last.
@@ -46,7 +46,7 @@ pub(super) struct Bounds {
 /// Which series there are; shared by those who write and those who ask.
 #[derive(Debug)]
 pub struct Register {
-    index: RwLock<Index>,
+    index: Arc<RwLock<Index>>,
     bounds: Bounds,
     sqlite: Sqlite,
     /// Series that were forgotten and are still in the records.
@@ -87,7 +87,7 @@ impl Register {
                 entry.set_stored(noted);
             }
         }
-        Ok(Self { index: RwLock::new(index), bounds, sqlite, forgotten: Mutex::default() })
+        Ok(Self { index: Arc::new(RwLock::new(index)), bounds, sqlite, forgotten: Mutex::default() })
     }
 
     /// The numbers of `series`, given to those that are new; a limit keeps all new ones out.
@@ -147,7 +147,7 @@ impl Register {
         }
     }
 
-    /// Writes down what the records may not have yet; on `Ok` all of it is committed.
+    /// Writes down what the records may not have yet; on `Ok` all of it is committed, but for what was forgotten meanwhile.
     pub(super) async fn store(&self, resolved: &mut Resolved) -> Result<(), StorageError> {
         let (rows, behind) = (std::mem::take(&mut resolved.unstored), std::mem::take(&mut resolved.behind));
         if rows.is_empty() && behind.is_empty() {
@@ -155,8 +155,9 @@ impl Register {
         }
         let stored: Vec<_> =
             rows.iter().map(|row| (row.id, row.times)).chain(behind.iter().copied()).collect();
+        let index = Arc::clone(&self.index);
         let work = move |connection: &rusqlite::Connection| {
-            store::add(connection, &rows)?;
+            store::add(connection, &still_there(&index, rows))?;
             Ok::<_, StorageError>(store::note(connection, &behind)?)
         };
         self.sqlite.write(work).await?;
@@ -168,12 +169,24 @@ impl Register {
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Index> {
-        self.index.read().unwrap_or_else(PoisonError::into_inner)
+        read(&self.index)
     }
 
     fn write(&self) -> RwLockWriteGuard<'_, Index> {
         self.index.write().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn read(index: &RwLock<Index>) -> RwLockReadGuard<'_, Index> {
+    index.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The rows of series that were not forgotten since they got their numbers: of those nobody would delete the row any more.
+/// To be asked where rows are written: what is forgotten later is deleted from the records later too.
+fn still_there(index: &RwLock<Index>, mut rows: Vec<store::Row>) -> Vec<store::Row> {
+    let index = read(index);
+    rows.retain(|row| index.entry(row.id).is_some());
+    rows
 }
 
 /// Takes note of samples that come. Before they are committed: who forgets what nobody wrote looks at this.
