@@ -110,3 +110,6 @@ impl Doors {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;
