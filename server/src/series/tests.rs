@@ -100,7 +100,7 @@ fn beyond_a_limit_known_series_go_on() {
     ]);
     let error = refused.unwrap_err();
     let expected =
-        "a sender may write 2 series; none of the 2 new series of this request was stored";
+        "a sender may write 2 series; none of the 2 new series of this part of the request was stored";
     assert_eq!(error.to_string(), expected);
     let PushError::SeriesLimit { reached, taken } = error else { panic!("a limit is reached") };
     assert_eq!((reached.whose, taken), (Whose::Sender, Taken { stored: 1, ..Taken::default() }));

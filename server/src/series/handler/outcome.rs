@@ -7,7 +7,7 @@ use crate::{
         protobuf::Broken,
         unpack::{RoomError, UnpackError},
     },
-    series::{Labels, Point, PushError},
+    series::{Labels, LimitReached, Point, PushError},
 };
 use pingup_protocol::problem::ProblemType;
 
@@ -129,6 +129,8 @@ pub(super) struct Outcome {
     pub(super) refused: Refused,
     /// Samples that a limit of series left out.
     beyond: Refused,
+    /// The limit, once one was reached.
+    reached: Option<LimitReached>,
     /// Samples that are on disk.
     pub(super) stored: usize,
     ends: Ends,
@@ -150,6 +152,7 @@ impl Outcome {
             Err(PushError::SeriesLimit { reached, taken }) => {
                 let left = samples.saturating_sub(taken.stored + taken.too_old + taken.ahead);
                 self.beyond.add(left, || reached.to_string());
+                self.reached = Some(reached);
                 taken
             }
             Err(error @ PushError::TooLarge { .. }) => return Err(Unfit::Bad(error.to_string())),
@@ -162,6 +165,11 @@ impl Outcome {
         self.too_old += taken.too_old;
         self.ahead += taken.ahead;
         Ok(())
+    }
+
+    /// The limit of series that was reached: what is new behind it is left out too.
+    pub(super) const fn reached(&self) -> Option<LimitReached> {
+        self.reached
     }
 
     /// What was left out, with what the room left out.

@@ -1,4 +1,4 @@
-//! Histograms at a limit of series: what is told are points, not their samples.
+//! Histograms at a limit of series: each is there whole or not at all, and what is told are points.
 
 use super::*;
 use crate::series::{handler::tests::doors, tests::NOW_MS};
@@ -21,7 +21,7 @@ fn histograms(count: usize) -> Value {
 }
 
 #[test]
-fn at_a_limit_a_histogram_counts_once() {
+fn at_a_limit_a_histogram_is_kept_whole_or_not_at_all_and_counts_once() {
     let (count, whole) = (30, 17);
     let (doors, _bench, room) = doors(whole * SERIES + 100);
     let body = serde_json::to_vec(&histograms(count)).unwrap();
@@ -43,5 +43,6 @@ fn at_a_limit_a_histogram_counts_once() {
     };
     let kept = of("h_count");
     assert!((1..=whole).contains(&kept), "{kept}");
+    assert_eq!(of("h_bucket"), kept * (BOUNDS + 1), "none is torn");
     assert!((count - kept..=count).contains(&rejected), "{rejected} of {count}, {kept} were kept");
 }
