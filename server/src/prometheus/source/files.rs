@@ -22,7 +22,7 @@ use crate::{
 };
 use pingup_promql::Error;
 use pingup_protocol::time::Timestamp;
-use std::{collections::BTreeSet, ops::Range, sync::Arc};
+use std::{collections::BTreeSet, ops::Range, slice, sync::Arc};
 
 /// Columns of files that are read side by side.
 pub(super) const LANES_MAX: usize = 256;
@@ -107,9 +107,11 @@ impl Files {
                 Tier::Hour => rollup::HOUR,
                 _ => rollup::MINUTE,
             };
+            // Of those that ask for this time.
             let falls_between = chosen.iter().any(|chosen| {
                 chosen.wants_any_of(table)
                     && chosen.falls_between(width / 1_000)
+                    && wanted_of(part, slice::from_ref(chosen), before_fine).is_some()
             });
             files.stand_ins.extend(StandIns::new(strip, range, width, falls_between, columns));
         }

@@ -127,6 +127,18 @@ fn whole_hours_that_do_not_begin_on_one_are_told() {
     }
 }
 
+/// Windows of one part of a query say nothing of times that only another part asks for.
+#[test]
+fn short_windows_where_samples_are_left_are_not_told() {
+    let house = house(Retention { raw: days(5), minute: days(5), hour: days(730) });
+    let now = "pingup_cpu_percent";
+    let then = "avg_over_time(pingup_cpu_percent[1h] offset 10d)";
+    let lately = (-60, 0, 5);
+    assert_eq!(told(&house, now, lately), (false, false));
+    assert_eq!(told(&house, then, lately), (true, false));
+    assert_eq!(told(&house, &format!("{now} - {then}"), lately), (true, false));
+}
+
 /// An agent that was busy and then was not, and measured more often at some times than at others; `b` came lately.
 fn busy_then_idle(retention: Retention) -> House {
     let mut house = House::new(Bench::with(retention), vec![agent("a", None), agent("b", None)]);
