@@ -106,13 +106,18 @@ impl Series {
     /// # Errors
     /// See [`PushError`]: what is not stored, and whether to come back.
     pub async fn push(&self, push: Push) -> Result<Taken, PushError> {
+        self.push_behind(push, None).await
+    }
+
+    /// As [`Self::push`]; behind a limit that what came before has `reached`, nothing that is new is stored.
+    async fn push_behind(&self, push: Push, reached: Option<LimitReached>) -> Result<Taken, PushError> {
         let Push { sender, mut series, described } = push;
         let points = series.iter().map(|series| series.points.len()).sum();
         if points > POINTS_PER_PUSH_MAX || series.len() > SERIES_PER_PUSH_MAX {
             return Err(PushError::TooLarge { series: series.len(), points });
         }
         let mut taken = self.window().sift(&mut series);
-        let (mut resolved, series) = self.resolve(sender, series).await?;
+        let (mut resolved, series) = self.resolve(sender, series, reached).await?;
         self.register.store(&mut resolved).await?;
         let rows = rows(&resolved, &series, points);
         taken.stored = rows.len();
@@ -153,12 +158,13 @@ impl Series {
         &self,
         sender: String,
         series: Vec<Incoming>,
+        reached: Option<LimitReached>,
     ) -> Result<(Resolved, Vec<Incoming>), StorageError> {
         if series.len() <= INLINE_SERIES_MAX {
-            return Ok((self.register.resolve(&sender, &series), series));
+            return Ok((self.register.resolve(&sender, &series, reached), series));
         }
         let register = Arc::clone(&self.register);
-        let resolve = move || (register.resolve(&sender, &series), series);
+        let resolve = move || (register.resolve(&sender, &series, reached), series);
         spawn_blocking(resolve).await.map_err(|_| StorageError::Panicked)
     }
 }

@@ -126,7 +126,7 @@ pub enum PushError {
         /// Samples that came.
         points: usize,
     },
-    /// None of the request's new series was stored. Samples of series that were known are committed, as `taken` tells.
+    /// None of the push's new series was stored. Samples of series that were known are committed, as `taken` tells.
     #[error("{reached}")]
     SeriesLimit {
         /// Which limit.
@@ -146,7 +146,7 @@ pub struct LimitReached {
     pub whose: Whose,
     /// The limit.
     pub max: usize,
-    /// How many new series the request has.
+    /// How many new series the push has.
     pub new: usize,
 }
 
@@ -158,6 +158,6 @@ impl fmt::Display for LimitReached {
             Whose::Everyone => write!(f, "the hub keeps {max} series of all senders")?,
             Whose::Memory => write!(f, "the hub keeps {max} bytes of series' labels")?,
         }
-        write!(f, "; none of the {new} new series of this request was stored")
+        write!(f, "; none of the {new} new series of this part of the request was stored")
     }
 }

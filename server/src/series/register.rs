@@ -90,8 +90,14 @@ impl Register {
         Ok(Self { index: Arc::new(RwLock::new(index)), bounds, sqlite, forgotten: Mutex::default() })
     }
 
-    /// The numbers of `series`, given to those that are new; a limit keeps all new ones out.
-    pub(super) fn resolve(&self, sender: &str, series: &[Incoming]) -> Resolved {
+    /// The numbers of `series`, given to those that are new; a limit keeps all new ones out, also one that what came
+    /// before has `reached`.
+    pub(super) fn resolve(
+        &self,
+        sender: &str,
+        series: &[Incoming],
+        reached: Option<LimitReached>,
+    ) -> Resolved {
         let mut pairs = Vec::new();
         let mut ids = Vec::with_capacity(series.len());
         {
@@ -100,9 +106,10 @@ impl Register {
                 ids.push(index.find(&incoming.labels, &mut pairs).map(|entry| meet(entry, incoming)));
             }
         }
-        let mut resolved = Resolved { ids, ..Resolved::default() };
-        if resolved.ids.contains(&None) {
-            self.add_new(sender, series, &mut resolved, &mut pairs);
+        let mut resolved = Resolved { ids, limit: reached, ..Resolved::default() };
+        match resolved.ids.contains(&None) {
+            true => self.add_new(sender, series, &mut resolved, &mut pairs),
+            false => resolved.limit = None,
         }
         let index = self.read();
         for entry in resolved.ids.iter().flatten().filter_map(|id| index.entry(*id)) {
@@ -122,7 +129,11 @@ impl Register {
             resolved.ids.iter().zip(series).filter(|(id, _)| unknown(id)).map(|(_, new)| &new.labels);
         // Another push may have brought some meanwhile.
         let new: HashSet<&Labels> = of_new.filter(|labels| index.find(labels, pairs).is_none()).collect();
-        resolved.limit = self.limit(&index, sender, &new);
+        resolved.limit = match (new.len(), resolved.limit) {
+            (0, _) => None,
+            (new, Some(reached)) => Some(LimitReached { new, ..reached }),
+            (_, None) => self.limit(&index, sender, &new),
+        };
         for (id, incoming) in resolved.ids.iter_mut().zip(series).filter(|(id, _)| unknown(id)) {
             *id = match index.find(&incoming.labels, pairs) {
                 Some(entry) => Some(meet(entry, incoming)),
@@ -139,7 +150,6 @@ impl Register {
         let numbers_left = usize::try_from(u32::MAX - index.last()).unwrap_or(usize::MAX);
         let reached = |whose, max| Some(LimitReached { whose, max, new: new.len() });
         match new.len() {
-            0 => None,
             count if index.count_of(sender) + count > of_sender => reached(Whose::Sender, of_sender),
             count if index.len() + count > of_all || count > numbers_left => reached(Whose::Everyone, of_all),
             _ if index.bytes() + more > bytes => reached(Whose::Memory, bytes),

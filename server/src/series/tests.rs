@@ -12,18 +12,18 @@ use std::{
 };
 use tokio::runtime::Runtime;
 
-const NOW_MS: i64 = NOW.as_micros() / 1_000;
+pub(super) const NOW_MS: i64 = NOW.as_micros() / 1_000;
 const DAY_MS: i64 = 86_400_000;
 
 /// The room on a history that points go into at once, unless the next commit is to fail.
-struct House {
-    bench: Arc<Mutex<Bench>>,
+pub(super) struct House {
+    pub(super) bench: Arc<Mutex<Bench>>,
     fails: Arc<Mutex<Option<PushError>>>,
-    series: Series,
+    pub(super) series: Series,
 }
 
 impl House {
-    fn new(of_sender: usize) -> Self {
+    pub(super) fn new(of_sender: usize) -> Self {
         let bench = Bench::new();
         let register = Arc::new(Register::open(bench.sqlite.clone(), &bench.tsdb, of_sender).unwrap());
         let tsdb = bench.tsdb.clone();
@@ -99,7 +99,8 @@ fn beyond_a_limit_known_series_go_on() {
         incoming("c", &[(at(1), 1.0)]),
     ]);
     let error = refused.unwrap_err();
-    let expected = "a sender may write 2 series; none of the 2 new series of this request was stored";
+    let expected =
+        "a sender may write 2 series; none of the 2 new series of this part of the request was stored";
     assert_eq!(error.to_string(), expected);
     let PushError::SeriesLimit { reached, taken } = error else { panic!("a limit is reached") };
     assert_eq!((reached.whose, taken), (Whose::Sender, Taken { stored: 1, ..Taken::default() }));

@@ -78,16 +78,17 @@ impl<'a> Chosen<'a> {
         self.metrics.iter().any(|metric| metric.table() == Some(table))
     }
 
-    /// Whether its windows miss most of what is left where there is one moment for each so many milliseconds: they are
-    /// shorter than that, and do not lie so far apart.
+    /// Whether its windows miss most of what is left where there is one moment for each so many milliseconds, about at
+    /// their end: windows are shorter than that, and not each of them has such an end.
     pub(super) const fn falls_between(&self, width_ms: i64) -> bool {
         let window_ms = match self.selection.reading {
             Reading::Newest { lookback_ms } => lookback_ms,
             Reading::Window { range_ms, .. } => range_ms,
             Reading::Samples => return false,
         };
-        let Moments { step_ms, count, .. } = self.selection.moments;
-        window_ms < width_ms && count > 1 && step_ms % width_ms != 0
+        let Moments { first_ms, step_ms, count } = self.selection.moments;
+        let lie_alike = count == 1 || step_ms % width_ms == 0;
+        window_ms < width_ms && !(lie_alike && first_ms.rem_euclid(width_ms) < window_ms)
     }
 
     /// What stands in for its samples.

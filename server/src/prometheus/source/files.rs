@@ -22,7 +22,7 @@ use crate::{
 };
 use pingup_promql::Error;
 use pingup_protocol::time::Timestamp;
-use std::{collections::BTreeSet, ops::Range, sync::Arc};
+use std::{collections::BTreeSet, ops::Range, slice, sync::Arc};
 
 /// Columns of files that are read side by side.
 pub(super) const LANES_MAX: usize = 256;
@@ -74,8 +74,6 @@ pub(super) struct Files {
     readers: Vec<Reader>,
     stand_ins: Vec<StandIns>,
     side_by_side: SideBySide,
-    /// Whether windows that are asked for fall between stand-ins.
-    falls_between: bool,
 }
 
 impl Files {
@@ -98,8 +96,7 @@ impl Files {
         parts.sort_by_key(|(part, _)| (part.row().times.0, part.row().id));
         // Of each its time beside its columns; of those that stand in their names and counts too.
         let side_by_side = SideBySide::new(parts.len(), columns.len() + 2);
-        let mut files =
-            Self { readers: Vec::new(), stand_ins: Vec::new(), side_by_side, falls_between: false };
+        let mut files = Self { readers: Vec::new(), stand_ins: Vec::new(), side_by_side };
         for (part, range) in parts {
             let strip = view.strip(part)?.at_once(side_by_side.at_once());
             let width = match part.row().tier {
@@ -110,9 +107,13 @@ impl Files {
                 Tier::Hour => rollup::HOUR,
                 _ => rollup::MINUTE,
             };
-            files.stand_ins.extend(StandIns::new(strip, range, width, columns));
-            let mut asked = chosen.iter().filter(|chosen| chosen.wants_any_of(table));
-            files.falls_between |= asked.any(|chosen| chosen.falls_between(width / 1_000));
+            // Of those that ask for this time.
+            let falls_between = chosen.iter().any(|chosen| {
+                chosen.wants_any_of(table)
+                    && chosen.falls_between(width / 1_000)
+                    && wanted_of(part, slice::from_ref(chosen), before_fine).is_some()
+            });
+            files.stand_ins.extend(StandIns::new(strip, range, width, falls_between, columns));
         }
         Ok(files)
     }
@@ -122,9 +123,9 @@ impl Files {
         self.side_by_side.kept()
     }
 
-    /// Whether windows that are asked for fall between stand-ins.
-    pub(super) const fn falls_between(&self) -> bool {
-        self.falls_between
+    /// Whether windows that are asked for fall between stand-ins that were read so far.
+    pub(super) fn falls_between(&self) -> bool {
+        self.stand_ins.iter().any(StandIns::falls_between)
     }
 
     /// Everybody who has rows in them, or in memory, by id.

@@ -116,8 +116,9 @@ impl<'a> Scan<'a> {
             })?;
             if stood.iter().any(Option::is_some) {
                 self.source.stood_in.set(true);
-                self.source.fell_between.set(files.falls_between() || self.source.fell_between.get());
             }
+            // Also where they all did, and nothing was found.
+            self.source.fell_between.set(self.source.fell_between.get() || files.falls_between());
             if let Some(head) = head {
                 rows.append(&head)?;
             }

@@ -47,6 +47,10 @@ pub(super) struct StandIns {
     last_at: Leaf,
     count: Leaf,
     wanted: Vec<Wanted>,
+    /// Whether windows that are asked for may fall between its moments.
+    falls_between: bool,
+    /// Whether any of its minutes or hours are of the time that is asked for.
+    is_met: bool,
 }
 
 /// What becomes a column.
@@ -61,7 +65,13 @@ struct Wanted {
 
 impl StandIns {
     /// What of `columns` the part has within `range`, microseconds, in buckets of so many; `None` if it is nothing.
-    pub(super) fn new(strip: Strip, range: Range<i64>, width: i64, columns: &[Column]) -> Option<Self> {
+    pub(super) fn new(
+        strip: Strip,
+        range: Range<i64>,
+        width: i64,
+        falls_between: bool,
+        columns: &[Column],
+    ) -> Option<Self> {
         let wanted = columns.iter().enumerate().filter_map(|(column, (metric, stand_in))| {
             let name = match metric {
                 Metric::Own(place) => OWN_COLUMNS[usize::from(*place)].into(),
@@ -79,7 +89,23 @@ impl StandIns {
         });
         let wanted: Vec<_> = wanted.collect();
         let (name, last_at, count) = (strip.leaf("name")?, strip.leaf("last_at")?, strip.leaf("count")?);
-        (!wanted.is_empty()).then_some(Self { strip, range, width, name, last_at, count, wanted })
+        let is_met = false;
+        (!wanted.is_empty()).then_some(Self {
+            strip,
+            range,
+            width,
+            name,
+            last_at,
+            count,
+            wanted,
+            falls_between,
+            is_met,
+        })
+    }
+
+    /// Whether windows that are asked for fall between what was read so far.
+    pub(super) const fn falls_between(&self) -> bool {
+        self.falls_between && self.is_met
     }
 
     /// The part that is read.
@@ -125,6 +151,8 @@ impl StandIns {
         self.strip.doubles(leaf, of_name.clone(), &mut values)?;
         self.strip.integers(self.count, of_name, &mut counts)?;
         for ((at, value), count) in times.into_iter().zip(values).zip(counts) {
+            let begun = bucket(at, self.width);
+            self.is_met |= begun < self.range.end && begun + self.width > self.range.start;
             if !self.range.contains(&at) {
                 continue;
             }

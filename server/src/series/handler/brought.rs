@@ -85,9 +85,16 @@ impl Brought {
         while points.len() > POINTS_PER_PUSH_MAX {
             let rest = points.split_off(POINTS_PER_PUSH_MAX);
             let whole = std::mem::replace(&mut points, rest);
-            self.put(Incoming { labels: labels.clone(), points: whole })?;
+            self.put([Incoming { labels: labels.clone(), points: whole }])?;
         }
-        self.put(Incoming { labels, points })
+        self.put([Incoming { labels, points }])
+    }
+
+    /// Keeps the few series of one thing in one push: where none of them is known, a limit of series takes all or none.
+    /// What they take was counted before.
+    pub(super) fn keep_together(&mut self, series: Vec<Incoming>) -> Result<(), Unfit> {
+        series.iter().for_each(|one| self.ends.see(&one.labels, &one.points));
+        self.put(series)
     }
 
     /// Keeps what is told of a metric, as far as the room does.
@@ -105,23 +112,28 @@ impl Brought {
         self.take_one::<Described>()?;
         self.allowance.take(text)?;
         let described = Described { metric: metric.into(), kind, help: help.into(), unit: unit.into() };
-        self.room(size_of::<Described>() + text, 0).described.push(described);
+        self.room(size_of::<Described>() + text, 0, 0).described.push(described);
         Ok(())
     }
 
-    fn put(&mut self, incoming: Incoming) -> Result<(), Unfit> {
-        self.take_one::<Incoming>()?;
-        let labels: usize =
-            incoming.labels.iter().map(|(name, value)| LABEL_BYTES + name.len() + value.len()).sum();
-        let bytes = size_of::<Incoming>() + labels + incoming.points.len() * size_of::<Point>();
-        self.room(bytes, incoming.points.len()).series.push(incoming);
+    fn put(&mut self, together: impl AsRef<[Incoming]> + IntoIterator<Item = Incoming>) -> Result<(), Unfit> {
+        let (mut bytes, mut points) = (0, 0);
+        for Incoming { labels, points: of_one } in together.as_ref() {
+            self.take_one::<Incoming>()?;
+            let labels: usize =
+                labels.iter().map(|(name, value)| LABEL_BYTES + name.len() + value.len()).sum();
+            bytes += size_of::<Incoming>() + labels + of_one.len() * size_of::<Point>();
+            points += of_one.len();
+        }
+        let series = together.as_ref().len();
+        self.room(bytes, series, points).series.extend(together);
         Ok(())
     }
 
-    /// The push that has room for so much more: the last one, or a new one.
-    fn room(&mut self, bytes: usize, points: usize) -> &mut Push {
+    /// The push that has room for so much more: the last one, or a new one, also for what is more than that by itself.
+    fn room(&mut self, bytes: usize, series: usize, points: usize) -> &mut Push {
         let full = self.pushes.last().is_none_or(|push| {
-            push.series.len() == SERIES_PER_PUSH_MAX
+            push.series.len() + series > SERIES_PER_PUSH_MAX
                 || self.points + points > POINTS_PER_PUSH_MAX
                 || (self.bytes + bytes > PUSH_BYTES_MAX && self.bytes > 0)
         });

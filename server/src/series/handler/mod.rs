@@ -105,8 +105,12 @@ impl Doors {
     async fn store(&self, pushes: Vec<Push>, outcome: &mut Outcome) -> Result<(), Unfit> {
         for push in pushes {
             let samples = push.series.iter().map(|series| series.points.len()).sum();
-            outcome.count(samples, self.series.push(push).await)?;
+            let pushed = self.series.push_behind(push, outcome.reached()).await;
+            outcome.count(samples, pushed)?;
         }
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@ use crate::{
         protobuf::Broken,
         unpack::{RoomError, UnpackError},
     },
-    series::{Labels, Point, PushError},
+    series::{Labels, LimitReached, Point, PushError},
 };
 use pingup_protocol::problem::ProblemType;
 
@@ -125,7 +125,12 @@ impl Ends {
 /// What became of a request that could be read.
 #[derive(Debug, Default)]
 pub(super) struct Outcome {
+    /// What was left out while the request was read.
     pub(super) refused: Refused,
+    /// Samples that a limit of series left out.
+    beyond: Refused,
+    /// The limit, once one was reached.
+    reached: Option<LimitReached>,
     /// Samples that are on disk.
     pub(super) stored: usize,
     ends: Ends,
@@ -136,7 +141,7 @@ pub(super) struct Outcome {
 impl Outcome {
     /// With what was left out while the request was read, and the ends of what was kept.
     pub(super) fn of(self, refused: Refused, ends: Ends) -> Self {
-        Self { refused: refused.and(self.refused), ends, ..self }
+        Self { refused, ends, ..self }
     }
 
     /// Counts what became of a push of `samples`.
@@ -146,7 +151,8 @@ impl Outcome {
             Ok(taken) => taken,
             Err(PushError::SeriesLimit { reached, taken }) => {
                 let left = samples.saturating_sub(taken.stored + taken.too_old + taken.ahead);
-                self.refused.add(left, || reached.to_string());
+                self.beyond.add(left, || reached.to_string());
+                self.reached = Some(reached);
                 taken
             }
             Err(error @ PushError::TooLarge { .. }) => return Err(Unfit::Bad(error.to_string())),
@@ -161,8 +167,14 @@ impl Outcome {
         Ok(())
     }
 
+    /// The limit of series that was reached: what is new behind it is left out too.
+    pub(super) const fn reached(&self) -> Option<LimitReached> {
+        self.reached
+    }
+
     /// What was left out, with what the room left out.
-    pub(super) fn refused(mut self) -> Refused {
+    pub(super) fn refused(self) -> Refused {
+        let mut refused = self.refused.and(self.beyond);
         let Ends { oldest, newest } = self.ends;
         for (count, what, end) in [
             (self.too_old, "older than the hub keeps samples", oldest),
@@ -170,9 +182,9 @@ impl Outcome {
         ] {
             let (at, series) = end.unwrap_or_default();
             if count > 0 {
-                self.refused.add(count, || format!("{count} are {what}, such as {series} at {at} ms"));
+                refused.add(count, || format!("{count} are {what}, such as {series} at {at} ms"));
             }
         }
-        self.refused
+        refused
     }
 }

@@ -28,7 +28,7 @@ fn open(bench: &Bench, bounds: Bounds) -> Register {
 
 /// Resolves and stores; the numbers that are given.
 fn give(register: &Register, sender: &str, names: &[&str]) -> Result<Vec<u32>, Whose> {
-    let mut resolved = register.resolve(sender, &series(names));
+    let mut resolved = register.resolve(sender, &series(names), None);
     Runtime::new().unwrap().block_on(register.store(&mut resolved)).unwrap();
     match resolved.limit {
         Some(limit) => Err(limit.whose),
@@ -67,7 +67,7 @@ fn each_limit_keeps_all_new_ones_out_and_no_known_one() {
     assert_eq!(give(&register, "s", &["a"]), Ok(vec![1]));
     assert_eq!(give(&register, "s", &["b", "c"]), Err(Whose::Sender));
     assert_eq!(register.size().0, 1, "none of them");
-    let resolved = register.resolve("s", &series(&["b", "a", "c"]));
+    let resolved = register.resolve("s", &series(&["b", "a", "c"]), None);
     assert_eq!(resolved.ids.iter().map(Option::is_some).collect::<Vec<_>>(), [false, true, false]);
     let limit = resolved.limit.unwrap();
     assert_eq!((limit.max, limit.new), (2, 2));
@@ -133,11 +133,11 @@ fn a_series_whose_commit_failed_is_written_by_whoever_sends_it_next() {
     let bench = Bench::new();
     let register = open(&bench, WIDE);
     // The future is dropped before it began: nothing was written.
-    drop(register.resolve("s", &series(&["a"])));
+    drop(register.resolve("s", &series(&["a"]), None));
     assert_eq!(stored(&bench), []);
     assert_eq!(give(&register, "t", &["a"]), Ok(vec![1]));
     assert_eq!(stored(&bench).len(), 1);
-    let again = register.resolve("s", &series(&["a"]));
+    let again = register.resolve("s", &series(&["a"]), None);
     assert_eq!(again.unstored, [], "once is enough");
 }
 
@@ -150,7 +150,7 @@ fn the_records_are_never_further_behind_than_is_reckoned_with() {
     let write = |register: &Register, hours: i64| {
         let mut incoming = series(&["b"]);
         incoming[0].points[0].at_ms += hours * 3_600_000;
-        let mut resolved = register.resolve("s", &incoming);
+        let mut resolved = register.resolve("s", &incoming, None);
         Runtime::new().unwrap().block_on(register.store(&mut resolved)).unwrap();
     };
     let hour = |hour: i64| NOW_MS + hour * 3_600_000;

@@ -90,6 +90,55 @@ fn windows_shorter_than_what_stands_in_are_told() {
     }
 }
 
+/// Which infos are told: that something stands in, and that windows are too short for it.
+fn told(house: &House, query: &str, (from, to, step): (i64, i64, i64)) -> (bool, bool) {
+    let source = house.source();
+    let ms = |minute: i64| NOW.as_micros() / 1_000 + minute * 60_000;
+    let steps = Steps { start_ms: ms(from), end_ms: ms(to), step_ms: step * 60_000 };
+    let answered = answer(&source, query, steps);
+    assert!(answered.starts_with("Vector") || answered.starts_with("Matrix"), "{answered}");
+    let infos = source.infos();
+    let is_told = |info: &str| infos.iter().any(|told| told == info);
+    (is_told(standin::TOLD), is_told(standin::TOO_SHORT))
+}
+
+/// In half of the world's zones a day, and in some an hour, begins beside an hour of the hub.
+#[test]
+fn whole_hours_that_do_not_begin_on_one_are_told() {
+    let house = house(Retention { raw: days(5), minute: days(5), hour: days(730) });
+    let back = -10 * DAY / 60;
+    // What there is is of the hour before `back`, until ten minutes before it.
+    for (query, (from, to, step), expected) in [
+        ("pingup_cpu_percent", (-120, 60, 60), (true, false)),
+        ("pingup_cpu_percent", (-90, 90, 60), (true, true)),
+        ("pingup_cpu_percent", (-1_470, 1_410, 1_440), (true, true)),
+        ("pingup_cpu_percent", (-116, 64, 60), (true, false)),
+        ("pingup_cpu_percent", (-115, 65, 60), (true, true)),
+        ("pingup_cpu_percent offset 30m", (-120, 60, 60), (true, true)),
+        ("avg_over_time(pingup_cpu_percent[5m])", (-90, 90, 60), (true, true)),
+        ("avg_over_time(pingup_cpu_percent[31m])", (-90, 90, 60), (true, false)),
+        ("avg_over_time(pingup_cpu_percent[1h])", (-90, 90, 60), (true, false)),
+        ("pingup_cpu_percent", (-30, -30, 0), (false, true)),
+        ("pingup_cpu_percent", (-90, -90, 0), (false, false)),
+        ("pingup_cpu_percent", (0, 0, 0), (false, false)),
+    ] {
+        let found = told(&house, query, (back + from, back + to, step));
+        assert_eq!(found, expected, "{query} from {from} to {to} by {step}");
+    }
+}
+
+/// Windows of one part of a query say nothing of times that only another part asks for.
+#[test]
+fn short_windows_where_samples_are_left_are_not_told() {
+    let house = house(Retention { raw: days(5), minute: days(5), hour: days(730) });
+    let now = "pingup_cpu_percent";
+    let then = "avg_over_time(pingup_cpu_percent[1h] offset 10d)";
+    let lately = (-60, 0, 5);
+    assert_eq!(told(&house, now, lately), (false, false));
+    assert_eq!(told(&house, then, lately), (true, false));
+    assert_eq!(told(&house, &format!("{now} - {then}"), lately), (true, false));
+}
+
 /// An agent that was busy and then was not, and measured more often at some times than at others; `b` came lately.
 fn busy_then_idle(retention: Retention) -> House {
     let mut house = House::new(Bench::with(retention), vec![agent("a", None), agent("b", None)]);

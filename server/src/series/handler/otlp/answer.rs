@@ -27,7 +27,7 @@ struct PartialSuccess {
 }
 
 /// The answer to a request of which `points` could be read. A histogram's point is several samples; how many points the
-/// room left out is told by them, so it may be more than it was, but never more than there were.
+/// room left out is told by them, so it may be more than it was, but never more than could be read.
 pub(super) fn taken(encoding: Encoding, points: usize, outcome: Outcome) -> Response {
     let read_refused = outcome.refused.count;
     let refused = outcome.refused();

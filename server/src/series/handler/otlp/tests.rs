@@ -2,6 +2,7 @@
 //! out by which words.
 
 mod hostile;
+mod limited;
 mod protobuf;
 
 use super::*;

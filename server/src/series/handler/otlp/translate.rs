@@ -13,7 +13,7 @@ use super::{
     sampled::{Sampled, Why},
 };
 use crate::series::{
-    LabelError, Labels, MetricKind, Point,
+    Incoming, LabelError, Labels, MetricKind, Point,
     labels::{self, METRIC_NAME},
 };
 
@@ -145,7 +145,7 @@ impl<'b> Target<'b> {
         self.brought.describe(&name, kind, &metric.description, &names::unit(&metric.unit))
     }
 
-    /// Keeps all series of a point, or none.
+    /// Keeps all series of a point together, or none.
     fn point<P: Sampled>(&mut self, name: &str, point: &P) -> Result<(), Why> {
         let nanos = point.nanos();
         // What a clock of 64 bits tells in nanoseconds fits a signed one in milliseconds.
@@ -155,11 +155,9 @@ impl<'b> Target<'b> {
         let mut found = Vec::with_capacity(samples.len());
         for (suffix, further, value) in samples {
             let labels = self.labels(format!("{name}{suffix}"), &own, further)?;
-            found.push((labels, vec![Point { at_ms, value }]));
+            found.push(Incoming { labels, points: vec![Point { at_ms, value }] });
         }
-        for (labels, points) in found {
-            self.brought.keep(labels, points).map_err(Why::Unfit)?;
-        }
+        self.brought.keep_together(found).map_err(Why::Unfit)?;
         self.newest_ms = self.newest_ms.max(Some(at_ms));
         Ok(())
     }

@@ -59,7 +59,7 @@ fn what_goes_before_its_row_is_written_never_gets_one() {
     let bench = Bench::new();
     let register = open(&bench, WIDE);
     let runtime = Runtime::new().unwrap();
-    let mut on_its_way = register.resolve("s", &series(&["a", "b", "c"]));
+    let mut on_its_way = register.resolve("s", &series(&["a", "b", "c"]), None);
     let meant = register.meant(&which(&["a"], None));
     runtime.block_on(register.begin_to_delete(&meant, |_| Ok(()))).unwrap();
     register.take_out(&meant);
@@ -68,7 +68,7 @@ fn what_goes_before_its_row_is_written_never_gets_one() {
     let names: Vec<_> = stored(&bench).into_iter().map(|row| row.labels[1].clone()).collect();
     assert_eq!(names, ["b", "c"]);
 
-    let mut on_its_way = register.resolve("s", &series(&["d"]));
+    let mut on_its_way = register.resolve("s", &series(&["d"]), None);
     assert_eq!(register.forget(NOW_MS + 1), 3);
     runtime.block_on(register.tidy_all()).unwrap();
     runtime.block_on(register.store(&mut on_its_way)).unwrap();
