@@ -1,7 +1,7 @@
 //! The hub's front door, asked as strangers may ask it: every row of its route table, by whoever the row lets in, with
 //! parameters and bodies that are the fuzzer's. Whatever comes is answered, and no answer says that the hub is at fault.
 
-use crate::hub::{AGENT, Answer, Hub, hub};
+use crate::hub::{AGENT, Answer, ENDED, Hub, OTHER, hub};
 use pingup_protocol::signing;
 use pingup_server::http::{body::Kind, route::Route, router::table, rules::Auth};
 use std::sync::LazyLock;
@@ -53,11 +53,25 @@ pub fn senders(bytes: &[u8]) {
 
 /// Any row: a byte that chooses it, a line for its path's parameters, a line for its query, and the body.
 pub fn api(bytes: &[u8]) {
-    let Some((choice, rest)) = bytes.split_first() else { return };
+    let _answer = asked(bytes);
+}
+
+/// Which row such bytes ask, by its method and path, and what it answers; nothing where there are no bytes.
+pub fn asked(bytes: &[u8]) -> Option<(String, Answer)> {
+    let (choice, rest) = bytes.split_first()?;
     let row = &ROWS[usize::from(*choice) % ROWS.len()];
     let mut parts = rest.splitn(3, |&byte| byte == b'\n');
     let [path, query, body] = [(); 3].map(|()| parts.next().unwrap_or_default());
-    ask(hub(), row, path, query, body);
+    Some((name(row), ask(hub(), row, path, query, body)))
+}
+
+/// Rows that read a body, by method and path.
+pub fn readers() -> Vec<String> {
+    ROWS.iter().filter(|row| row.rules.body_bytes_max.is_some()).map(name).collect()
+}
+
+fn name(row: &Route) -> String {
+    format!("{} {}", row.method, row.path)
 }
 
 /// Any bytes on a connection.
@@ -68,13 +82,19 @@ pub fn wire(bytes: &[u8]) {
     }
 }
 
-fn ask(hub: &Hub, row: &Route, path: &[u8], query: &[u8], body: &[u8]) {
+fn ask(hub: &Hub, row: &Route, path: &[u8], query: &[u8], body: &[u8]) -> Answer {
     let is_agents = matches!(row.rules.auth, Auth::Agent(_));
     // An agent's own path names it; elsewhere anything may stand.
     let named = match path {
         _ if row.rules.auth == Auth::Agent(Some("id")) => AGENT.to_owned(),
         b"" => AGENT.to_owned(),
         other => escaped(other, b""),
+    };
+    // The agent must live on: what operators change or end is another's.
+    let named = match row.method.as_str() {
+        "DELETE" if named == AGENT => ENDED.to_owned(),
+        "POST" | "PATCH" if named == AGENT && !is_agents => OTHER.to_owned(),
+        _ => named,
     };
     let path: String = row
         .path
@@ -83,12 +103,15 @@ fn ask(hub: &Hub, row: &Route, path: &[u8], query: &[u8], body: &[u8]) {
         .collect::<Vec<_>>()
         .join("/");
     let target = match query {
+        // A row that takes none would refuse any before it reads the body.
+        _ if row.rules.query.is_empty() => path,
         b"" => path,
         query => format!("{path}?{}", escaped(query, b"&=%+")),
     };
     let kind = match row.rules.body_kind {
         Kind::Json => "application/json",
         Kind::Form => "application/x-www-form-urlencoded",
+        Kind::Snappy | Kind::Written => "application/x-protobuf\r\nContent-Encoding: snappy",
         _ => "application/x-protobuf",
     };
     // What an agent says is signed, so that the fuzzer comes past the signature.
@@ -100,6 +123,7 @@ fn ask(hub: &Hub, row: &Route, path: &[u8], query: &[u8], body: &[u8]) {
     };
     let answer = hub.ask(row.method.as_str(), &target, token, kind, body).expect("an answer");
     check(&answer, row.path);
+    answer
 }
 
 /// 503 says that the hub has too much to do, which is no fault; 500 is.

@@ -37,6 +37,10 @@ pub const PATIENCE: Duration = Duration::from_secs(15);
 const FAST: u64 = 1_000_000;
 /// The agent that everything is asked of.
 pub const AGENT: &str = "AGENT-001";
+/// Another, whose keys and settings operators change.
+pub const OTHER: &str = "AGENT-002";
+/// One that operators may remove, if it was registered.
+pub const ENDED: &str = "AGENT-003";
 
 /// The hub, and whoever may come in.
 #[derive(Debug)]
@@ -108,6 +112,9 @@ impl Hub {
             assert!(began.elapsed() < PATIENCE, "the hub does not listen");
             thread::sleep(Duration::from_millis(10));
         }
+        let body = json!({"id": OTHER}).to_string();
+        let answer = self.ask("POST", "/api/v1/agents", &self.admin, "application/json", body.as_bytes())?;
+        assert_eq!(answer.status, 201, "{}", String::from_utf8_lossy(&answer.body));
         let body = json!({"id": AGENT}).to_string();
         let answer = self.ask("POST", "/api/v1/agents", &self.admin, "application/json", body.as_bytes())?;
         let answer: Value = serde_json::from_slice(&answer.body)?;

@@ -4,8 +4,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails may panic")]
 
 use fastrand::Rng;
-use pingup_fuzz::TARGETS;
+use pingup_fuzz::{TARGETS, door};
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
     time::{SystemTime, UNIX_EPOCH},
@@ -61,4 +62,19 @@ fn every_target_holds_over_its_corpus_and_near_it() {
             }
         }
     }
+}
+
+/// A refusal for what stands before the body says nothing of what reads it.
+#[test]
+fn the_corpus_reaches_the_reader_of_every_body() {
+    let mut reached = BTreeSet::new();
+    for file in corpus("api") {
+        let (row, answer) = door::asked(&fs::read(&file).unwrap()).unwrap();
+        let text = String::from_utf8_lossy(&answer.body);
+        if ![401, 403, 404, 415].contains(&answer.status) && !text.contains("query parameter") {
+            reached.insert(row);
+        }
+    }
+    let missed: Vec<_> = door::readers().into_iter().filter(|row| !reached.contains(row)).collect();
+    assert!(missed.is_empty(), "{missed:?}");
 }

@@ -10,7 +10,7 @@ mod figures;
 mod masters;
 
 pub use figures::{KeyFigures, figures};
-pub use masters::{MasterId, adopt, count_of_others, count_of_strangers, end_others};
+pub use masters::{MasterId, adopt, count_of_others, count_of_strangers, end_others, has_unproven};
 
 use pingup_protocol::{ids::AgentId, keys::SALT_BYTES, limits::GENERATION_ENDING_SECONDS, time::Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row};

@@ -4,10 +4,13 @@
 //! are counted together, a row for each kind of refusal. Under a flood that never ends, from any number of addresses, that is
 //! some 3 000 rows a day, a megabyte.
 //!
-//! Whoever a token of this hub names has rows that nobody else can take, neither strangers nor others who are known: each of
-//! [`DOERS_PER_HOUR_MAX`] has [`ADDRESSES_PER_DOER_MAX`] addresses told apart in an hour, and what comes from elsewhere is counted
-//! under the name alone. So one token that is misused without end takes four rows a minute at most, and they say which one it is.
-//! An address is a host, as where it is braked. A kill loses the minute that is open.
+//! Whoever a token names has rows that strangers cannot take. Those who are known are in rooms: whoever has a token of the
+//! hub's own in one of [`OWN_DOERS_PER_HOUR_MAX`], which nobody fills who cannot make tokens; people of the provider, who may
+//! be called what they like, in one of [`DOERS_PER_HOUR_MAX`], and agents in another. Each of them has [`ADDRESSES_PER_DOER_MAX`]
+//! addresses told apart in an hour, and what comes from elsewhere is counted under the name alone. So one token that is misused
+//! without end takes four rows a minute at most, and they say which one it is. Operators past their room are counted together,
+//! by role, as [`OWN_OTHERS`] or [`PROVIDERS_OTHERS`]. An address is a host, as where it is braked. A kill loses the minute that
+//! is open.
 
 use crate::{
     brake::host,
@@ -24,8 +27,14 @@ use std::{
 pub const NAMED_PER_MINUTE_MAX: usize = 16;
 /// The same in an hour.
 pub const NAMED_PER_HOUR_MAX: usize = 64;
-/// Those who are known that an hour tells apart: more than have tokens in most houses.
+/// People of the provider that an hour tells apart, and agents: more than try what they may not in most houses.
 pub const DOERS_PER_HOUR_MAX: usize = 32;
+/// Tokens of the hub's own that an hour tells apart: only admins make more.
+pub const OWN_DOERS_PER_HOUR_MAX: usize = 1_024;
+/// What those with tokens of the hub's own are called together, where there are too many.
+pub const OWN_OTHERS: &str = "*";
+/// What people of the provider are called together, where there are too many.
+pub const PROVIDERS_OTHERS: &str = "oidc:*";
 /// Addresses of one of them that an hour tells apart.
 pub const ADDRESSES_PER_DOER_MAX: usize = 3;
 const MINUTE_SECONDS: i64 = 60;
@@ -37,6 +46,43 @@ struct Key {
     address: Option<IpAddr>,
     who: Option<Who>,
     kind: ProblemType,
+}
+
+/// Who share their bound of doers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Room {
+    Own,
+    Provider,
+    Other,
+}
+
+impl Room {
+    const fn of(who: &Who) -> Self {
+        match who {
+            Who::Operator { token: Some(_), .. } => Self::Own,
+            Who::Operator { token: None, .. } => Self::Provider,
+            _ => Self::Other,
+        }
+    }
+
+    const fn doers_max(self) -> usize {
+        match self {
+            Self::Own => OWN_DOERS_PER_HOUR_MAX,
+            Self::Provider | Self::Other => DOERS_PER_HOUR_MAX,
+        }
+    }
+}
+
+/// Who stands for all those like `who` that there is no room for; nobody where that would say nothing.
+fn others(who: &Who) -> Option<Who> {
+    let Who::Operator { role, token, .. } = who else { return None };
+    let name = if token.is_some() { OWN_OTHERS } else { PROVIDERS_OTHERS };
+    Some(Who::Operator { name: name.to_owned(), role: *role, token: None })
+}
+
+/// Whether that is many, as [`others`] calls them.
+fn are_others(who: &Who) -> bool {
+    matches!(who, Who::Operator { name, token: None, .. } if [OWN_OTHERS, PROVIDERS_OTHERS].contains(&name.as_str()))
 }
 
 /// What is known of attempts that are counted together.
@@ -93,7 +139,9 @@ impl Hour {
 
     /// The addresses of whoever is known, if there is room for one more of those.
     fn addresses_of(&mut self, who: &Who) -> Option<&mut Vec<IpAddr>> {
-        let has_room = self.doers.len() < DOERS_PER_HOUR_MAX || self.doers.contains_key(who);
+        let room = Room::of(who);
+        let here = || self.doers.keys().filter(|other| Room::of(other) == room).count();
+        let has_room = self.doers.contains_key(who) || here() < room.doers_max();
         has_room.then(|| self.doers.entry(who.clone()).or_default())
     }
 }
@@ -152,8 +200,11 @@ impl Book {
         }
         self.hour.turn(now);
         let Some(who) = &key.who else { return self.as_stranger(key) };
+        if are_others(who) {
+            return Key { address: None, ..key };
+        }
         match (self.hour.addresses_of(who), key.address) {
-            (None, _) => Key { address: None, who: None, ..key },
+            (None, _) => Key { address: None, who: others(who), ..key },
             (Some(_), None) => key,
             (Some(addresses), Some(address)) if addresses.contains(&address) => key,
             (Some(addresses), Some(address)) if addresses.len() < ADDRESSES_PER_DOER_MAX => {

@@ -3,15 +3,17 @@
 //! Each row says which it comes from, by an id that tells nothing of the key. Rows of before, when there was only one, say
 //! nothing, and whether the file that is here is theirs nobody knows from them. So they are written down as its own only
 //! once an agent came with a token of theirs that it signed ([`Keyring::note_proof`]): a wrong file refuses them all, and
-//! leaves them as they were for the right one.
+//! leaves them as they were for the right one. Until then it makes no keys either, and seals no join tokens of before:
+//! those would be lost with it.
 
 use super::{keyring::Keyring, token::Tokens};
 use crate::{
     generations::{self, KeyRow, MasterId},
+    http::problem::Refusal,
     joining::{self, KeptSecret},
     storage::{Masters, StorageError},
 };
-use pingup_protocol::keys::Secret;
+use pingup_protocol::{keys::Secret, problem::ProblemType};
 use rusqlite::Connection;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -69,7 +71,8 @@ impl Keyring {
         }
     }
 
-    /// Refuses to go on where keys come from a master key that is not here, and seals join tokens under the one in force.
+    /// Refuses to go on where keys come from a master key that is not here, and seals join tokens under the one in force,
+    /// if it is known to be the right one.
     pub async fn check_masters(&self) -> Result<(), StorageError> {
         let (current, former) = self.master_ids();
         let known = [current, former.unwrap_or(current)];
@@ -87,7 +90,10 @@ impl Keyring {
         }
         let current = self.masters().current.secret.clone();
         let former = self.masters().former().map(|former| former.secret.clone());
-        let adopt = move |connection: &Connection| joining::adopt(connection, &current, former.as_ref());
+        let adopt = move |connection: &Connection| match former.is_none() && has_unproven(connection)? {
+            true => Ok(0),
+            false => joining::adopt(connection, &current, former.as_ref()),
+        };
         // Where the disk is full the hub starts all the same; the next start tries again.
         if let Err(error) = self.sqlite().write(adopt).await {
             tracing::warn!(%error, "join tokens of before are not sealed under this master key");
@@ -95,15 +101,35 @@ impl Keyring {
         Ok(())
     }
 
+    /// Refuses while there are keys of before and no agent has shown that they come from the master key that is here: what
+    /// was made of a wrong one would be lost with it, and keep the hub with the right one from starting.
+    ///
+    /// # Errors
+    ///
+    /// 503 `overloaded`, and where the records cannot be read.
+    pub async fn check_vouched(&self) -> Result<(), Refusal> {
+        match self.masters().former().is_none() && self.sqlite().read(has_unproven).await? {
+            false => Ok(()),
+            true => Err(Refusal::new(
+                ProblemType::Overloaded,
+                "no keys are made until an agent of before the update has come: it shows that this is its master key; if \
+                 none of them comes any more, delete them, or run `pingup-server master-key rotate`",
+            )),
+        }
+    }
+
     /// An agent came with a token that the master key in force signed, for keys of before that say of none that they come
-    /// from it: all of these do, since there was one only.
+    /// from it: all of these do, since there was one only. Join tokens of before are sealed under it now.
     pub(super) async fn note_proof(&self, row: &KeyRow) {
         let (current, former) = self.master_ids();
         if row.master.is_some() || former.is_some() {
             return;
         }
-        let adopt =
-            move |connection: &Connection| Ok::<_, StorageError>(generations::adopt(connection, current)?);
+        let secret = self.masters().current.secret.clone();
+        let adopt = move |connection: &Connection| {
+            joining::adopt(connection, &secret, None)?;
+            Ok::<_, StorageError>(generations::adopt(connection, current)?)
+        };
         match self.sqlite().write(adopt).await {
             Ok(0) => {}
             Ok(keys) => {
@@ -128,4 +154,8 @@ impl Keyring {
     pub fn forget_former(&self) {
         *self.masters().former.write().unwrap_or_else(PoisonError::into_inner) = None;
     }
+}
+
+pub(super) fn has_unproven(connection: &Connection) -> Result<bool, StorageError> {
+    Ok(generations::has_unproven(connection)?)
 }

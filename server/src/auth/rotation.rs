@@ -141,7 +141,10 @@ impl Keyring {
             .0
             .sqlite
             .read(move |connection| {
+                // Of a wrong master key nothing may follow.
+                let is_proven = former.is_some() || !generations::has_unproven(connection)?;
                 let due = made_before
+                    .filter(|_| is_proven)
                     .map(|moment| generations::due(connection, moment, OFFERED_PER_SWEEP_MAX))
                     .transpose()?;
                 let is_idle =

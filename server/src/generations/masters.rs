@@ -57,6 +57,13 @@ pub fn count_of_strangers(connection: &Connection, known: [MasterId; 2]) -> rusq
         .query_row(known, |row| row.get(0))
 }
 
+/// Whether there are keys of before, of which nobody knows yet that they come from the master key that is there.
+pub fn has_unproven(connection: &Connection) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM agent_keys WHERE master IS NULL)")?
+        .query_row((), |row| row.get(0))
+}
+
 /// Writes down that keys of before, when there was only one master key and none was written, come from this one; how many
 /// there were.
 pub fn adopt(connection: &Connection, master: MasterId) -> rusqlite::Result<usize> {

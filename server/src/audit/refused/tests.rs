@@ -124,6 +124,46 @@ fn the_known_have_their_bound_too_and_none_is_lost() {
     assert_eq!(named(999, NOW.plus_seconds(HOUR_SECONDS)), "a-999");
 }
 
+/// A person of the provider, or somebody with a token of the hub's own, trying what that does not allow.
+fn operators(name: &str, token: Option<&str>) -> Attempt {
+    let who = Who::Operator { name: name.to_owned(), role: Role::Viewer, token: token.map(str::to_owned) };
+    Attempt { who: Some(who), kind: ProblemType::ScopeDenied, ..attempt(7) }
+}
+
+#[test]
+fn many_names_of_the_provider_hide_nobody_with_a_token_of_the_hubs_own() {
+    let attempts = Attempts::default();
+    for number in 0..1_000 {
+        attempts.note(operators(&format!("oidc:{number}"), None), NOW);
+        let agent = Some(Who::Agent(AgentId::parse(&format!("a-{number}")).unwrap()));
+        attempts.note(Attempt { who: agent, ..attempt(number) }, NOW);
+    }
+    attempts.note(operators("mallory", Some("t1")), NOW);
+    let folded = attempts.take(NOW, true);
+    let times = |name: &str| -> u64 {
+        folded.iter().filter(|folded| folded.by.name() == name).map(|folded| folded.tally.times).sum()
+    };
+    assert_eq!((times("mallory"), times(PROVIDERS_OTHERS)), (1, 1_000 - DOERS_PER_HOUR_MAX as u64));
+    let others = folded.iter().find(|folded| folded.by.name() == PROVIDERS_OTHERS).unwrap();
+    assert_eq!((others.by.who.kind(), others.by.who.role()), ("operator", Some(Role::Viewer)));
+}
+
+#[test]
+fn tokens_of_the_hubs_own_have_a_bound_and_past_it_are_still_operators() {
+    let attempts = Attempts::default();
+    let all = OWN_DOERS_PER_HOUR_MAX as u64 + 10;
+    for number in 0..all {
+        attempts.note(operators("crowd", Some(&number.to_string())), NOW);
+    }
+    let folded = attempts.take(NOW, true);
+    assert_eq!(folded.len(), OWN_DOERS_PER_HOUR_MAX + 1);
+    attempts.give_back(folded, NOW);
+    let folded = attempts.take(NOW, true);
+    let others: Vec<_> = folded.iter().filter(|folded| folded.by.name() == OWN_OTHERS).collect();
+    assert_eq!((others.len(), others[0].tally.times, others[0].by.address), (1, 10, None));
+    assert_eq!(folded.iter().map(|folded| folded.tally.times).sum::<u64>(), all, "and none is lost");
+}
+
 #[test]
 fn what_is_known_by_name_alone_is_given_back_so() {
     let attempts = Attempts::default();

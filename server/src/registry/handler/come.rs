@@ -86,6 +86,7 @@ impl Registry {
         let RegisterBody { id, name, metadata } = schema::read(body)?;
         let id = id.map_or_else(fresh_id, Ok)?;
         let metadata = metadata_text(metadata)?;
+        self.keyring.check_vouched().await?;
         let fresh = self.keyring.fresh(&id, store::FIRST_GENERATION)?;
         let agent = NewAgent { id, name, info: "{}".to_owned(), metadata, machine_id: None, key: fresh.row };
         let now = self.clock.now();
@@ -132,6 +133,7 @@ impl Registry {
         body: EnrolBody,
         key: &Key,
     ) -> Result<Response, Refusal> {
+        self.keyring.check_vouched().await?;
         let id = match token.rekeys.as_ref().or(token.agent_id.as_ref()) {
             Some(bound) => AgentId::parse(bound)
                 .map_err(|error| Refusal::internal("a join token is bound to what is no agent id", &error))?,

@@ -38,6 +38,7 @@ pub async fn rotate(
 
 impl Registry {
     async fn offer(&self, id: String, by: By) -> Result<Known, Refusal> {
+        self.keyring.check_vouched().await?;
         let (now, material, versioned) = (self.clock.now(), self.keyring.material()?, self.versioned());
         let (record, operator) = (self.neighbours.record, by.name().to_owned());
         let work = move |connection: &Connection| {

@@ -17,9 +17,24 @@ fn harmless(what: &str, answer: &Answer) {
         return;
     }
     let text = answer.text();
+    if type_of.contains("csv") {
+        return one_row_a_line(what, text);
+    }
     let found = text.chars().find(|letter| acts(*letter) && !matches!(letter, '\t' | '\r' | '\n'));
     assert_eq!(found, None, "{what}: {text}");
     assert!(!text.contains('<') || !type_of.contains("json"), "{what}: {text}");
+}
+
+/// A table's lines end as its rows do, and nothing else in it is an end of a line, a tab, or acts.
+#[track_caller]
+fn one_row_a_line(what: &str, table: &str) {
+    let rows = table.strip_suffix("\r\n").unwrap_or_else(|| panic!("{what}: {table}"));
+    assert!(!rows.split("\r\n").any(|row| row.contains(acts)), "{what}: {table}");
+    // A row that was said would begin as what was said goes on after its end of a line.
+    assert!(
+        !rows.lines().any(|row| row.contains("forged") && row.starts_with("2026-01-01")),
+        "{what}: {table}"
+    );
 }
 
 /// What operators ask for, each in all its forms.
@@ -162,7 +177,7 @@ fn the_log_and_the_command_line_have_a_line_for_each_thing() {
     }
     let export = hub.run(&["export", "--agent", &agent.id, "--format", "csv"]);
     let table = String::from_utf8(export.stdout).unwrap();
-    assert!(!table.contains(|letter| acts(letter) && !matches!(letter, '\t' | '\r' | '\n')), "{table}");
+    one_row_a_line("an export", &table);
     let wrong = hub.run(&["export", "--agent", HOSTILE, "--format", "csv"]);
     assert_eq!(lines(&String::from_utf8(wrong.stderr).unwrap()).len(), 1);
 

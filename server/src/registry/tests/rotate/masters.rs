@@ -124,6 +124,41 @@ async fn keys_of_before_are_the_only_master_keys_once_an_agent_has_shown_it() {
     assert!(refused.contains("another master key"), "{refused}");
 }
 
+/// A wrong key meanwhile makes nothing that is lost with it, and nothing that keeps the right one from starting.
+#[tokio::test]
+async fn a_wrong_master_key_that_no_agent_vouched_for_makes_no_keys_and_leaves_join_tokens() {
+    let house = with_agent().await;
+    house.issue(OFTEN).await;
+    let forget = |connection: &rusqlite::Connection| {
+        Ok::<_, StorageError>(connection.execute("UPDATE agent_keys SET master = NULL", ())?)
+    };
+    assert_eq!(house.sqlite.write(forget).await.unwrap(), 1);
+    let held = Tokens::new(&Secret::new([1; KEY_BYTES]));
+    let held = held.issue_agent(&AgentId::parse("a").unwrap(), 1, NOW).unwrap();
+
+    let house = restarted(house, masters(3, None));
+    house.keyring.check_masters().await.unwrap();
+    for refused in [
+        house.register(json!({"id": "b"})).await.unwrap_err(),
+        house.enrol(OFTEN, Some("m-1")).await.unwrap_err(),
+        house.rotate("a", json!({})).await.unwrap_err(),
+    ] {
+        assert_eq!(refused.kind(), ProblemType::Overloaded);
+    }
+    let tended = house.keyring.tend(NOW.plus_seconds(365 * DAY), Some(Duration::ZERO)).await.unwrap();
+    assert_eq!(tended, Tended::default(), "nor does time");
+
+    let house = restarted(house, masters(1, None));
+    house.keyring.check_masters().await.expect("all is as it was");
+    let pass = house.keyring.check(&held, house.clock.now()).unwrap();
+    assert!(matches!(house.keyring.standing(&pass).await.unwrap(), KeyStanding::Alive(_)));
+    let find = |connection: &rusqlite::Connection| store::join_token(connection, OFTEN.id);
+    let kept = house.sqlite.read(find).await.unwrap().unwrap().secret;
+    assert_eq!(kept.plain(), None, "sealed, now that the key is known to be the right one");
+    house.enrol(OFTEN, Some("m-1")).await.unwrap();
+    house.register(json!({"id": "b"})).await.unwrap();
+}
+
 /// Join tokens outlive a rotation that both keys see, and no other.
 #[tokio::test]
 async fn a_join_token_goes_over_to_a_new_master_key_or_is_dead() {
