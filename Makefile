@@ -7,7 +7,7 @@ CARGO ?= cargo
 FLAGS ?= --locked
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run loadtest grafana-demo picture check test kills oracle fuzz abuse bench fmt lint deny advisories sbom clean
+.PHONY: help setup build run loadtest grafana-demo picture check test kills oracle fuzz abuse bench fmt lint deny advisories sbom release clean
 
 help: ## List the targets, one line each
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -68,6 +68,8 @@ advisories: ## Look for known holes in all dependencies, by RustSec's database, 
 sbom: ## Write what a release is made of, as a CycloneDX list, into target/ (needs python3)
 	@mkdir -p target
 	@out=target/pingup-$$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1).cdx.json; scripts/sbom > $$out.partial && mv $$out.partial $$out && echo $$out
+
+release: build sbom ## What goes out together: every program, optimised, and the list of what they are made of
 
 clean: ## Remove the build folder (./data and the fetched libduckdb stay)
 	$(CARGO) clean
