@@ -182,8 +182,8 @@ mod tests {
             ("-1", "'-1"),
             ("@x", "'@x"),
             ("+\"a\",b", "\"'+\"\"a\"\",b\""),
-            ("a\nb", "\"a\nb\""),
-            ("\ta", "'\ta"),
+            ("a\nb", "a\\nb"),
+            ("\ta", "\\ta"),
             ("a=b", "a=b"),
         ] {
             let named = Fields::Named(["cpu".to_owned()].into());
