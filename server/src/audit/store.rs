@@ -151,6 +151,7 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
     let detail: String = row.get(DETAIL)?;
     // What is no JSON was changed; as a text it has another hash, and says so.
     let detail = RawValue::from_string(detail)
+        .and_then(on_one_line)
         .or_else(|_| RawValue::from_string("\"changed: not readable\"".to_owned()))
         .map_err(|error| rusqlite::Error::FromSqlConversionFailure(DETAIL, Type::Text, Box::new(error)))?;
     Ok(Entry {
@@ -172,4 +173,11 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
 
 fn unwritable(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> rusqlite::Error {
     rusqlite::Error::ToSqlConversionFailure(error.into())
+}
+
+/// The same value without ends of lines and tabs, which stand only between the parts of it: whoever changed the file may have
+/// put some there, and a row is shown on one line.
+fn on_one_line(json: Box<RawValue>) -> serde_json::Result<Box<RawValue>> {
+    const ENDS: [char; 3] = ['\n', '\r', '\t'];
+    if json.get().contains(ENDS) { RawValue::from_string(json.get().replace(ENDS, "")) } else { Ok(json) }
 }

@@ -121,6 +121,16 @@ fn whatever_is_done_to_a_row_is_noticed_at_that_row() {
 }
 
 #[test]
+fn a_row_is_shown_on_one_line_whatever_stands_between_its_parts() {
+    let records = chain(1);
+    let detail = || store::behind(&records, 0, 1).unwrap().remove(0).detail;
+    let before = detail();
+    tamper(&records, "UPDATE audit SET detail = '{' || char(13, 10, 9) || substr(detail, 2)");
+    assert_eq!(detail().get(), before.get());
+    assert_eq!(walk(&records, None), Ok(store::head(&records).unwrap()), "it says what it said");
+}
+
+#[test]
 fn missing_and_moved_rows_are_told_apart() {
     let records = chain(6);
     tamper(&records, "DELETE FROM audit WHERE seq IN (3, 4)");
