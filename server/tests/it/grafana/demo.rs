@@ -6,7 +6,7 @@ use super::{
     expressions::{all_have_data, fired, has_data},
     rules, scraped,
 };
-use crate::harness::{agent::now, loadtest, program, refused, signal, wire::Wire};
+use crate::harness::{agent::now, program, refused, sibling, signal, wire::Wire};
 use serde_json::Value;
 use std::{
     fs,
@@ -26,7 +26,7 @@ const READY: &str = "The agents go on. Ctrl-C ends them and the hub.";
 
 /// The load generator, with this hub's program.
 fn load() -> Command {
-    let mut command = Command::new(loadtest());
+    let mut command = Command::new(sibling("pingup-loadtest"));
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("PINGUP_")) {
         command.env_remove(name);
     }

@@ -16,7 +16,7 @@ pub mod wire;
 pub use self::{
     guests::join_secret,
     hub::Hub,
-    programs::{loadtest, program, sibling},
+    programs::{program, sibling},
 };
 
 use self::wire::Answer;
