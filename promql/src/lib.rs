@@ -42,6 +42,9 @@
 //! names that are dropped and of series that must not be called the same; compensated sums where Prometheus has them.
 //! [`Edition::Prometheus2`] gives the edges that Prometheus had before version 3.
 //!
+//! A source that kept few samples of old times may say so ([`Thinned`]): there the newest sample is the last of the moment's own
+//! bucket, or of the one before. Prometheus knows no such times.
+//!
 //! # What is out
 //!
 //! Native histograms: functions of them answer nothing, and an info says why. Experimental functions, aggregations and
@@ -93,7 +96,7 @@ pub use plan::{
     DURATION_SECONDS_MAX, QUERY_BYTES_MAX, QUERY_DEPTH_MAX, QUERY_OPERATORS_MAX, QUERY_PATTERNS_MAX,
 };
 pub use query::{MOMENT_MS_MAX, Query, Steps};
-pub use source::{Intake, Moments, Reading, STALE, STALE_BITS, Selection, SeriesSource, is_stale};
+pub use source::{Intake, Moments, Reading, STALE, STALE_BITS, Selection, SeriesSource, Thinned, is_stale};
 pub use spare::{Claim, Spare};
 pub use text::{parse_duration_ms, parse_selector, pretty};
 pub use value::{Answer, Matrix, Sample, Series, Value};

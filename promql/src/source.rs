@@ -63,6 +63,33 @@ pub struct Moments {
     pub count: usize,
 }
 
+/// A stretch of time of which a store has kept few samples: of each bucket its last. Such a sample is the newest there is until
+/// the next bucket ends, however short the lookback: within that bucket its own last has not come yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Thinned {
+    /// The first of such samples, in milliseconds.
+    pub first_ms: i64,
+    /// The last.
+    pub last_ms: i64,
+    /// A bucket's length in milliseconds. Buckets begin at multiples of it.
+    pub bucket_ms: i64,
+}
+
+impl Thinned {
+    /// From when on a sample may be the newest at a moment among buckets of such a length, which is not 0: the beginning of the
+    /// bucket before that moment's own.
+    pub const fn oldest_ms(moment_ms: i64, bucket_ms: i64) -> i64 {
+        moment_ms.div_euclid(bucket_ms).saturating_sub(1).saturating_mul(bucket_ms)
+    }
+
+    /// Whether a sample is still the newest at a moment after it.
+    pub(crate) fn holds(&self, sample_ms: i64, moment_ms: i64) -> bool {
+        (self.first_ms..=self.last_ms).contains(&sample_ms)
+            && self.bucket_ms > 0
+            && sample_ms >= Self::oldest_ms(moment_ms, self.bucket_ms)
+    }
+}
+
 /// A store of series.
 pub trait SeriesSource {
     /// Hands over, for each selection, all series that fulfil its matchers and have samples in its time, in any
@@ -96,6 +123,22 @@ pub trait Intake {
         timestamps: &[i64],
         values: &[f64],
     ) -> Result<(), Error>;
+
+    /// The same of a series of which some stretches were thinned. That counts for [`Reading::Newest`] alone.
+    ///
+    /// # Errors
+    /// As [`Self::series`].
+    fn thinned_series(
+        &mut self,
+        selection: usize,
+        labels: &Labels,
+        timestamps: &[i64],
+        values: &[f64],
+        thinned: &[Thinned],
+    ) -> Result<(), Error> {
+        let _ = thinned;
+        self.series(selection, labels, timestamps, values)
+    }
 
     /// The source keeps so much while it hands over, in numbers of 8 bytes: what it has read and not handed over yet. It
     /// counts with what the query keeps, until the source says otherwise; to be said after every growth.

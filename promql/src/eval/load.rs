@@ -5,8 +5,9 @@
 
 use super::{
     folding::Folding,
-    frame::{ABSENT, Track, refuse_clashes},
+    frame::{Track, refuse_clashes},
     grid::References,
+    newest::Lookback,
     window::{Samples, WindowSpec},
 };
 use crate::{
@@ -18,7 +19,7 @@ use crate::{
     options::Edition,
     plan::Aggregate,
     query::MOMENT_MS_MAX,
-    source::{Intake, Moments, Reading, Selection, is_stale},
+    source::{Intake, Moments, Reading, Selection, Thinned, is_stale},
     value::Series,
 };
 use std::borrow::Cow;
@@ -140,6 +141,17 @@ impl Intake for Loader<'_, '_> {
         timestamps: &[i64],
         values: &[f64],
     ) -> Result<(), Error> {
+        self.thinned_series(selection, labels, timestamps, values, &[])
+    }
+
+    fn thinned_series(
+        &mut self,
+        selection: usize,
+        labels: &Labels,
+        timestamps: &[i64],
+        values: &[f64],
+        thinned: &[Thinned],
+    ) -> Result<(), Error> {
         let Some(job) = self.jobs.get_mut(selection) else {
             return Err(Error::source(format!("there is no selection {selection}")));
         };
@@ -157,8 +169,8 @@ impl Intake for Loader<'_, '_> {
         match &job.purpose {
             Purpose::Newest { lookback_ms, timestamps: moments } => {
                 self.meter.load(job.references.count)?;
-                let values =
-                    newest(&job.references, *lookback_ms, self.edition, timestamps, values, *moments);
+                let lookback = Lookback { lookback_ms: *lookback_ms, edition: self.edition, thinned };
+                let values = lookback.newest(&job.references, timestamps, values, *moments);
                 let labels = if *moments { labels.without_name() } else { labels.clone() };
                 let track = Some(Track { labels, values }).filter(Track::has_values);
                 job.keep(track, self.meter)?;
@@ -188,37 +200,6 @@ impl Intake for Loader<'_, '_> {
         }
         Ok(())
     }
-}
-
-/// The newest sample at each step that is not too old, or its moment in seconds. A stale marker hides those before.
-fn newest(
-    references: &References,
-    lookback_ms: i64,
-    edition: Edition,
-    timestamps: &[i64],
-    values: &[f64],
-    moments: bool,
-) -> Vec<f64> {
-    let mut out = vec![ABSENT; references.count];
-    let steps = if references.held() { 1 } else { references.count };
-    let mut seen = 0;
-    for (at, slot) in out.iter_mut().take(steps).enumerate() {
-        let reference = references.at(at);
-        while seen < timestamps.len() && timestamps[seen] <= reference {
-            seen += 1;
-        }
-        let Some(last) = seen.checked_sub(1) else { continue };
-        let age = reference - timestamps[last];
-        let young = age < lookback_ms || (age == lookback_ms && edition == Edition::Prometheus2);
-        if young && !is_stale(values[last]) {
-            *slot = if moments { timestamps[last] as f64 / 1000.0 } else { values[last] };
-        }
-    }
-    if references.held() {
-        let first = out.first().copied().unwrap_or(ABSENT);
-        out.fill(first);
-    }
-    out
 }
 
 /// The samples without the stale markers among them.

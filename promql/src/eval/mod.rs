@@ -17,6 +17,7 @@ mod grid;
 mod histogram;
 mod load;
 mod matching;
+mod newest;
 mod node;
 mod quantile;
 mod range;

@@ -1,7 +1,8 @@
 //! What a source is asked, and how often.
 
 use pingup_promql::{
-    Error, Intake, MemorySource, Moments, Options, Query, Reading, Selection, SeriesSource, Steps,
+    Error, Intake, Labels, METRIC_NAME, MemorySource, Moments, Options, Query, Reading, STALE, Selection,
+    SeriesSource, Steps, Thinned, Value,
 };
 use std::sync::Mutex;
 
@@ -77,4 +78,51 @@ fn queries_and_answers_may_cross_threads() {
     crosses::<Options>();
     crosses::<pingup_promql::Answer>();
     crosses::<Error>();
+}
+
+/// One series, of which the first hours were thinned: of each its last sample is left.
+struct Hours;
+
+const HOUR: i64 = 3_600_000;
+const MINUTE: i64 = 60_000;
+
+impl SeriesSource for Hours {
+    fn select(&self, selections: &[Selection], intake: &mut dyn Intake) -> Result<(), Error> {
+        let labels = Labels::new([(METRIC_NAME, "x")]);
+        // The second hour's last sample came early, the fourth's series ended, and the sixth is whole.
+        let times =
+            [HOUR - MINUTE, HOUR + 10 * MINUTE, 4 * HOUR - MINUTE, 4 * HOUR - 1, 5 * HOUR + 10 * MINUTE];
+        let values = [1.0, 2.0, 4.0, STALE, 6.0];
+        let thinned = [Thinned { first_ms: times[0], last_ms: times[3], bucket_ms: HOUR }];
+        for selection in 0..selections.len() {
+            intake.thinned_series(selection, &labels, &times, &values, &thinned)?;
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn where_few_samples_are_left_the_last_one_counts_until_the_next_bucket_ends() {
+    let at = |text: &str, moment: i64| {
+        let answer = Query::parse(text).unwrap().instant(&Hours, moment, &Options::default()).unwrap();
+        let Value::Vector(found) = answer.value else { panic!("a vector is answered") };
+        found.first().map(|sample| sample.value)
+    };
+    for (moment, value, seconds) in [
+        (HOUR - MINUTE - 1, None, None),
+        (HOUR - MINUTE, Some(1.0), Some(3_540.0)),
+        (HOUR + 10 * MINUTE - 1, Some(1.0), Some(3_540.0)),
+        (HOUR + 10 * MINUTE, Some(2.0), Some(4_200.0)),
+        (3 * HOUR - 1, Some(2.0), Some(4_200.0)),
+        (3 * HOUR, None, None),
+        (4 * HOUR - 2, Some(4.0), Some(14_340.0)),
+        (4 * HOUR, None, None),
+        (5 * HOUR + 15 * MINUTE - 1, Some(6.0), Some(18_600.0)),
+        (5 * HOUR + 15 * MINUTE, None, None),
+    ] {
+        assert_eq!(at("x", moment), value, "{moment}");
+        assert_eq!(at("timestamp(x)", moment), seconds, "its own moment, {moment}");
+        assert_eq!(at("x @ 1e9 offset -1s", moment), None, "{moment}");
+    }
+    assert_eq!(at("last_over_time(x[5m])", 2 * HOUR), None, "a window is a window");
 }

@@ -66,7 +66,8 @@ pub(super) fn open(settings: &Settings, clock: &Clock) -> Result<(Cellar, Append
     if tsdb.take_over_former(&folder)?.is_some() {
         tracing::info!("the history of the former analytics.duckdb was taken over");
     }
-    let register = Arc::new(Register::open(sqlite.clone(), &tsdb, settings.series_max_per_sender)?);
+    let (of_sender, bytes) = (settings.series_max_per_sender, settings.series_bytes_max);
+    let register = Arc::new(Register::open(sqlite.clone(), &tsdb, of_sender, bytes)?);
     let keyring = Keyring::new(masters, sqlite.clone(), clock.clone(), audit::store::record);
     let _tokens = keyring.operators().listen(&folder.sqlite_path())?;
     Ok((

@@ -5,12 +5,16 @@
 
 mod budget;
 mod kind;
+mod own;
+mod shares;
 
 pub use budget::{
-    BODIES_BYTES_MAX, Budget, OPERATORS_BODIES_BYTES_MAX, SENDER_BYTES_MAX, SENDERS_BODIES_BYTES_MAX,
-    SENDERS_RESERVED_BYTES, STRANGERS_BODIES_BYTES_MAX, Share,
+    BODIES_BYTES_MAX, Budget, OPERATORS_BODIES_BYTES_MAX, SENDER_BODIES_BYTES_MAX, SENDER_BYTES_MAX,
+    SENDERS_BODIES_BYTES_MAX, SENDERS_RESERVED_BYTES, STRANGERS_BODIES_BYTES_MAX, Share,
 };
 pub use kind::{Kind, check_headers};
+pub use own::Own;
+pub use shares::Shares;
 
 use super::problem::Refusal;
 use bytes::{Bytes, BytesMut};
@@ -26,7 +30,7 @@ const BODY_DEADLINE: Duration = Duration::from_secs(300);
 const PAUSE_MAX: Duration = Duration::from_secs(30);
 /// What a body takes that has to be waited for, beside its bytes: the two buffers of whatever reads it, and some. Of nobody's bodies, or one
 /// sender's, there must not be thousands that say nothing.
-const WAITING_BYTES: usize = 16 * 1024;
+pub const WAITING_BYTES: usize = 16 * 1024;
 /// Room that is made at once for what a body has announced: a batch arrives in some ten parts, and each doubling of
 /// its buffer would copy it. What never arrives is never touched, so it takes no memory.
 const ROOM_BYTES_MAX: u64 = 256 * 1024;
@@ -40,7 +44,7 @@ struct Arriving<'a, 'o, B> {
     bytes_max: usize,
     share: Share<&'a AtomicUsize>,
     /// What it takes of its sender's own, once it has to be waited for.
-    own: Option<Share<&'o AtomicUsize>>,
+    own: Option<(Share<&'o AtomicUsize>, Own<'o>)>,
     /// Its first part, as long as that is all there is.
     first: Bytes,
     /// All of it, once there was a second part.
@@ -53,7 +57,7 @@ pub async fn read<'a, B>(
     body: B,
     bytes_max: usize,
     budget: &'a Budget,
-    own: Option<&AtomicUsize>,
+    own: Option<Own<'_>>,
 ) -> Result<(Bytes, Share<&'a AtomicUsize>), Refusal>
 where
     B: Body<Data = Bytes> + Unpin,
@@ -118,23 +122,20 @@ impl<'a, 'o, B: Body<Data = Bytes> + Unpin> Arriving<'a, 'o, B> {
         }
     }
 
-    /// Counts what is there for its sender, and all that is still to come; what its waiting takes, for whoever has nothing of
-    /// his own on the budget. No agent waits for another's that says nothing.
+    /// Counts what is there for its sender, and all that is still to come; and what its waiting takes.
     fn count_for(
         &mut self,
-        own: Option<&'o AtomicUsize>,
+        own: Option<Own<'o>>,
         budget: &'a Budget,
     ) -> Result<Option<Share<&'a AtomicUsize>>, Refusal> {
-        let Some(left) = own else {
-            let mut waiting = budget.share();
-            return if waiting.grow(WAITING_BYTES) { Ok(Some(waiting)) } else { Err(too_many()) };
-        };
-        let mut share = Share::of(left);
-        if !share.grow(self.share.bytes() + WAITING_BYTES) {
-            return Err(too_many_of_one());
+        if let Some(own) = own {
+            let mut share = own.share();
+            if !share.grow(self.share.bytes() + WAITING_BYTES) {
+                return Err(own.refusal());
+            }
+            self.own = Some((share, own));
         }
-        self.own = Some(share);
-        Ok(None)
+        Own::wait(own, budget, WAITING_BYTES)
     }
 
     /// Takes the rest, and gives up on one that pauses; `_waiting` is held until then.
@@ -161,8 +162,10 @@ impl<'a, 'o, B: Body<Data = Bytes> + Unpin> Arriving<'a, 'o, B> {
             if data.len() > self.bytes_max - self.share.bytes() {
                 return Err(too_large(self.bytes_max).after(self.share.bytes()));
             }
-            if self.own.as_mut().is_some_and(|own| !own.grow(data.len())) {
-                return Err(too_many_of_one());
+            if let Some((share, own)) = &mut self.own
+                && !share.grow(data.len())
+            {
+                return Err(own.refusal());
             }
             if !self.share.grow(data.len()) {
                 return Err(too_many());
@@ -184,11 +187,6 @@ impl<'a, 'o, B: Body<Data = Bytes> + Unpin> Arriving<'a, 'o, B> {
 
 fn too_many() -> Refusal {
     Refusal::new(ProblemType::Overloaded, "too many bodies arrive at once; try again")
-}
-
-fn too_many_of_one() -> Refusal {
-    let detail = "too many bodies of one agent arrive at once; send one after the other";
-    Refusal::new(ProblemType::RateLimited, detail).retry_after(1).too_many("bodies of this agent at once")
 }
 
 /// Not the sender's fault, so it may try again.

@@ -74,6 +74,8 @@ pub struct Porch {
     pub operators_bodies: body::Budget,
     /// For the bodies of those who send series.
     pub senders_bodies: body::Budget,
+    /// What each of them has of it, as they come.
+    pub senders_shares: body::Shares,
     /// For the bodies of everyone else.
     pub strangers_bodies: body::Budget,
     /// For operators whom somebody else vouches for.

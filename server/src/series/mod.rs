@@ -25,7 +25,7 @@ pub use delete::Which;
 pub use handler::Doors;
 pub use labels::{LabelError, Labels};
 pub use push::{Described, Incoming, LimitReached, MetricKind, Point, Push, PushError, Taken, Whose};
-pub use register::{INDEX_BYTES_MAX, Register};
+pub use register::Register;
 pub use told::Told;
 
 use crate::{

@@ -156,7 +156,7 @@ impl fmt::Display for LimitReached {
         match whose {
             Whose::Sender => write!(f, "a sender may write {max} series")?,
             Whose::Everyone => write!(f, "the hub keeps {max} series of all senders")?,
-            Whose::Memory => write!(f, "the hub keeps {max} bytes of series' labels")?,
+            Whose::Memory => write!(f, "the hub keeps {max} bytes of labels (series_bytes_max)")?,
         }
         write!(f, "; none of the {new} new series of this part of the request was stored")
     }

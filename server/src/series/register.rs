@@ -30,16 +30,16 @@ use std::{
 /// Every moment but the last.
 const EVER: Range<Timestamp> = Timestamp::from_micros(i64::MIN)..Timestamp::from_micros(i64::MAX);
 
-/// What all series may take in memory. Two hundred thousand with ten labels each, one of them their own, take about
-/// three quarters of it.
-pub const INDEX_BYTES_MAX: usize = 128 * 1024 * 1024;
 /// How far the records may be behind of from when to when a series has samples.
-pub(super) const BEHIND_MS: i64 = 6 * 3_600 * 1_000;
+const SLACK_MS: u32 = 6 * 3_600 * 1_000;
+pub(super) const BEHIND_MS: i64 = SLACK_MS as i64;
+
 /// How many there may be.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
     pub(super) of_sender: usize,
     pub(super) of_all: usize,
+    /// What all of them may take in memory, as it is reckoned.
     pub(super) bytes: usize,
 }
 
@@ -67,26 +67,29 @@ pub(super) struct Resolved {
 }
 
 impl Register {
-    /// Reads what the records have. Blocks.
+    /// Reads what the records have, also where that is more than may be. A sender may write so many series, and all of them
+    /// may take so many `bytes` of memory. Blocks.
     ///
     /// # Errors
     /// The records cannot be read.
-    pub fn open(sqlite: Sqlite, tsdb: &Tsdb, of_sender: usize) -> Result<Self, StorageError> {
-        Self::within(sqlite, tsdb, Bounds { of_sender, of_all: SERIES_MAX, bytes: INDEX_BYTES_MAX })
+    pub fn open(sqlite: Sqlite, tsdb: &Tsdb, of_sender: usize, bytes: usize) -> Result<Self, StorageError> {
+        Self::within(sqlite, tsdb, Bounds { of_sender, of_all: SERIES_MAX, bytes })
     }
 
     pub(super) fn within(sqlite: Sqlite, tsdb: &Tsdb, bounds: Bounds) -> Result<Self, StorageError> {
-        let (last, rows) = sqlite.reclaim_blocking(|connection| {
-            Ok::<_, StorageError>((store::last_number(connection)?, store::all(connection)?))
+        let last = last_in(tsdb);
+        let index = sqlite.reclaim_blocking(move |connection| {
+            let mut index = Index::behind(last.max(store::last_number(connection)?));
+            // One by one: all rows together take more than the index does.
+            store::each(connection, |store::Row { id, sender, labels, times: noted }| {
+                let labels = labels.chunks_exact(2).map(|pair| (&*pair[0], &*pair[1]));
+                index.put(id, &sender, labels, noted, SLACK_MS);
+                if let Some(entry) = index.entries().last() {
+                    entry.set_stored(noted);
+                }
+            })?;
+            Ok::<_, StorageError>(index)
         })?;
-        let mut index = Index::behind(last.max(last_in(tsdb)));
-        for store::Row { id, sender, labels, times: noted } in rows {
-            let labels = labels.chunks_exact(2).map(|pair| (&*pair[0], &*pair[1]));
-            index.put(id, &sender, labels, noted, BEHIND_MS);
-            if let Some(entry) = index.entries().last() {
-                entry.set_stored(noted);
-            }
-        }
         Ok(Self { index: Arc::new(RwLock::new(index)), bounds, sqlite, forgotten: Mutex::default() })
     }
 

@@ -27,18 +27,18 @@ pub(super) fn last_number(connection: &Connection) -> rusqlite::Result<u32> {
     )
 }
 
-/// Every series, by number.
-pub(super) fn all(connection: &Connection) -> rusqlite::Result<Vec<Row>> {
+/// Hands over every series, by number.
+pub(super) fn each(connection: &Connection, mut take: impl FnMut(Row)) -> rusqlite::Result<()> {
     let mut statement =
         connection.prepare("SELECT id, sender, labels, first_at, last_at FROM written_series ORDER BY id")?;
-    let rows = statement.query_map([], |row| {
-        let labels: String = row.get(2)?;
-        let labels = serde_json::from_str(&labels)
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let labels = serde_json::from_str(row.get_ref(2)?.as_str()?)
             .map_err(|error| rusqlite::Error::FromSqlConversionFailure(2, Type::Text, error.into()))?;
         let times = (row.get(3)?, row.get(4)?);
-        Ok(Row { id: SeriesId::new(row.get(0)?), sender: row.get(1)?, labels, times })
-    })?;
-    rows.collect()
+        take(Row { id: SeriesId::new(row.get(0)?), sender: row.get(1)?, labels, times });
+    }
+    Ok(())
 }
 
 /// Puts in series; of one that is there from when to when there are samples.

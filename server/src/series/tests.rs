@@ -25,7 +25,8 @@ pub(super) struct House {
 impl House {
     pub(super) fn new(of_sender: usize) -> Self {
         let bench = Bench::new();
-        let register = Arc::new(Register::open(bench.sqlite.clone(), &bench.tsdb, of_sender).unwrap());
+        let register =
+            Arc::new(Register::open(bench.sqlite.clone(), &bench.tsdb, of_sender, usize::MAX).unwrap());
         let tsdb = bench.tsdb.clone();
         let (bench, fails) = (Arc::new(Mutex::new(bench)), Arc::<Mutex<Option<PushError>>>::default());
         let (of_bench, of_fails) = (Arc::clone(&bench), Arc::clone(&fails));

@@ -79,6 +79,9 @@ pub struct Layer {
     /// Series that one sender, a token by its name, may write [default: 50000]
     #[arg(long, env = "PINGUP_SERIES_MAX_PER_SENDER", value_name = "N")]
     pub series_max_per_sender: Option<u64>,
+    /// Memory that the labels of all series that others write may take [default: 32MiB]
+    #[arg(long, env = "PINGUP_SERIES_BYTES_MAX", value_name = "SIZE")]
+    pub series_bytes_max: Option<Bytes>,
     /// Registrations by join token that one address may try in a minute [default: 5]
     #[arg(long, env = "PINGUP_ENROLMENTS_PER_MINUTE", value_name = "N")]
     pub enrolments_per_minute: Option<u64>,
@@ -151,6 +154,7 @@ impl Layer {
             connections_max: self.connections_max.or(below.connections_max),
             events_kept: self.events_kept.or(below.events_kept),
             series_max_per_sender: self.series_max_per_sender.or(below.series_max_per_sender),
+            series_bytes_max: self.series_bytes_max.or(below.series_bytes_max),
             enrolments_per_minute: self.enrolments_per_minute.or(below.enrolments_per_minute),
             bad_tokens_per_minute: self.bad_tokens_per_minute.or(below.bad_tokens_per_minute),
             master_key_file: self.master_key_file.or(below.master_key_file),

@@ -57,7 +57,11 @@ const EVENTS_KEPT_DEFAULT: u64 = 65_536;
 
 /// How many series one sender may write; all senders together have a bound of the hub's.
 const SERIES: RangeInclusive<u64> = 1..=200_000;
-const SERIES_DEFAULT: u64 = 50_000;
+pub(crate) const SERIES_DEFAULT: u64 = 50_000;
+/// Series of one sender at its limit, three labels each and one of them of 400 bytes and its own; or some hundred thousand with ten labels
+/// of which few are their own. With that the hub stays within 100 MB.
+pub(crate) const SERIES_BYTES_DEFAULT: u64 = 32 * MIB;
+const SERIES_BYTES: RangeInclusive<u64> = MIB..=1024 * MIB;
 
 /// How long a question in SQL may take: the next one waits for its turn meanwhile.
 const SQL_SECONDS: RangeInclusive<u64> = 1..=600;
@@ -111,6 +115,8 @@ pub struct Settings {
     pub events_kept: usize,
     /// Series that one sender may write.
     pub series_max_per_sender: usize,
+    /// What the labels of all series that others write may take in memory.
+    pub series_bytes_max: usize,
     /// Registrations by join token that one address may try in a minute.
     pub enrolments_per_minute: u32,
     /// Bad tokens that one address may send to operators' doors in a minute before it is locked for a while.

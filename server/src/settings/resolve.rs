@@ -4,8 +4,8 @@ use super::tls::public_url;
 use super::{
     BAD_TOKENS, BAD_TOKENS_DEFAULT, Bytes, CONNECTIONS, CONNECTIONS_MAX_DEFAULT, Certificate, DAY,
     ENROLMENTS, EVENTS_KEPT, EVENTS_KEPT_DEFAULT, KEY_DAYS_DEFAULT, KEY_SECONDS, LISTEN, Layer, MIB, Period,
-    QUEUE_BYTES, QUEUE_JOBS, RETENTION_SECONDS, SERIES, SERIES_DEFAULT, SQL_SECONDS, SQL_SECONDS_DEFAULT,
-    Settings, SettingsError, Span,
+    QUEUE_BYTES, QUEUE_JOBS, RETENTION_SECONDS, SERIES, SERIES_BYTES, SERIES_BYTES_DEFAULT, SERIES_DEFAULT,
+    SQL_SECONDS, SQL_SECONDS_DEFAULT, Settings, SettingsError, Span,
 };
 use pingup_protocol::limits::ENROLMENTS_PER_MINUTE_MAX;
 use std::{ops::RangeInclusive, path::Path, time::Duration};
@@ -50,6 +50,11 @@ impl Settings {
                 "series_max_per_sender",
                 said.series_max_per_sender.unwrap_or(SERIES_DEFAULT),
                 SERIES,
+            )?,
+            series_bytes_max: within(
+                "series_bytes_max",
+                said.series_bytes_max.map_or(SERIES_BYTES_DEFAULT, Bytes::get),
+                SERIES_BYTES,
             )?,
             enrolments_per_minute: within("enrolments_per_minute", enrolments, ENROLMENTS)?,
             bad_tokens_per_minute: within(

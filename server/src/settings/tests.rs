@@ -55,6 +55,7 @@ fn the_file_can_say_everything() {
         connections_max = 10
         events_kept = 1000
         series_max_per_sender = 70
+        series_bytes_max = "2MiB"
         enrolments_per_minute = 100
         bad_tokens_per_minute = 20
         master_key_file = "/etc/pingup/master.key"
@@ -90,6 +91,7 @@ fn the_file_can_say_everything() {
         connections_max: 10,
         events_kept: 1_000,
         series_max_per_sender: 70,
+        series_bytes_max: 2 * 1024 * 1024,
         enrolments_per_minute: 100,
         bad_tokens_per_minute: 20,
         master: MasterPlace {
@@ -203,6 +205,7 @@ fn values_out_of_their_range_are_refused_by_name() {
         ("connections_max = 0", "connections_max"),
         ("events_kept = 0", "events_kept"),
         ("series_max_per_sender = 200001", "series_max_per_sender"),
+        ("series_bytes_max = '1023KiB'", "series_bytes_max"),
         ("sql_time_max = '11m'", "sql_time_max"),
         ("enrolments_per_minute = 0", "enrolments_per_minute"),
         ("bad_tokens_per_minute = 1000001", "bad_tokens_per_minute"),

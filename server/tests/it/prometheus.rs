@@ -1,6 +1,7 @@
 //! /prometheus/api/v1: what Grafana and Prometheus's own clients ask, and what they are told.
 
 pub mod clients;
+mod crowd;
 mod door;
 mod limits;
 mod read;

@@ -5,9 +5,11 @@ mod crash;
 mod delete;
 mod door;
 mod full;
+mod kept;
 mod limits;
 mod otlp;
 mod refusals;
+mod shares;
 mod write;
 
 use crate::harness::{

@@ -150,7 +150,7 @@ fn labels_and_metadata_tell_of_written_series_too() {
 #[test]
 fn a_full_queue_is_said_at_once() {
     let bench = Bench::new();
-    let register = Arc::new(Register::open(bench.sqlite.clone(), &bench.tsdb, 10).unwrap());
+    let register = Arc::new(Register::open(bench.sqlite.clone(), &bench.tsdb, 10, usize::MAX).unwrap());
     let figures = Arc::<Figures>::default();
     let queue = Arc::new(Queue::new(1, usize::MAX, Arc::clone(&figures)));
     let ingest = Arc::new(Ingest::new(Arc::clone(&queue), bench.tsdb.clone()));

@@ -28,6 +28,12 @@ pub const SENDERS_BODIES_BYTES_MAX: usize = 64 * 1024 * 1024;
 pub const SENDERS_RESERVED_BYTES: usize = 8 * 1024 * 1024;
 /// What one sender, a token by its name, may take of it once its bodies are there: unpacked, and all that is made of them.
 pub const SENDER_BYTES_MAX: usize = SENDERS_BODIES_BYTES_MAX / 2;
+/// What its bodies may take as they come, from their first byte until they were read: the largest there is, and half as much beside it.
+pub const SENDER_BODIES_BYTES_MAX: usize = SENDERS_BODIES_BYTES_MAX / 4;
+const _: () = assert!(
+    SENDER_BYTES_MAX + SENDER_BODIES_BYTES_MAX + SENDERS_RESERVED_BYTES < SENDERS_BODIES_BYTES_MAX,
+    "one alone never has all of it"
+);
 
 /// The memory for bodies, shared by all requests: this, not the number of connections, bounds what they fill.
 #[derive(Clone, Debug)]
@@ -58,13 +64,8 @@ impl Budget {
         Self { reserved: SENDERS_RESERVED_BYTES, ..Self::of(SENDERS_BODIES_BYTES_MAX) }
     }
 
-    /// For one sender of series.
-    pub fn of_sender() -> Self {
-        Self::of(SENDER_BYTES_MAX)
-    }
-
     /// Whether anybody else has it, or a share of it.
-    pub fn is_held(&self) -> bool {
+    pub(super) fn is_held(&self) -> bool {
         Arc::strong_count(&self.left) > 1
     }
 
@@ -75,6 +76,11 @@ impl Budget {
     /// A share that may be taken to another thread; nothing of the budget so far.
     pub(in crate::http) fn open(&self) -> Share<Arc<AtomicUsize>> {
         Share { left: Arc::clone(&self.left), bytes: 0, reserved: self.reserved }
+    }
+
+    /// What is left of it.
+    pub(super) fn left(&self) -> &AtomicUsize {
+        &self.left
     }
 
     /// The same, for this thread.

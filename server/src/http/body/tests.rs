@@ -2,7 +2,10 @@
 
 use super::*;
 use futures_util::future::join_all;
-use http_body_util::{Full, channel::Channel};
+use http_body_util::{
+    Full,
+    channel::{Channel, Sender},
+};
 
 fn full(bytes: usize) -> Full<Bytes> {
     Full::new(Bytes::from(vec![b' '; bytes]))
@@ -103,16 +106,16 @@ async fn bodies_of_one_agent_that_are_on_their_way_stay_within_what_it_has() {
     let (budget, own) = (Budget::known(), AtomicUsize::new(WAITING_BYTES + 10));
     let (mut sender, slow) = Channel::<Bytes>::new(1);
     sender.send_data(Bytes::from_static(b"12345678")).await.unwrap();
-    let first = read(slow, 100, &budget, Some(&own));
+    let first = read(slow, 100, &budget, Some(Own::of_agent(&own)));
     let second = async {
         tokio::time::sleep(PAUSE_MAX / 2).await;
         assert_eq!(own.load(std::sync::atomic::Ordering::Relaxed), 2);
         let (mut other, slow) = Channel::<Bytes>::new(1);
         other.send_data(Bytes::from_static(b"123")).await.unwrap();
-        let refusal = read(slow, 100, &budget, Some(&own)).await.unwrap_err();
+        let refusal = read(slow, 100, &budget, Some(Own::of_agent(&own))).await.unwrap_err();
         assert_eq!(refusal.kind(), ProblemType::RateLimited);
         assert_eq!(
-            read(full(50), 100, &budget, Some(&own)).await.unwrap().0.len(),
+            read(full(50), 100, &budget, Some(Own::of_agent(&own))).await.unwrap().0.len(),
             50,
             "it was there at once"
         );
@@ -137,9 +140,42 @@ async fn bodies_that_say_nothing_are_counted_too() {
 
     let (agents, own) = (Budget::of(1), AtomicUsize::new(2 * WAITING_BYTES));
     let (senders, bodies): (Vec<_>, Vec<_>) = (0..3).map(|_| silent()).unzip();
-    let all = join_all(bodies.into_iter().map(|body| read(body, 8, &agents, Some(&own)))).await;
+    let all =
+        join_all(bodies.into_iter().map(|body| read(body, 8, &agents, Some(Own::of_agent(&own))))).await;
     drop(senders);
     let kinds: Vec<_> = all.into_iter().map(|read| read.unwrap_err().kind()).collect();
     assert_eq!(kinds.iter().filter(|kind| **kind == ProblemType::RateLimited).count(), 1, "{kinds:?}");
     assert_eq!(own.into_inner(), 2 * WAITING_BYTES);
+}
+
+/// A body of which this is there, and whoever goes on with it.
+async fn begun_with(part: &'static [u8]) -> (Sender<Bytes>, Channel<Bytes>) {
+    let (mut sender, body) = Channel::new(1);
+    sender.send_data(Bytes::from_static(part)).await.unwrap();
+    (sender, body)
+}
+
+/// A sender's bodies are counted of its own and of what all senders have, waiting and all; another one's are not touched.
+#[tokio::test(start_paused = true)]
+async fn bodies_of_one_sender_that_are_on_their_way_stay_within_its_share() {
+    let (budget, shares) = (Budget::of(10 * WAITING_BYTES), Shares::of_each(WAITING_BYTES + 10));
+    let (one, other) = (shares.of("one"), shares.of("other"));
+    let (begun, first) = begun_with(b"12345678").await;
+    let first = read(first, 100, &budget, Some(Own::of_sender(&one)));
+    let beside = async {
+        tokio::time::sleep(PAUSE_MAX / 2).await;
+        let (_begun, second) = begun_with(b"123").await;
+        let refusal = read(second, 100, &budget, Some(Own::of_sender(&one))).await.unwrap_err();
+        assert_eq!(refusal.kind(), ProblemType::Overloaded);
+        assert!(refusal.problem().detail.contains("of this sender"), "{refusal:?}");
+        let (begun_by_other, third) = begun_with(b"123").await;
+        let third = read(third, 100, &budget, Some(Own::of_sender(&other)));
+        let end = async { drop(begun_by_other) };
+        assert_eq!(tokio::join!(third, end).0.unwrap().0.len(), 3);
+        drop(begun);
+    };
+    let (first, ()) = tokio::join!(first, beside);
+    assert_eq!(first.unwrap().0.len(), 8);
+    assert!(budget.share().grow(10 * WAITING_BYTES), "all of it was given back");
+    assert!(one.share().grow(WAITING_BYTES + 10) && !one.share().grow(WAITING_BYTES + 11));
 }

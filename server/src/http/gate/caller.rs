@@ -12,6 +12,7 @@ use crate::{
     },
     deed::Who,
     http::{
+        body::Own,
         places::{Proof, Seat},
         problem::Refusal,
         rules::Auth,
@@ -20,7 +21,7 @@ use crate::{
 use axum::extract::Request;
 use http::HeaderMap;
 use pingup_protocol::{ids::AgentId, problem::ProblemType, time::Timestamp};
-use std::sync::{Arc, atomic::AtomicUsize};
+use std::sync::Arc;
 
 /// Who comes, by the bearer token alone.
 pub(super) enum Known {
@@ -46,9 +47,9 @@ impl Known {
     }
 
     /// What is left for its bodies that are on their way, where that is bounded for each.
-    pub(super) fn arriving(&self) -> Option<&AtomicUsize> {
+    pub(super) fn arriving(&self) -> Option<Own<'_>> {
         match self {
-            Self::Agent(pass, _) => Some(pass.arriving()),
+            Self::Agent(pass, _) => Some(Own::of_agent(pass.arriving())),
             Self::Nobody | Self::Operator(..) => None,
         }
     }

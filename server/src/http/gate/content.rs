@@ -10,7 +10,7 @@ use crate::{
     },
     deed::Who,
     http::{
-        body::{self, Kind, Share},
+        body::{self, Kind, Own, Share},
         moderate::cost,
         places::Seat,
         problem::Refusal,
@@ -33,15 +33,14 @@ impl Gate {
     ) -> Result<(Bytes, Share<&AtomicUsize>), Refusal> {
         let budget = match caller {
             Known::Nobody => &self.porch.strangers_bodies,
-            Known::Operator(..) if self.rules.dialect.is_senders() => &self.porch.senders_bodies,
+            Known::Operator(sender, _) if self.rules.dialect.is_senders() => {
+                // In a box: few requests come this way.
+                return Box::pin(self.read_of_sender(&sender.name, body, bytes_max)).await;
+            }
             Known::Operator(..) => &self.porch.operators_bodies,
             Known::Agent(..) => &self.porch.bodies,
         };
         let read = body::read(&mut *body, bytes_max, budget, caller.arriving()).await;
-        if self.rules.dialect == Dialect::RemoteWrite && read.as_ref().is_err_and(body::is_too_large) {
-            // In a box: few requests come this way.
-            Box::pin(body::drop_rest(body)).await;
-        }
         read.map_err(|refusal| match caller {
             Known::Agent(pass, _) => {
                 self.note_refusal(pass, seat, &refusal);
@@ -49,6 +48,22 @@ impl Gate {
             }
             Known::Nobody | Known::Operator(..) => refusal,
         })
+    }
+
+    /// The same of one who sends series. It counts for that one until the room has read it.
+    async fn read_of_sender<B: HttpBody<Data = Bytes> + Unpin>(
+        &self,
+        sender: &str,
+        body: &mut B,
+        bytes_max: usize,
+    ) -> Result<(Bytes, Share<&AtomicUsize>), Refusal> {
+        let (budget, own) = (&self.porch.senders_bodies, self.porch.senders_shares.of(sender));
+        let read = body::read(&mut *body, bytes_max, budget, Some(Own::of_sender(&own))).await;
+        if self.rules.dialect == Dialect::RemoteWrite && read.as_ref().is_err_and(body::is_too_large) {
+            body::drop_rest(body).await;
+        }
+        let (bytes, share) = read?;
+        Ok((own.hold(bytes)?, share))
     }
 
     /// Leaves what was checked of a body for the handler.

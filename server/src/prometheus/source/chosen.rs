@@ -4,7 +4,7 @@ use crate::prometheus::{
     agents::Person,
     names::{Metric, Metrics},
 };
-use pingup_promql::{METRIC_NAME, Matcher, Moments, Reading, Selection, Test, accepts_all};
+use pingup_promql::{METRIC_NAME, Matcher, Moments, Reading, Selection, Test, Thinned, accepts_all};
 use std::ops::Range;
 
 /// The label that tells an agent by itself.
@@ -73,6 +73,24 @@ impl<'a> Chosen<'a> {
         micros(self.selection.first_ms)..micros(self.selection.last_ms.saturating_add(1))
     }
 
+    /// The same among buckets of so many microseconds, of each of which one sample is left: the newest before a moment may lie
+    /// further back. Samples lie in none, of width 0.
+    pub(super) fn range_among(&self, width: i64) -> Range<i64> {
+        let Range { start, end } = self.range();
+        start.min(self.first_ms_among(width / 1_000).saturating_mul(1_000))..end
+    }
+
+    /// The first moment whose samples it can need among buckets of so many milliseconds.
+    pub(super) fn first_ms_among(&self, width_ms: i64) -> i64 {
+        let Selection { reading, moments, first_ms, .. } = self.selection;
+        match reading {
+            Reading::Newest { .. } if width_ms > 0 => {
+                (*first_ms).min(Thinned::oldest_ms(moments.first_ms, width_ms))
+            }
+            _ => *first_ms,
+        }
+    }
+
     /// Whether it wants anything of a table.
     pub(super) fn wants_any_of(&self, table: Table) -> bool {
         self.metrics.iter().any(|metric| metric.table() == Some(table))
@@ -81,11 +99,7 @@ impl<'a> Chosen<'a> {
     /// Whether its windows miss most of what is left where there is one moment for each so many milliseconds, about at
     /// their end: windows are shorter than that, and not each of them has such an end.
     pub(super) const fn falls_between(&self, width_ms: i64) -> bool {
-        let window_ms = match self.selection.reading {
-            Reading::Newest { lookback_ms } => lookback_ms,
-            Reading::Window { range_ms, .. } => range_ms,
-            Reading::Samples => return false,
-        };
+        let Reading::Window { range_ms: window_ms, .. } = self.selection.reading else { return false };
         let Moments { first_ms, step_ms, count } = self.selection.moments;
         let lie_alike = count == 1 || step_ms % width_ms == 0;
         window_ms < width_ms && !(lie_alike && first_ms.rem_euclid(width_ms) < window_ms)

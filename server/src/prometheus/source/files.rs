@@ -180,12 +180,13 @@ fn is_of(table: Table, tier: Tier) -> bool {
 fn wanted_of(part: &Part, chosen: &[Chosen<'_>], before_fine: i64) -> Option<Range<i64>> {
     let (first, last) = part.row().times;
     // Of rollups the times are those of buckets, whose last samples lie behind.
-    let last = match part.row().tier {
-        Tier::Raw | Tier::Scans | Tier::Points => last,
-        Tier::Minute => last.saturating_add(rollup::MINUTE),
-        Tier::Hour => last.saturating_add(rollup::HOUR),
+    let width = match part.row().tier {
+        Tier::Raw | Tier::Scans | Tier::Points => 0,
+        Tier::Minute => rollup::MINUTE,
+        Tier::Hour => rollup::HOUR,
     };
-    let ranges = chosen.iter().map(Chosen::range);
+    let last = last.saturating_add(width);
+    let ranges = chosen.iter().map(|chosen| chosen.range_among(width));
     let cut = ranges.map(|range| range.start.max(first)..range.end.min(last.saturating_add(1)));
     let cut = cut.filter(|range| range.start < range.end);
     let mut range = cut.reduce(|a, b| a.start.min(b.start)..a.end.max(b.end))?;

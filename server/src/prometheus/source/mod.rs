@@ -16,6 +16,7 @@ mod points;
 mod reader;
 mod rows;
 mod scan;
+mod settled;
 mod standin;
 #[cfg(test)]
 mod tests;

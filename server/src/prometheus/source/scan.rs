@@ -8,7 +8,8 @@ use super::{
     failed,
     files::{Files, any_stands_in},
     reader::{self, Column},
-    rows::{Rows, Settled},
+    rows::Rows,
+    settled::Settled,
     standin::{self, Stood},
 };
 use crate::{prometheus::agents::Person, tsdb::fleet::FLEET};
@@ -84,7 +85,7 @@ impl<'a> Scan<'a> {
     ) -> Result<(), Error> {
         let divisors: Vec<_> = self.columns.iter().map(|(metric, _)| metric.divisor()).collect();
         let (mut rows, mut settled) = (Rows::new(self.columns.len()), Settled::default());
-        let mut stood: Vec<Stood> = vec![None; self.columns.len()];
+        let mut stood = vec![Stood::default(); self.columns.len()];
         let mut in_memory = in_memory.into_iter().peekable();
         // What is made room for stays, so only more than ever has to be told.
         let mut told = 0;
@@ -110,11 +111,11 @@ impl<'a> Scan<'a> {
                 continue;
             }
             rows.clear();
-            stood.fill(None);
+            stood.fill(Stood::default());
             files.read(&agent, &mut rows, &mut stood, &mut |rows| {
                 keeps(rows.kept() + settled.kept(), intake)
             })?;
-            if stood.iter().any(Option::is_some) {
+            if !stood.iter().all(Stood::is_nothing) {
                 self.source.stood_in.set(true);
             }
             // Also where they all did, and nothing was found.
@@ -129,7 +130,7 @@ impl<'a> Scan<'a> {
                 if Settled::copies(&rows, &person.farewells) {
                     keeps(rows.kept() + settled.kept().max(2 * rows.len()), intake)?;
                 }
-                self.hand_over(&person, &meant, &rows, &mut settled, intake)?;
+                self.hand_over(&person, &meant, (&rows, &stood), &mut settled, intake)?;
             }
         }
         Ok(())
@@ -169,9 +170,8 @@ impl<'a> Scan<'a> {
         {
             let StandIn::Nothing(function) = chosen.stand_in() else { continue };
             let range = chosen.range();
-            let of_columns = columns.iter().filter_map(|column| stood[*column].as_ref());
-            let found = of_columns.filter(|stood| *stood.start() < range.end && *stood.end() >= range.start);
-            if let Some(until) = found.map(|stood| *stood.end()).max() {
+            let found = columns.iter().filter_map(|column| stood[*column].last_within(&range));
+            if let Some(until) = found.max() {
                 return Err(standin::needs_every_sample(function, until));
             }
         }
@@ -182,23 +182,26 @@ impl<'a> Scan<'a> {
         &self,
         person: &Person,
         meant: &[bool],
-        rows: &Rows,
+        (rows, stood): (&Rows, &[Stood]),
         settled: &mut Settled,
         intake: &mut dyn Intake,
     ) -> Result<(), Error> {
         for (place, (metric, _)) in self.columns.iter().enumerate() {
             let mut labels = None;
             let (times, values) = settled.series(rows, place, &person.farewells);
+            let thinned = stood[place].thinned();
             for (index, chosen) in self.chosen.iter().enumerate() {
                 if !meant[index] || !self.of_chosen[index].contains(&place) {
                     continue;
                 }
-                let from = times.partition_point(|at| *at < chosen.selection.first_ms);
+                let widest = thinned.iter().map(|thinned| thinned.bucket_ms).max().unwrap_or_default();
+                let first_ms = chosen.first_ms_among(widest);
+                let from = times.partition_point(|at| *at < first_ms);
                 let to = times.partition_point(|at| *at <= chosen.selection.last_ms);
                 if from < to {
                     let labels =
                         labels.get_or_insert_with(|| person.labels.with(METRIC_NAME, &metric.name()));
-                    intake.series(index, labels, &times[from..to], &values[from..to])?;
+                    intake.thinned_series(index, labels, &times[from..to], &values[from..to], &thinned)?;
                 }
             }
         }

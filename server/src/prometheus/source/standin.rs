@@ -1,4 +1,5 @@
-//! Where samples were let go, rollups stand in for them: of each minute or hour one sample, at the moment of its last.
+//! Where samples were let go, rollups stand in for them: of each minute or hour one sample, at the moment of its last, which a
+//! selector without a window finds until the next one ends.
 //!
 //! For a function that asks for an extreme or a sum it is that of the minute or hour. For an average or a count there are
 //! as many as there were samples, each of them their mean: an hour weighs what its samples weighed, beside minutes and
@@ -11,30 +12,71 @@ use super::{
     rows::Rows,
 };
 use crate::{
-    prometheus::names::Metric,
+    prometheus::{agents::millis, names::Metric},
     tsdb::{
         lanes::{Leaf, Strip},
-        rollup::bucket,
+        rollup::{self, bucket},
         schema::OWN_COLUMNS,
         total::Total,
     },
 };
-use pingup_promql::Error;
+use pingup_promql::{Error, Thinned};
 use pingup_protocol::time::Timestamp;
 use std::ops::{Range, RangeInclusive};
 
 /// What is told with an answer that has any of them.
 pub(super) const TOLD: &str = "pingup info: some samples of this time were let go; their minutes or hours stand in for them \
                                (each as its extreme or sum for a function of that name, as its mean once for each sample \
-                               in averages and counts, else as its last sample)";
+                               in averages and counts, else as its last sample, which is the newest until the next minute or hour ends)";
 
 /// What is told where windows lie closer than stand-ins, and are shorter.
 pub(super) const TOO_SHORT: &str = "pingup info: of each minute or hour that stands in there is one moment, which shorter windows miss \
                                     at most of their steps; ask of whole hours there, such as \
                                     max_over_time(avg_over_time(...[1h])[60d:1h])";
 
-/// From the first stand-in of a column to the last, microseconds.
-pub(super) type Stood = Option<RangeInclusive<i64>>;
+/// From the first stand-in of a column to the last, microseconds: of those of minutes, and of those of hours.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Stood {
+    minutes: Option<RangeInclusive<i64>>,
+    hours: Option<RangeInclusive<i64>>,
+}
+
+impl Stood {
+    /// Each of the two that there is, and how long what stands in there is, microseconds.
+    fn each(&self) -> impl Iterator<Item = (&RangeInclusive<i64>, i64)> {
+        let both = [(&self.hours, rollup::HOUR), (&self.minutes, rollup::MINUTE)];
+        both.into_iter().filter_map(|(range, width)| Some((range.as_ref()?, width)))
+    }
+
+    /// Whether nothing stood in.
+    pub(super) const fn is_nothing(&self) -> bool {
+        self.minutes.is_none() && self.hours.is_none()
+    }
+
+    /// The last moment at which anything did, of those within a range.
+    pub(super) fn last_within(&self, range: &Range<i64>) -> Option<i64> {
+        let met = self.each().filter(|(stood, _)| *stood.start() < range.end && *stood.end() >= range.start);
+        met.map(|(stood, _)| *stood.end()).max()
+    }
+
+    /// The same for the query.
+    pub(super) fn thinned(&self) -> Vec<Thinned> {
+        let thinned = |(stood, width): (&RangeInclusive<i64>, i64)| Thinned {
+            first_ms: millis(*stood.start()),
+            last_ms: millis(*stood.end()),
+            bucket_ms: width / 1_000,
+        };
+        self.each().map(thinned).collect()
+    }
+
+    fn note(&mut self, at: i64, width: i64) {
+        let stood = if width == rollup::HOUR { &mut self.hours } else { &mut self.minutes };
+        *stood = Some(match stood {
+            Some(known) => at.min(*known.start())..=at.max(*known.end()),
+            None => at..=at,
+        });
+    }
+}
 
 /// A part of rollups, and what is asked of it.
 #[derive(Debug)]
@@ -156,8 +198,7 @@ impl StandIns {
             if !self.range.contains(&at) {
                 continue;
             }
-            let from = stood[column].as_ref().map_or(at, |stood| at.min(*stood.start()));
-            stood[column] = Some(from..=stood[column].as_ref().map_or(at, |stood| at.max(*stood.end())));
+            stood[column].note(at, self.width);
             let (count, sum) = Total::from_cells(count, value);
             match (stand_in, sum) {
                 (StandIn::Means, _) => {

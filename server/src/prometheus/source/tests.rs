@@ -3,7 +3,9 @@
 
 mod labels;
 mod queries;
+mod random;
 mod rollups;
+mod short;
 
 use super::*;
 use crate::{

@@ -10,7 +10,6 @@ mod delete;
 mod otlp;
 mod outcome;
 mod outlet;
-mod shares;
 mod write;
 
 pub use delete::delete;
@@ -19,14 +18,16 @@ pub use write::write;
 
 use super::{Push, Series, Taken};
 use crate::http::{
-    body::{Budget, SENDER_BYTES_MAX, SENDERS_BODIES_BYTES_MAX, SENDERS_RESERVED_BYTES},
+    body::{
+        Budget, SENDER_BODIES_BYTES_MAX, SENDER_BYTES_MAX, SENDERS_BODIES_BYTES_MAX, SENDERS_RESERVED_BYTES,
+        Shares, WAITING_BYTES,
+    },
     problem::Refusal,
     unpack::Allowance,
 };
 use brought::Brought;
 use outcome::{Outcome, Unfit};
 use outlet::{Handed, Outlet};
-use shares::Shares;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
@@ -48,6 +49,8 @@ const _: () = assert!(
     "one always fits"
 );
 const _: () = assert!(REQUEST_BYTES_MAX <= SENDER_BYTES_MAX, "one of a sender always fits");
+const _: () =
+    assert!(WRITE_BODY_BYTES_MAX + WAITING_BYTES <= SENDER_BODIES_BYTES_MAX, "one of its bodies too");
 
 /// What the doors have.
 #[derive(Debug)]
@@ -63,7 +66,12 @@ pub struct Doors {
 impl Doors {
     /// Doors to the room, whose requests share this memory with each other's bodies.
     pub fn new(series: Arc<Series>, memory: Budget) -> Self {
-        Self { series, memory, turns: Arc::new(Semaphore::new(outlet::AT_ONCE)), shares: Shares::default() }
+        Self {
+            series,
+            memory,
+            turns: Arc::new(Semaphore::new(outlet::AT_ONCE)),
+            shares: Shares::of_what_is_read(),
+        }
     }
 
     /// Reads a request of some `bytes`, unpacked, and stores what it brings: answers once that is committed, with what

@@ -2,23 +2,20 @@
 
 use super::Pair;
 use crate::tsdb::rows::SeriesId;
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicI64, Ordering::Relaxed},
-};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::Relaxed};
 
 /// A series.
 #[derive(Debug)]
 pub(in crate::series) struct Entry {
     pub(in crate::series) id: SeriesId,
-    pub(super) pairs: Arc<[Pair]>,
+    pub(super) pairs: Box<[Pair]>,
     /// Who wrote it first, by number.
     pub(super) sender: u32,
     /// The first and the last moment of its samples, milliseconds, as far as is known.
     first_ms: AtomicI64,
     last_ms: AtomicI64,
     /// How much earlier and later there may be some, milliseconds.
-    slack_ms: i64,
+    slack_ms: u32,
     /// The same as the records have it.
     noted: (AtomicI64, AtomicI64),
     /// Whether the records have it.
@@ -29,10 +26,10 @@ impl Entry {
     /// One that the records do not have yet. It may have samples so much earlier and later than `times` tell.
     pub(super) fn new(
         id: SeriesId,
-        pairs: Arc<[Pair]>,
+        pairs: Box<[Pair]>,
         sender: u32,
         times: (i64, i64),
-        slack_ms: i64,
+        slack_ms: u32,
     ) -> Self {
         let at = |ms: i64| AtomicI64::new(ms);
         Self {
@@ -56,7 +53,8 @@ impl Entry {
     /// The first and the last moment at which it may have samples, milliseconds.
     pub(in crate::series) fn about(&self) -> (i64, i64) {
         let (first, last) = self.times();
-        (first.saturating_sub(self.slack_ms), last.saturating_add(self.slack_ms))
+        let slack_ms = i64::from(self.slack_ms);
+        (first.saturating_sub(slack_ms), last.saturating_add(slack_ms))
     }
 
     /// The first and the last moment of its samples, milliseconds, as far as is known.

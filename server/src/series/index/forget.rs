@@ -1,9 +1,7 @@
 //! Taking series out. What is left stays where it is: a second index beside the first would take as much again.
 
-use super::{Entry, Index, place};
+use super::{Entry, Index, Lists, Places, place};
 use crate::tsdb::rows::SeriesId;
-use foldhash::HashMap;
-use std::sync::Arc;
 
 impl Index {
     /// Takes out the series that are `gone`, and tells which those were.
@@ -22,14 +20,10 @@ impl Index {
     /// Notes where each series stands now.
     fn enter_anew(&mut self) {
         // Let go before they are made again.
-        (self.places, self.lists) = (HashMap::default(), HashMap::default());
+        (self.by_labels, self.lists) = (Places::default(), Lists::default());
         self.of_sender.fill(0);
         self.bytes = 0;
-        for at in 0..self.entries.len() {
-            let Entry { pairs, sender, .. } = &self.entries[at];
-            let (pairs, sender) = (Arc::clone(pairs), *sender);
-            self.enter(place(at), &pairs, sender);
-        }
+        (0..self.entries.len()).for_each(|at| self.enter(place(at)));
     }
 
     /// Lets go of texts that no series has any more.

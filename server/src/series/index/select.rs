@@ -49,7 +49,7 @@ impl Index {
         });
         let list = |(name, value): (&String, &String)| {
             let pair = self.texts.get(name).zip(self.texts.get(value));
-            pair.and_then(|pair| self.lists.get(&pair)).map_or(&[][..], |list| list)
+            pair.map_or(&[][..], |pair| self.lists.of(pair))
         };
         named.map(list).min_by_key(|list| list.len())
     }

@@ -51,7 +51,7 @@ impl Index {
     /// Whether any series has this label with this value.
     pub(in crate::series) fn has(&self, name: &str, value: &str) -> bool {
         let pair = self.texts.get(name).zip(self.texts.get(value));
-        pair.is_some_and(|pair| self.lists.contains_key(&pair))
+        pair.is_some_and(|pair| !self.lists.of(pair).is_empty())
     }
 
     /// How two series stand by their labels; one that was forgotten stands before all others.
@@ -70,11 +70,11 @@ impl Index {
     pub(in crate::series) fn counts(&self) -> Counts {
         let named = self.texts.get(METRIC_NAME);
         let (mut metrics, mut labels) = (Vec::new(), HashMap::<u32, usize>::default());
-        for ((name, value), list) in &self.lists {
-            if Some(*name) == named {
-                metrics.push((Arc::clone(self.texts.text(*value)), list.len()));
+        for ((name, value), series) in self.lists.counts() {
+            if Some(name) == named {
+                metrics.push((Arc::clone(self.texts.text(value)), series));
             }
-            *labels.entry(*name).or_default() += 1;
+            *labels.entry(name).or_default() += 1;
         }
         let labels = labels.into_iter().map(|(name, values)| (Arc::clone(self.texts.text(name)), values));
         let senders = (0..).zip(&self.of_sender).filter(|(_, count)| **count > 0);

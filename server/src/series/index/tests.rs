@@ -1,9 +1,15 @@
 //! Random series and selectors against a plain list, whatever was forgotten in between; and what memory is reckoned.
 
+mod taken;
+
 use super::*;
-use crate::tsdb::testing::Dice;
+use crate::{
+    settings::{SERIES_BYTES_DEFAULT, SERIES_DEFAULT},
+    tsdb::testing::Dice,
+};
 use pingup_promql::{self as promql, parse_selector};
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
+use taken::of_three;
 
 const VALUES: [&str; 4] = ["a", "b", "ab", "ä"];
 
@@ -138,7 +144,7 @@ fn memory_is_reckoned_from_above_before_and_given_back_after() {
             index.add("s", &labels, (0, 0)).unwrap();
             // The sender's name is a text too.
             let grown = index.bytes() - before;
-            assert!(grown <= bytes_of(&labels) + TEXT_BYTES + 1, "{grown} of {}", bytes_of(&labels));
+            assert!(grown <= bytes_of(&labels) + texts::bytes_of(1), "{grown} of {}", bytes_of(&labels));
         }
     }
     assert!(index.bytes() >= index.len() * SERIES_BYTES);
@@ -147,17 +153,14 @@ fn memory_is_reckoned_from_above_before_and_given_back_after() {
     assert_eq!((index.bytes(), index.len(), index.last()), (0, 0, last));
 }
 
-/// Ten labels, one of their values its own.
+/// Three labels, one of them of 400 bytes and its own.
 #[test]
-fn as_many_series_as_there_may_be_fit_into_memory() {
-    const COUNT: usize = 2_000;
+fn a_sender_at_its_limit_fits_into_memory_by_default() {
+    const COUNT: u64 = 2_000;
     let mut index = Index::default();
     for n in 0..COUNT {
-        let mut pairs: Vec<_> = (0..8).map(|label| (format!("label{label}"), "of many".to_owned())).collect();
-        pairs.push(("__name__".to_owned(), format!("metric_{}", n % 100)));
-        pairs.push(("instance".to_owned(), format!("some-host-{n}.example.org:9100")));
-        index.add("s", &Labels::new(pairs).unwrap(), (0, 0)).unwrap();
+        index.add("s", &of_three(n), (0, 0)).unwrap();
     }
-    let all = index.bytes() / COUNT * super::super::SERIES_MAX;
-    assert!(all < super::super::INDEX_BYTES_MAX, "{all} bytes");
+    let all = index.bytes() as u64 / COUNT * SERIES_DEFAULT;
+    assert!(all < SERIES_BYTES_DEFAULT, "{all} bytes");
 }

@@ -14,7 +14,7 @@ use crate::{
 use tokio::runtime::Runtime;
 
 const NOW_MS: i64 = NOW.as_micros() / 1_000;
-const WIDE: Bounds = Bounds { of_sender: 1_000, of_all: 2_000, bytes: INDEX_BYTES_MAX };
+const WIDE: Bounds = Bounds { of_sender: 1_000, of_all: 2_000, bytes: usize::MAX };
 
 fn series(names: &[&str]) -> Vec<Incoming> {
     let points = vec![Point { at_ms: NOW_MS, value: 1.0 }];
@@ -41,7 +41,12 @@ fn tidy(register: &Register) {
 }
 
 fn stored(bench: &Bench) -> Vec<store::Row> {
-    bench.sqlite.reclaim_blocking(|connection| Ok::<_, StorageError>(store::all(connection)?)).unwrap()
+    let all = |connection: &rusqlite::Connection| {
+        let mut rows = Vec::new();
+        store::each(connection, |row| rows.push(row))?;
+        Ok::<_, StorageError>(rows)
+    };
+    bench.sqlite.reclaim_blocking(all).unwrap()
 }
 
 #[test]

@@ -27,6 +27,41 @@ fn a_sender_at_its_limit_goes_on_with_what_it_has() {
     assert_eq!(samples(&hub, "c", now).len(), 1);
 }
 
+/// Two labels of four thousand bytes, its own both.
+fn long(n: usize, at: i64) -> Vec<u8> {
+    let own = format!("{n:0>4000}");
+    series(&[("__name__", "long"), ("a", &own), ("b", &format!("b{}", &own[1..]))], &[(1.0, at)])
+}
+
+#[test]
+fn labels_take_so_much_memory_and_no_more() {
+    let hub = Hub::start_with(&[("PINGUP_SERIES_BYTES_MAX", "1MiB")]);
+    let (sender, now) = (hub.operator("writer"), now_ms());
+    let ten = |first: usize| request(&(first..first + 10).map(|n| long(n, now)).collect::<Vec<_>>());
+    let fitted = (0..100).find(|ten_of| {
+        let answer = write(&sender, &ten(10 * ten_of));
+        if answer.status == 204 {
+            return false;
+        }
+        let said = line(&answer, 400);
+        assert!(said.contains("the hub keeps 1048576 bytes of labels (series_bytes_max)"), "{said}");
+        true
+    });
+    let fitted = 10 * fitted.unwrap();
+    assert!((50..130).contains(&fitted), "{fitted} of eight thousand bytes each");
+    assert_eq!(write(&sender, &ten(fitted - 10)).status, 204, "what is known goes on");
+    let counted = hub.operator("scrape").get("/metrics");
+    assert!(counted.text().contains(&format!("pingup_written_series {fitted}")), "{}", counted.text());
+    // A short one still fits, of whomever.
+    written(&hub.operator("writer"), &[series(&[("__name__", "short")], &[(1.0, now)])]);
+    let (delete, form) = (
+        "/prometheus/api/v1/admin/tsdb/delete_series",
+        ("content-type", "application/x-www-form-urlencoded"),
+    );
+    assert_eq!(hub.operator("admin").send("POST", delete, &[form], Some(b"match[]=long")).status, 204);
+    assert_eq!(write(&sender, &ten(fitted)).status, 204, "there is room again");
+}
+
 #[test]
 fn a_token_writes_so_often_and_no_other_pays_for_it() {
     let mut hub = Hub::start_with(&[("PINGUP_AGENT_REQUESTS_PER_SECOND", "1")]);

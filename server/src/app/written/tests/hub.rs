@@ -47,7 +47,7 @@ fn rooms(bench: &Arc<Mutex<Bench>>) -> (Series, Prometheus) {
         Box::pin(ready(Ok(())))
     };
     let bench = bench.lock().unwrap();
-    let register = Arc::new(Register::open(bench.sqlite.clone(), &bench.tsdb, 1_000).unwrap());
+    let register = Arc::new(Register::open(bench.sqlite.clone(), &bench.tsdb, 1_000, usize::MAX).unwrap());
     let series = Series::new(Arc::clone(&register), bench.tsdb.clone(), Arc::new(commit), |_, _| Ok(()));
     let known = Known { register, told: Arc::clone(series.told()) };
     let neighbours = Neighbours { version: |_| Ok(0), agents: |_| Ok(Vec::<Agent>::new()) };

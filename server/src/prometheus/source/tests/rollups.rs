@@ -4,14 +4,14 @@ use super::*;
 use crate::tsdb::{Retention, testing::NOW};
 use std::time::Duration;
 
-const DAY: i64 = 86_400;
+pub(super) const DAY: i64 = 86_400;
 
-fn days(days: u64) -> Duration {
+pub(super) fn days(days: u64) -> Duration {
     Duration::from_secs(days * 86_400)
 }
 
 /// Two samples a minute for half an hour, ten days before [`NOW`] and on that day; then what is past its time goes.
-fn house(retention: Retention) -> House {
+pub(super) fn house(retention: Retention) -> House {
     let mut house = House::new(Bench::with(retention), vec![agent("a", None), agent("b", None)]);
     for (boot, back) in [(1, 10 * DAY), (2, 0)] {
         let samples = ["a", "b"].into_iter().flat_map(|id| {
@@ -28,7 +28,7 @@ fn house(retention: Retention) -> House {
     house
 }
 
-fn value(source: &Source, query: &str, back: i64) -> f64 {
+pub(super) fn value(source: &Source, query: &str, back: i64) -> f64 {
     let at = NOW.as_micros() / SECOND - back;
     let told = instant(source, &format!("sum({query})"), at);
     told.strip_prefix("{} ").unwrap_or("NaN").parse().unwrap()
@@ -68,79 +68,8 @@ fn where_minutes_went_too_the_hours_stand_in() {
     assert_eq!(ids.iter().map(|id| &**id).collect::<Vec<_>>(), ["a", "b"]);
 }
 
-/// What is left of an hour has one moment: windows that are shorter, and steps that lie closer, find it once.
-#[test]
-fn windows_shorter_than_what_stands_in_are_told() {
-    let of =
-        |over: &str| format!("count_over_time(avg_over_time(pingup_cpu_percent{{agent_id=\"a\"}}[{over}])");
-    for (minute, back, over, found, told) in [
-        (90, 0, "5m])[2h:5m]", 6.0, 0),
-        (90, 10 * DAY, "5m])[2h:5m]", 6.0, 1),
-        (90, 10 * DAY, "30s])[2h:30s]", 31.0, 2),
-        (5, 10 * DAY, "5m])[2h:5m]", 1.0, 2),
-        (5, 10 * DAY, "1h])[2h:1h]", 1.0, 1),
-        (5, 10 * DAY, "2h])[2h:5m]", 3.0, 1),
-    ] {
-        let house = house(Retention { raw: days(5), minute: days(minute), hour: days(730) });
-        let source = house.source();
-        let (window, rest) = over.split_once("])").unwrap();
-        let query = format!("{}{rest})", of(window));
-        assert_eq!(value(&source, &query, back), found, "{over}");
-        assert_eq!(source.infos().len(), told, "{over}: {:?}", source.infos());
-    }
-}
-
-/// Which infos are told: that something stands in, and that windows are too short for it.
-fn told(house: &House, query: &str, (from, to, step): (i64, i64, i64)) -> (bool, bool) {
-    let source = house.source();
-    let ms = |minute: i64| NOW.as_micros() / 1_000 + minute * 60_000;
-    let steps = Steps { start_ms: ms(from), end_ms: ms(to), step_ms: step * 60_000 };
-    let answered = answer(&source, query, steps);
-    assert!(answered.starts_with("Vector") || answered.starts_with("Matrix"), "{answered}");
-    let infos = source.infos();
-    let is_told = |info: &str| infos.iter().any(|told| told == info);
-    (is_told(standin::TOLD), is_told(standin::TOO_SHORT))
-}
-
-/// In half of the world's zones a day, and in some an hour, begins beside an hour of the hub.
-#[test]
-fn whole_hours_that_do_not_begin_on_one_are_told() {
-    let house = house(Retention { raw: days(5), minute: days(5), hour: days(730) });
-    let back = -10 * DAY / 60;
-    // What there is is of the hour before `back`, until ten minutes before it.
-    for (query, (from, to, step), expected) in [
-        ("pingup_cpu_percent", (-120, 60, 60), (true, false)),
-        ("pingup_cpu_percent", (-90, 90, 60), (true, true)),
-        ("pingup_cpu_percent", (-1_470, 1_410, 1_440), (true, true)),
-        ("pingup_cpu_percent", (-116, 64, 60), (true, false)),
-        ("pingup_cpu_percent", (-115, 65, 60), (true, true)),
-        ("pingup_cpu_percent offset 30m", (-120, 60, 60), (true, true)),
-        ("avg_over_time(pingup_cpu_percent[5m])", (-90, 90, 60), (true, true)),
-        ("avg_over_time(pingup_cpu_percent[31m])", (-90, 90, 60), (true, false)),
-        ("avg_over_time(pingup_cpu_percent[1h])", (-90, 90, 60), (true, false)),
-        ("pingup_cpu_percent", (-30, -30, 0), (false, true)),
-        ("pingup_cpu_percent", (-90, -90, 0), (false, false)),
-        ("pingup_cpu_percent", (0, 0, 0), (false, false)),
-    ] {
-        let found = told(&house, query, (back + from, back + to, step));
-        assert_eq!(found, expected, "{query} from {from} to {to} by {step}");
-    }
-}
-
-/// Windows of one part of a query say nothing of times that only another part asks for.
-#[test]
-fn short_windows_where_samples_are_left_are_not_told() {
-    let house = house(Retention { raw: days(5), minute: days(5), hour: days(730) });
-    let now = "pingup_cpu_percent";
-    let then = "avg_over_time(pingup_cpu_percent[1h] offset 10d)";
-    let lately = (-60, 0, 5);
-    assert_eq!(told(&house, now, lately), (false, false));
-    assert_eq!(told(&house, then, lately), (true, false));
-    assert_eq!(told(&house, &format!("{now} - {then}"), lately), (true, false));
-}
-
 /// An agent that was busy and then was not, and measured more often at some times than at others; `b` came lately.
-fn busy_then_idle(retention: Retention) -> House {
+pub(super) fn busy_then_idle(retention: Retention) -> House {
     let mut house = House::new(Bench::with(retention), vec![agent("a", None), agent("b", None)]);
     let started = NOW.plus_seconds(-NOW.as_micros().rem_euclid(3_600 * SECOND) / SECOND - 8 * DAY);
     let mut samples = Vec::new();
