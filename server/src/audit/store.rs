@@ -15,6 +15,10 @@ use serde_json::value::RawValue;
 const COLUMNS: &str =
     "seq, at, act, by_kind, who, role, came_from, agent_id, subject, detail, result, times, hash";
 
+/// What may stand between values of JSON, where it means nothing, and would make two lines of a row: only whoever writes in the
+/// file can have put it there.
+const BREAKS: [char; 3] = ['\t', '\r', '\n'];
+
 /// Adds a row behind the last: the [`crate::deed::Record`] that rooms are handed.
 pub fn record(connection: &Connection, deed: &Deed<'_>) -> rusqlite::Result<()> {
     let Head { count, hash: previous } = head(connection)?;
@@ -151,6 +155,10 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
     let detail: String = row.get(DETAIL)?;
     // What is no JSON was changed; as a text it has another hash, and says so.
     let detail = RawValue::from_string(detail)
+        .and_then(|detail| match detail.get().contains(BREAKS) {
+            true => RawValue::from_string(detail.get().replace(BREAKS, "")),
+            false => Ok(detail),
+        })
         .or_else(|_| RawValue::from_string("\"changed: not readable\"".to_owned()))
         .map_err(|error| rusqlite::Error::FromSqlConversionFailure(DETAIL, Type::Text, Box::new(error)))?;
     Ok(Entry {
