@@ -6,8 +6,8 @@ use pingup_protocol::signing;
 use pingup_server::http::{body::Kind, route::Route, router::table, rules::Auth};
 use std::sync::LazyLock;
 
-/// Rows that are not asked here. SQL is answered by this program's own file, started as an engine, and this is another;
-/// a stream of events has no end, and whoever asks for commands may wait for them.
+/// Rows that are not asked here. SQL is answered by this program's own file, started as an engine, and this is another
+/// ([`crate::sql`] reads what is asked); a stream of events has no end, and whoever asks for commands may wait for them.
 const LEFT_OUT: [&str; 3] = ["/api/v1/sql", "/api/v1/events", "/api/v1/commands/pending/{agentId}"];
 
 static ROWS: LazyLock<Vec<Route>> = LazyLock::new(|| {

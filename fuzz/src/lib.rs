@@ -8,6 +8,7 @@
 
 pub mod answers;
 pub mod audit;
+pub mod binder;
 pub mod bodies;
 pub mod door;
 pub mod folders;
@@ -16,6 +17,7 @@ pub mod oidc;
 pub mod orders;
 pub mod records;
 pub mod scanner;
+pub mod sql;
 pub mod verifier;
 
 /// One thing to fuzz.
@@ -44,6 +46,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "promql",   run: door::promql },
     Target { name: "senders",  run: door::senders },
     Target { name: "api",      run: door::api },
+    Target { name: "sql",      run: sql::run },
     Target { name: "wire",     run: door::wire },
 ];
 

@@ -4,7 +4,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails may panic")]
 
 use fastrand::Rng;
-use pingup_fuzz::{TARGETS, door};
+use pingup_fuzz::{
+    TARGETS, door,
+    sql::{self, Fate},
+};
 use std::{
     collections::BTreeSet,
     fs,
@@ -77,4 +80,70 @@ fn the_corpus_reaches_the_reader_of_every_body() {
     }
     let missed: Vec<_> = door::readers().into_iter().filter(|row| !reached.contains(row)).collect();
     assert!(missed.is_empty(), "{missed:?}");
+}
+
+/// What the wall refuses of SQL, by its words.
+const REFUSED: [&str; 10] = [
+    "DESCRIBE, SHOW and SUMMARIZE",
+    "WITH cannot name",
+    "nested too deep",
+    "one SELECT expected, found 2",
+    "other statements are not run",
+    "syntax error",
+    "the function",
+    "the query has a parameter",
+    "the table function",
+    "there is no table",
+];
+
+/// A question that stops before the wall says nothing of it, and one that is let through and means nothing says little.
+#[test]
+fn the_corpus_of_sql_comes_to_the_wall_in_every_way_and_past_it_to_every_view() {
+    let (mut planned, mut refused, mut read) = (BTreeSet::new(), Vec::new(), 0);
+    for file in corpus("sql") {
+        let input = fs::read(&file).unwrap();
+        let query = match input.split_first().unwrap() {
+            (b'0', query) => String::from_utf8_lossy(query).into_owned(),
+            (b'1', body) => match sql::body(body) {
+                Some(query) => query,
+                None => continue,
+            },
+            _ => continue,
+        };
+        read += usize::from(input[0] == b'1');
+        match sql::asked(&query) {
+            Fate::Passed(views, true) => planned.extend(views),
+            Fate::Refused(why) => refused.push(why),
+            Fate::Passed(_, false) | Fate::NotAsked => {}
+        }
+    }
+    assert_eq!(
+        planned.into_iter().collect::<Vec<_>>(),
+        ["agents_current", "commands", "discovery", "metrics"]
+    );
+    assert!(read > 3, "{read} bodies are read");
+    let missed: Vec<_> =
+        REFUSED.iter().filter(|word| !refused.iter().any(|why| why.contains(**word))).collect();
+    assert!(missed.is_empty(), "{missed:?}");
+}
+
+/// The wall is tried by what it does not do, too: what it would have to see is seen.
+#[test]
+fn the_binder_tells_on_what_the_wall_would_let_through() {
+    for (query, views) in [
+        ("SELECT * FROM nobody", &["metrics"][..]),
+        ("SELECT * FROM hidden.metrics", &["metrics"]),
+        ("SELECT * FROM metrics", &["commands"]),
+        ("SELECT (SELECT count(*) FROM benk)", &[]),
+        ("SELECT leak()", &[]),
+        ("SELECT version()", &[]),
+        ("SELECT nextval('s')", &[]),
+        ("FROM leaks()", &[]),
+        ("FROM duckdb_settings()", &[]),
+        ("FROM '/etc/passwd.csv'", &[]),
+        ("FROM a_table_that_is_not_there", &[]),
+    ] {
+        let said = sql::bound(query, views);
+        assert!(said.is_err(), "{query}: {said:?}");
+    }
 }

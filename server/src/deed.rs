@@ -47,9 +47,14 @@ pub enum Who {
     CommandLine(String),
     /// The hub, of itself.
     Hub,
+    /// Several of this kind, who are counted together: there were more of them than are told apart.
+    Several(&'static str),
     /// Nobody knows.
     Unknown,
 }
+
+/// What several are called together, where there are too many.
+pub const SEVERAL: &str = "*";
 
 impl Who {
     /// An operator, by the token of this id.
@@ -74,6 +79,7 @@ impl Who {
             Self::JoinToken(_) => "join-token",
             Self::CommandLine(_) => "command-line",
             Self::Hub => "hub",
+            Self::Several(kind) => kind,
             Self::Unknown => "unknown",
         }
     }
@@ -83,6 +89,7 @@ impl Who {
         match self {
             Self::Operator { name, .. } | Self::JoinToken(name) | Self::CommandLine(name) => Some(name),
             Self::Agent(id) => Some(id.as_str()),
+            Self::Several(_) => Some(SEVERAL),
             Self::Hub | Self::Unknown => None,
         }
     }

@@ -56,7 +56,8 @@ pub struct Entry {
     pub act: String,
     /// What kind of doer: operator, agent, join-token, command-line, hub, unknown.
     pub by: String,
-    /// The doer's name: an operator's, an agent's or a join token's id, a user of the hub's machine.
+    /// The doer's name: an operator's, an agent's or a join token's id, a user of the hub's machine; `*` or `oidc:*` for
+    /// several of that kind who were refused and are counted together.
     pub who: Option<String>,
     /// The role an operator had.
     pub role: Option<String>,

@@ -8,13 +8,14 @@
 //! hub's own in one of [`OWN_DOERS_PER_HOUR_MAX`], which nobody fills who cannot make tokens; people of the provider, who may
 //! be called what they like, in one of [`DOERS_PER_HOUR_MAX`], and agents in another. Each of them has [`ADDRESSES_PER_DOER_MAX`]
 //! addresses told apart in an hour, and what comes from elsewhere is counted under the name alone. So one token that is misused
-//! without end takes four rows a minute at most, and they say which one it is. Operators past their room are counted together,
-//! by role, as [`OWN_OTHERS`] or [`PROVIDERS_OTHERS`]. An address is a host, as where it is braked. A kill loses the minute that
+//! without end takes four rows a minute at most, and they say which one it is. Whoever is past their room is counted with others of
+//! their kind: operators by role, as [`SEVERAL`] or [`PROVIDERS_OTHERS`], agents as [`SEVERAL`]. A row says what was left out of it
+//! ([`NOT_TOLD`]), so that several are not taken for one. An address is a host, as where it is braked. A kill loses the minute that
 //! is open.
 
 use crate::{
     brake::host,
-    deed::{Act, Attempt, By, Deed, Who},
+    deed::{Act, Attempt, By, Deed, SEVERAL, Who},
 };
 use pingup_protocol::{problem::ProblemType, time::Timestamp};
 use std::{
@@ -31,12 +32,14 @@ pub const NAMED_PER_HOUR_MAX: usize = 64;
 pub const DOERS_PER_HOUR_MAX: usize = 32;
 /// Tokens of the hub's own that an hour tells apart: only admins make more.
 pub const OWN_DOERS_PER_HOUR_MAX: usize = 1_024;
-/// What those with tokens of the hub's own are called together, where there are too many.
-pub const OWN_OTHERS: &str = "*";
 /// What people of the provider are called together, where there are too many.
 pub const PROVIDERS_OTHERS: &str = "oidc:*";
 /// Addresses of one of them that an hour tells apart.
 pub const ADDRESSES_PER_DOER_MAX: usize = 3;
+/// What a row's detail calls that which it does not tell apart: [`NAMES`], which have addresses, or [`ADDRESSES`].
+const NOT_TOLD: &str = "notTold";
+const NAMES: &str = "names";
+const ADDRESSES: &str = "addresses";
 const MINUTE_SECONDS: i64 = 60;
 const HOUR_SECONDS: i64 = 3_600;
 
@@ -73,16 +76,20 @@ impl Room {
     }
 }
 
-/// Who stands for all those like `who` that there is no room for; nobody where that would say nothing.
-fn others(who: &Who) -> Option<Who> {
-    let Who::Operator { role, token, .. } = who else { return None };
-    let name = if token.is_some() { OWN_OTHERS } else { PROVIDERS_OTHERS };
-    Some(Who::Operator { name: name.to_owned(), role: *role, token: None })
+/// Who stands for all those like `who` that there is no room for.
+fn others(who: &Who) -> Who {
+    let Who::Operator { role, token, .. } = who else { return Who::Several(who.kind()) };
+    let name = if token.is_some() { SEVERAL } else { PROVIDERS_OTHERS };
+    Who::Operator { name: name.to_owned(), role: *role, token: None }
 }
 
-/// Whether that is many, as [`others`] calls them.
+/// Whether that is several, as [`others`] calls them.
 fn are_others(who: &Who) -> bool {
-    matches!(who, Who::Operator { name, token: None, .. } if [OWN_OTHERS, PROVIDERS_OTHERS].contains(&name.as_str()))
+    match who {
+        Who::Several(_) => true,
+        Who::Operator { name, token: None, .. } => [SEVERAL, PROVIDERS_OTHERS].contains(&name.as_str()),
+        _ => false,
+    }
 }
 
 /// What is known of attempts that are counted together.
@@ -107,11 +114,16 @@ impl Folded {
     /// The row.
     pub(super) fn deed(&self) -> Deed<'_> {
         let Tally { route, first, last, times } = &self.tally;
-        Deed::new(Act::RequestRefused, &self.by, *last)
+        let deed = Deed::new(Act::RequestRefused, &self.by, *last)
             .with("route", route.as_str())
             .with("firstAt", first.to_string())
             .refused(self.kind)
-            .times(*times)
+            .times(*times);
+        match (&self.by.who, self.by.address) {
+            (who, _) if are_others(who) => deed.with(NOT_TOLD, NAMES),
+            (_, None) => deed.with(NOT_TOLD, ADDRESSES),
+            (_, Some(_)) => deed,
+        }
     }
 }
 
@@ -204,7 +216,7 @@ impl Book {
             return Key { address: None, ..key };
         }
         match (self.hour.addresses_of(who), key.address) {
-            (None, _) => Key { address: None, who: others(who), ..key },
+            (None, _) => Key { address: None, who: Some(others(who)), ..key },
             (Some(_), None) => key,
             (Some(addresses), Some(address)) if addresses.contains(&address) => key,
             (Some(addresses), Some(address)) if addresses.len() < ADDRESSES_PER_DOER_MAX => {

@@ -113,10 +113,14 @@ fn retire(place: &PlaceArguments, yes: bool, clock: &Clock) -> Result<String, Cl
         )));
     }
     let left = retire_former(&folder, clock, (current, has_former))?;
-    Ok(format!(
-        "the former master key is overwritten and gone, and {left} keys of agents with it; agents without others come \
-         back by `pingup-server join-token create --rekey ID`"
-    ))
+    let gone = match has_former {
+        true => format!("the former master key is overwritten and gone, and {left} keys of agents with it"),
+        // Such as those that were made while another file lay there by mistake.
+        false => format!(
+            "{left} keys of agents that came from another master key are gone; no former master key was there to drop"
+        ),
+    };
+    Ok(format!("{gone}; agents without others come back by `pingup-server join-token create --rekey ID`"))
 }
 
 /// How many keys come from another master key than this one.

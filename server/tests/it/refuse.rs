@@ -1,11 +1,12 @@
 //! Every refusal of the protocol, provoked over the wire: its status, its name, and that nothing was stored.
-//! What is refused of a body: `bodies`; what is hardly HTTP: `odd`; who comes in crowds: `crowds`; every name, many times: `every`. (Refusals with a story of their own are told beside it: enrolment in `agents`,
+//! What is refused of a body: `bodies`; what is hardly HTTP: `odd`; who comes in crowds: `crowds`; every name, many times: `every`; who asks too often: `often`. (Refusals with a story of their own are told beside it: enrolment in `agents`,
 //! sequences in `metrics`.)
 
 mod bodies;
 mod crowds;
 mod every;
 mod odd;
+mod often;
 mod scene;
 
 use crate::harness::{

@@ -3,6 +3,7 @@
 use super::*;
 use crate::auth::Role;
 use pingup_protocol::ids::AgentId;
+use serde_json::Value;
 use std::net::Ipv4Addr;
 
 const NOW: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
@@ -120,7 +121,7 @@ fn the_known_have_their_bound_too_and_none_is_lost() {
         attempts.note(Attempt { who, ..attempt(number) }, now);
         attempts.take(now, true)[0].by.name().to_owned()
     };
-    assert_eq!((named(0, NOW), named(999, NOW)), ("a-0".to_owned(), String::new()));
+    assert_eq!((named(0, NOW), named(999, NOW)), ("a-0".to_owned(), SEVERAL.to_owned()));
     assert_eq!(named(999, NOW.plus_seconds(HOUR_SECONDS)), "a-999");
 }
 
@@ -159,7 +160,7 @@ fn tokens_of_the_hubs_own_have_a_bound_and_past_it_are_still_operators() {
     assert_eq!(folded.len(), OWN_DOERS_PER_HOUR_MAX + 1);
     attempts.give_back(folded, NOW);
     let folded = attempts.take(NOW, true);
-    let others: Vec<_> = folded.iter().filter(|folded| folded.by.name() == OWN_OTHERS).collect();
+    let others: Vec<_> = folded.iter().filter(|folded| folded.by.name() == SEVERAL).collect();
     assert_eq!((others.len(), others[0].tally.times, others[0].by.address), (1, 10, None));
     assert_eq!(folded.iter().map(|folded| folded.tally.times).sum::<u64>(), all, "and none is lost");
 }
@@ -199,4 +200,42 @@ fn what_could_not_be_written_is_counted_on() {
     let folded = attempts.take(NOW, true);
     assert_eq!(rows(&folded), [(Some(attempt(1).address), 2)]);
     assert_eq!(folded[0].tally.first, NOW);
+}
+
+/// What a row leaves out of who it was.
+fn not_told(folded: &Folded) -> (Option<&str>, &'static str, Value) {
+    let of_whom = (folded.by.who.name(), folded.by.who.kind());
+    (of_whom.0, of_whom.1, folded.deed().detail.get(NOT_TOLD).cloned().unwrap_or_default())
+}
+
+#[test]
+fn a_row_of_several_says_of_which_kind_they_were_and_what_it_does_not_tell() {
+    let attempts = Attempts::default();
+    let agents = |number: u32| Some(Who::Agent(AgentId::parse(&format!("a-{number}")).unwrap()));
+    let many = DOERS_PER_HOUR_MAX as u32;
+    (0..many).for_each(|number| attempts.note(Attempt { who: agents(number), ..attempt(number) }, NOW));
+    let folded = attempts.take(NOW, true);
+    assert!(folded.iter().all(|folded| not_told(folded).2.is_null()), "all have room");
+
+    (many..many + 5)
+        .for_each(|number| attempts.note(Attempt { who: agents(number), ..attempt(number) }, NOW));
+    (0..4).for_each(|number| attempts.note(Attempt { who: agents(0), ..attempt(number) }, NOW));
+    (0..=many).for_each(|number| attempts.note(operators(&format!("oidc:{number}"), None), NOW));
+    (0..100).for_each(|number| attempts.note(attempt(number), NOW));
+    let folded = attempts.take(NOW, true);
+    // What could not be written down comes back as what it was.
+    attempts.give_back(folded, NOW);
+    let folded = attempts.take(NOW, true);
+    let rows: Vec<_> = folded.iter().map(not_told).filter(|(.., not_told)| !not_told.is_null()).collect();
+    assert_eq!(rows.len(), 4, "{rows:?}");
+    for row in [
+        (Some(SEVERAL), "agent", NAMES.into()),
+        (Some(PROVIDERS_OTHERS), "operator", NAMES.into()),
+        (Some("a-0"), "agent", ADDRESSES.into()),
+        (None, "unknown", ADDRESSES.into()),
+    ] {
+        assert!(rows.contains(&row), "{row:?}: {rows:?}");
+    }
+    let several = folded.iter().find(|folded| folded.by.name() == SEVERAL).unwrap();
+    assert_eq!((several.by.address, several.tally.times), (None, 5));
 }

@@ -35,8 +35,13 @@ pub(super) fn check(connection: &Connection, query: &str) -> Result<BTreeSet<Vie
         let found = parsed.statements.len();
         return Err(EngineError::refused(format!("one SELECT expected, found {found} statements")));
     };
+    read(statement, query).map_err(EngineError::Refused)
+}
+
+/// The same for what the parser read of it already.
+pub(super) fn read(statement: &Value, query: &str) -> Result<BTreeSet<View>, String> {
     let mut reader = Reader::new(query);
-    reader.read(statement).map_err(EngineError::Refused)?;
+    reader.read(statement)?;
     Ok(reader.into_views())
 }
 

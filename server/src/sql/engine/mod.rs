@@ -26,6 +26,7 @@ use duckdb::{
     Connection,
     core::{LogicalTypeHandle, LogicalTypeId},
 };
+use serde_json::Value;
 use std::{
     io::{self, BufRead, BufReader, Read, Write},
     path::{Path, PathBuf},
@@ -88,6 +89,17 @@ pub(super) fn run(ask: &Ask, input: &mut impl BufRead, mut output: impl Write) -
         Err(EngineError::Storage(error)) => words::of(&error, &ask.folder),
     };
     say(&mut output, &word)
+}
+
+/// The views that a query names, or why it is not run. Runs nothing of it.
+pub fn look(connection: &Connection, query: &str) -> Result<Vec<&'static str>, String> {
+    let views = check::check(connection, query).map_err(|error| error.to_string())?;
+    Ok(views.into_iter().map(View::name).collect())
+}
+
+/// The same for a statement as DuckDB's parser tells it (`json_serialize_sql`), which need not come from there.
+pub fn look_through(statement: &Value) -> Result<Vec<&'static str>, String> {
+    Ok(check::read(statement, "")?.into_iter().map(View::name).collect())
 }
 
 /// The answer: rows, whether there are more, and the body.

@@ -2,7 +2,8 @@
 //!
 //! Promises: a write is answered after its commit was synced to disk, and what waits together shares that one
 //! sync ([`writer`]). Reads never wait for writes (write-ahead log) and cannot change anything ([`readers`]).
-//! Nothing here runs on the async runtime's own threads.
+//! What is deleted is overwritten with zeros, in the file as soon as the log was folded into it. Nothing here runs on the
+//! async runtime's own threads.
 
 mod readers;
 mod watch;
@@ -155,7 +156,8 @@ impl fmt::Debug for Sqlite {
     }
 }
 
-/// A connection set up the way every connection to the records is.
+/// A connection set up the way every connection to the records is. What is deleted is overwritten: a key that is gone must not
+/// lie in a free page.
 fn connect(path: &Path) -> Result<Connection, StorageError> {
     let connection = Connection::open(path)?;
     connection.busy_timeout(BUSY_WAIT)?;
@@ -164,7 +166,7 @@ fn connect(path: &Path) -> Result<Connection, StorageError> {
     // plans it anew: that took longer than all that such a statement finds.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     let set_up = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
-                  PRAGMA trusted_schema = OFF;";
+                  PRAGMA trusted_schema = OFF; PRAGMA secure_delete = ON;";
     // Switching to the log is the one step for which SQLite does not wait by itself: two programs may meet there.
     let begun = Instant::now();
     while let Err(error) = connection.execute_batch(set_up) {

@@ -226,3 +226,30 @@ fn a_restore_that_was_cut_off_is_done_anew() {
     assert_eq!(seqs(&bench, &data), [1, 2, 3, 4, 5]);
     assert!(!partial.exists());
 }
+
+/// A hub of before did not overwrite what it deleted.
+#[test]
+fn what_free_pages_still_have_is_in_no_backup() {
+    let bench = used();
+    let (path, backup) = (bench.scratch.folder.sqlite_path(), target(&bench, "backup"));
+    let deleted = b"of a row that was deleted, and is longer than what is written over it";
+    let holds = |path: &Path| fs::read(path).unwrap().windows(deleted.len()).any(|some| some == deleted);
+    let records = rusqlite::Connection::open(&path).unwrap();
+    records
+        .execute_batch(
+            "PRAGMA secure_delete = OFF; CREATE TABLE short_lived (value BLOB); PRAGMA user_version = 77",
+        )
+        .unwrap();
+    for _ in 0..200 {
+        records.execute("INSERT INTO short_lived VALUES (?1)", [&deleted[..]]).unwrap();
+    }
+    records.execute("DROP TABLE short_lived", ()).unwrap();
+    let _folded: i64 = records.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get(0)).unwrap();
+    assert!(holds(&path), "or this shows nothing");
+    back_up_to(&bench, &backup).unwrap();
+    let copied = backup.join("pingup.db");
+    assert!(!holds(&copied));
+    let copied = rusqlite::Connection::open(copied).unwrap();
+    let version: i64 = copied.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+    assert_eq!(version, 77, "what is no row goes with them");
+}

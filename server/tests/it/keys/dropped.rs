@@ -6,8 +6,11 @@ use crate::harness::{
     agent::{Agent, enrolment},
     eventually, refused,
 };
+use rusqlite::Connection;
 use serde_json::{Value, json};
 use std::{
+    fs,
+    path::Path,
     thread,
     time::{Duration, Instant},
 };
@@ -86,4 +89,53 @@ fn a_body_that_is_under_way_when_its_key_dies_is_not_stored() {
     let answer = hub.wire.raw_in_two(head.as_bytes(), || drop(compromise(&hub, "A")), &body);
     refused(&answer, 403, "agent-revoked");
     assert_eq!(rows(&hub, "A"), 0);
+}
+
+/// Whether these bytes stand somewhere in a file, if it is there.
+fn holds(path: &Path, wanted: &[u8]) -> bool {
+    fs::read(path).is_ok_and(|bytes| bytes.windows(wanted.len()).any(|some| some == wanted))
+}
+
+#[test]
+fn a_salt_that_is_deleted_is_in_no_file_of_the_records_and_in_no_backup() {
+    let mut hub = Hub::start();
+    let agents = ["A", "B", "C"].map(|id| hub.register(id));
+    let path = hub.folder().join("pingup.db");
+    let log = hub.folder().join("pingup.db-wal");
+    // What the hub has in its log comes into the file, and the log is emptied; it may be at work itself just then.
+    let fold = || {
+        let records = Connection::open(&path).unwrap();
+        eventually("the log is folded in", || {
+            let busy: i64 =
+                records.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)).ok()?;
+            (busy == 0).then_some(())
+        });
+    };
+    let records = Connection::open(&path).unwrap();
+    let salt = |id: &str| -> Vec<u8> {
+        records.query_row("SELECT salt FROM agent_keys WHERE agent_id = ?1", [id], |row| row.get(0)).unwrap()
+    };
+    let [removed, dropped, living] = ["A", "B", "C"].map(salt);
+    drop(records);
+    fold();
+    assert!(
+        [&removed, &dropped, &living].into_iter().all(|salt| holds(&path, salt)),
+        "or this shows nothing"
+    );
+
+    hub.operator("admin").delete("/api/v1/agents/A").expect(200);
+    compromise(&hub, "B");
+    fold();
+    let backup = hub.beside().join("backup");
+    let made = hub.run(&["backup", backup.to_str().unwrap()]);
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    push(&agents[2], BOOT, 1);
+    fold();
+    let look = |file: &Path| [&removed, &dropped, &living].map(|salt| holds(file, salt));
+    assert_eq!(look(&path), [false, false, true]);
+    assert_eq!(look(&backup.join("pingup.db")), [false, false, true]);
+    assert!(!look(&log)[0] && !look(&log)[1]);
+    hub.stop();
+    assert_eq!(look(&path), [false, false, true], "and so it stays");
+    assert!(!log.exists());
 }

@@ -50,7 +50,10 @@ fn agents_go_over_to_a_new_master_key_as_they_beat_and_operators_notice_nothing(
     assert!(refusal(&["master-key", "rotate"]).contains("2 keys of agents"));
     assert!(refusal(&["master-key", "retire"]).contains("--yes"));
     let told = hub.line(&["master-key", "retire", "--yes"]);
-    assert!(told.contains("2 keys of agents") && told.contains("--rekey"), "{told}");
+    assert!(
+        told.contains("overwritten and gone, and 2 keys of agents") && told.contains("--rekey"),
+        "{told}"
+    );
     assert!(!hub.folder().join("master.key.former").exists());
     hub.restart();
     let (quick, second, slow) = (quick.at(&hub.wire), second.at(&hub.wire), slow.at(&hub.wire));
@@ -171,6 +174,11 @@ fn to_retire_what_is_not_there_ends_nothing_of_the_living() {
     let command = hub.serve_command();
     let said = hub.try_start(command).unwrap_err();
     assert!(said.contains("retire") && !hub.folder().join("master.key.former").exists(), "{said}");
-    hub.line(&["master-key", "retire", "--yes"]);
+    let told = hub.line(&["master-key", "retire", "--yes"]);
+    assert!(
+        told.starts_with("1 keys of agents") && told.contains("no former master key was there"),
+        "{told}"
+    );
+    assert!(!told.contains("overwritten"), "{told}");
     hub.restart();
 }
