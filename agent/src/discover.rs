@@ -104,8 +104,9 @@ impl Discoverer {
             Err(error) => return tracing::warn!("no scan is made: {error}"),
         };
         let began = self.recorder.now();
-        if let Some(found) = stop.or(Box::pin(scan::run(&plan, |_| {}))).await
-            && let Err(error) = self.recorder.take_scan(began, found)
+        // One that failed has said so, and is not taken down: it would tell the hub that nobody is there.
+        if let Some(Ok(made)) = stop.or(Box::pin(scan::run(&plan, |_| {}))).await
+            && let Err(error) = self.recorder.take_scan(began, made.scan)
         {
             tracing::error!("a scan is lost: {error}");
         }
