@@ -12,6 +12,7 @@ pub use output::SoFar;
 
 use crate::{
     config::Effective,
+    memory::GivenBack,
     record::Recorder,
     scan::{self, Plan, Wish},
 };
@@ -126,6 +127,7 @@ impl Executor {
     }
 
     async fn discover(&self, plan: Plan, ending: &Ending<'_>) -> Outcome {
+        let _given_back = GivenBack::default();
         let began = self.recorder.now();
         let made = match ending.or(scan::run(&plan, |_| {})).await {
             Ok(Ok(made)) => made,
