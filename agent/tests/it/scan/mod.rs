@@ -2,6 +2,7 @@
 
 pub(crate) mod bed;
 mod far;
+mod made;
 mod near;
 mod reach;
 mod schedule;
