@@ -96,6 +96,11 @@ impl Told {
         Self { said: hub, at: Reading::now() }
     }
 
+    /// What it said.
+    pub const fn said(self) -> Timestamp {
+        self.said
+    }
+
     /// What the hub's clock says now; `None` when the machine's clocks do not agree how long ago that was. Either one was
     /// set, or the machine was paused by its host, which may stop both and set one: only the hub can tell.
     pub fn now(self) -> Option<Timestamp> {

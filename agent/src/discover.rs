@@ -8,6 +8,7 @@ use crate::{
     backoff::random,
     clock::machine_time,
     config::{ConfigKeeper, Effective},
+    memory::GivenBack,
     orders::Signers,
     record::Recorder,
     scan::{self, Plan, Rhythm, Wish},
@@ -103,9 +104,10 @@ impl Discoverer {
             Ok(plan) => plan,
             Err(error) => return tracing::warn!("no scan is made: {error}"),
         };
-        let began = self.recorder.now();
-        if let Some(found) = stop.or(Box::pin(scan::run(&plan, |_| {}))).await
-            && let Err(error) = self.recorder.take_scan(began, found)
+        let (_given_back, began) = (GivenBack::default(), self.recorder.now());
+        // One that failed has said so, and is not taken down: it would tell the hub that nobody is there.
+        if let Some(Ok(made)) = stop.or(Box::pin(scan::run(&plan, |_| {}))).await
+            && let Err(error) = self.recorder.take_scan(began, made.scan)
         {
             tracing::error!("a scan is lost: {error}");
         }

@@ -15,6 +15,7 @@
 //! | [`transport`] | two connections, one signed request; whether the hub is there, and is the hub |
 //! | [`push`], [`heartbeat`], [`pull`], [`report`], [`config`] | the five things said to the hub |
 //! | [`keys`] | those at hand, and how new ones take their place |
+//! | [`memory`] | what a scan or a long delivery took, given back |
 //! | [`execute`], [`journal`] | doing what was asked, at most once |
 //! | [`orders`] | what is done only if an operator signed it |
 //! | [`scan`], [`discover`] | the network around; looked at on schedule |
@@ -48,6 +49,7 @@ pub mod join_token;
 pub mod journal;
 pub mod keys;
 pub mod logging;
+pub mod memory;
 pub mod once;
 pub mod orders;
 pub mod pull;

@@ -3,13 +3,10 @@
 use crate::{
     collect::{Collector, PRIMING},
     exit::Exit,
-    scan::{self, News, Plan},
+    scan::{self, Made, News, NothingSent, Plan},
 };
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use pingup_protocol::{
-    discovery::{Host, Scan},
-    plain,
-};
+use pingup_protocol::{discovery::Host, plain};
 use serde::Serialize;
 use std::io::{self, Write};
 
@@ -24,6 +21,26 @@ impl From<&PrintError> for Exit {
     }
 }
 
+/// Why there is no scan.
+#[derive(Debug, thiserror::Error)]
+pub enum ScanError {
+    /// It could not be printed.
+    #[error(transparent)]
+    Print(#[from] PrintError),
+    /// None was made.
+    #[error(transparent)]
+    NothingSent(#[from] NothingSent),
+}
+
+impl From<&ScanError> for Exit {
+    fn from(error: &ScanError) -> Self {
+        match error {
+            ScanError::Print(error) => error.into(),
+            ScanError::NothingSent(_) => Self::Trouble,
+        }
+    }
+}
+
 /// Prints one sample of this machine.
 pub async fn sample() -> Result<(), PrintError> {
     let mut collector = Collector::primed().await;
@@ -33,26 +50,25 @@ pub async fn sample() -> Result<(), PrintError> {
 
 /// Carries out `plan` and prints the hosts, as they are found or all at once as JSON. How far it has come is said on
 /// stderr, where somebody looks.
-pub async fn scan(plan: Plan, json: bool) -> Result<(), PrintError> {
+pub async fn scan(plan: Plan, json: bool) -> Result<(), ScanError> {
     let bar = ProgressBar::with_draw_target(Some(plan.addresses()), ProgressDrawTarget::stderr());
     if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos} of {len} addresses, {eta} left") {
         bar.set_style(style);
     }
-    let mut trouble = None;
     let mut told = if json { Ok(()) } else { bar.suspend(|| tell(HEADING)) };
     let tell_news = |news: News<'_>| match news {
         News::Progress(progress) => bar.set_position(progress.done),
         News::Found(host) if !json && told.is_ok() => told = bar.suspend(|| tell(&line(host))),
         News::Found(_) => {}
-        News::Trouble(what) => trouble = Some(what),
     };
-    let found = Box::pin(scan::run(&plan, tell_news)).await;
+    let made = Box::pin(scan::run(&plan, tell_news)).await;
     bar.finish_and_clear();
-    told?;
+    told.map_err(PrintError)?;
+    let made = made?;
     if json {
-        print(&found)?;
+        print(&made.scan)?;
     }
-    for remark in remarks(&plan, &found, trouble, json) {
+    for remark in remarks(&plan, &made, json) {
         // Whoever closed stderr does not want to know.
         let _ = writeln!(io::stderr(), "{}", plain::line(&remark));
     }
@@ -60,11 +76,12 @@ pub async fn scan(plan: Plan, json: bool) -> Result<(), PrintError> {
 }
 
 /// What is to be said in the end. Programs hear of trouble only.
-fn remarks(plan: &Plan, found: &Scan, trouble: Option<&str>, json: bool) -> Vec<String> {
-    let mut remarks: Vec<String> = trouble.iter().map(|what| format!("pingup-agent: {what}")).collect();
+fn remarks(plan: &Plan, made: &Made, json: bool) -> Vec<String> {
+    let mut remarks: Vec<String> =
+        made.remark().map(|what| format!("pingup-agent: {what}")).into_iter().collect();
     if !json {
-        let (hosts, seconds) = (found.hosts.len(), found.duration / 1_000.0);
-        let addresses = HumanCount(plan.addresses());
+        let (hosts, seconds) = (made.scan.hosts.len(), made.scan.duration / 1_000.0);
+        let addresses = HumanCount(made.addresses);
         remarks.push(format!("{hosts} hosts at {addresses} addresses, in {seconds:.1} s"));
         if !plan.left_out().is_empty() {
             remarks.push(format!("left out, name them to scan them: {}", plan.left_out()));

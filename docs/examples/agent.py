@@ -270,25 +270,33 @@ class Agent:
         told = verified(down, answer.raw)
         if told["nonce"] != nonce or told["agentId"] != self.id:
             raise Refused("not the answer to our question")
-        arrived = time.monotonic()
+        arrived, handed_out = time.monotonic(), read_time(told["serverTime"])
         for command in told["commands"]:
             since = timedelta(seconds=time.monotonic() - arrived)
-            self.obey(command, read_time(told["serverTime"]) + since, down)
+            if not self.obey(command, handed_out, handed_out + since, down):
+                break
         self.report_results()
 
-    def obey(self, command, now, down):
-        """Runs one command at most once, or reports why not; a command that is not for us leaves only a log line."""
+    def obey(self, command, handed_out, now, down):
+        """Runs one command at most once, or reports why not; a command that is not for us leaves only a log line.
+        False for one that expired here: it is left, with all behind it, and the hub ends it."""
         why_ignored = self.why_ignored(command, down)
         if why_ignored:
-            return log(f"a command was ignored: {why_ignored}")
+            log(f"a command was ignored: {why_ignored}")
+            return True
+        if handed_out < read_time(command["expiresAt"]) <= now:
+            log(f"{command['commandId']} was not begun in time")
+            return False
         began = write_time(self.now())
         expired = now >= read_time(command["expiresAt"])
         running = {"commandId": command["commandId"], "commandSeq": command["commandSeq"], "startedAt": began}
         # On disk before anything runs: that is what makes it at most once.
         self.state.update(commandSeq=command["commandSeq"], running=running)
         if expired:
-            return self.finished(running, "rejected", f"it expired at {command['expiresAt']}")
-        self.finished(running, *run(command["action"], command["params"]))
+            self.finished(running, "rejected", f"it had expired at {command['expiresAt']} when it was handed out")
+        else:
+            self.finished(running, *run(command["action"], command["params"]))
+        return True
 
     def why_ignored(self, command, down):
         try:

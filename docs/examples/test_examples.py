@@ -113,24 +113,29 @@ class Commands(unittest.TestCase):
         return [(result["status"], result["commandSeq"]) for result in agent.State(self.path)["results"]]
 
     def test_a_command_runs_once(self):
-        self.agent.obey(self.command(), self.now, self.DOWN)
-        self.agent.obey(self.command(), self.now, self.DOWN)
+        self.agent.obey(self.command(), self.now, self.now, self.DOWN)
+        self.agent.obey(self.command(), self.now, self.now, self.DOWN)
         self.assertEqual(self.results(), [("succeeded", 5)])
         self.assertEqual(agent.State(self.path)["commandSeq"], 5)
 
     def test_what_is_not_on_the_list_is_rejected(self):
-        self.agent.obey(self.command(action="exec", params={"argv": ["true"]}), self.now, self.DOWN)
+        self.agent.obey(self.command(action="exec", params={"argv": ["true"]}), self.now, self.now, self.DOWN)
         self.assertEqual(self.results(), [("rejected", 5)])
 
     def test_what_is_not_ours_is_ignored(self):
         tampered = {**self.command(), "action": "exec"}
         for command in [tampered, self.command(agentId="B"), self.command(commandSeq=4)]:
-            self.agent.obey(command, self.now, self.DOWN)
+            self.agent.obey(command, self.now, self.now, self.DOWN)
         self.assertEqual((self.results(), agent.State(self.path)["commandSeq"]), ([], 4))
 
-    def test_what_came_too_late_is_rejected(self):
-        self.agent.obey(self.command(), self.now + timedelta(seconds=1), self.DOWN)
+    def test_what_was_handed_out_too_late_is_rejected(self):
+        late = self.now + timedelta(seconds=1)
+        self.agent.obey(self.command(), late, late, self.DOWN)
         self.assertEqual((self.results(), agent.State(self.path)["commandSeq"]), ([("rejected", 5)], 5))
+
+    def test_what_expires_here_is_left_to_the_hub(self):
+        self.assertFalse(self.agent.obey(self.command(), self.now, self.now + timedelta(seconds=1), self.DOWN))
+        self.assertEqual((self.results(), agent.State(self.path)["commandSeq"]), ([], 4))
 
     def test_the_state_is_its_owners_alone(self):
         self.assertEqual(stat.S_IMODE(os.stat(self.path).st_mode), 0o600)

@@ -88,7 +88,8 @@ fn gate<T>(judge: impl FnOnce(&Gate<'_>) -> T) -> T {
     let agent_id = AgentId::parse("AGENT-001").expect("an id");
     let times = Times { hub: NOW, machine: NOW, sure: NOW };
     let (key, spent) = (&KEYS[0], &Spent::default());
-    judge(&Gate { agent_id: &agent_id, key, last_seq: 3, allow: &ALLOW, signers: &SIGNERS, spent, times })
+    let (agent_id, allow, signers) = (&agent_id, &ALLOW, &SIGNERS);
+    judge(&Gate { agent_id, key, last_seq: 3, handed_out: NOW, allow, signers, spent, times })
 }
 
 /// A command that stands in an answer without a signature of its own is nobody's.

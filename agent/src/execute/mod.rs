@@ -12,6 +12,7 @@ pub use output::SoFar;
 
 use crate::{
     config::Effective,
+    memory::GivenBack,
     record::Recorder,
     scan::{self, Plan, Wish},
 };
@@ -126,20 +127,23 @@ impl Executor {
     }
 
     async fn discover(&self, plan: Plan, ending: &Ending<'_>) -> Outcome {
+        let _given_back = GivenBack::default();
         let began = self.recorder.now();
-        let scan = match ending.or(scan::run(&plan, |_| {})).await {
-            Ok(scan) => scan,
+        let made = match ending.or(scan::run(&plan, |_| {})).await {
+            Ok(Ok(made)) => made,
+            Ok(Err(error)) => return Outcome::failed(error),
             Err(cut) => return Outcome::cut(cut),
         };
-        let (hosts, seconds) = (scan.hosts.len(), scan.duration / 1_000.0);
-        match self.recorder.take_scan(began, scan) {
-            Ok(0) => Outcome::succeeded(format!("{hosts} hosts found in {seconds:.1} s")),
-            Ok(left_out) => Outcome::succeeded(format!(
-                "{hosts} hosts found in {seconds:.1} s; {left_out} of them are left out, since the scan would \
-                 have been too large"
-            )),
-            Err(error) => Outcome::failed(error),
+        let (hosts, seconds) = (made.scan.hosts.len(), made.scan.duration / 1_000.0);
+        let mut said = vec![format!("{hosts} hosts found in {seconds:.1} s")];
+        said.extend(made.remark());
+        match self.recorder.take_scan(began, made.scan) {
+            Ok(0) => {}
+            Ok(left_out) => said
+                .push(format!("{left_out} of them are left out, since the scan would have been too large")),
+            Err(error) => return Outcome::failed(error),
         }
+        Outcome::succeeded(said.join("; "))
     }
 }
 

@@ -1,7 +1,8 @@
 //! Whether a command may run. Pure: every condition of the protocol, in one place, each tested.
 //!
 //! What cannot be told to come from the hub, for us, and for the first time is thrown away without a word to
-//! anyone. What can, but may not run, is rejected, and the hub is told why.
+//! anyone. What can, but may not run, is rejected, and the hub is told why. What was in time when it was handed out, and is
+//! not any more, is left: the hub, which hears that it was not begun, ends it as expired.
 
 use crate::{
     execute::AllowList,
@@ -12,6 +13,7 @@ use pingup_protocol::{
     command::{Action, Command},
     ids::AgentId,
     signing::{self, Key},
+    time::Timestamp,
 };
 use serde_json::Value;
 
@@ -26,6 +28,8 @@ pub struct Gate<'a> {
     pub key: &'a Key,
     /// The last command that was taken down.
     pub last_seq: u64,
+    /// When the hub handed it out, by its own clock.
+    pub handed_out: Timestamp,
     /// The actions that may run.
     pub allow: &'a AllowList,
     /// Whose orders count, and for what.
@@ -45,6 +49,8 @@ pub enum Admission {
     Reject(Admitted, String),
     /// Do not, and say why: no operator ordered it, though that is what this machine wants.
     NotOrdered(Admitted, String),
+    /// Do not, and say nothing: its time went by here. The hub ends it.
+    Leave(Command),
     /// Do not, and say nothing: nobody asked us.
     Ignore(String),
 }
@@ -65,6 +71,9 @@ impl Gate<'_> {
             Ok(command) => command,
             Err(reason) => return Admission::Ignore(reason),
         };
+        if self.handed_out < command.expires_at && command.expires_at <= self.times.hub {
+            return Admission::Leave(command);
+        }
         let mark = match self.signers.demand(&command.action) {
             false => None,
             true => match self.signers.judge(&command, self.times, self.spent) {
@@ -83,8 +92,9 @@ impl Gate<'_> {
 
     /// What is to be done, if that may be done here and now.
     fn fitting(&self, command: &Command) -> Result<Action, String> {
-        if command.expires_at <= self.times.hub {
-            return Err(format!("it expired at {}, before it got here", command.expires_at));
+        if command.expires_at <= self.handed_out {
+            let (end, out) = (command.expires_at, self.handed_out);
+            return Err(format!("it had expired at {end} when the hub handed it out, which was at {out}"));
         }
         if !self.allow.permits(&command.action) {
             let action = for_log(&command.action);
@@ -126,103 +136,4 @@ fn is_command_id(id: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use pingup_protocol::{
-        keys::{KEY_BYTES, Secret},
-        time::Timestamp,
-    };
-    use serde_json::json;
-
-    const NOON: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
-
-    fn key() -> Key {
-        Key::new(&Secret::new([7; KEY_BYTES]))
-    }
-
-    fn command() -> Value {
-        json!({
-            "commandId": "CMD-2027-001", "agentId": "a", "commandSeq": 4, "action": "ping", "params": {},
-            "issuedAt": NOON.plus_seconds(-10), "expiresAt": NOON.plus_seconds(10),
-        })
-    }
-
-    fn signed(key: &Key, command: &Value) -> Value {
-        serde_json::from_slice(&signing::sign(key, command).unwrap()).unwrap()
-    }
-
-    fn judge(offered: &Value) -> Admission {
-        let agent_id = AgentId::parse("a").unwrap();
-        let allow = AllowList::parse(&["ping".into(), "exec".into()]).unwrap();
-        let (signers, spent) = (&Signers::default(), &Spent::default());
-        let times = Times { hub: NOON, machine: NOON, sure: NOON };
-        Gate { agent_id: &agent_id, key: &key(), last_seq: 3, allow: &allow, signers, spent, times }
-            .admit(offered)
-    }
-
-    /// The good command with `member` set to `value`, signed again.
-    fn with(member: &str, value: Value) -> Admission {
-        let mut command = command();
-        command[member] = value;
-        judge(&signed(&key(), &command))
-    }
-
-    fn is_ignored(admission: &Admission) -> bool {
-        matches!(admission, Admission::Ignore(_))
-    }
-
-    fn is_rejected(admission: &Admission, because: &str) -> bool {
-        matches!(admission, Admission::Reject(_, reason) if reason.contains(because))
-    }
-
-    #[test]
-    fn a_good_command_runs() {
-        assert!(matches!(judge(&signed(&key(), &command())), Admission::Run(_, Action::Ping)));
-    }
-
-    #[test]
-    fn a_command_that_was_tampered_with_is_not_even_answered() {
-        let mut tampered = signed(&key(), &command());
-        tampered["action"] = json!("exec");
-        tampered["params"] = json!({"argv": ["true"]});
-        assert!(is_ignored(&judge(&tampered)));
-        assert!(is_ignored(&judge(&command())), "no signature at all");
-        let other = Key::new(&Secret::new([8; KEY_BYTES]));
-        assert!(is_ignored(&judge(&signed(&other, &command()))));
-        assert!(is_ignored(&judge(&json!("ping"))) && is_ignored(&judge(&signed(&key(), &json!({})))));
-    }
-
-    #[test]
-    fn a_command_for_another_agent_is_not_ours_to_answer() {
-        assert!(is_ignored(&with("agentId", json!("b"))));
-        assert!(is_ignored(&with("commandId", json!("CMD-1/../../agents"))));
-    }
-
-    #[test]
-    fn a_command_that_was_taken_down_before_does_not_run_again() {
-        assert!(is_ignored(&with("commandSeq", json!(3))) && is_ignored(&with("commandSeq", json!(0))));
-        assert!(matches!(with("commandSeq", json!(9)), Admission::Run(..)), "gaps are the hub's affair");
-    }
-
-    #[test]
-    fn a_command_whose_time_is_over_is_rejected() {
-        assert!(is_rejected(&with("expiresAt", json!(NOON)), "expired"));
-        assert!(matches!(with("expiresAt", json!(NOON.plus_seconds(1))), Admission::Run(..)));
-    }
-
-    #[test]
-    fn only_what_is_on_the_allow_list_runs() {
-        assert!(is_rejected(&with("action", json!("restart_service")), "allow-list (exec, ping)"));
-        assert!(is_rejected(&with("action", json!("format_disk")), "allow-list"));
-    }
-
-    #[test]
-    fn parameters_must_fit_the_action() {
-        let mut command = command();
-        command["action"] = json!("exec");
-        command["params"] = json!({"argv": "rm -rf /"});
-        assert!(is_rejected(&judge(&signed(&key(), &command)), "/params"));
-        command["params"] = json!({"argv": ["true"]});
-        assert!(matches!(judge(&signed(&key(), &command)), Admission::Run(_, Action::Exec { .. })));
-    }
-}
+mod tests;

@@ -54,6 +54,17 @@ pub(super) struct Handled {
     done: usize,
 }
 
+/// What became of a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Taken {
+    /// It was taken down.
+    Down,
+    /// It was not this agent's to answer for.
+    Thrown,
+    /// It is left, with all behind it, for the hub to end.
+    Left,
+}
+
 impl Handled {
     /// Whether to ask again at once, after an answer that was `held` so long and spoke of a new configuration or
     /// not. Commands that nothing came of will be handed out again at once; and a hub, or something before it, that
@@ -70,7 +81,8 @@ impl Hand {
     }
 
     /// Works off the `commands` of an answer, which `told` what time the hub has. Those that are left, because the agent
-    /// stops or the time is not certain any more, the hub hands out again.
+    /// stops, or the time is not certain any more, or is over for one of them, the hub hands out again, or ends. None behind
+    /// one that is left is taken down: the hub would take that one for begun.
     pub(super) async fn work_off(
         &mut self,
         commands: &[Value],
@@ -87,7 +99,11 @@ impl Hand {
                 tracing::warn!("a clock of this machine was set; the commands that wait are asked for anew");
                 break;
             };
-            handled.done += usize::from(self.take(offered, now, stop).await?);
+            match self.take(offered, (told.said(), now), stop).await? {
+                Taken::Down => handled.done += 1,
+                Taken::Thrown => {}
+                Taken::Left => break,
+            }
         }
         Ok(handled)
     }
@@ -103,14 +119,20 @@ impl Hand {
         if behind >= SURE_EVERY_MICROS { journal.keep_sure(now) } else { Ok(()) }
     }
 
-    /// Judges one, and does what follows; whether it was this agent's to answer for.
-    async fn take(&mut self, offered: &Value, now: Timestamp, stop: &Stop) -> Result<bool, StateError> {
+    /// Judges one that was handed out then, by the hub's clock, which says `now`; and does what follows.
+    async fn take(
+        &mut self,
+        offered: &Value,
+        (handed_out, now): (Timestamp, Timestamp),
+        stop: &Stop,
+    ) -> Result<Taken, StateError> {
         let identity = Rc::clone(&self.asked_as);
         let times = Times { hub: now, machine: machine_time(), sure: self.sure.get().now(steady()) };
         let admission = Gate {
             agent_id: &identity.agent_id,
             key: &identity.down,
             last_seq: self.last_seq(),
+            handed_out,
             allow: &self.config.current().allow,
             signers: &self.signers,
             spent: self.results.journal.borrow().spent(),
@@ -136,10 +158,14 @@ impl Hand {
             }
             Admission::Ignore(reason) => {
                 tracing::warn!("a command was thrown away: {reason}");
-                return Ok(false);
+                return Ok(Taken::Thrown);
+            }
+            Admission::Leave(Command { command_id, expires_at, .. }) => {
+                tracing::info!(command = command_id, "not begun: it expired here, at {expires_at}");
+                return Ok(Taken::Left);
             }
         }
-        Ok(true)
+        Ok(Taken::Down)
     }
 
     /// An order whose command was answered for without being run is used all the same: its operator may have signed another

@@ -16,6 +16,7 @@ pub use witness::{Witness, Word};
 use crate::{
     backoff::{Backoff, REFUSED},
     clock::Clock,
+    memory::give_back,
     record::SharedSpool,
     spool::Lane,
     status::Vitals,
@@ -32,6 +33,8 @@ use verdict::Sent;
 const BATCH_SAMPLES_MAX: usize = 500;
 /// Bytes of samples in one request at most. A request takes a few times as much memory while it is made.
 const BATCH_BYTES_MAX: usize = 256 * 1024;
+/// Bytes that were sent since nothing waited, from which on what that took of memory is given back in the end.
+const SENT_BYTES_MANY: usize = 64 * 1024;
 /// Records that may wait before new ones: what is more is set aside. A boot is spent for it, so it is more than goes in
 /// one request.
 const WAITING_MAX: u64 = 2 * BATCH_SAMPLES_MAX as u64;
@@ -46,6 +49,8 @@ pub struct Pusher {
     /// The lane of the last request: the other one is next.
     lane: Lane,
     batch_max: BatchMax,
+    /// Bytes of records that were sent since nothing waited.
+    sent_bytes: usize,
     slow: Slow,
     /// Why the hub let something go, in a word, until it has stored all of a request of that lane again.
     unstored_for: Option<(Lane, String)>,
@@ -97,6 +102,7 @@ impl Pusher {
             backoff: Backoff::new(REFUSED),
             lane: Lane::Live,
             batch_max,
+            sent_bytes: 0,
             slow,
             unstored_for: None,
             witness,
@@ -109,6 +115,9 @@ impl Pusher {
             match self.step().await? {
                 Step::Moved => {}
                 Step::Idle => {
+                    if std::mem::take(&mut self.sent_bytes) >= SENT_BYTES_MANY {
+                        give_back();
+                    }
                     stop.or(self.witness.wait_for(self.spool.grown())).await;
                 }
                 Step::Wait(duration) => stop.sleep(duration).await,
@@ -150,6 +159,7 @@ impl Pusher {
             let discarded = self.spool.spool.borrow_mut().discard_through(first.number);
             return Ok(self.moved_or(discarded));
         };
+        self.sent_bytes += records.iter().map(|record| record.json.len()).sum::<usize>();
         let answered = outgoing.send(&mut self.session).await;
         self.vitals.pushed(&answered);
         if let Err(failure) = &answered {

@@ -25,6 +25,15 @@ const ANSWER_BYTES_MAX: usize = 256;
 /// Who waits for whom.
 type Waiting = Mutex<HashMap<Ipv4Addr, oneshot::Sender<()>>>;
 
+/// What came of an echo request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Echoed {
+    /// It left this machine.
+    pub(super) is_sent: bool,
+    /// How long the answer took, if it came in time.
+    pub(super) took: Option<Duration>,
+}
+
 /// A socket that asks, and whoever waits for an answer.
 #[derive(Debug)]
 pub(super) struct Echo {
@@ -49,18 +58,16 @@ impl Echo {
         }
     }
 
-    /// Asks `address` once; how long the answer took, if it came in time.
-    pub(super) async fn ask(&self, address: Ipv4Addr, within: Duration) -> Option<Duration> {
+    /// Asks `address` once, and waits for so long.
+    pub(super) async fn ask(&self, address: Ipv4Addr, within: Duration) -> Echoed {
         let (tell, told) = oneshot::channel();
         lock(&self.waiting).insert(address, tell);
         let asked = Instant::now();
-        let sent = self.socket.send_to(&request(), (address, 0)).await;
-        let answered = match sent {
-            Ok(_) => timeout(within, told).await.ok().and_then(Result::ok).map(|_| asked.elapsed()),
-            Err(_) => None,
-        };
+        let is_sent = self.socket.send_to(&request(), (address, 0)).await.is_ok();
+        let is_answered = is_sent && matches!(timeout(within, told).await, Ok(Ok(())));
+        let took = is_answered.then(|| asked.elapsed());
         lock(&self.waiting).remove(&address);
-        answered
+        Echoed { is_sent, took }
     }
 }
 
@@ -136,7 +143,8 @@ mod tests {
     async fn this_machine_answers() {
         if let Some(echo) = Echo::open() {
             let within = Duration::from_secs(5);
-            assert!(echo.ask(Ipv4Addr::LOCALHOST, within).await.is_some());
+            assert!(echo.ask(Ipv4Addr::LOCALHOST, within).await.took.is_some());
+            assert_eq!(echo.ask(Ipv4Addr::BROADCAST, within).await, Echoed::default(), "nobody may ask all");
             assert!(lock(&echo.waiting).is_empty());
         }
     }

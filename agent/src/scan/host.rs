@@ -2,6 +2,7 @@
 //!
 //! 1. On a link of this machine's own, the first attempt makes the kernel ask by ARP. Who does not answer that is not
 //!    there, and no more is tried. So an address with nobody costs one packet and a wait, whatever the number of ports.
+//!    Where the kernel does not even ask, nothing was sent, and nobody looked.
 //! 2. Whoever may be there is tried on every port: a host that answers on one port alone is found. Beyond a router that
 //!    is every address.
 //!    The first two ports are tried without hurry, and so is an echo beyond a router: what was learned of a network
@@ -12,32 +13,24 @@
 //!    is tried once more without hurry: he drops what he does not take, and may be slow where he does.
 
 use super::{
-    kernel::{Hardware, Trust},
+    arp::{Arp, ask_arp, is_surely_there},
+    echo::Echoed,
+    kernel::Hardware,
     patience::Wait,
     plan::Target,
     probe::Outcome,
+    reach::Reached,
     search::Search,
+    surroundings::Road,
 };
 use std::{net::Ipv4Addr, sync::Arc, time::Duration};
-use tokio::{
-    task::JoinSet,
-    time::{Instant, sleep},
-};
+use tokio::{task::JoinSet, time::Instant};
 
 /// Ports of one host that are tried at a time: small appliances bear no more.
 const PORTS_AT_A_TIME: usize = 8;
 /// Ports of one address that are tried without hurry at first. Each holds a socket for a second where nobody is, and of
 /// those a scan has some hundreds.
 const UNHURRIED_PORTS: usize = 2;
-/// How long ARP may take. The kernel asks at once and after each second, so the second answer is heard too.
-const ARP_WITHIN: Duration = Duration::from_millis(1_500);
-/// How often is looked.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// How long the kernel takes at most to make sure of somebody it knew before: five seconds until it asks, three times a
-/// second apart.
-const SURE_WITHIN: Duration = Duration::from_secs(9);
-/// One that answers ARP for more addresses than this answers for others, as routers do that stand in for a network.
-const ADDRESSES_OF_ONE_MAX: usize = 8;
 
 /// What was found at an address where somebody is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,9 +43,20 @@ pub(super) struct Found {
     pub(super) open: Vec<u16>,
 }
 
+/// An address that was examined.
+#[derive(Debug)]
+pub(super) struct Examined {
+    pub(super) address: Ipv4Addr,
+    pub(super) reached: Reached,
+    /// Who is there; none where nobody is.
+    pub(super) found: Option<Found>,
+}
+
 /// What is known so far.
 #[derive(Debug, Default)]
 struct Seen {
+    /// Something left this machine.
+    is_sent: bool,
     fastest: Option<Duration>,
     open: Vec<u16>,
     silent: Vec<u16>,
@@ -60,6 +64,7 @@ struct Seen {
 
 impl Seen {
     fn note(&mut self, port: u16, outcome: Outcome) {
+        self.is_sent |= outcome.is_sent();
         match outcome {
             Outcome::Open(_) => self.open.push(port),
             Outcome::Silent | Outcome::NotMade => self.silent.push(port),
@@ -73,51 +78,70 @@ impl Seen {
     }
 }
 
-/// Examines `target`; none where nobody is.
-pub(super) async fn examine(search: Arc<Search>, target: Target) -> Option<Found> {
-    let mut asked = Instant::now();
+/// Examines `target`, if there is a way to it.
+pub(super) async fn examine(search: Arc<Search>, target: Target) -> Examined {
+    let (address, road) = (target.address, search.surroundings.road(target.address));
     let mut seen = Seen::default();
-    let is_near = search.surroundings.asks_for(target.address);
+    let found = match road {
+        Road::Cut | Road::Nobodys => None,
+        Road::Own | Road::Near | Road::Far => try_all(&search, target, road == Road::Near, &mut seen).await,
+    };
+    let reached = match road {
+        Road::Own | Road::Nobodys => Reached::Neither,
+        _ if seen.is_sent => Reached::Sent,
+        _ => Reached::Unsent,
+    };
+    Examined { address, reached, found }
+}
+
+/// Tries everything; none where nobody is.
+async fn try_all(search: &Arc<Search>, target: Target, is_near: bool, seen: &mut Seen) -> Option<Found> {
+    let mut asked = Instant::now();
     let mut echo = JoinSet::new();
     let echo_wait = if is_near { Wait::Usual } else { Wait::Unhurried };
-    echo.spawn(ask_for_echo(Arc::clone(&search), target, echo_wait));
+    echo.spawn(ask_for_echo(Arc::clone(search), target, echo_wait));
     let mut ports = search.ports.clone();
     if is_near {
         let first = ports.remove(0);
         let attempt = search.attempt(target, first, Wait::Usual).await;
         asked = attempt.made;
         seen.note(first, attempt.outcome);
-        if seen.fastest.is_none() && !answers_arp(&search, target.address, asked).await {
-            return None;
+        if seen.fastest.is_none() {
+            let arp = ask_arp(search, target.address, attempt).await;
+            seen.is_sent &= arp != Arp::NotAsked;
+            if arp != Arp::Answered {
+                return None;
+            }
         }
     }
     let first_wait = |place| if place < UNHURRIED_PORTS { Wait::Unhurried } else { Wait::Usual };
-    try_ports(&search, target, ports, first_wait, &mut seen).await;
-    if let Some(Ok(answer)) = echo.join_next().await {
-        seen.hear(answer);
+    try_ports(search, target, ports, first_wait, seen).await;
+    if let Some(Ok(echoed)) = echo.join_next().await {
+        seen.is_sent |= echoed.is_sent;
+        seen.hear(echoed.took);
     }
     if seen.fastest.is_none() && is_near {
-        seen.hear(search.echo(target, Wait::Unhurried).await);
+        seen.hear(search.echo(target, Wait::Unhurried).await.took);
     }
     if let Some(fastest) = seen.fastest {
         let silent = std::mem::take(&mut seen.silent);
-        try_ports(&search, target, silent, |_| Wait::Again(fastest), &mut seen).await;
-    } else if is_near && is_surely_there(&search, target.address, asked).await {
+        try_ports(search, target, silent, |_| Wait::Again(fastest), seen).await;
+    } else if is_near && is_surely_there(search, target.address, asked).await {
         let silent = std::mem::take(&mut seen.silent);
-        try_ports(&search, target, silent, |_| Wait::Unhurried, &mut seen).await;
+        try_ports(search, target, silent, |_| Wait::Unhurried, seen).await;
     } else {
         return None;
     }
     seen.open.sort_unstable();
     Some(Found {
         address: target.address,
-        hardware: hardware_of(&search, target.address),
+        hardware: hardware_of(search, target.address),
         fastest: seen.fastest,
-        open: seen.open,
+        open: std::mem::take(&mut seen.open),
     })
 }
 
-async fn ask_for_echo(search: Arc<Search>, target: Target, wait: Wait) -> Option<Duration> {
+async fn ask_for_echo(search: Arc<Search>, target: Target, wait: Wait) -> Echoed {
     search.echo(target, wait).await
 }
 
@@ -142,38 +166,6 @@ async fn try_ports(
             Some(Ok((port, outcome))) => seen.note(port, outcome),
             Some(Err(_)) => {}
             None => break,
-        }
-    }
-}
-
-/// Whether somebody says that this address is his, `asked` for then. What cannot be known is taken for a yes.
-async fn answers_arp(search: &Search, address: Ipv4Addr, asked: Instant) -> bool {
-    loop {
-        match search.neighbourhood.of(address) {
-            Ok(None) => {}
-            Ok(Some(neighbour)) if neighbour.hardware.is_none() => {}
-            Ok(Some(_)) | Err(_) => return true,
-        }
-        if asked.elapsed() >= ARP_WITHIN {
-            return false;
-        }
-        sleep(LOOK_EVERY).await;
-    }
-}
-
-/// Whether the kernel has heard of `address` just now, at the latest once it has made sure of whom it knew before.
-async fn is_surely_there(search: &Search, address: Ipv4Addr, asked: Instant) -> bool {
-    loop {
-        let Ok(Some(neighbour)) = search.neighbourhood.of(address) else { return false };
-        let Some(hardware) = neighbour.hardware else { return false };
-        if search.neighbourhood.addresses_of(hardware).is_ok_and(|count| count > ADDRESSES_OF_ONE_MAX) {
-            return false;
-        }
-        match neighbour.trust {
-            Trust::Confirmed => return true,
-            Trust::Fixed | Trust::Unanswered => return false,
-            Trust::Past if asked.elapsed() >= SURE_WITHIN => return false,
-            Trust::Past => sleep(LOOK_EVERY).await,
         }
     }
 }

@@ -12,11 +12,12 @@
 //! | `surroundings`, `kernel` | the machine's own networks, and whom it reaches without a router |
 //! | `host` | one address: who is there, which ports answer |
 //! | `search`, `pace`, `patience` | what all attempts share: sockets, rate, how long to wait |
-//! | `probe`, `echo`, `neighbourhood` | a connection, an echo request, an answer to ARP |
+//! | `probe`, `echo`, `arp`, `neighbourhood` | a connection, an echo request, an answer to ARP |
 //! | `names` | names of hosts |
-//! | `told` | where it looked, as the hub is told it |
+//! | `reach`, `told` | where it looked, and as the hub is told it |
 //! | `rhythm` | when the next scan is due |
 
+mod arp;
 mod echo;
 mod host;
 mod kernel;
@@ -26,6 +27,7 @@ mod pace;
 mod patience;
 mod plan;
 mod probe;
+mod reach;
 mod rhythm;
 mod search;
 mod surroundings;
@@ -37,9 +39,10 @@ pub use rhythm::Rhythm;
 pub use told::up_to;
 
 use crate::collect::rounded;
-use host::Found;
+use host::{Examined, Found};
 use names::Names;
 use pingup_protocol::discovery::{Host, Scan};
+use reach::Reach;
 use search::Search;
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
 use tokio::{
@@ -73,33 +76,66 @@ pub enum News<'a> {
     Progress(Progress),
     /// This host is there, and all that will be known of it.
     Found(&'a Host),
-    /// It found nothing, and this is why.
-    Trouble(&'static str),
 }
 
+/// A scan that was made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Made {
+    /// Whom it found, and where it looked.
+    pub scan: Scan,
+    /// To how many addresses nothing could be sent. Nobody looked there, and it does not say so.
+    pub unsent: u64,
+    /// Addresses altogether.
+    pub addresses: u64,
+}
+
+impl Made {
+    /// What is to be said of addresses to which nothing could be sent, if there are any.
+    pub fn remark(&self) -> Option<String> {
+        let Self { unsent, addresses, .. } = self;
+        (*unsent > 0).then(|| {
+            format!(
+                "nothing could be sent to {unsent} of {addresses} addresses, which count as not looked at"
+            )
+        })
+    }
+}
+
+/// Why no scan was made: whoever says that nobody is there must have looked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "nothing could be sent: there is no route there, the cable is out, or this machine's own firewall forbids it"
+)]
+pub struct NothingSent;
+
 /// Carries out `plan`, once no other scan runs, telling what it finds as it does.
-pub async fn run(plan: &Plan, mut tell: impl FnMut(News<'_>)) -> Scan {
+pub async fn run(plan: &Plan, mut tell: impl FnMut(News<'_>)) -> Result<Made, NothingSent> {
     let _alone = ONE.lock().await;
     let began = Instant::now();
     let search = Arc::new(Search::new(plan));
-    let hosts = seek(plan, &search, &mut tell).await;
-    if hosts.is_empty() && search.sent_nothing() {
-        let trouble =
-            "nothing could be sent: there is no route there, or this machine's own firewall forbids it";
-        tracing::warn!("a scan found nothing: {trouble}");
-        tell(News::Trouble(trouble));
+    let (hosts, reach) = seek(plan, &search, &mut tell).await;
+    if reach.is_nowhere() {
+        tracing::warn!("a scan failed: {NothingSent}");
+        return Err(NothingSent);
     }
-    Scan {
-        hosts: hosts.into_values().collect(),
-        duration: milliseconds(began.elapsed()),
-        networks: plan.networks_told(),
+    let networks = told::told(reach.looked_at(plan.networks()));
+    let (hosts, duration) = (hosts.into_values().collect(), milliseconds(began.elapsed()));
+    let scan = Scan { hosts, duration, networks };
+    let made = Made { scan, unsent: reach.unsent(), addresses: plan.addresses() };
+    if let Some(remark) = made.remark() {
+        tracing::warn!("a scan did not look everywhere: {remark}");
     }
+    Ok(made)
 }
 
-/// Examines every address of `plan`, and names whom it finds meanwhile.
-async fn seek(plan: &Plan, search: &Arc<Search>, tell: &mut impl FnMut(News<'_>)) -> BTreeMap<IpAddr, Host> {
+/// Examines every address of `plan`, and names whom it finds meanwhile; says what it could reach, too.
+async fn seek(
+    plan: &Plan,
+    search: &Arc<Search>,
+    tell: &mut impl FnMut(News<'_>),
+) -> (BTreeMap<IpAddr, Host>, Reach) {
     let total = plan.addresses();
-    let names = Arc::new(Names::new());
+    let (names, mut reach) = (Arc::new(Names::new()), Reach::default());
     let (mut done, mut targets, mut hosts) = (0, plan.targets(), BTreeMap::new());
     let (mut examined, mut named) = (JoinSet::new(), JoinSet::new());
     let mut names_end = None;
@@ -115,8 +151,9 @@ async fn seek(plan: &Plan, search: &Arc<Search>, tell: &mut impl FnMut(News<'_>)
         tokio::select! {
             Some(ended) = examined.join_next() => {
                 done += 1;
-                if let Ok(Some(found)) = ended {
-                    named.spawn(name(Arc::clone(&names), found));
+                if let Ok(Examined { address, reached, found }) = ended {
+                    reach.note(address, reached);
+                    found.map(|found| named.spawn(name(Arc::clone(&names), found)));
                 }
                 tell(News::Progress(Progress { done, total }));
             }
@@ -130,7 +167,7 @@ async fn seek(plan: &Plan, search: &Arc<Search>, tell: &mut impl FnMut(News<'_>)
                 names.end();
                 names_end = Some(Instant::now() + NAMES_WITHIN);
             }
-            else => return hosts,
+            else => return (hosts, reach),
         }
     }
 }

@@ -7,14 +7,10 @@ pub use place::{Place, parse_network};
 use super::{
     pace::RATE,
     surroundings::{Nearby, Surroundings},
-    told::told,
 };
 use crate::config::Effective;
 use ipnet::Ipv4Net;
-use pingup_protocol::{
-    limits::{SCAN_HOSTS_MAX, SCAN_HOSTS_UNFORCED_MAX},
-    network::Network,
-};
+use pingup_protocol::limits::{SCAN_HOSTS_MAX, SCAN_HOSTS_UNFORCED_MAX};
 use std::{net::Ipv4Addr, num::NonZeroU32};
 
 /// The ports that are tried unless told otherwise: what commonly answers on servers, printers and appliances.
@@ -140,11 +136,6 @@ impl Plan {
     /// The networks, none within another.
     pub(super) fn networks(&self) -> &[Ipv4Net] {
         &self.networks
-    }
-
-    /// The networks as the hub is told of them.
-    pub(super) fn networks_told(&self) -> Vec<Network> {
-        told(self.networks.iter().copied())
     }
 
     /// The ports, in order, at least one.

@@ -1,8 +1,11 @@
 //! One connection tried, and what came of it.
 
 use std::{
-    io::{Error, ErrorKind},
+    future::poll_fn,
+    io::{self, Error, ErrorKind},
     net::Ipv4Addr,
+    pin::pin,
+    task::Poll,
     time::{Duration, Instant},
 };
 use tokio::{net::TcpStream, time::timeout};
@@ -34,15 +37,39 @@ impl Outcome {
             _ => None,
         }
     }
+
+    /// Whether anything left this machine.
+    pub(super) const fn is_sent(self) -> bool {
+        !matches!(self, Self::NoRoute | Self::Forbidden | Self::NotMade)
+    }
 }
 
 /// Tries to connect.
 pub(super) async fn connect(address: Ipv4Addr, port: u16, within: Duration) -> Outcome {
     let asked = Instant::now();
-    match timeout(within, TcpStream::connect((address, port))).await {
-        Ok(Ok(_)) => Outcome::Open(asked.elapsed()),
-        Ok(Err(error)) => failed(&error, asked.elapsed()),
+    let mut connecting = pin!(TcpStream::connect((address, port)));
+    let ended = match poll_fn(|context| Poll::Ready(connecting.as_mut().poll(context))).await {
+        Poll::Ready(Err(error)) => return refused_here(&error, asked.elapsed()),
+        Poll::Ready(Ok(stream)) => Ok(Ok(stream)),
+        Poll::Pending => timeout(within, connecting).await,
+    };
+    outcome(ended, asked.elapsed())
+}
+
+fn outcome<T, E>(ended: Result<io::Result<T>, E>, after: Duration) -> Outcome {
+    match ended {
+        Ok(Ok(_)) => Outcome::Open(after),
+        Ok(Err(error)) => failed(&error, after),
         Err(_) => Outcome::Silent,
+    }
+}
+
+/// What the kernel says at once it says by itself: that nobody is to be reached there is a route of its own then, such as
+/// people set for the time that a tunnel is down.
+fn refused_here(error: &Error, after: Duration) -> Outcome {
+    match error.kind() {
+        ErrorKind::HostUnreachable => Outcome::NoRoute,
+        _ => failed(error, after),
     }
 }
 
@@ -50,7 +77,8 @@ fn failed(error: &Error, after: Duration) -> Outcome {
     match error.kind() {
         ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset => Outcome::Refused(after),
         ErrorKind::HostUnreachable => Outcome::Unreachable,
-        ErrorKind::NetworkUnreachable | ErrorKind::NetworkDown => Outcome::NoRoute,
+        // The last is how a route into a black hole refuses.
+        ErrorKind::NetworkUnreachable | ErrorKind::NetworkDown | ErrorKind::InvalidInput => Outcome::NoRoute,
         ErrorKind::PermissionDenied => Outcome::Forbidden,
         ErrorKind::TimedOut => Outcome::Silent,
         _ => Outcome::NotMade,
@@ -77,6 +105,8 @@ mod tests {
         let outcome = |kind| failed(&Error::from(kind), Duration::ZERO);
         assert_eq!(outcome(ErrorKind::HostUnreachable), Outcome::Unreachable);
         assert_eq!(outcome(ErrorKind::NetworkUnreachable), Outcome::NoRoute);
+        assert_eq!(outcome(ErrorKind::InvalidInput), Outcome::NoRoute);
+        assert_eq!(refused_here(&ErrorKind::HostUnreachable.into(), Duration::ZERO), Outcome::NoRoute);
         assert_eq!(outcome(ErrorKind::PermissionDenied), Outcome::Forbidden);
         assert_eq!(outcome(ErrorKind::AddrNotAvailable), Outcome::NotMade);
         assert_eq!(outcome(ErrorKind::ResourceBusy), Outcome::NotMade);

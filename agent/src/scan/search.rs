@@ -1,7 +1,7 @@
 //! What all attempts of one scan share: its rate, its sockets, what it has learned, and where it is.
 
 use super::{
-    echo::Echo,
+    echo::{Echo, Echoed},
     neighbourhood::Neighbourhood,
     pace::Pace,
     patience::{Patience, Wait},
@@ -12,10 +12,7 @@ use super::{
 use rustix::process::{Resource, getrlimit};
 use std::{
     net::Ipv4Addr,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Mutex, PoisonError},
     time::Duration,
 };
 use tokio::{
@@ -56,8 +53,6 @@ pub(super) struct Search {
     sockets: Semaphore,
     pace: Mutex<Pace>,
     patience: Mutex<Vec<Patience>>,
-    tried: AtomicU64,
-    not_sent: AtomicU64,
 }
 
 impl Search {
@@ -76,8 +71,6 @@ impl Search {
             sockets: Semaphore::new(sockets_max(getrlimit(Resource::Nofile).current)),
             pace: Mutex::new(Pace::new(plan.rate(), Instant::now())),
             patience: Mutex::new(vec![Patience::default(); plan.networks().len()]),
-            tried: AtomicU64::new(0),
-            not_sent: AtomicU64::new(0),
         }
     }
 
@@ -96,30 +89,17 @@ impl Search {
             }
             sleep(PUT_OFF_FOR).await;
         }
-        self.tried.fetch_add(1, Ordering::Relaxed);
-        match outcome {
-            Outcome::NoRoute | Outcome::Forbidden | Outcome::NotMade => {
-                self.not_sent.fetch_add(1, Ordering::Relaxed);
-            }
-            _ => {}
-        }
         outcome.answer().inspect(|took| self.learn(target, *took));
         Attempt { outcome, made }
     }
 
-    /// Asks for an echo, where this machine may, and waits as `wait` says; how long it took.
-    pub(super) async fn echo(&self, target: Target, wait: Wait) -> Option<Duration> {
-        let echo = self.echo.as_ref()?;
+    /// Asks for an echo, where this machine may, and waits as `wait` says.
+    pub(super) async fn echo(&self, target: Target, wait: Wait) -> Echoed {
+        let Some(echo) = &self.echo else { return Echoed::default() };
         self.slot().await;
-        let took = echo.ask(target.address, self.timeout(target, wait)).await?;
-        self.learn(target, took);
-        Some(took)
-    }
-
-    /// Whether not a single attempt left this machine.
-    pub(super) fn sent_nothing(&self) -> bool {
-        let tried = self.tried.load(Ordering::Relaxed);
-        tried > 0 && self.not_sent.load(Ordering::Relaxed) == tried
+        let echoed = echo.ask(target.address, self.timeout(target, wait)).await;
+        echoed.took.inspect(|took| self.learn(target, *took));
+        echoed
     }
 
     async fn slot(&self) {

@@ -9,7 +9,7 @@ use ipnet::Ipv4Net;
 use std::net::Ipv4Addr;
 
 /// What the kernel calls links that lead elsewhere, whatever their names are.
-const TUNNELS: [&str; 12] = [
+const TUNNELS: [&str; 14] = [
     "tun",
     "wireguard",
     "gre",
@@ -22,6 +22,8 @@ const TUNNELS: [&str; 12] = [
     "geneve",
     "erspan",
     "xfrm",
+    "ovpn",
+    "ovpn-dco",
 ];
 /// How the names of such links start, where the kernel does not say.
 const TUNNEL_PREFIXES: [&str; 8] = ["tun", "tap", "wg", "utun", "tailscale", "zt", "ppp", "nordlynx"];
@@ -36,6 +38,21 @@ pub(super) struct Nearby {
     pub(super) network: Ipv4Net,
     pub(super) link: String,
     pub(super) left_out: Option<&'static str>,
+}
+
+/// How a scan comes to an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Road {
+    /// It is this machine's own.
+    Own,
+    /// It is the first or the last of a network that this machine is on: no host has it.
+    Nobodys,
+    /// On a link that asks by ARP: nobody is there if nobody answers that.
+    Near,
+    /// By a router, or by a link that asks nobody.
+    Far,
+    /// By a link from which nothing goes out: its cable is not plugged in.
+    Cut,
 }
 
 /// Links and routes, as they were when a scan began. Empty where the kernel does not tell.
@@ -76,12 +93,17 @@ impl Surroundings {
         found
     }
 
-    /// Whether `address` is on a link that asks by ARP: then nobody is there if nobody answers that.
-    pub(super) fn asks_for(&self, address: Ipv4Addr) -> bool {
-        let best = self.best_route(address);
-        best.filter(|route| route.way == Way::Direct)
-            .and_then(|route| self.link(route.link))
-            .is_some_and(|link| link.has_arp)
+    /// How `address` is come to.
+    pub(super) fn road(&self, address: Ipv4Addr) -> Road {
+        let Some(route) = self.best_route(address) else { return Road::Far };
+        let link = self.link(route.link);
+        match route.way {
+            Way::Own => Road::Own,
+            _ if link.is_some_and(|link| self.is_cut(link)) => Road::Cut,
+            Way::Direct if is_end(route, address) => Road::Nobodys,
+            Way::Direct if link.is_some_and(|link| link.has_arp) => Road::Near,
+            Way::Direct | Way::Else => Road::Far,
+        }
     }
 
     /// The hardware address of `address`, where that is this machine's own.
@@ -121,13 +143,35 @@ impl Surroundings {
 
     /// Whether nothing but containers and virtual machines is plugged into this bridge.
     fn has_guests_only(&self, bridge: &Link) -> bool {
-        let mut ports = self.links.iter().filter(|link| link.master == Some(bridge.index));
-        ports.all(|port| {
-            matches!(port.kind.as_deref(), Some("veth" | "tun"))
-                || is_bridge(&port.name)
-                || is_tunnel_name(&port.name)
+        self.cards(bridge).next().is_none()
+    }
+
+    /// What is plugged into this bridge and is neither a container's nor a virtual machine's.
+    fn cards(&self, bridge: &Link) -> impl Iterator<Item = &Link> {
+        let ports = self.links.iter().filter(move |link| link.master == Some(bridge.index));
+        ports.filter(|port| {
+            !matches!(port.kind.as_deref(), Some("veth" | "netkit" | "tun"))
+                && !is_bridge(&port.name)
+                && !is_tunnel_name(&port.name)
         })
     }
+
+    /// Whether nothing goes out by `link`. A bridge has a word of its own while a guest is plugged in, and none once all
+    /// have left, who are gone then: its cards say it.
+    fn is_cut(&self, link: &Link) -> bool {
+        if link.kind.as_deref() != Some("bridge") {
+            return !link.has_carrier;
+        }
+        let mut cards = self.cards(link).peekable();
+        cards.peek().is_some() && cards.all(|card| !card.has_carrier)
+    }
+}
+
+/// Whether `address` is the first or the last one of the network that `route` leads to.
+fn is_end(route: &Route, address: Ipv4Addr) -> bool {
+    let network =
+        Ipv4Net::new(route.to, route.prefix_len).ok().filter(|net| net.prefix_len() <= PREFIX_LEN_MOST);
+    network.is_some_and(|net| address == net.network() || address == net.broadcast())
 }
 
 fn is_tunnel_name(name: &str) -> bool {
@@ -135,95 +179,4 @@ fn is_tunnel_name(name: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn link(index: u32, name: &str, kind: Option<&str>, master: Option<u32>) -> Link {
-        let kind = kind.map(str::to_owned);
-        let hardware = Some(Hardware([2, 0, 0, 0, 0, index as u8]));
-        Link { index, name: name.to_owned(), kind, master, has_arp: true, hardware }
-    }
-
-    fn route(to: &str, link: u32, way: Way) -> Route {
-        let network: Ipv4Net = to.parse().unwrap();
-        Route { to: network.addr(), prefix_len: network.prefix_len(), link, way }
-    }
-
-    /// The names of the links that are scanned unless told otherwise.
-    fn scanned(links: Vec<Link>) -> Vec<String> {
-        let routes =
-            links.iter().map(|link| route(&format!("10.0.{}.0/24", link.index), link.index, Way::Direct));
-        let routes = routes.collect();
-        let nearby = Surroundings { links, routes }.nearby();
-        nearby.into_iter().filter(|nearby| nearby.left_out.is_none()).map(|nearby| nearby.link).collect()
-    }
-
-    #[test]
-    fn containers_and_tunnels_are_left_out_whatever_they_are_called() {
-        let links = vec![
-            link(1, "eth0", None, None),
-            link(2, "docker0", Some("bridge"), None),
-            link(3, "br-0a1b2c3d4e5f", Some("bridge"), None),
-            link(4, "virbr0", Some("bridge"), None),
-            link(5, "wg0", Some("wireguard"), None),
-            link(6, "office", Some("wireguard"), None),
-            link(7, "tap0", Some("tun"), None),
-            link(8, "veth12", Some("veth"), None),
-            link(9, "eth1", Some("veth"), None),
-            link(10, "eth0.7", Some("vlan"), None),
-            link(11, "kube-ipvs0", Some("dummy"), None),
-            link(12, "overlay", Some("vxlan"), None),
-            Link { has_arp: false, ..link(13, "ib0", None, None) },
-        ];
-        assert_eq!(scanned(links), ["eth0", "eth1", "eth0.7"], "a container's own card is its network");
-    }
-
-    #[test]
-    fn a_bridge_is_the_network_where_a_card_is_plugged_into_it() {
-        let links = vec![
-            link(1, "br0", Some("bridge"), None),
-            link(2, "enp3s0", None, Some(1)),
-            link(3, "vnet0", Some("tun"), Some(1)),
-            link(4, "lab", Some("bridge"), None),
-            link(5, "a1", Some("veth"), Some(4)),
-            link(6, "idle", Some("bridge"), None),
-            link(7, "br-lan", Some("bridge"), None),
-            link(8, "lan1", Some("dsa"), Some(7)),
-            link(9, "br-guests", Some("bridge"), None),
-            link(10, "a2", Some("veth"), Some(9)),
-        ];
-        let ports = ["enp3s0", "a1", "lan1", "a2"];
-        let bridges: Vec<_> =
-            scanned(links).into_iter().filter(|name| !ports.contains(&name.as_str())).collect();
-        assert_eq!(bridges, ["br0", "br-lan"]);
-    }
-
-    #[test]
-    fn the_narrowest_route_says_who_is_reached_without_a_router() {
-        let links = vec![link(1, "eth0", None, None), link(2, "wg0", Some("wireguard"), None)];
-        let routes = vec![
-            route("0.0.0.0/0", 1, Way::Else),
-            route("10.0.0.0/16", 1, Way::Direct),
-            route("10.0.9.0/24", 1, Way::Else),
-            route("10.0.0.5/32", 1, Way::Own),
-            route("169.254.0.0/16", 1, Way::Direct),
-            route("10.0.3.1/32", 2, Way::Direct),
-        ];
-        let mut here = Surroundings { links, routes };
-        here.links[1].has_arp = false;
-        for (address, asks) in [
-            ("10.0.1.1", true),
-            ("10.0.9.1", false),
-            ("10.0.0.5", false),
-            ("8.8.8.8", false),
-            ("10.0.3.1", false),
-        ] {
-            assert_eq!(here.asks_for(address.parse().unwrap()), asks, "{address}");
-        }
-        assert_eq!(here.own_hardware("10.0.0.5".parse().unwrap()), here.links[0].hardware);
-        assert_eq!(here.own_hardware("10.0.0.6".parse().unwrap()), None);
-        let networks: Vec<_> = here.nearby().into_iter().map(|nearby| nearby.network.to_string()).collect();
-        assert_eq!(networks, ["10.0.0.0/16"], "neither link-local nor a single peer");
-        assert!(!Surroundings::default().asks_for(Ipv4Addr::LOCALHOST));
-    }
-}
+mod tests;

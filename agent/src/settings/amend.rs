@@ -104,7 +104,7 @@ mod tests {
     fn texts_survive_being_written() {
         for name in ["plain", "a \"b\" \\ c", "tab\tnew\nline \u{1}", "größe 机", ""] {
             let after = amended(None, &[hub("http://localhost"), Amendment::text("name", name)]).unwrap();
-            assert_eq!(file::parse(&after).unwrap().name.as_deref(), Some(name));
+            assert_eq!(file::parse(&after).unwrap().common.name.as_deref(), Some(name));
         }
     }
 

@@ -1,6 +1,9 @@
 //! The command line and the environment, as they come: texts, not checked yet.
 
-use super::install_arguments::{InstallArguments, Place};
+use super::{
+    common_arguments::CommonArguments,
+    install_arguments::{InstallArguments, Place},
+};
 use clap::{Args, Parser};
 use std::path::PathBuf;
 
@@ -92,12 +95,8 @@ pub(super) struct StatusArguments {
 /// Every setting of `run`. Each is a key of the file as well, with _ for -.
 #[derive(Args, Clone, Default)]
 pub(super) struct RunArguments {
-    /// The hub, e.g. https://hub.example:8443
-    #[arg(long, env = "PINGUP_HUB", value_name = "URL")]
-    pub(super) hub: Option<String>,
-    /// The hub's key over https, as the hub prints it: sha256//…; may be said more than once
-    #[arg(long, env = "PINGUP_HUB_PIN", value_name = "PIN", value_delimiter = ',')]
-    pub(super) hub_pin: Option<Vec<String>>,
+    #[command(flatten)]
+    pub(super) common: CommonArguments,
     /// A PEM file: only who is certified by this is the hub [default, without a pin: the system's authorities]
     #[arg(long, env = "PINGUP_HUB_CA", value_name = "FILE")]
     pub(super) hub_ca: Option<String>,
@@ -111,28 +110,12 @@ pub(super) struct RunArguments {
     /// Between two samples [default: 30s]
     #[arg(long, env = "PINGUP_INTERVAL", value_name = "DURATION")]
     pub(super) interval: Option<String>,
-    /// A name for people, given at enrolment
-    #[arg(long, env = "PINGUP_NAME")]
-    pub(super) name: Option<String>,
     /// A TOML file with settings
     #[arg(long, env = "PINGUP_CONFIG", value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
-    /// Speak plain HTTP to a hub that is not on this machine
-    #[arg(
-        long, env = "PINGUP_INSECURE_HTTP", value_name = "BOOL",
-        num_args = 0..=1, require_equals = true, default_missing_value = "true"
-    )]
-    pub(super) insecure_http: Option<String>,
     /// Actions that may run, of ping, collect_now, run_discovery, restart_service, exec [default: the first three]
     #[arg(long, env = "PINGUP_ALLOW", value_name = "ACTION,…", value_delimiter = ',')]
     pub(super) allow: Option<Vec<String>>,
-    /// An operator's public key, pok_… and perhaps a name: then restart_service and exec run only by an order that it signed.
-    /// One flag for each; in the file, the list operator_keys
-    #[arg(long = "operator-key", env = "PINGUP_OPERATOR_KEYS", value_name = "KEY", value_delimiter = ',')]
-    pub(super) operator_keys: Option<Vec<String>>,
-    /// What else runs only by a signed order; needs an operator key
-    #[arg(long, env = "PINGUP_SIGNED_ACTIONS", value_name = "ACTION,…", value_delimiter = ',')]
-    pub(super) signed_actions: Option<Vec<String>>,
     /// Bytes that may wait on disk for the hub [default: 67108864]
     #[arg(long, env = "PINGUP_SPOOL_BYTES_MAX", value_name = "BYTES")]
     pub(super) spool_bytes_max: Option<String>,
@@ -171,20 +154,14 @@ impl RunArguments {
     pub(super) fn or(self, other: Self) -> Self {
         let said = super::values::given;
         let listed = super::values::list;
-        // Lists that guard the machine are taken as they are: an empty word in one is refused, not passed over.
         Self {
-            hub: said(self.hub).or(other.hub),
-            hub_pin: self.hub_pin.or(other.hub_pin),
+            common: self.common.or(other.common),
             hub_ca: said(self.hub_ca).or(other.hub_ca),
             join_token: said(self.join_token).or(other.join_token),
             state_dir: said(self.state_dir).or(other.state_dir),
             interval: said(self.interval).or(other.interval),
-            name: said(self.name).or(other.name),
             config: self.config,
-            insecure_http: said(self.insecure_http).or(other.insecure_http),
             allow: listed(self.allow).or(other.allow),
-            operator_keys: self.operator_keys.or(other.operator_keys),
-            signed_actions: self.signed_actions.or(other.signed_actions),
             spool_bytes_max: said(self.spool_bytes_max).or(other.spool_bytes_max),
             spool_age_max: said(self.spool_age_max).or(other.spool_age_max),
             ports: listed(self.ports).or(other.ports),

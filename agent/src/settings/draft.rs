@@ -24,7 +24,7 @@ pub struct Draft {
 impl Draft {
     /// What `flags` and the file that they name say.
     pub(super) fn of(mut flags: RunArguments) -> Self {
-        if flags.hub.is_none() && flags.state_dir.is_none() {
+        if flags.common.hub.is_none() && flags.state_dir.is_none() {
             flags.config = service::config_or_installed(flags.config);
         }
         let file = flags.config.clone().filter(|path| !path.as_os_str().is_empty());
@@ -33,12 +33,13 @@ impl Draft {
             Some(Err(error)) => (flags, Some(error)),
             None => (flags, None),
         };
-        let insecure_http = values::switch("insecure-http", texts.insecure_http.as_deref()).unwrap_or(false);
-        let hub = values::given(texts.hub.clone()).map(|hub| HubUrl::parse(&hub, insecure_http));
+        let insecure_http =
+            values::switch("insecure-http", texts.common.insecure_http.as_deref()).unwrap_or(false);
+        let hub = values::given(texts.common.hub.clone()).map(|hub| HubUrl::parse(&hub, insecure_http));
         Self {
             file,
             trust: match &hub {
-                Some(Ok(url)) => Trust::of(url, texts.hub_pin.clone(), texts.hub_ca.clone()),
+                Some(Ok(url)) => Trust::of(url, texts.common.hub_pin.clone(), texts.hub_ca.clone()),
                 _ => Ok(Trust::default()),
             },
             hub,

@@ -1,7 +1,7 @@
 //! The TOML file: the same settings, typed as TOML types them. A key that is not known is refused, since a
 //! misspelt setting that is silently ignored is worse than none.
 
-use super::{SettingsError, arguments::RunArguments};
+use super::{SettingsError, arguments::RunArguments, common_arguments::CommonArguments};
 use serde::Deserialize;
 use std::path::Path;
 
@@ -42,18 +42,20 @@ pub(super) fn read(path: &Path) -> Result<RunArguments, SettingsError> {
 pub(super) fn parse(text: &str) -> Result<RunArguments, SettingsError> {
     let file: File = toml::from_str(text).map_err(|error| SettingsError(explain(&error, text)))?;
     Ok(RunArguments {
-        hub: file.hub,
-        hub_pin: file.hub_pin,
+        common: CommonArguments {
+            hub: file.hub,
+            hub_pin: file.hub_pin,
+            name: file.name,
+            insecure_http: file.insecure_http.map(|value| value.to_string()),
+            operator_keys: file.operator_keys,
+            signed_actions: file.signed_actions,
+        },
         hub_ca: file.hub_ca,
         join_token: file.join_token,
         state_dir: file.state_dir,
         interval: file.interval,
-        name: file.name,
         config: None,
-        insecure_http: file.insecure_http.map(|value| value.to_string()),
         allow: file.allow,
-        operator_keys: file.operator_keys,
-        signed_actions: file.signed_actions,
         spool_bytes_max: file.spool_bytes_max.map(|value| value.to_string()),
         spool_age_max: file.spool_age_max,
         ports: file.ports.map(|ports| ports.iter().map(u16::to_string).collect()),
@@ -88,13 +90,10 @@ mod tests {
     #[test]
     fn what_the_file_says_comes_after_what_was_said_outright() {
         let file = read_text("hub = \"http://a\"\ninterval = \"5s\"\nallow = []\nports = [22]\n").unwrap();
-        let said = RunArguments {
-            hub: Some("http://b".into()),
-            interval: Some(String::new()),
-            ..RunArguments::default()
-        };
+        let common = CommonArguments { hub: Some("http://b".into()), ..CommonArguments::default() };
+        let said = RunArguments { common, interval: Some(String::new()), ..RunArguments::default() };
         let both = said.or(file);
-        assert_eq!(both.hub.as_deref(), Some("http://b"));
+        assert_eq!(both.common.hub.as_deref(), Some("http://b"));
         assert_eq!(both.interval.as_deref(), Some("5s"), "an empty variable says nothing");
         assert_eq!(both.allow, Some(Vec::new()), "an empty list says: nothing");
         assert_eq!(both.ports, Some(vec!["22".to_owned()]));

@@ -7,6 +7,7 @@ mod amend;
 mod arguments;
 mod bounds;
 mod call;
+mod common_arguments;
 mod draft;
 mod file;
 mod hub_url;
@@ -106,19 +107,19 @@ fn run(flags: RunArguments) -> Result<Settings, SettingsError> {
 }
 
 fn check(texts: RunArguments) -> Result<Settings, SettingsError> {
-    let insecure_http = values::switch("insecure-http", texts.insecure_http.as_deref())?;
-    let hub = values::given(texts.hub).ok_or_else(|| {
+    let insecure_http = values::switch("insecure-http", texts.common.insecure_http.as_deref())?;
+    let hub = values::given(texts.common.hub).ok_or_else(|| {
         SettingsError(
             "hub: where is it? --hub https://HOST:PORT, or PINGUP_HUB, or hub = \"…\" in a file".into(),
         )
     })?;
-    let name = values::given(texts.name);
+    let name = values::given(texts.common.name);
     if name.as_deref().is_some_and(|name| name.chars().count() > NAME_CHARS_MAX) {
         return Err(SettingsError::of("name", format!("at most {NAME_CHARS_MAX} characters expected")));
     }
     let hub = HubUrl::parse(&hub, insecure_http).map_err(|e| SettingsError::of("hub", e))?;
     Ok(Settings {
-        trust: Trust::of(&hub, texts.hub_pin, texts.hub_ca)?,
+        trust: Trust::of(&hub, texts.common.hub_pin, texts.hub_ca)?,
         hub,
         join_token: join_token(texts.join_token)?,
         state_dir: match values::given(texts.state_dir) {
@@ -128,7 +129,7 @@ fn check(texts: RunArguments) -> Result<Settings, SettingsError> {
         interval: interval(texts.interval)?,
         name,
         allow: allow(texts.allow)?,
-        signers: signers(texts.operator_keys, texts.signed_actions)?,
+        signers: signers(texts.common.operator_keys, texts.common.signed_actions)?,
         spool: spool_bounds(texts.spool_bytes_max, texts.spool_age_max)?,
         scan: scan::settings(texts.scan_networks, texts.ports.as_deref(), texts.scan_rate)?,
         ssh: SshAccess {

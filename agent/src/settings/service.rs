@@ -26,18 +26,19 @@ pub(super) fn install(flags: InstallArguments) -> Result<Call, SettingsError> {
         }
         None => None,
     };
+    let common = flags.common;
     let mut settings = vec![Amendment::text("state_dir", STATE)];
-    for (key, value) in [("hub", flags.hub), ("name", flags.name), ("interval", flags.interval)] {
+    for (key, value) in [("hub", common.hub), ("name", common.name), ("interval", flags.interval)] {
         settings.extend(values::given(value).map(|value| Amendment::text(key, value.trim())));
     }
-    if let Some(word) = values::given(flags.insecure_http) {
+    if let Some(word) = values::given(common.insecure_http) {
         settings.push(Amendment::switch("insecure_http", values::switch("insecure-http", Some(&word))?));
     }
     for (key, words) in [
-        ("hub_pin", values::guard("hub-pin", flags.hub_pin)?),
+        ("hub_pin", values::guard("hub-pin", common.hub_pin)?),
         ("allow", values::list(flags.allow)),
-        ("operator_keys", values::guard("operator-key", flags.operator_keys)?),
-        ("signed_actions", values::guard("signed-actions", flags.signed_actions)?),
+        ("operator_keys", values::guard("operator-key", common.operator_keys)?),
+        ("signed_actions", values::guard("signed-actions", common.signed_actions)?),
     ] {
         settings.extend(words.map(|words| Amendment::list(key, &words)));
     }

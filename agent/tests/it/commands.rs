@@ -107,6 +107,40 @@ fn what_is_not_allowed_or_does_not_fit_is_rejected_with_the_reason() {
     }
 }
 
+/// Of three that are handed out together the first runs until the second has expired.
+#[test]
+fn a_command_that_expires_behind_another_is_left_to_the_hub_and_holds_nothing_up() {
+    let (hub, home) = (Hub::start(), tempfile::tempdir().unwrap());
+    let go = home.path().join("go");
+    let agent = with_exec(&hub, &home.path().join("state"));
+    hub.until("a request that waits", |hub| hub.polls > 0);
+    let expires = hub.state.change(|hub| {
+        let expires = hub.now().plus_seconds(2);
+        let script = "while ! test -e \"$0\"; do sleep 0.05; done";
+        hub.offer(1, "exec", json!({"argv": ["sh", "-c", script, go]}));
+        hub.offer_changed(2, |ping| {
+            ping["action"] = json!("ping");
+            ping["expiresAt"] = json!(expires);
+        });
+        hub.offer(3, "ping", json!({}));
+        expires
+    });
+    while hub.state.lock().now() <= expires {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    std::fs::write(&go, "").unwrap();
+    hub.until("the last one's result", |hub| hub.result(3).is_some());
+    assert!(agent.terminate().0.success());
+    let hub = hub.state.lock();
+    let told: Vec<_> = hub.results.iter().map(|result| (result.command_seq, result.status)).collect();
+    assert_eq!(
+        told,
+        [(1, ResultStatus::Succeeded), (3, ResultStatus::Succeeded)],
+        "of the second nothing is said"
+    );
+    assert_eq!(hub.expired.iter().copied().collect::<Vec<_>>(), [2], "so the hub ends it");
+}
+
 #[test]
 fn a_command_that_ran_when_the_agent_was_killed_is_unknown() {
     let hub = Hub::start();

@@ -32,6 +32,8 @@ pub(super) struct Link {
     pub(super) master: Option<u32>,
     /// Whether it asks by ARP who has an address.
     pub(super) has_arp: bool,
+    /// Whether anything can go out: a cable is plugged in, or what stands for one.
+    pub(super) has_carrier: bool,
     /// Its own address, of Ethernet.
     pub(super) hardware: Option<Hardware>,
 }
@@ -76,9 +78,13 @@ pub(super) struct Neighbour {
 pub(super) enum Trust {
     /// It answered within the last half minute or so.
     Confirmed,
-    /// It answered once; it may be gone since.
+    /// It answered once; it may be gone since, and was sent nothing.
     Past,
-    /// It was asked, and has not answered.
+    /// It answered once, was sent something, and is asked anew.
+    Doubted,
+    /// It is being asked.
+    Asked,
+    /// It was asked, and did not answer.
     Unanswered,
     /// An administrator says so.
     Fixed,

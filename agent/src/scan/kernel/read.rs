@@ -19,6 +19,8 @@ const LINK_INFO_KIND: u16 = 1;
 /// The type of a link that is Ethernet, or says that it is: wireless ones do.
 const ETHERNET: u16 = 1;
 const FLAG_LOOPBACK: u32 = 0x8;
+/// Either says that something can go out; there are kernels that know but one of them.
+const FLAGS_CARRIER: u32 = 0x40 | 0x1_0000;
 const FLAG_POINT_TO_POINT: u32 = 0x10;
 const FLAG_NO_ARP: u32 = 0x80;
 
@@ -40,9 +42,11 @@ const GET_NEIGHBOUR: u16 = 30;
 const NEIGHBOUR_BYTES: usize = 12;
 const NEIGHBOUR_ADDRESS: u16 = 1;
 const NEIGHBOUR_HARDWARE: u16 = 2;
+const STATE_INCOMPLETE: u16 = 0x01;
 const STATE_REACHABLE: u16 = 0x02;
-/// Stale, delayed, being asked again.
-const STATES_PAST: u16 = 0x04 | 0x08 | 0x10;
+const STATE_STALE: u16 = 0x04;
+/// Delayed, and probed.
+const STATES_DOUBTED: u16 = 0x08 | 0x10;
 /// Without ARP, or permanent.
 const STATES_FIXED: u16 = 0x40 | 0x80;
 
@@ -80,6 +84,7 @@ fn link(body: &[u8]) -> Option<Link> {
         kind: None,
         master: None,
         has_arp: kind == ETHERNET && flags & no_arp == 0,
+        has_carrier: flags & FLAGS_CARRIER != 0,
         hardware: None,
     };
     for (kind, value) in attributes(body.get(LINK_BYTES..)?) {
@@ -123,8 +128,10 @@ fn route(body: &[u8]) -> Option<Route> {
 
 fn neighbour(body: &[u8]) -> Option<Neighbour> {
     let trust = match u16_at(body, 8)? {
+        STATE_INCOMPLETE => Trust::Asked,
         STATE_REACHABLE => Trust::Confirmed,
-        state if state & STATES_PAST != 0 => Trust::Past,
+        STATE_STALE => Trust::Past,
+        state if state & STATES_DOUBTED != 0 => Trust::Doubted,
         state if state & STATES_FIXED != 0 => Trust::Fixed,
         _ => Trust::Unanswered,
     };
@@ -133,7 +140,7 @@ fn neighbour(body: &[u8]) -> Option<Neighbour> {
     let known = of(NEIGHBOUR_HARDWARE).and_then(|(_, value)| hardware(value));
     (*body.first()? == AF_INET).then_some(Neighbour {
         address: address(bytes)?,
-        hardware: known.filter(|_| trust != Trust::Unanswered),
+        hardware: known.filter(|_| !matches!(trust, Trust::Asked | Trust::Unanswered)),
         trust,
     })
 }
@@ -177,8 +184,10 @@ mod tests {
             [name, attribute(LINK_MASTER, &7_u32.to_ne_bytes()), info, attribute(LINK_ADDRESS, &[2; 6])];
         let read = link(&link_body(ETHERNET, 3, 0x1043, &more)).unwrap();
         assert_eq!((read.index, read.name.as_str(), read.kind.as_deref()), (3, "veth1", Some("veth")));
-        assert_eq!((read.master, read.has_arp), (Some(7), true));
+        assert_eq!((read.master, read.has_arp, read.has_carrier), (Some(7), true, true));
         assert_eq!(read.hardware.unwrap().to_string(), "02:02:02:02:02:02");
+        let has_carrier = |flags| link(&link_body(ETHERNET, 3, flags, &[])).unwrap().has_carrier;
+        assert!(has_carrier(0x1_1003) && !has_carrier(0x1003), "its cable is out");
         assert!(!link(&link_body(ETHERNET, 1, FLAG_LOOPBACK, &[])).unwrap().has_arp);
         assert!(!link(&link_body(65_534, 1, 0, &[])).unwrap().has_arp, "a tunnel asks nobody");
     }
@@ -213,18 +222,19 @@ mod tests {
             [fixed, to, by].concat()
         };
         for (state, trust) in [
-            (0x01, Trust::Unanswered),
+            (0x01, Trust::Asked),
             (0x02, Trust::Confirmed),
             (0x04, Trust::Past),
-            (0x08, Trust::Past),
-            (0x10, Trust::Past),
+            (0x08, Trust::Doubted),
+            (0x10, Trust::Doubted),
             (0x20, Trust::Unanswered),
             (0x40, Trust::Fixed),
             (0x80, Trust::Fixed),
         ] {
             let read = neighbour(&body(state)).unwrap();
             assert_eq!(read.trust, trust, "{state:#x}");
-            assert_eq!(read.hardware.is_some(), trust != Trust::Unanswered, "{state:#x}");
+            let is_known = !matches!(trust, Trust::Asked | Trust::Unanswered);
+            assert_eq!(read.hardware.is_some(), is_known, "{state:#x}");
         }
         assert!((0..20).all(|cut| neighbour(&body(2)[..cut]).is_none()));
     }

@@ -1,6 +1,7 @@
 //! What is scanned, and what is refused.
 
 use super::*;
+use crate::scan::told::told;
 use pingup_protocol::limits::SCAN_NETWORKS_MAX;
 
 fn plan(networks: &[&str], ports: &[u16]) -> Result<Plan, PlanError> {
@@ -87,7 +88,8 @@ fn what_is_left_out_is_said() {
 
 #[test]
 fn the_hub_is_told_of_networks_as_far_as_it_takes_them() {
-    let told = |plan: Plan| plan.networks_told().iter().map(ToString::to_string).collect::<Vec<_>>();
+    let told =
+        |plan: Plan| told(plan.networks.into_iter()).iter().map(ToString::to_string).collect::<Vec<_>>();
     let both = plan(&["10.0.9.0/24", "10.0.0.7/25", "10.0.9.1"], &[22]).unwrap();
     assert_eq!(told(both), ["10.0.0.0/25", "10.0.9.0/24"]);
     // No two of them side by side, so that none are one.

@@ -164,10 +164,8 @@ async fn pending(state: &SharedState, query: &str) -> Answer {
     let mut changes = state.changes();
     loop {
         let (commands, cancel, version) = {
-            let state = state.lock();
-            let due = state.offered.iter().filter(|offered| state.forgetful || offered.seq > after);
-            let commands = due.map(|offered| offered.json.clone()).collect::<Vec<Value>>();
-            (commands, state.cancel.clone(), state.config.0)
+            let mut state = state.lock();
+            (state.hand_out(after), state.cancel.clone(), state.config.0)
         };
         let is_news = !commands.is_empty() || (after == INTEGER_MAX && !cancel.is_empty());
         if is_news || tokio::time::Instant::now() >= held {

@@ -14,7 +14,7 @@ use pingup_protocol::{
 };
 use rustls::HandshakeKind;
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// What the hub answers instead of what it would.
 #[derive(Clone, Debug)]
@@ -42,6 +42,13 @@ pub(crate) struct Offered {
     pub(crate) json: Value,
 }
 
+impl Offered {
+    /// Whether it may not be begun any more at `now`.
+    pub(crate) fn is_over(&self, now: Timestamp) -> bool {
+        serde_json::from_value::<Timestamp>(self.json["expiresAt"].clone()).unwrap() <= now
+    }
+}
+
 /// Everything.
 pub(crate) struct HubState {
     pub(crate) token: JoinToken,
@@ -67,6 +74,8 @@ pub(crate) struct HubState {
     pub(crate) progress: Vec<ProgressBody>,
     pub(crate) outputs: BTreeMap<u64, String>,
     pub(crate) offered: Vec<Offered>,
+    /// Commands that expired before the agent had begun them, by its own word.
+    pub(crate) expired: BTreeSet<u64>,
     /// Commands that are to be ended.
     pub(crate) cancel: Vec<String>,
     /// Hand out everything, whatever the agent says it has had.
@@ -105,6 +114,7 @@ impl HubState {
             progress: Vec::new(),
             outputs: BTreeMap::new(),
             offered: Vec::new(),
+            expired: BTreeSet::new(),
             cancel: Vec::new(),
             forgetful: false,
             polls: 0,
@@ -190,6 +200,16 @@ impl HubState {
     /// Wants the command of this place ended.
     pub(crate) fn cancel(&mut self, seq: u64) {
         self.cancel.push(command_id(seq));
+    }
+
+    /// What an agent is handed that has taken down the commands up to `after`. What is over by now of the rest is expired.
+    pub(crate) fn hand_out(&mut self, after: u64) -> Vec<Value> {
+        let now = self.now();
+        let due = self.offered.iter().filter(|offered| self.forgetful || offered.seq > after);
+        let (over, open): (Vec<_>, Vec<_>) = due.partition(|offered| offered.is_over(now));
+        let open = open.into_iter().map(|offered| offered.json.clone()).collect();
+        self.expired.extend(over.into_iter().map(|offered| offered.seq));
+        open
     }
 
     pub(crate) fn result(&self, seq: u64) -> Option<&ResultBody> {

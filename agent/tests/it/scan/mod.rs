@@ -2,7 +2,9 @@
 
 pub(crate) mod bed;
 mod far;
+mod made;
 mod near;
+mod reach;
 mod schedule;
 
 use bed::{Bed, Wanted, address};
@@ -121,7 +123,4 @@ fn networks_of_containers_are_scanned_where_they_are_named() {
     for word in ["no IPv4 network of its own", "198.18.78.0/28 on docker0", "on lab", "name one"] {
         assert!(line.contains(word), "{word} in {line}");
     }
-    let nowhere = bed.call(&["scan", "203.0.113.0/28", "--ports", "80"]);
-    assert!(nowhere.status.success());
-    assert!(String::from_utf8(nowhere.stderr).unwrap().contains("no route"));
 }

@@ -1,6 +1,7 @@
 //! When scans are made by themselves: the rhythm goes on, whatever else changes.
 
 use crate::harness::{Agent, Hub, HubState};
+use pingup_protocol::command::ResultStatus;
 use serde_json::{Value, json};
 use std::{net::TcpListener, path::Path};
 
@@ -66,6 +67,30 @@ fn what_is_overdue_is_made_up_for_once_and_only_another_schedule_begins_anew() {
     let anew = kept(home.path());
     assert!(anew["everySeconds"] == 1_800 && anew["from"] != struck["from"], "{anew}");
     assert_eq!(hub.state.lock().scans.len(), 1);
+}
+
+/// Nobody may connect to all: to that address nothing can be sent.
+#[test]
+fn a_scan_that_could_send_nothing_fails_and_is_not_told() {
+    let (hub, home) = (Hub::start(), tempfile::tempdir().unwrap());
+    keep_overdue(home.path(), 3_600);
+    let nowhere = "255.255.255.255";
+    let config = json!({"discovery": {"everySeconds": 3_600, "cidrs": [nowhere], "ports": [1]}});
+    hub.state.change(|hub| hub.config = (1, config));
+    let agent = Agent::start_with(&hub, home.path(), &["--interval", "1s", "--allow", "run_discovery"]);
+    agent.until_it_says("nothing could be sent");
+    hub.state.change(|hub| hub.offer(1, "run_discovery", json!({"cidr": nowhere, "ports": [1]})));
+    hub.until("the result of the order", |hub| hub.result(1).is_some());
+    let samples = hub.state.lock().samples.len();
+    hub.until("samples from after it", |hub| hub.samples.len() >= samples + 2);
+    assert!(agent.terminate().0.success());
+    let hub = hub.state.lock();
+    let result = hub.result(1).unwrap();
+    assert_eq!(result.status, ResultStatus::Failed);
+    assert!(result.output.as_deref().unwrap().contains("nothing could be sent"), "{result:?}");
+    let seqs: Vec<u64> = hub.samples.iter().map(|(_, sample)| sample.seq).collect();
+    assert_eq!(seqs, (1..=seqs.len() as u64).collect::<Vec<_>>(), "no scan has a number between them");
+    assert!(hub.scans.is_empty());
 }
 
 #[test]

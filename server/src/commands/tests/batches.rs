@@ -79,3 +79,27 @@ async fn pages_of_a_batch_name_all_who_are_missing_and_all_who_were_left_out() {
     assert_eq!(missing, ["w-0", "w-1", "w-2", "w-3", "w-4"]);
     assert_eq!(left_out, ["off-0", "off-1", "off-2"]);
 }
+
+/// It had it in time, behind one that ran long, and asks anew without having begun it.
+#[tokio::test]
+async fn who_had_a_command_and_had_no_time_for_it_is_missing() {
+    let house = House::new();
+    let agent = house.agent("a").await;
+    house.queue(json!({"agentId": "a", "action": "ping"})).await.unwrap();
+    let order = json!({"agentIds": ["a"], "action": "ping", "ttlSeconds": 4});
+    let batch = house.queue(order).await.unwrap().1["batchId"].as_str().unwrap().to_owned();
+    assert_eq!(house.pull(&agent, "").await.unwrap().as_array().unwrap().len(), 2, "handed out together");
+    house.clock.advance(4);
+    house.report(&agent, "CMD-2027-001", agent.result("CMD-2027-001", 1, "done")).await.unwrap();
+    assert_eq!(house.pull(&agent, "after=1").await.unwrap(), json!([]));
+    let view = handler::get(State(Arc::clone(&house.room)), Path("CMD-2027-002".to_owned())).await.unwrap();
+    let view = read(view).await.1;
+    assert_eq!(
+        (&view["status"], &view["deliveredAt"], &view["reason"]),
+        (&json!("expired"), &json!(NOW), &json!("the agent got it, but had not begun it in time"))
+    );
+    let page =
+        handler::get_batch(State(Arc::clone(&house.room)), Path(batch), Params::parse("")).await.unwrap();
+    let page = read(page).await.1;
+    assert_eq!(page["missing"], json!([{"agentId": "a", "commandId": "CMD-2027-002", "status": "expired"}]));
+}
