@@ -51,6 +51,8 @@ pub struct Pusher {
     batch_max: BatchMax,
     /// Bytes of records that were sent since nothing waited.
     sent_bytes: usize,
+    /// Whether what went before that was much.
+    was_long: bool,
     slow: Slow,
     /// Why the hub let something go, in a word, until it has stored all of a request of that lane again.
     unstored_for: Option<(Lane, String)>,
@@ -103,6 +105,7 @@ impl Pusher {
             lane: Lane::Live,
             batch_max,
             sent_bytes: 0,
+            was_long: false,
             slow,
             unstored_for: None,
             witness,
@@ -115,9 +118,7 @@ impl Pusher {
             match self.step().await? {
                 Step::Moved => {}
                 Step::Idle => {
-                    if std::mem::take(&mut self.sent_bytes) >= SENT_BYTES_MANY {
-                        give_back();
-                    }
+                    self.come_to_rest();
                     stop.or(self.witness.wait_for(self.spool.grown())).await;
                 }
                 Step::Wait(duration) => stop.sleep(duration).await,
@@ -167,6 +168,16 @@ impl Pusher {
         }
         let verdict = verdict::judge(&answered, sent);
         self.carry_out(verdict, boot, &records, answered.ok().as_ref())
+    }
+
+    /// Gives back what a long delivery took, and once more when the next was sent: what the connection had of it is let go of
+    /// only by then.
+    fn come_to_rest(&mut self) {
+        let was_long = std::mem::take(&mut self.sent_bytes) >= SENT_BYTES_MANY;
+        if was_long || self.was_long {
+            give_back();
+        }
+        self.was_long = was_long;
     }
 
     /// Each lane in its turn, so that neither waits for more than one request of the other.
